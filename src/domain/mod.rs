@@ -1,1 +1,33 @@
-//! The `domain` room.
+//! Pure values and rules: no I/O, no clock, no source of randomness, no SQL.
+
+pub mod allowlist;
+pub mod decision;
+pub mod environment;
+pub mod event;
+pub mod filter;
+pub mod ids;
+pub mod key;
+pub mod rate_limit;
+pub mod role;
+pub mod scope;
+pub mod suggest;
+pub mod tenancy;
+pub mod time;
+pub mod token;
+
+pub use allowlist::Allowlist;
+pub use decision::{Check, Code, Presented, Request, Verdict, decide};
+pub use environment::Environment;
+pub use event::{Action, Event, Outcome, Recorded};
+pub use filter::{KeyFilter, Sort, SortField};
+pub use ids::{KeyId, KeyRef, ObjectName, RefError};
+pub use key::{
+    DEFAULT_OVERLAP, Illegal, Key, Overlap, RotateEffect, RotationPolicy, Secret, SecretState, Status, Usage,
+};
+pub use rate_limit::RateLimit;
+pub use role::SlotRole;
+pub use scope::{Catalogue, Scope, ScopeEntry};
+pub use suggest::closest;
+pub use tenancy::{Customer, Feature, Plan, PlanRefusal, Project, Workspace};
+pub use time::{Expiry, Time};
+pub use token::{Brand, Lookup, PlainToken, TokenError, Verifier, scan_rule};

@@ -1,0 +1,120 @@
+//! The addresses a key may be used from.
+
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// Address ranges, sorted and without repetition; empty means anywhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowlist(Vec<IpNet>);
+
+impl Allowlist {
+    /// Reads addresses and CIDR ranges.
+    ///
+    /// # Errors
+    /// When one is neither, or has bits set beyond its prefix: such a range is a slip, and its network is named.
+    pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, String> {
+        let mut list = Self::default();
+        for entry in entries {
+            list.0.push(parse_range(entry.as_ref())?);
+        }
+        list.normalise();
+        Ok(list)
+    }
+
+    /// Whether an address is allowed. IPv4 in an IPv6 wrapping (`::ffff:a.b.c.d`) counts as IPv4.
+    #[must_use]
+    pub fn permits(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.is_empty() || self.0.iter().any(|range| range.contains(&address))
+    }
+
+    /// Whether it allows every address.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Its ranges.
+    pub fn iter(&self) -> impl Iterator<Item = &IpNet> {
+        self.0.iter()
+    }
+
+    /// Adds the ranges of another list.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+        self.normalise();
+    }
+
+    /// Takes a range off; says whether it was there.
+    pub fn remove(&mut self, range: &IpNet) -> bool {
+        let before = self.0.len();
+        self.0.retain(|held| held != range);
+        self.0.len() != before
+    }
+
+    /// Its ranges as text, addresses included: `192.0.2.1/32`.
+    #[must_use]
+    pub fn to_strings(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+
+    fn normalise(&mut self) {
+        self.0.sort();
+        self.0.dedup();
+    }
+}
+
+fn parse_range(entry: &str) -> Result<IpNet, String> {
+    let range = match entry.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address.to_canonical()),
+        Err(_) => entry
+            .parse::<IpNet>()
+            .map_err(|_| "expected an address or a CIDR range, such as 10.0.0.0/8 or 2001:db8::/32".to_owned())?,
+    };
+    if range.addr() != range.network() {
+        return Err(format!("the range has bits set beyond its prefix; its network is {}", range.trunc()));
+    }
+    Ok(range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn permits(entries: &[&str], address: &str) -> bool {
+        Allowlist::parse(entries).unwrap().permits(address.parse().unwrap())
+    }
+
+    #[test]
+    fn ranges_are_ranges_and_not_strings() {
+        assert!(permits(&["10.0.0.0/8"], "10.255.3.4"));
+        assert!(!permits(&["10.0.0.0/8"], "11.0.0.1"));
+        assert!(permits(&["192.0.2.7"], "::ffff:192.0.2.7"));
+        assert!(permits(&["2001:db8::/32"], "2001:db8:1::1"));
+        assert!(!permits(&["2001:db8::/32"], "192.0.2.7"));
+        assert!(permits(&[], "192.0.2.7"));
+    }
+
+    #[test]
+    fn a_bad_range_is_refused_at_entry() {
+        for bad in ["", "10.0.0.0/33", "10.0.0/8", "host.example", "10.0.0.0/", "10.0.0.0/-1", "::1/129"] {
+            assert!(Allowlist::parse(&[bad]).is_err(), "{bad} was accepted");
+        }
+        assert!(Allowlist::parse(&["10.1.2.3/8"]).unwrap_err().contains("10.0.0.0/8"));
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_is_in_its_own_range(bits in any::<u32>(), prefix in 0u8..=32) {
+            let address = std::net::Ipv4Addr::from(bits);
+            let range = ipnet::Ipv4Net::new(address, prefix).unwrap().trunc();
+            prop_assert!(Allowlist::parse(&[range.to_string()]).unwrap().permits(IpAddr::V4(address)));
+        }
+
+        #[test]
+        fn nothing_panics(text in ".{0,50}") {
+            let _ = Allowlist::parse(&[text]);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What the audit trail records of an action.
+
+use super::time::Time;
+use serde_json::Value;
+use std::{fmt, str::FromStr};
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// An administrative action, named as in the audit trail.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action { $($(#[$doc])* $variant,)* }
+
+        impl Action {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name in the trail, such as `key.create`.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+actions! {
+    /// A key was created.
+    KeyCreate = "key.create",
+    /// A key's metadata, scopes, limits or policy changed.
+    KeyUpdate = "key.update",
+    /// A key changed its owner.
+    KeyHandover = "key.handover",
+    /// A key was switched on.
+    KeyActivate = "key.activate",
+    /// A key was switched off.
+    KeyDeactivate = "key.deactivate",
+    /// A key got a new secret.
+    KeyRotate = "key.rotate",
+    /// A key was cut off for good.
+    KeyRevoke = "key.revoke",
+    /// A key was removed.
+    KeyDelete = "key.delete",
+    /// A scope was declared or changed.
+    ScopeAdd = "scope.add",
+    /// A scope was taken out of the catalogue.
+    ScopeRemove = "scope.remove",
+    /// The catalogue was closed.
+    ScopeClose = "scope.close",
+    /// The catalogue was opened.
+    ScopeOpen = "scope.open",
+    /// A workspace was created.
+    WorkspaceCreate = "workspace.create",
+    /// A workspace changed.
+    WorkspaceUpdate = "workspace.update",
+    /// A workspace was deleted.
+    WorkspaceDelete = "workspace.delete",
+    /// A project was created.
+    ProjectCreate = "project.create",
+    /// A project changed.
+    ProjectUpdate = "project.update",
+    /// A project was deleted.
+    ProjectDelete = "project.delete",
+    /// A customer was created.
+    CustomerCreate = "customer.create",
+    /// A customer changed.
+    CustomerUpdate = "customer.update",
+    /// A customer was deleted.
+    CustomerDelete = "customer.delete",
+    /// A plan was created.
+    PlanCreate = "plan.create",
+    /// A plan changed.
+    PlanUpdate = "plan.update",
+    /// A plan was deleted.
+    PlanDelete = "plan.delete",
+    /// The vault was made.
+    VaultInit = "vault.init",
+    /// The vault was opened for a while, or failed to open.
+    VaultUnlock = "vault.unlock",
+    /// A slot was added.
+    VaultSlotAdd = "vault.slot_add",
+    /// A slot was removed.
+    VaultSlotRemove = "vault.slot_remove",
+    /// The vault's keys were replaced.
+    VaultRekey = "vault.rekey",
+    /// The vault was copied to a file.
+    VaultBackup = "vault.backup",
+    /// The vault was put back from a file.
+    VaultRestore = "vault.restore",
+    /// The trail was exported.
+    AuditExport = "audit.export",
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Action {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.iter().copied().find(|action| action.as_str() == text).ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|action| action.as_str()).collect();
+            format!("expected one of {}", names.join(", "))
+        })
+    }
+}
+
+/// How an action ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Ok,
+    /// A rule or a state did not allow it.
+    Refused,
+    /// It was tried and did not work.
+    Failed,
+}
+
+impl Outcome {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Ok, Self::Refused, Self::Failed]
+            .into_iter()
+            .find(|outcome| outcome.as_str() == text)
+            .ok_or_else(|| "expected ok, refused or failed".to_owned())
+    }
+}
+
+/// An action to be recorded, in the same transaction as its effect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// What was done.
+    pub action: Action,
+    /// On what: an id, or a name where there is no id.
+    pub target: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Who did it.
+    pub actor: String,
+    /// Through which door.
+    pub source: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// The ticket that asked for it.
+    pub ticket: Option<String>,
+    /// What changed; an object or null.
+    pub changes: Value,
+}
+
+/// A recorded event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Its place in the trail, from 1, without a gap.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: Time,
+    /// What was recorded.
+    pub event: Event,
+}

@@ -1,0 +1,178 @@
+//! Which keys a list shows, and in which order.
+
+use super::{
+    environment::Environment,
+    key::{Key, Status, Usage},
+    scope::{Catalogue, Scope},
+    time::Time,
+};
+use chrono::TimeDelta;
+use glob::Pattern;
+use std::{cmp::Ordering, collections::BTreeSet, str::FromStr};
+
+/// Which keys to show; every condition that is given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct KeyFilter {
+    /// The statuses; active and inactive when `None` and no other condition asks for expired keys.
+    pub statuses: Option<BTreeSet<Status>>,
+    /// Only expired keys.
+    pub expired: bool,
+    /// Only keys that expire within so long.
+    pub expires_within: Option<TimeDelta>,
+    /// Only keys without expiry.
+    pub no_expiry: bool,
+    /// Only keys not used for so long, never used ones included once they are that old.
+    pub unused_for: Option<TimeDelta>,
+    /// Only keys that were never used.
+    pub never_used: bool,
+    /// Only keys made longer ago than this.
+    pub older_than: Option<TimeDelta>,
+    /// Only keys used within so long.
+    pub used_since: Option<TimeDelta>,
+    /// Only keys of an environment.
+    pub environment: Option<Environment>,
+    /// Only keys of an owner.
+    pub owner: Option<String>,
+    /// Only keys of a project.
+    pub project: Option<String>,
+    /// Only keys narrowed to a customer.
+    pub customer: Option<String>,
+    /// Only keys that may do this, by wildcards and implications too.
+    pub scope: Option<Scope>,
+    /// Only keys with these labels; any value when `None`.
+    pub labels: Vec<(String, Option<String>)>,
+    /// Only keys whose name fits the pattern.
+    pub name: Option<Pattern>,
+    /// The order.
+    pub sort: Sort,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// The order of a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sort {
+    /// By what; ties are broken by name and id.
+    pub field: SortField,
+    /// The last first.
+    pub descending: bool,
+}
+
+/// What a list is sorted by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the field of its name")]
+pub enum SortField {
+    Name,
+    Created,
+    #[default]
+    Expires,
+    LastUsed,
+    Owner,
+    Environment,
+    Status,
+    Uses,
+}
+
+impl FromStr for Sort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (descending, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
+        let field = match name {
+            "name" => SortField::Name,
+            "created" | "created_at" => SortField::Created,
+            "expires" | "expires_at" => SortField::Expires,
+            "last-used" | "last_used_at" => SortField::LastUsed,
+            "owner" => SortField::Owner,
+            "env" | "environment" => SortField::Environment,
+            "status" => SortField::Status,
+            "uses" => SortField::Uses,
+            _ => return Err("expected name, created, expires, last-used, owner, env, status or uses".to_owned()),
+        };
+        Ok(Self { field, descending })
+    }
+}
+
+impl KeyFilter {
+    /// Whether a key is shown.
+    #[must_use]
+    pub fn matches(&self, key: &Key, usage: &Usage, catalogue: &Catalogue, now: Time) -> bool {
+        self.shows_status(key.status_at(now)) && self.conditions_hold(key, usage, catalogue, now)
+    }
+
+    /// Whether a key would be shown if the default did not leave its status out.
+    #[must_use]
+    pub fn hides_only_by_default(&self, key: &Key, usage: &Usage, catalogue: &Catalogue, now: Time) -> bool {
+        self.statuses.is_none()
+            && !self.shows_status(key.status_at(now))
+            && self.conditions_hold(key, usage, catalogue, now)
+    }
+
+    /// The order of two keys; a missing time comes last either way.
+    #[must_use]
+    pub fn compare(&self, a: &(Key, Usage), b: &(Key, Usage)) -> Ordering {
+        let ((a, a_usage), (b, b_usage)) = (a, b);
+        let order = match self.sort.field {
+            SortField::Name => self.directed(a.name.cmp(&b.name)),
+            SortField::Created => self.directed(a.created_at.cmp(&b.created_at)),
+            SortField::Expires => self.missing_last(a.expires_at, b.expires_at),
+            SortField::LastUsed => self.missing_last(a_usage.last_used_at, b_usage.last_used_at),
+            SortField::Owner => self.missing_last(a.owner.as_ref(), b.owner.as_ref()),
+            SortField::Environment => self.directed(a.environment.cmp(&b.environment)),
+            SortField::Status => {
+                self.directed((a.revoked_at, !a.active, a.expires_at).cmp(&(b.revoked_at, !b.active, b.expires_at)))
+            }
+            SortField::Uses => self.directed(a_usage.uses.cmp(&b_usage.uses)),
+        };
+        order.then_with(|| a.name.cmp(&b.name)).then_with(|| a.id.cmp(&b.id))
+    }
+
+    fn shows_status(&self, status: Status) -> bool {
+        if self.expired {
+            return status == Status::Expired;
+        }
+        match &self.statuses {
+            Some(statuses) => statuses.contains(&status),
+            None => matches!(status, Status::Active | Status::Inactive),
+        }
+    }
+
+    fn conditions_hold(&self, key: &Key, usage: &Usage, catalogue: &Catalogue, now: Time) -> bool {
+        self.times_hold(key, usage, now)
+            && self.environment.is_none_or(|environment| environment == key.environment)
+            && self.owner.as_ref().is_none_or(|owner| key.owner.as_ref() == Some(owner))
+            && self.project.as_ref().is_none_or(|project| key.project.as_ref() == Some(project))
+            && self.customer.as_ref().is_none_or(|customer| key.customers.contains(customer))
+            && self.scope.as_ref().is_none_or(|scope| catalogue.grants(&key.scopes, scope))
+            && self.name.as_ref().is_none_or(|pattern| pattern.matches(&key.name))
+            && self.labels.iter().all(|(label, wanted)| {
+                key.labels.get(label).is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
+            })
+    }
+
+    fn times_hold(&self, key: &Key, usage: &Usage, now: Time) -> bool {
+        let ago = |period: TimeDelta| now.checked_sub_signed(period);
+        let last_sign_of_life = usage.last_used_at.unwrap_or(key.created_at);
+        (!self.no_expiry || key.expires_at.is_none())
+            && self.expires_within.is_none_or(|within| key.expires_at.is_some_and(|at| at > now && at - now <= within))
+            && self.unused_for.is_none_or(|period| ago(period).is_some_and(|limit| last_sign_of_life <= limit))
+            && (!self.never_used || usage.last_used_at.is_none())
+            && self.older_than.is_none_or(|period| ago(period).is_some_and(|limit| key.created_at <= limit))
+            && self
+                .used_since
+                .is_none_or(|period| usage.last_used_at.is_some_and(|at| ago(period).is_none_or(|limit| at >= limit)))
+    }
+
+    fn directed(&self, order: Ordering) -> Ordering {
+        if self.sort.descending { order.reverse() } else { order }
+    }
+
+    fn missing_last<T: Ord>(&self, a: Option<T>, b: Option<T>) -> Ordering {
+        match (a, b) {
+            (Some(a), Some(b)) => self.directed(a.cmp(&b)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => Ordering::Equal,
+        }
+    }
+}

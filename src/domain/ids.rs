@@ -1,0 +1,146 @@
+//! Identifiers and names: what a key is called, and what a user may type to mean one.
+
+use super::token::PlainToken;
+use rand::{CryptoRng, RngExt};
+use serde::{Serialize, Serializer};
+use std::{fmt, str::FromStr};
+
+/// The digits of base62, in ASCII order.
+pub(super) const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const PREFIX: &str = "key_";
+const RANDOM_CHARS: usize = 16;
+/// The shortest id prefix that a command accepts, `key_` included.
+const MIN_PREFIX: usize = 8;
+const MAX_NAME: usize = 128;
+
+/// So many characters, each drawn uniformly from base62.
+pub fn random_base62(rng: &mut impl CryptoRng, count: usize) -> String {
+    (0..count).map(|_| char::from(BASE62[rng.random_range(0..BASE62.len())])).collect()
+}
+
+/// The stable id of a key: `key_` and 16 base62 characters. Survives every rotation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// Draws a new id.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        Self(format!("{PREFIX}{}", random_base62(rng, RANDOM_CHARS)))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let random = text.strip_prefix(PREFIX).ok_or("a key id begins with key_")?;
+        if random.len() == RANDOM_CHARS && random.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("a key id is key_ and 16 letters or digits".to_owned())
+        }
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for KeyId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// What a user types to mean a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyRef {
+    /// A whole id.
+    Id(KeyId),
+    /// The beginning of an id, at least 8 characters.
+    Prefix(String),
+    /// An exact name.
+    Name(String),
+}
+
+/// Why something does not mean a key. Never repeats what was typed: it may be a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RefError {
+    /// Somebody pasted a token.
+    #[error("this is a secret, not the name of a key; pass it on standard input: keyward verify -")]
+    LooksLikeSecret,
+    /// Nothing, or too short a prefix of an id.
+    #[error("a key is named by its id, its exact name, or at least 8 characters of its id")]
+    TooShort,
+}
+
+impl FromStr for KeyRef {
+    type Err = RefError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if PlainToken::parse(text).is_ok() {
+            return Err(RefError::LooksLikeSecret);
+        }
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Id(id));
+        }
+        if text.starts_with(PREFIX) {
+            return if text.len() >= MIN_PREFIX { Ok(Self::Prefix(text.to_owned())) } else { Err(RefError::TooShort) };
+        }
+        if text.is_empty() { Err(RefError::TooShort) } else { Ok(Self::Name(text.to_owned())) }
+    }
+}
+
+impl fmt::Display for KeyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Prefix(text) | Self::Name(text) => f.write_str(text),
+        }
+    }
+}
+
+/// A name that people give: 1 to 128 characters, none a control character, no space at either end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectName(String);
+
+impl ObjectName {
+    /// The name as text.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl FromStr for ObjectName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let problem = if text.is_empty() {
+            "a name is not empty"
+        } else if text.chars().count() > MAX_NAME {
+            "a name has at most 128 characters"
+        } else if text.chars().any(char::is_control) {
+            "a name holds no control characters"
+        } else if text.trim() != text {
+            "a name neither begins nor ends with a space"
+        } else if text.starts_with('-') {
+            "a name does not begin with '-'"
+        } else if text.starts_with(PREFIX) {
+            "a name does not begin with 'key_': it would look like an id"
+        } else if PlainToken::parse(text).is_ok() {
+            "this is a secret, not a name"
+        } else {
+            return Ok(Self(text.to_owned()));
+        };
+        Err(problem.to_owned())
+    }
+}

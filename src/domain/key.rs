@@ -1,0 +1,374 @@
+//! A key and the versions of its secret, and every legal step of its life.
+//!
+//! Status is derived from facts at a time and stored nowhere. Nothing here lengthens a life: an overlap never outlives
+//! the key's expiry, and a rotation keeps the expiry unless a renewal is asked for by name.
+
+use super::{
+    allowlist::Allowlist,
+    environment::Environment,
+    ids::KeyId,
+    rate_limit::RateLimit,
+    scope::Scope,
+    time::{Time, format_time},
+    token::{Lookup, Verifier},
+};
+use chrono::TimeDelta;
+use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr};
+
+/// How long an old secret goes on working when neither the key nor the caller says.
+pub const DEFAULT_OVERLAP: TimeDelta = TimeDelta::hours(24);
+
+/// A key with all its facts; holds no secret, only verifiers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its stable id.
+    pub id: KeyId,
+    /// The workspace it belongs to.
+    pub workspace: String,
+    /// Its name, unique per workspace and environment.
+    pub name: String,
+    /// Free text.
+    pub description: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Where it works.
+    pub environment: Environment,
+    /// The one project it reaches; every project of its workspace when `None`.
+    pub project: Option<String>,
+    /// The customers it is narrowed to; all when empty.
+    pub customers: Vec<String>,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// How often it may be used.
+    pub rate_limit: Option<RateLimit>,
+    /// Where it may be used from.
+    pub allow_ips: Allowlist,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+    /// The reversible switch.
+    pub active: bool,
+    /// When access was cut off for good.
+    pub revoked_at: Option<Time>,
+    /// When it was made.
+    pub created_at: Time,
+    /// Who made it.
+    pub created_by: String,
+    /// When it ends.
+    pub expires_at: Option<Time>,
+    /// The lifetime it was made with, for a renewal.
+    pub lifetime: Option<TimeDelta>,
+    /// How its secret is to be rotated.
+    pub rotation: RotationPolicy,
+    /// The versions of its secret, oldest first.
+    pub secrets: Vec<Secret>,
+    /// Counts its stored states, for compare-and-swap; 0 before the first.
+    pub version: u64,
+}
+
+/// How a key's secret is to be rotated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RotationPolicy {
+    /// How often.
+    pub every: Option<TimeDelta>,
+    /// How long the old secret goes on working.
+    pub overlap: Option<TimeDelta>,
+    /// When the next rotation is due.
+    pub due_at: Option<Time>,
+}
+
+/// One version of a key's secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// Its public id.
+    pub lookup: Lookup,
+    /// Its last characters.
+    pub hint: String,
+    /// What a presented token is compared with.
+    pub verifier: Verifier,
+    /// Where it stands.
+    pub state: SecretState,
+    /// When it was made.
+    pub created_at: Time,
+}
+
+/// Where a version of a secret stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretState {
+    /// Works already, and is not yet delivered.
+    Staged,
+    /// The one to use.
+    Current,
+    /// Works until a time.
+    Retiring {
+        /// The first moment it no longer works.
+        until: Time,
+    },
+    /// Never works again.
+    Dead {
+        /// When it stopped.
+        since: Time,
+    },
+}
+
+/// What a key is at a time; exactly one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// It works.
+    Active,
+    /// It is switched off.
+    Inactive,
+    /// Its time is over.
+    Expired,
+    /// It was cut off for good.
+    Revoked,
+}
+
+/// When a key was used; counted apart from the key, by the verifier.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The last time; `None` is "never used".
+    pub last_used_at: Option<Time>,
+    /// From which address.
+    pub last_used_ip: Option<IpAddr>,
+    /// How often.
+    pub uses: u64,
+}
+
+/// What becomes of the old secret at a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// It stops at once.
+    Now,
+    /// It goes on working for so long, and never beyond the key's expiry.
+    For(TimeDelta),
+}
+
+/// What a rotation did to the old secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotateEffect {
+    /// Until when it works; `None` when it stopped at once.
+    pub old_until: Option<Time>,
+}
+
+/// A step that a key's state does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Illegal {
+    /// The key is revoked.
+    #[error("the key was revoked at {}", format_time(*since))]
+    Revoked {
+        /// When.
+        since: Time,
+    },
+    /// The key has expired.
+    #[error("the key expired at {}", format_time(*at))]
+    Expired {
+        /// When.
+        at: Time,
+    },
+    /// An earlier rotation has not run out.
+    #[error("an earlier rotation still runs{}", until.map(|until| format!(", until {}", format_time(until))).unwrap_or_default())]
+    RotationRunning {
+        /// When the older secret stops; `None` while one is staged.
+        until: Option<Time>,
+    },
+    /// The renewed lifetime is beyond the calendar.
+    #[error("the renewed expiry is beyond the calendar")]
+    BeyondCalendar,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Inactive, Self::Expired, Self::Revoked];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl FromStr for Status {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or_else(|| "expected active, inactive, expired or revoked".to_owned())
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Secret {
+    /// Whether this version works at a time, the key's own state aside.
+    #[must_use]
+    pub fn works_at(&self, now: Time) -> bool {
+        match self.state {
+            SecretState::Staged | SecretState::Current => true,
+            SecretState::Retiring { until } => now < until,
+            SecretState::Dead { .. } => false,
+        }
+    }
+
+    fn kill(&mut self, now: Time) {
+        self.state = match self.state {
+            SecretState::Dead { since } => SecretState::Dead { since },
+            SecretState::Retiring { until } => SecretState::Dead { since: until.min(now) },
+            SecretState::Staged | SecretState::Current => SecretState::Dead { since: now },
+        };
+    }
+}
+
+impl Key {
+    /// The status at a time: revoked before expired before inactive before active.
+    #[must_use]
+    pub fn status_at(&self, now: Time) -> Status {
+        if self.revoked_at.is_some() {
+            Status::Revoked
+        } else if self.expires_at.is_some_and(|at| at <= now) {
+            Status::Expired
+        } else if self.active {
+            Status::Active
+        } else {
+            Status::Inactive
+        }
+    }
+
+    /// Switches it on; says whether that changed anything.
+    ///
+    /// # Errors
+    /// When it is revoked.
+    pub fn activate(&mut self, _now: Time) -> Result<bool, Illegal> {
+        self.switch(true)
+    }
+
+    /// Switches it off; says whether that changed anything.
+    ///
+    /// # Errors
+    /// When it is revoked.
+    pub fn deactivate(&mut self, _now: Time) -> Result<bool, Illegal> {
+        self.switch(false)
+    }
+
+    /// Kills every version of its secret for good; says whether that changed anything.
+    ///
+    /// # Errors
+    /// None today; the signature is that of its siblings.
+    pub fn revoke(&mut self, now: Time) -> Result<bool, Illegal> {
+        if self.revoked_at.is_some() {
+            return Ok(false);
+        }
+        self.revoked_at = Some(now);
+        self.secrets.iter_mut().for_each(|secret| secret.kill(now));
+        Ok(true)
+    }
+
+    /// Takes a new current secret and retires the old one.
+    ///
+    /// # Errors
+    /// When the key has expired and no renewal is asked for, and while an earlier rotation still runs, unless it is to
+    /// be superseded: then the oldest working secret ends first.
+    pub fn rotate(
+        &mut self,
+        new: Secret,
+        overlap: Overlap,
+        now: Time,
+        renew: bool,
+        supersede: bool,
+    ) -> Result<RotateEffect, Illegal> {
+        let was_revoked = self.revoked_at.is_some();
+        let expired = self.expires_at.filter(|at| *at <= now);
+        if let (Some(at), false) = (expired, renew) {
+            return Err(Illegal::Expired { at });
+        }
+        self.end_earlier_rotation(now, supersede)?;
+        let renewed = match (renew, self.lifetime) {
+            (true, Some(lifetime)) => Some(now.checked_add_signed(lifetime).ok_or(Illegal::BeyondCalendar)?),
+            _ => self.expires_at,
+        };
+        // An expired key's secret had stopped: renewing the key must not bring the old secret back to life.
+        let overlap = if expired.is_some() || was_revoked { Overlap::Now } else { overlap };
+        let old_until = self.retire_current(overlap, now);
+        self.expires_at = renewed;
+        self.revoked_at = None;
+        self.advance_due(now);
+        self.secrets.push(new);
+        Ok(RotateEffect { old_until })
+    }
+
+    fn switch(&mut self, on: bool) -> Result<bool, Illegal> {
+        if let Some(since) = self.revoked_at {
+            return Err(Illegal::Revoked { since });
+        }
+        let changed = self.active != on;
+        self.active = on;
+        Ok(changed)
+    }
+
+    fn end_earlier_rotation(&mut self, now: Time, supersede: bool) -> Result<(), Illegal> {
+        for secret in &mut self.secrets {
+            let until = match secret.state {
+                SecretState::Staged => None,
+                SecretState::Retiring { until } if until > now => Some(until),
+                SecretState::Retiring { .. } => {
+                    secret.kill(now);
+                    continue;
+                }
+                SecretState::Current | SecretState::Dead { .. } => continue,
+            };
+            if !supersede {
+                return Err(Illegal::RotationRunning { until });
+            }
+            secret.kill(now);
+        }
+        Ok(())
+    }
+
+    fn retire_current(&mut self, overlap: Overlap, now: Time) -> Option<Time> {
+        let until = match overlap {
+            Overlap::Now => now,
+            // Beyond the calendar means beyond the expiry too, or for ever: the furthest time there is.
+            Overlap::For(duration) => now.checked_add_signed(duration).unwrap_or(Time::MAX_UTC),
+        };
+        let until = self.expires_at.map_or(until, |at| until.min(at));
+        let mut old_until = None;
+        for secret in self.secrets.iter_mut().filter(|secret| secret.state == SecretState::Current) {
+            if until > now {
+                secret.state = SecretState::Retiring { until };
+                old_until = Some(until);
+            } else {
+                secret.kill(now);
+            }
+        }
+        old_until
+    }
+
+    /// Due dates are anchored to the previous due date, so that late runs do not make them drift.
+    fn advance_due(&mut self, now: Time) {
+        let (Some(every), Some(mut due)) = (self.rotation.every, self.rotation.due_at) else { return };
+        let period = every.num_seconds().max(1);
+        if due <= now {
+            let missed = (now - due).num_seconds() / period + 1;
+            due = TimeDelta::try_seconds(missed.saturating_mul(period))
+                .and_then(|step| due.checked_add_signed(step))
+                .unwrap_or(Time::MAX_UTC);
+        } else {
+            due = now.checked_add_signed(every).unwrap_or(Time::MAX_UTC);
+        }
+        self.rotation.due_at = Some(due);
+    }
+}
+
+#[cfg(test)]
+#[path = "key_tests.rs"]
+mod tests;

@@ -1,0 +1,104 @@
+//! How many requests a key may make in a window of time.
+
+use super::time::{format_duration, parse_duration};
+use chrono::TimeDelta;
+use std::{fmt, str::FromStr};
+
+/// So many requests in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// The number of requests.
+    pub limit: u32,
+    /// The window's length in seconds.
+    pub window_seconds: u32,
+}
+
+impl RateLimit {
+    /// Reads a limit, or `none`, which must be spelled out.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse_or_none(text: &str) -> Result<Option<Self>, String> {
+        if text == "none" { Ok(None) } else { text.parse().map(Some) }
+    }
+
+    /// Whether this limit lets through no more than another over any longer time.
+    #[must_use]
+    pub fn within(self, other: Self) -> bool {
+        u64::from(self.limit) * u64::from(other.window_seconds)
+            <= u64::from(other.limit) * u64::from(self.window_seconds)
+    }
+}
+
+/// 100 requests an hour.
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { limit: 100, window_seconds: 3_600 }
+    }
+}
+
+impl FromStr for RateLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "expected a number and a window, such as 100/h, 5/s or 1000/30m, or none";
+        let (limit, window) = text.split_once('/').ok_or(EXPECTED)?;
+        if !limit.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(EXPECTED.to_owned());
+        }
+        let limit: u32 = limit.parse().map_err(|_| EXPECTED)?;
+        let window = if window.starts_with(|first: char| first.is_ascii_digit()) {
+            parse_duration(window)
+        } else {
+            parse_duration(&format!("1{window}"))
+        }
+        .map_err(|_| EXPECTED)?;
+        let window_seconds = u32::try_from(window.num_seconds()).map_err(|_| EXPECTED)?;
+        if limit == 0 {
+            return Err("a limit of 0 lets nothing through; deactivate the key instead".to_owned());
+        }
+        Ok(Self { limit, window_seconds })
+    }
+}
+
+impl fmt::Display for RateLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let window = format_duration(TimeDelta::seconds(i64::from(self.window_seconds)));
+        let window = match window.strip_prefix('1') {
+            Some(unit) if unit.len() == 1 => unit,
+            _ => &window,
+        };
+        write!(f, "{}/{window}", self.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn limits_read_as_they_are_written() {
+        for text in ["100/h", "5/s", "1000/m", "10/30m", "2000/d", "7/1h30m"] {
+            assert_eq!(text.parse::<RateLimit>().unwrap().to_string(), text);
+        }
+        for bad in ["", "100", "0/h", "-1/h", "100/", "100/x", "1e3/h", "+5/h", "none/h", "99999999999/h"] {
+            assert!(bad.parse::<RateLimit>().is_err(), "{bad} was accepted");
+        }
+        assert_eq!(RateLimit::parse_or_none("none"), Ok(None));
+    }
+
+    #[test]
+    fn a_limit_compares_by_its_rate() {
+        let hourly: RateLimit = "3600/h".parse().unwrap();
+        assert!("1/s".parse::<RateLimit>().unwrap().within(hourly));
+        assert!(!"2/s".parse::<RateLimit>().unwrap().within(hourly));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(text in ".{0,24}") {
+            let _ = RateLimit::parse_or_none(&text);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What a key may do: `resource:level`, wildcards, and levels that imply others.
+
+use serde::{Serialize, Serializer};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
+
+const MAX_PART: usize = 64;
+const ANY: &str = "*";
+
+/// One permission, `resource:level`; either part may be `*`, and a bare `*` means both.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    resource: String,
+    level: String,
+}
+
+impl Scope {
+    /// Whether it means more than one permission.
+    #[must_use]
+    pub fn has_wildcard(&self) -> bool {
+        self.resource == ANY || self.level == ANY
+    }
+
+    /// Whether this scope covers another one by its wildcards alone.
+    fn covers(&self, wanted: &Self) -> bool {
+        (self.resource == ANY || self.resource == wanted.resource) && (self.level == ANY || self.level == wanted.level)
+    }
+}
+
+impl FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (resource, level) = if text == ANY {
+            (ANY, ANY)
+        } else {
+            text.split_once(':').ok_or("expected resource:level, such as audits:read, audits:* or *")?
+        };
+        if is_part(resource) && is_part(level) {
+            Ok(Self { resource: resource.to_owned(), level: level.to_owned() })
+        } else {
+            Err("a part of a scope is 1 to 64 of a-z 0-9 _ . - beginning with a letter or digit, or *".to_owned())
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.resource == ANY && self.level == ANY {
+            return f.write_str(ANY);
+        }
+        write!(f, "{}:{}", self.resource, self.level)
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+fn is_part(part: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    part == ANY
+        || (part.len() <= MAX_PART
+            && part.bytes().next().is_some_and(plain)
+            && part.bytes().all(|byte| plain(byte) || b"_.-".contains(&byte)))
+}
+
+/// What the catalogue knows of a scope.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScopeEntry {
+    /// What it allows, in words.
+    pub description: Option<String>,
+    /// The scopes it includes. `*:operate` implying `*:read` holds for each resource on its own.
+    pub implies: BTreeSet<Scope>,
+}
+
+/// The declared scopes of a workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    /// The scopes and what is known of them.
+    pub entries: BTreeMap<Scope, ScopeEntry>,
+    /// Scopes that are not declared are refused.
+    pub closed: bool,
+}
+
+impl Catalogue {
+    /// Whether the granted scopes include the wanted one, by wildcards and implications.
+    #[must_use]
+    pub fn grants(&self, granted: &[Scope], wanted: &Scope) -> bool {
+        let mut open: Vec<Scope> = granted.to_vec();
+        let mut seen = BTreeSet::new();
+        while let Some(scope) = open.pop() {
+            if scope.covers(wanted) {
+                return true;
+            }
+            if seen.insert(scope.clone()) {
+                open.extend(self.implied_by(&scope));
+            }
+        }
+        false
+    }
+
+    /// Declared scopes that look like the one given.
+    #[must_use]
+    pub fn suggest(&self, text: &str) -> Vec<String> {
+        let names: Vec<String> = self.entries.keys().map(ToString::to_string).collect();
+        super::closest(text, &names.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// What a scope implies in one step. A held wildcard implies what every scope it covers implies; an entry for a
+    /// wildcard resource carries the held resource over to what it implies.
+    fn implied_by(&self, held: &Scope) -> Vec<Scope> {
+        let mut implied = Vec::new();
+        for (declared, entry) in &self.entries {
+            if held.covers(declared) {
+                implied.extend(entry.implies.iter().cloned());
+            } else if declared.covers(held) {
+                implied.extend(entry.implies.iter().map(|scope| Scope {
+                    resource: if scope.resource == ANY { held.resource.clone() } else { scope.resource.clone() },
+                    level: scope.level.clone(),
+                }));
+            }
+        }
+        implied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scope(text: &str) -> Scope {
+        text.parse().unwrap()
+    }
+
+    fn grants(catalogue: &Catalogue, held: &[&str], wanted: &str) -> bool {
+        let held: Vec<Scope> = held.iter().map(|text| scope(text)).collect();
+        catalogue.grants(&held, &scope(wanted))
+    }
+
+    fn implying(rules: &[(&str, &str)]) -> Catalogue {
+        let mut catalogue = Catalogue::default();
+        for (scope_text, implied) in rules {
+            catalogue.entries.entry(scope(scope_text)).or_default().implies.insert(scope(implied));
+        }
+        catalogue
+    }
+
+    #[test]
+    fn wildcards_cover() {
+        let none = Catalogue::default();
+        assert!(grants(&none, &["audits:*"], "audits:read"));
+        assert!(grants(&none, &["*:read"], "audits:read"));
+        assert!(grants(&none, &["*"], "audits:read"));
+        assert!(!grants(&none, &["audits:*"], "billing:read"));
+        assert!(!grants(&none, &["*:read"], "audits:write"));
+        assert!(!grants(&none, &["audits:read"], "audits:*"));
+        assert!(!grants(&none, &[], "audits:read"));
+    }
+
+    #[test]
+    fn levels_imply_others_along_a_chain_and_round_a_circle() {
+        let catalogue = implying(&[("a:admin", "a:operate"), ("a:operate", "a:read"), ("a:read", "a:admin")]);
+        assert!(grants(&catalogue, &["a:admin"], "a:read"));
+        assert!(!grants(&catalogue, &["a:admin"], "b:read"));
+        let general = implying(&[("*:operate", "*:read")]);
+        assert!(grants(&general, &["audits:operate"], "audits:read"));
+        assert!(!grants(&general, &["audits:operate"], "billing:read"));
+    }
+
+    #[test]
+    fn a_bad_scope_is_refused() {
+        for bad in ["", "audits", ":read", "audits:", "Audits:read", "a b:read", "a:b:c", "-a:read", "audits:r*"] {
+            assert!(bad.parse::<Scope>().is_err(), "{bad} was accepted");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_scope_reads_as_it_is_written(text in "[a-z0-9][a-z0-9_.-]{0,20}:[a-z0-9][a-z0-9_.-]{0,20}") {
+            prop_assert_eq!(scope(&text).to_string(), text);
+        }
+
+        #[test]
+        fn nothing_panics(text in ".{0,80}") {
+            let _ = text.parse::<Scope>();
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The token `<brand>_<env>_<lookup>_<secret><check>`: generated, parsed, and never printed by accident.
+//!
+//! The check is the CRC-32 (ISO-HDLC, as in zlib) of all before it, in six base62 digits: garbage is refused without a
+//! look-up, and scanners can be exact. The plain token and its verifier are different types; the plain one has a single
+//! accessor, and neither `Debug`, `Clone` nor `Serialize`.
+
+use super::{
+    environment::Environment,
+    ids::{BASE62, random_base62},
+};
+use rand::CryptoRng;
+use std::{fmt, str::FromStr};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+const LOOKUP_CHARS: usize = 16;
+const SECRET_CHARS: usize = 43;
+const CHECK_CHARS: usize = 6;
+const HINT_CHARS: usize = 4;
+const MAX_BRAND: usize = 12;
+
+/// What the tokens of a vault begin with: 1 to 12 lower-case letters or digits, a letter first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brand(String);
+
+impl Brand {
+    /// The brand as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Brand {
+    fn default() -> Self {
+        Self("kw".to_owned())
+    }
+}
+
+impl FromStr for Brand {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = (1..=MAX_BRAND).contains(&text.len())
+            && text.starts_with(|first: char| first.is_ascii_lowercase())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("a brand is 1 to 12 lower-case letters or digits, a letter first".to_owned())
+        }
+    }
+}
+
+impl fmt::Display for Brand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The public id of one version of a key's secret: 16 base62 characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lookup(String);
+
+impl Lookup {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Lookup {
+    type Err = TokenError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() == LOOKUP_CHARS && is_base62(text) { Ok(Self(text.to_owned())) } else { Err(TokenError::Shape) }
+    }
+}
+
+impl fmt::Display for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why something is not a token. Never repeats what was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Nothing was presented.
+    #[error("nothing was presented")]
+    Empty,
+    /// It does not have the shape of a token.
+    #[error("it does not have the shape of a token")]
+    Shape,
+    /// It has the shape, but its check does not fit: a character was lost or changed.
+    #[error("its checksum does not match: a character was lost or changed on the way")]
+    Checksum,
+}
+
+/// A whole secret token, wiped when dropped.
+pub struct PlainToken {
+    text: Zeroizing<String>,
+    brand_len: usize,
+    environment: Environment,
+}
+
+impl PlainToken {
+    /// Draws a new token: over 256 bits of secret.
+    pub fn generate(rng: &mut impl CryptoRng, brand: &Brand, environment: Environment) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(96));
+        text.push_str(brand.as_str());
+        text.push('_');
+        text.push_str(environment.token_code());
+        text.push('_');
+        text.push_str(&random_base62(rng, LOOKUP_CHARS));
+        text.push('_');
+        text.push_str(&Zeroizing::new(random_base62(rng, SECRET_CHARS)));
+        let check = check_of(&text);
+        text.push_str(&check);
+        Self { text, brand_len: brand.as_str().len(), environment }
+    }
+
+    /// Reads a token exactly as presented: no space is trimmed.
+    ///
+    /// # Errors
+    /// When it is empty, has another shape, or its check does not fit.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        if text.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        let mut parts = text.split('_');
+        let (Some(brand), Some(code), Some(lookup), Some(rest), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(TokenError::Shape);
+        };
+        let environment = Environment::from_token_code(code).ok_or(TokenError::Shape)?;
+        brand.parse::<Brand>().map_err(|_| TokenError::Shape)?;
+        lookup.parse::<Lookup>()?;
+        if rest.len() != SECRET_CHARS + CHECK_CHARS || !is_base62(rest) {
+            return Err(TokenError::Shape);
+        }
+        let (body, check) = text.split_at(text.len() - CHECK_CHARS);
+        if check_of(body) != check {
+            return Err(TokenError::Checksum);
+        }
+        Ok(Self { text: Zeroizing::new(text.to_owned()), brand_len: brand.len(), environment })
+    }
+
+    /// The environment it was made for.
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// The public id of this version of the secret.
+    #[must_use]
+    pub fn lookup(&self) -> Lookup {
+        let start = self.brand_len + 1 + self.environment.token_code().len() + 1;
+        Lookup(self.text[start..start + LOOKUP_CHARS].to_owned())
+    }
+
+    /// The last four characters before the check: they tell secrets apart and open nothing.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        let end = self.text.len() - CHECK_CHARS;
+        self.text[end - HINT_CHARS..end].to_owned()
+    }
+
+    /// The secret itself. Call it only to hand it to the place the user chose, or to compute its verifier.
+    #[must_use]
+    pub fn expose_plaintext(&self) -> &str {
+        &self.text
+    }
+}
+
+/// HMAC-SHA256 of a token under the vault's verifier key: all that is stored of a secret.
+#[derive(Clone, Copy)]
+pub struct Verifier(pub [u8; 32]);
+
+impl Verifier {
+    /// Compares in constant time.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl PartialEq for Verifier {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other)
+    }
+}
+
+impl Eq for Verifier {}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier(..)")
+    }
+}
+
+/// The regular expression of this brand's tokens, for secret scanners; anchored by its word boundaries.
+#[must_use]
+pub fn scan_rule(brand: &Brand) -> String {
+    format!(r"\b{brand}_(?:prod|stg|dev)_[0-9A-Za-z]{{{LOOKUP_CHARS}}}_[0-9A-Za-z]{{{}}}\b", SECRET_CHARS + CHECK_CHARS)
+}
+
+fn is_base62(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// CRC-32 in six base62 digits, the most significant first; 62^6 is more than 2^32.
+fn check_of(body: &str) -> String {
+    let mut rest = crc32fast::hash(body.as_bytes());
+    let mut digits = [b'0'; CHECK_CHARS];
+    for digit in digits.iter_mut().rev() {
+        *digit = BASE62[(rest % 62) as usize];
+        rest /= 62;
+    }
+    digits.iter().copied().map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn token(environment: Environment) -> PlainToken {
+        PlainToken::generate(&mut rand::rng(), &Brand::default(), environment)
+    }
+
+    #[test]
+    fn crc32_check_value() {
+        assert_eq!(crc32fast::hash(b"123456789"), 0xCBF4_3926);
+    }
+
+    #[test]
+    fn a_generated_token_parses_and_keeps_its_parts() {
+        for environment in [Environment::Production, Environment::Staging, Environment::Development] {
+            let token = token(environment);
+            let text = token.expose_plaintext();
+            let again = PlainToken::parse(text).map_err(|error| error.to_string()).unwrap();
+            assert_eq!(again.environment(), environment);
+            assert_eq!(again.lookup(), token.lookup());
+            assert_eq!(text.len(), "kw_".len() + environment.token_code().len() + 1 + 16 + 1 + 49);
+            assert!(text.contains(token.lookup().as_str()));
+            assert_eq!(&text[text.len() - 10..text.len() - 6], token.hint());
+        }
+    }
+
+    #[test]
+    fn white_space_is_not_trimmed() {
+        let text = format!("{}\n", token(Environment::Production).expose_plaintext());
+        assert_eq!(PlainToken::parse(&text).err(), Some(TokenError::Shape));
+        assert_eq!(PlainToken::parse("").err(), Some(TokenError::Empty));
+    }
+
+    proptest! {
+        #[test]
+        fn any_changed_character_is_noticed(position in 0usize..76, replacement in "[0-9A-Za-z]") {
+            let token = token(Environment::Development);
+            let text = token.expose_plaintext();
+            let mut changed = text.to_owned();
+            changed.replace_range(position..=position, &replacement);
+            prop_assume!(changed != text);
+            prop_assert!(PlainToken::parse(&changed).is_err());
+        }
+
+        #[test]
+        fn nothing_panics(text in ".{0,120}") {
+            prop_assert!(PlainToken::parse(&text).is_err());
+        }
+    }
+}
