@@ -1,1 +1,29 @@
-//! The `output` room.
+//! The one room that may write to the user: data on stdout, everything else on stderr.
+//!
+//! Commands build a [`Report`] and hand it to an [`Emitter`], which knows the format, the
+//! terminal and the rules (secrets alone, control characters escaped, a closed pipe is no
+//! error). Nothing here reads the environment, opens a vault or decides an exit code.
+
+mod cell;
+mod columns;
+mod csv;
+mod emitter;
+mod error;
+mod escape;
+mod field;
+mod format;
+mod json;
+mod progress;
+mod report;
+mod streams;
+mod table;
+mod time;
+
+pub use emitter::{EmitError, Emitter, Options};
+pub use error::{ErrorReport, write_error};
+pub use escape::{escape, escape_json};
+pub use format::{ColorChoice, ColorPolicy, Format, TimeStyle};
+pub use progress::Progress;
+pub use report::{Column, ColumnKind, Page, Report};
+pub use streams::{StdoutProblem, Streams};
+pub use time::{relative, render_time};

@@ -1,0 +1,134 @@
+//! Which columns a table or CSV file has: the command's, the wide ones, or the user's choice.
+
+use serde_json::Value;
+
+use super::emitter::EmitError;
+use super::field::{find, scalar_paths};
+use super::report::{ColumnKind, Report};
+
+/// A column that was chosen; the path may come from the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Picked {
+    pub(super) path: String,
+    pub(super) header: String,
+    pub(super) kind: ColumnKind,
+}
+
+impl Picked {
+    fn from_path(path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            header: path.replace(['_', '.'], " "),
+            kind: guess(path),
+        }
+    }
+
+    pub(super) fn value<'a>(&self, row: &'a Value) -> &'a Value {
+        find(row, &self.path).unwrap_or(&Value::Null)
+    }
+}
+
+/// The kind of a field nobody declared, by the naming rules of the JSON.
+fn guess(path: &str) -> ColumnKind {
+    match path.rsplit('.').next().unwrap_or(path) {
+        "at" | "valid_until" => ColumnKind::Time,
+        "rate_limit" | "max_rate_limit" => ColumnKind::RateLimit,
+        name if name.ends_with("_at") => ColumnKind::Time,
+        name if name.ends_with("_seconds") => ColumnKind::Duration,
+        _ => ColumnKind::Text,
+    }
+}
+
+/// Picks the columns. `wanted` comes from `--columns`; an unknown one is refused with the list.
+pub(super) fn pick(
+    report: &Report,
+    wanted: &[String],
+    wide: bool,
+) -> Result<Vec<Picked>, EmitError> {
+    if !wanted.is_empty() {
+        return wanted
+            .iter()
+            .map(|word| choose(report, word.trim()))
+            .collect();
+    }
+    if report.columns.is_empty() {
+        let first = report.rows().first();
+        return Ok(first.map_or_else(Vec::new, undeclared));
+    }
+    let declared = report.columns.iter().filter(|column| wide || !column.wide);
+    Ok(declared
+        .map(|column| Picked {
+            path: column.path.to_owned(),
+            header: column.header.to_owned(),
+            kind: column.kind,
+        })
+        .collect())
+}
+
+/// One column for every field of an item, objects of scalars spelled out.
+fn undeclared(item: &Value) -> Vec<Picked> {
+    let Value::Object(fields) = item else {
+        return Vec::new();
+    };
+    let mut picked = Vec::new();
+    for (name, value) in fields {
+        let nested = matches!(value, Value::Object(inner) if !inner.is_empty())
+            && name != "labels"
+            && guess(name) != ColumnKind::RateLimit;
+        if nested {
+            picked.extend(
+                scalar_paths(value)
+                    .iter()
+                    .map(|path| Picked::from_path(&format!("{name}.{path}"))),
+            );
+        } else {
+            picked.push(Picked::from_path(name));
+        }
+    }
+    picked
+}
+
+fn choose(report: &Report, word: &str) -> Result<Picked, EmitError> {
+    let same = |name: &str| {
+        name.len() == word.len()
+            && name
+                .bytes()
+                .zip(word.bytes())
+                .all(|(a, b)| a.eq_ignore_ascii_case(&b) || (a == b' ' && matches!(b, b'-' | b'_')))
+    };
+    let declared = report.columns.iter();
+    if let Some(column) = declared
+        .clone()
+        .find(|column| same(column.path) || same(column.header))
+    {
+        return Ok(Picked {
+            path: column.path.to_owned(),
+            header: column.header.to_owned(),
+            kind: column.kind,
+        });
+    }
+    let rows = report.rows();
+    if rows.iter().any(|row| find(row, word).is_some()) {
+        return Ok(Picked::from_path(word));
+    }
+    // An empty list cannot tell which labels exist: a field of a known object is believed.
+    let root = word.split('.').next().unwrap_or(word);
+    let believed = rows.is_empty()
+        && root != word
+        && declared
+            .clone()
+            .any(|column| column.path.split('.').next() == Some(root));
+    if believed {
+        return Ok(Picked::from_path(word));
+    }
+    let mut valid: Vec<String> = declared.map(|column| column.path.to_owned()).collect();
+    for path in rows.first().map(scalar_paths).unwrap_or_default() {
+        if !valid.contains(&path) {
+            valid.push(path);
+        }
+    }
+    Err(EmitError::Usage {
+        message: format!("unknown column \"{word}\""),
+        valid,
+    })
+}

@@ -1,0 +1,204 @@
+//! What a command has to say: one item or a list, as JSON values with named columns.
+//!
+//! The JSON document is the contract; every other rendering is derived from it. A secret is
+//! kept beside the value, in memory that is wiped, and never becomes part of it.
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+/// How the cells of a column are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// As it is.
+    Text,
+    /// RFC 3339, shown in the chosen time style; null is "never".
+    Time,
+    /// An array or a map, joined by commas.
+    List,
+    /// A number, right-aligned.
+    Number,
+    /// `{limit, window_seconds}`, shown as "100/h"; null is "none".
+    RateLimit,
+    /// Seconds, shown as "90d".
+    Duration,
+}
+
+/// One column of a table or CSV file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Dotted path into an item; also the CSV header and the name for `--columns`.
+    pub path: &'static str,
+    /// The table's header, shown in upper case.
+    pub header: &'static str,
+    /// How cells are read.
+    pub kind: ColumnKind,
+    /// Shown only by `-o wide` (and in CSV).
+    pub wide: bool,
+}
+
+impl Column {
+    /// A column of every table.
+    pub const fn new(path: &'static str, header: &'static str, kind: ColumnKind) -> Self {
+        Self {
+            path,
+            header,
+            kind,
+            wide: false,
+        }
+    }
+
+    /// The same column, kept for `-o wide`.
+    pub const fn wide(self) -> Self {
+        Self { wide: true, ..self }
+    }
+}
+
+/// How much of a list is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Page {
+    /// Items in this reply.
+    pub returned: usize,
+    /// Items that match.
+    pub total: usize,
+    /// Whether a limit cut the list.
+    pub truncated: bool,
+}
+
+impl Page {
+    /// A whole list of `total` items.
+    pub fn whole(total: usize) -> Self {
+        Self {
+            returned: total,
+            total,
+            truncated: false,
+        }
+    }
+}
+
+/// The shape of the JSON document around the value.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// `{"schema":…, NAME: value}`
+    Item { name: &'static str, value: Value },
+    /// `{"schema":…, …fields of value}`
+    Flat { value: Value },
+    /// `{"schema":…, "items":[…], "page":{…}}`
+    List {
+        items: Vec<Value>,
+        page: Option<Page>,
+    },
+}
+
+/// One reply of a command. It has no `Debug`, for it may hold a secret.
+pub struct Report {
+    pub(super) schema: &'static str,
+    pub(super) body: Body,
+    pub(super) secret: Option<(&'static str, Zeroizing<String>)>,
+    pub(super) columns: Vec<Column>,
+    pub(super) name_path: &'static str,
+    pub(super) noun: Option<&'static str>,
+}
+
+impl Report {
+    /// One thing under its own name, with a secret beside it in the replies of create and rotate.
+    pub fn item(
+        schema: &'static str,
+        name: &'static str,
+        value: Value,
+        secret: Option<(&'static str, Zeroizing<String>)>,
+    ) -> Self {
+        Self::of(schema, Body::Item { name, value }, secret, "name")
+    }
+
+    /// One thing whose fields stand directly beside `schema`, such as a verdict.
+    pub fn flat(schema: &'static str, value: Value) -> Self {
+        Self::of(schema, Body::Flat { value }, None, "name")
+    }
+
+    /// A list. `name_path` is what `-o name` prints of each item; `-q` prints `id` where items
+    /// have one and `name_path` where not.
+    pub fn list(
+        schema: &'static str,
+        items: Vec<Value>,
+        page: Page,
+        columns: &[Column],
+        name_path: &'static str,
+    ) -> Self {
+        Self::of(
+            schema,
+            Body::List {
+                items,
+                page: Some(page),
+            },
+            None,
+            name_path,
+        )
+        .with_columns(columns)
+    }
+
+    fn of(
+        schema: &'static str,
+        body: Body,
+        secret: Option<(&'static str, Zeroizing<String>)>,
+        name_path: &'static str,
+    ) -> Self {
+        Self {
+            schema,
+            body,
+            secret,
+            columns: Vec::new(),
+            name_path,
+            noun: None,
+        }
+    }
+
+    /// The columns of a table, or the lines of an item. Without them an item shows every field.
+    #[must_use]
+    pub fn with_columns(mut self, columns: &[Column]) -> Self {
+        self.columns = columns.to_vec();
+        self
+    }
+
+    /// What `-o name` prints of an item (default `name`).
+    #[must_use]
+    pub fn named_by(mut self, path: &'static str) -> Self {
+        self.name_path = path;
+        self
+    }
+
+    /// What the note about an empty list calls the things (default: from the schema's name).
+    #[must_use]
+    pub fn noun(mut self, plural: &'static str) -> Self {
+        self.noun = Some(plural);
+        self
+    }
+
+    /// A list whose document has no `page`.
+    #[must_use]
+    pub fn without_page(mut self) -> Self {
+        if let Body::List { page, .. } = &mut self.body {
+            *page = None;
+        }
+        self
+    }
+
+    /// The items of a list, or the one item.
+    pub(super) fn rows(&self) -> &[Value] {
+        match &self.body {
+            Body::Item { value, .. } | Body::Flat { value } => std::slice::from_ref(value),
+            Body::List { items, .. } => items,
+        }
+    }
+
+    pub(super) fn plural(&self) -> String {
+        if let Some(noun) = self.noun {
+            return noun.to_owned();
+        }
+        let word = self.schema.split('/').next().unwrap_or_default();
+        let word = word.strip_prefix("keyward.").unwrap_or(word);
+        format!(
+            "{}s",
+            word.strip_suffix("-list").unwrap_or(word).replace('-', " ")
+        )
+    }
+}
