@@ -27,12 +27,10 @@ pub(super) fn render(value: &Value, kind: ColumnKind, style: CellStyle) -> Strin
             Ok(time) => render_time(time.with_timezone(&Utc), style.time, style.now),
             Err(_) => text.clone(),
         },
-        (Value::Number(number), ColumnKind::Duration) if style.human => number
-            .as_u64()
-            .map_or_else(|| number.to_string(), render_seconds),
-        (Value::Object(_), ColumnKind::RateLimit) => {
-            rate_limit(value).unwrap_or_else(|| plain(value, style.human))
+        (Value::Number(number), ColumnKind::Duration) if style.human => {
+            number.as_u64().map_or_else(|| number.to_string(), render_seconds)
         }
+        (Value::Object(_), ColumnKind::RateLimit) => rate_limit(value).unwrap_or_else(|| plain(value, style.human)),
         _ => plain(value, style.human),
     }
 }
@@ -62,10 +60,7 @@ fn plain(value: &Value, human: bool) -> String {
             items.join(",")
         }
         Value::Object(fields) => {
-            let fields: Vec<_> = fields
-                .iter()
-                .map(|(name, value)| format!("{name}={}", nested(value)))
-                .collect();
+            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", nested(value))).collect();
             fields.join(",")
         }
         other => other.to_string(),
@@ -87,11 +82,7 @@ mod tests {
 
     fn show(value: Value, kind: ColumnKind, human: bool) -> String {
         let now = "2026-03-01T00:00:00Z".parse().unwrap();
-        let time = if human {
-            TimeStyle::Relative
-        } else {
-            TimeStyle::Utc
-        };
+        let time = if human { TimeStyle::Relative } else { TimeStyle::Utc };
         render(&value, kind, CellStyle { time, now, human })
     }
 
@@ -109,23 +100,11 @@ mod tests {
         assert_eq!(show(rate, ColumnKind::RateLimit, true), "100/h");
         let rate = json!({"limit": 10, "window_seconds": 1800});
         assert_eq!(show(rate, ColumnKind::RateLimit, false), "10/30m");
-        assert_eq!(
-            show(json!("2026-03-04T00:00:00Z"), ColumnKind::Time, true),
-            "in 3d"
-        );
+        assert_eq!(show(json!("2026-03-04T00:00:00Z"), ColumnKind::Time, true), "in 3d");
         assert_eq!(show(json!(7_776_000), ColumnKind::Duration, true), "90d");
-        assert_eq!(
-            show(json!(7_776_000), ColumnKind::Duration, false),
-            "7776000"
-        );
-        assert_eq!(
-            show(json!(["a:read", "b:write"]), ColumnKind::List, true),
-            "a:read,b:write"
-        );
-        assert_eq!(
-            show(json!({"team": "x"}), ColumnKind::List, false),
-            "team=x"
-        );
+        assert_eq!(show(json!(7_776_000), ColumnKind::Duration, false), "7776000");
+        assert_eq!(show(json!(["a:read", "b:write"]), ColumnKind::List, true), "a:read,b:write");
+        assert_eq!(show(json!({"team": "x"}), ColumnKind::List, false), "team=x");
         assert_eq!(show(json!([]), ColumnKind::List, true), "-");
         assert_eq!(show(json!([]), ColumnKind::List, false), "");
         assert_eq!(show(json!("soon"), ColumnKind::Time, true), "soon");

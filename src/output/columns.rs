@@ -16,11 +16,7 @@ pub(super) struct Picked {
 
 impl Picked {
     fn from_path(path: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            header: path.replace(['_', '.'], " "),
-            kind: guess(path),
-        }
+        Self { path: path.to_owned(), header: path.replace(['_', '.'], " "), kind: guess(path) }
     }
 
     pub(super) fn value<'a>(&self, row: &'a Value) -> &'a Value {
@@ -40,16 +36,9 @@ fn guess(path: &str) -> ColumnKind {
 }
 
 /// Picks the columns. `wanted` comes from `--columns`; an unknown one is refused with the list.
-pub(super) fn pick(
-    report: &Report,
-    wanted: &[String],
-    wide: bool,
-) -> Result<Vec<Picked>, EmitError> {
+pub(super) fn pick(report: &Report, wanted: &[String], wide: bool) -> Result<Vec<Picked>, EmitError> {
     if !wanted.is_empty() {
-        return wanted
-            .iter()
-            .map(|word| choose(report, word.trim()))
-            .collect();
+        return wanted.iter().map(|word| choose(report, word.trim())).collect();
     }
     if report.columns.is_empty() {
         let first = report.rows().first();
@@ -57,11 +46,7 @@ pub(super) fn pick(
     }
     let declared = report.columns.iter().filter(|column| wide || !column.wide);
     Ok(declared
-        .map(|column| Picked {
-            path: column.path.to_owned(),
-            header: column.header.to_owned(),
-            kind: column.kind,
-        })
+        .map(|column| Picked { path: column.path.to_owned(), header: column.header.to_owned(), kind: column.kind })
         .collect())
 }
 
@@ -76,11 +61,7 @@ fn undeclared(item: &Value) -> Vec<Picked> {
             && name != "labels"
             && guess(name) != ColumnKind::RateLimit;
         if nested {
-            picked.extend(
-                scalar_paths(value)
-                    .iter()
-                    .map(|path| Picked::from_path(&format!("{name}.{path}"))),
-            );
+            picked.extend(scalar_paths(value).iter().map(|path| Picked::from_path(&format!("{name}.{path}"))));
         } else {
             picked.push(Picked::from_path(name));
         }
@@ -97,15 +78,8 @@ fn choose(report: &Report, word: &str) -> Result<Picked, EmitError> {
                 .all(|(a, b)| a.eq_ignore_ascii_case(&b) || (a == b' ' && matches!(b, b'-' | b'_')))
     };
     let declared = report.columns.iter();
-    if let Some(column) = declared
-        .clone()
-        .find(|column| same(column.path) || same(column.header))
-    {
-        return Ok(Picked {
-            path: column.path.to_owned(),
-            header: column.header.to_owned(),
-            kind: column.kind,
-        });
+    if let Some(column) = declared.clone().find(|column| same(column.path) || same(column.header)) {
+        return Ok(Picked { path: column.path.to_owned(), header: column.header.to_owned(), kind: column.kind });
     }
     let rows = report.rows();
     if rows.iter().any(|row| find(row, word).is_some()) {
@@ -113,11 +87,8 @@ fn choose(report: &Report, word: &str) -> Result<Picked, EmitError> {
     }
     // An empty list cannot tell which labels exist: a field of a known object is believed.
     let root = word.split('.').next().unwrap_or(word);
-    let believed = rows.is_empty()
-        && root != word
-        && declared
-            .clone()
-            .any(|column| column.path.split('.').next() == Some(root));
+    let believed =
+        rows.is_empty() && root != word && declared.clone().any(|column| column.path.split('.').next() == Some(root));
     if believed {
         return Ok(Picked::from_path(word));
     }
@@ -127,8 +98,5 @@ fn choose(report: &Report, word: &str) -> Result<Picked, EmitError> {
             valid.push(path);
         }
     }
-    Err(EmitError::Usage {
-        message: format!("unknown column \"{word}\""),
-        valid,
-    })
+    Err(EmitError::Usage { message: format!("unknown column \"{word}\""), valid })
 }

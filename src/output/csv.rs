@@ -15,34 +15,18 @@ pub(super) fn render_csv(
     style: CellStyle,
     terminal: bool,
 ) -> Result<Vec<u8>, ::csv::Error> {
-    let mut writer = ::csv::WriterBuilder::new()
-        .terminator(::csv::Terminator::CRLF)
-        .from_writer(Vec::new());
-    writer.write_record(
-        columns
-            .iter()
-            .map(|column| guard(&column.path).into_owned()),
-    )?;
+    let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::new());
+    writer.write_record(columns.iter().map(|column| guard(&column.path).into_owned()))?;
     for row in rows {
         let cells = columns.iter().map(|column| {
             let value = column.value(row);
             let text = render(value, column.kind, style);
-            let text = if terminal {
-                escape(&text)
-            } else {
-                Cow::Borrowed(&*text)
-            };
-            if value.is_number() {
-                text.into_owned()
-            } else {
-                guard(&text).into_owned()
-            }
+            let text = if terminal { escape(&text) } else { Cow::Borrowed(&*text) };
+            if value.is_number() { text.into_owned() } else { guard(&text).into_owned() }
         });
         writer.write_record(cells)?;
     }
-    writer
-        .into_inner()
-        .map_err(|error| ::csv::Error::from(error.into_error()))
+    writer.into_inner().map_err(|error| ::csv::Error::from(error.into_error()))
 }
 
 /// Puts an apostrophe before text that a spreadsheet would take for a formula.
@@ -63,16 +47,8 @@ mod tests {
     use serde_json::json;
 
     fn render_one(rows: &[Value]) -> Vec<u8> {
-        let column = |path: &str| Picked {
-            path: path.to_owned(),
-            header: path.to_owned(),
-            kind: ColumnKind::Text,
-        };
-        let style = CellStyle {
-            time: TimeStyle::Utc,
-            now: "2026-03-01T00:00:00Z".parse().unwrap(),
-            human: false,
-        };
+        let column = |path: &str| Picked { path: path.to_owned(), header: path.to_owned(), kind: ColumnKind::Text };
+        let style = CellStyle { time: TimeStyle::Utc, now: "2026-03-01T00:00:00Z".parse().unwrap(), human: false };
         render_csv(&[column("a"), column("b")], rows, style, false).unwrap()
     }
 
@@ -83,10 +59,7 @@ mod tests {
             json!({"a": "=1+1", "b": -5}),
             json!({"a": ["@x", "y"], "b": true}),
         ]);
-        assert_eq!(
-            String::from_utf8(bytes).unwrap(),
-            "a,b\r\n\"x,\"\"y\"\"\nz\",\r\n'=1+1,-5\r\n\"'@x,y\",true\r\n"
-        );
+        assert_eq!(String::from_utf8(bytes).unwrap(), "a,b\r\n\"x,\"\"y\"\"\nz\",\r\n'=1+1,-5\r\n\"'@x,y\",true\r\n");
     }
 
     proptest! {

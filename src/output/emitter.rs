@@ -131,11 +131,7 @@ impl Emitter {
 
     /// Writes the replies of a command on several keys: with `-o json` one document
     /// `{"schema", "items":[{"key":…,"secret":…}], "page"}`, else one reply after the other.
-    pub fn emit_batch(
-        &mut self,
-        schema: &'static str,
-        reports: &[Report],
-    ) -> Result<(), EmitError> {
+    pub fn emit_batch(&mut self, schema: &'static str, reports: &[Report]) -> Result<(), EmitError> {
         if self.options.format == Format::Json && self.options.field.is_none() {
             let secret = reports.iter().any(|report| report.secret.is_some());
             let text = Batch { schema, reports }.to_json_pretty()?;
@@ -153,19 +149,13 @@ impl Emitter {
     /// format must have a place for it.
     pub fn check_secret_output(&self) -> Result<(), EmitError> {
         self.streams.check_stdout_writable()?;
-        if self
-            .options
-            .field
-            .as_deref()
-            .is_some_and(|path| path != "secret")
-        {
+        if self.options.field.as_deref().is_some_and(|path| path != "secret") {
             return Err(EmitError::Usage {
                 message: "--field would not show the secret, and it is shown only once".to_owned(),
                 valid: vec!["secret".to_owned()],
             });
         }
-        if matches!(self.options.format, Format::Csv | Format::Name) && self.options.field.is_none()
-        {
+        if matches!(self.options.format, Format::Csv | Format::Name) && self.options.field.is_none() {
             return Err(EmitError::Usage {
                 message: format!("-o {} has no place for the secret", self.options.format),
                 valid: ["table", "json", "jsonl"].map(str::to_owned).to_vec(),
@@ -202,36 +192,19 @@ impl Emitter {
     pub fn emit_error(&mut self, report: &ErrorReport) {
         let color = self.options.color.applies(self.streams.stderr_terminal);
         // There is nowhere left to tell that stderr failed.
-        let _ = write_error(
-            &mut *self.streams.stderr,
-            report,
-            self.options.format,
-            color,
-        );
+        let _ = write_error(&mut *self.streams.stderr, report, self.options.format, color);
         let _ = self.streams.stderr.flush();
     }
 
     /// A progress bar, visible only to a person at a terminal.
     pub fn progress(&self, total: u64, what: &'static str) -> Progress {
-        Progress::start(
-            total,
-            what,
-            self.streams.stderr_terminal && !self.options.quiet,
-        )
+        Progress::start(total, what, self.streams.stderr_terminal && !self.options.quiet)
     }
 
     fn table_style(&self, terminal: bool) -> TableStyle {
-        let style = if terminal {
-            TimeStyle::Relative
-        } else {
-            TimeStyle::Utc
-        };
+        let style = if terminal { TimeStyle::Relative } else { TimeStyle::Utc };
         TableStyle {
-            cell: CellStyle {
-                time: self.options.time.unwrap_or(style),
-                now: self.options.now,
-                human: true,
-            },
+            cell: CellStyle { time: self.options.time.unwrap_or(style), now: self.options.now, human: true },
             width: self.streams.width.filter(|_| terminal),
             color: self.options.color.applies(terminal),
         }
@@ -254,14 +227,14 @@ impl Emitter {
         };
         let human = self.options.format.is_human() && !self.options.quiet;
         let style = self.table_style(self.streams.stderr_terminal);
-        // A wrong --columns must not cost the secret: the description is all it concerns.
-        let text = if human {
-            self.table(report, style)
-        } else {
-            Ok(String::new())
-        };
+        let text = human.then(|| self.table(report, style));
         self.write_line(secret, true)?;
-        self.say(&text?);
+        match text {
+            Some(Ok(text)) => self.say(&text),
+            // The secret is out, so a wrong --columns is no failure of the command any more.
+            Some(Err(error)) => self.warn(&error.to_string()),
+            None => {}
+        }
         Ok(())
     }
 
@@ -317,8 +290,7 @@ impl Emitter {
                     Err(error) => outcome = outcome.and(Err(error)),
                 }
             }
-            if report.rows().is_empty() && !report.columns.iter().any(|column| column.path == path)
-            {
+            if report.rows().is_empty() && !report.columns.iter().any(|column| column.path == path) {
                 outcome = Err(PathError::Unknown);
             }
             outcome.map_err(|error| wrong_path(report, path, error))?;
@@ -337,19 +309,12 @@ impl Emitter {
             && self.options.format != Format::Json
         {
             let noun = report.plural();
-            self.note(&format!(
-                "showing {} of {} {noun}",
-                page.returned, page.total
-            ));
+            self.note(&format!("showing {} of {} {noun}", page.returned, page.total));
         }
     }
 
     fn shown<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
-        if self.streams.stdout_terminal {
-            escape(text)
-        } else {
-            text.into()
-        }
+        if self.streams.stdout_terminal { escape(text) } else { text.into() }
     }
 
     /// Stderr is talk: a failure to talk changes nothing about what was done.
@@ -400,33 +365,23 @@ fn document(report: &Report, path: &str) -> Option<String> {
 /// Drops the item's own name from the front of a path.
 fn relative<'a>(report: &Report, path: &'a str) -> &'a str {
     match &report.body {
-        Body::Item { name, .. } => path
-            .strip_prefix(name)
-            .and_then(|rest| rest.strip_prefix('.'))
-            .unwrap_or(path),
+        Body::Item { name, .. } => path.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')).unwrap_or(path),
         _ => path,
     }
 }
 
 fn wrong_path(report: &Report, path: &str, error: PathError) -> EmitError {
     match error {
-        PathError::NotScalar(valid) => EmitError::Usage {
-            message: format!("\"{path}\" is not a single value"),
-            valid,
-        },
+        PathError::NotScalar(valid) => EmitError::Usage { message: format!("\"{path}\" is not a single value"), valid },
         PathError::Unknown => {
             let mut valid = report.rows().first().map(scalar_paths).unwrap_or_default();
             if valid.is_empty() {
-                valid = report
-                    .columns
-                    .iter()
-                    .map(|column| column.path.to_owned())
-                    .collect();
+                valid = report.columns.iter().map(|column| column.path.to_owned()).collect();
             }
-            EmitError::Usage {
-                message: format!("unknown field \"{path}\""),
-                valid,
-            }
+            EmitError::Usage { message: format!("unknown field \"{path}\""), valid }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

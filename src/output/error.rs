@@ -33,12 +33,7 @@ pub struct ErrorReport {
 }
 
 /// Writes a failure in the given format, coloured if told so.
-pub fn write_error(
-    out: &mut dyn Write,
-    report: &ErrorReport,
-    format: Format,
-    color: bool,
-) -> io::Result<()> {
+pub fn write_error(out: &mut dyn Write, report: &ErrorReport, format: Format, color: bool) -> io::Result<()> {
     if format.is_json() {
         let object = json!({
             "schema": "keyward.error/v1",
@@ -66,11 +61,7 @@ pub fn write_error(
 
 pub(super) fn line(indent: &str, label: &str, style: Style, text: &str, color: bool) -> String {
     let text = escape_message(text);
-    if color {
-        format!("{indent}{style}{label}:{style:#} {text}\n")
-    } else {
-        format!("{indent}{label}: {text}\n")
-    }
+    if color { format!("{indent}{style}{label}:{style:#} {text}\n") } else { format!("{indent}{label}: {text}\n") }
 }
 
 #[cfg(test)]

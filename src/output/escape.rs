@@ -22,11 +22,7 @@ fn is_unsafe(c: char) -> bool {
 /// Shows control and direction characters as `\x1b` or `\u{202e}`; other text is untouched.
 pub fn escape(text: &str) -> Cow<'_, str> {
     replace(text, |c, out| {
-        if c.is_ascii() {
-            write!(out, "\\x{:02x}", u32::from(c))
-        } else {
-            write!(out, "\\u{{{:x}}}", u32::from(c))
-        }
+        if c.is_ascii() { write!(out, "\\x{:02x}", u32::from(c)) } else { write!(out, "\\u{{{:x}}}", u32::from(c)) }
     })
 }
 
@@ -62,10 +58,7 @@ pub(super) fn escape_message(text: &str) -> String {
     lines.join("\n  ")
 }
 
-fn replace(
-    text: &str,
-    mut write: impl FnMut(char, &mut String) -> std::fmt::Result,
-) -> Cow<'_, str> {
+fn replace(text: &str, mut write: impl FnMut(char, &mut String) -> std::fmt::Result) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }

@@ -6,10 +6,8 @@
 use serde_json::Value;
 
 /// Objects that may be null as a whole: their fields are valid paths even then.
-const OPTIONAL: [(&str, &[&str]); 2] = [
-    ("rate_limit", &["limit", "window_seconds"]),
-    ("max_rate_limit", &["limit", "window_seconds"]),
-];
+const OPTIONAL: [(&str, &[&str]); 2] =
+    [("rate_limit", &["limit", "window_seconds"]), ("max_rate_limit", &["limit", "window_seconds"])];
 
 /// Why a path names no scalar.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,20 +36,14 @@ pub(super) fn find<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
         Value::Array(items) => {
             let (head, rest) = path.split_once('.').unwrap_or((path, ""));
             let item = items.get(head.parse::<usize>().ok()?)?;
-            if rest.is_empty() {
-                Some(item)
-            } else {
-                find(item, rest)
-            }
+            if rest.is_empty() { Some(item) } else { find(item, rest) }
         }
         _ => None,
     }
 }
 
 fn is_optional(name: &str, field: &str) -> bool {
-    OPTIONAL
-        .iter()
-        .any(|(object, fields)| *object == name && fields.contains(&field))
+    OPTIONAL.iter().any(|(object, fields)| *object == name && fields.contains(&field))
 }
 
 /// The raw text of a scalar; null is the empty string.
@@ -59,12 +51,9 @@ pub(super) fn scalar(value: &Value, path: &str) -> Result<String, PathError> {
     match find(value, path).ok_or(PathError::Unknown)? {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),
-        inner @ (Value::Array(_) | Value::Object(_)) => Err(PathError::NotScalar(
-            scalar_paths(inner)
-                .into_iter()
-                .map(|rest| format!("{path}.{rest}"))
-                .collect(),
-        )),
+        inner @ (Value::Array(_) | Value::Object(_)) => {
+            Err(PathError::NotScalar(scalar_paths(inner).into_iter().map(|rest| format!("{path}.{rest}")).collect()))
+        }
         other => Ok(other.to_string()),
     }
 }
@@ -78,11 +67,7 @@ pub(super) fn scalar_paths(value: &Value) -> Vec<String> {
 
 fn collect(value: &Value, prefix: &str, paths: &mut Vec<String>) {
     let join = |name: &str| {
-        if prefix.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{prefix}.{name}")
-        }
+        if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
     };
     match value {
         Value::Object(fields) => {
@@ -129,23 +114,12 @@ mod tests {
 
     #[test]
     fn other_paths_are_refused() {
-        for path in [
-            "nope",
-            "id.x",
-            "rotation.",
-            "secrets.1.lookup",
-            "rate_limit.x",
-            "",
-            "rotation.due_at.x",
-        ] {
+        for path in ["nope", "id.x", "rotation.", "secrets.1.lookup", "rate_limit.x", "", "rotation.due_at.x"] {
             assert_eq!(scalar(&key(), path), Err(PathError::Unknown), "{path}");
         }
         let paths = vec!["rotation.due_at".to_owned(), "rotation.state".to_owned()];
         assert_eq!(scalar(&key(), "rotation"), Err(PathError::NotScalar(paths)));
-        assert_eq!(
-            scalar(&key(), "scopes"),
-            Err(PathError::NotScalar(Vec::new()))
-        );
+        assert_eq!(scalar(&key(), "scopes"), Err(PathError::NotScalar(Vec::new())));
     }
 
     #[test]

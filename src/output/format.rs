@@ -25,14 +25,7 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order of the help text.
-    pub const ALL: [Self; 6] = [
-        Self::Table,
-        Self::Wide,
-        Self::Json,
-        Self::Jsonl,
-        Self::Csv,
-        Self::Name,
-    ];
+    pub const ALL: [Self; 6] = [Self::Table, Self::Wide, Self::Json, Self::Jsonl, Self::Csv, Self::Name];
 
     /// The word on the command line.
     pub fn as_str(self) -> &'static str {
@@ -145,13 +138,10 @@ macro_rules! words {
             type Err = String;
 
             fn from_str(word: &str) -> Result<Self, Self::Err> {
-                Self::ALL
-                    .into_iter()
-                    .find(|choice| choice.as_str() == word)
-                    .ok_or_else(|| {
-                        let words = Self::ALL.map(Self::as_str).join(", ");
-                        format!("expected one of: {words}")
-                    })
+                Self::ALL.into_iter().find(|choice| choice.as_str() == word).ok_or_else(|| {
+                    let words = Self::ALL.map(Self::as_str).join(", ");
+                    format!("expected one of: {words}")
+                })
             }
         }
 
@@ -183,17 +173,13 @@ mod tests {
             assert_eq!(choice.to_string().parse(), Ok(choice));
         }
         let error = "yaml".parse::<Format>().unwrap_err();
-        assert_eq!(
-            error,
-            "expected one of: table, wide, json, jsonl, csv, name"
-        );
+        assert_eq!(error, "expected one of: table, wide, json, jsonl, csv, name");
     }
 
     #[test]
     fn colour_is_judged_per_stream_and_variables_qualify_only_auto() {
         use ColorChoice::{Always, Auto, Never};
-        let applies =
-            |choice, no, force, terminal| ColorPolicy::new(choice, no, force).applies(terminal);
+        let applies = |choice, no, force, terminal| ColorPolicy::new(choice, no, force).applies(terminal);
         assert!(applies(Auto, None, None, true));
         assert!(!applies(Auto, None, None, false));
         assert!(!applies(Auto, Some("1"), None, true));

@@ -36,11 +36,7 @@ impl Batch<'_> {
     }
 }
 
-fn render(
-    document: &impl Serialize,
-    secrets: usize,
-    pretty: bool,
-) -> serde_json::Result<Zeroizing<String>> {
+fn render(document: &impl Serialize, secrets: usize, pretty: bool) -> serde_json::Result<Zeroizing<String>> {
     // The first pass only measures: a buffer that grew while it held a secret would leave
     // unwiped copies behind.
     let mut length = Counter(0);
@@ -56,16 +52,8 @@ fn render(
     })
 }
 
-fn write(
-    document: &impl Serialize,
-    out: impl std::io::Write,
-    pretty: bool,
-) -> serde_json::Result<()> {
-    if pretty {
-        serde_json::to_writer_pretty(out, document)
-    } else {
-        serde_json::to_writer(out, document)
-    }
+fn write(document: &impl Serialize, out: impl std::io::Write, pretty: bool) -> serde_json::Result<()> {
+    if pretty { serde_json::to_writer_pretty(out, document) } else { serde_json::to_writer(out, document) }
 }
 
 struct Counter(usize);
@@ -85,9 +73,7 @@ impl Report {
     fn fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         match &self.body {
             Body::Item { name, value } => map.serialize_entry(name, value)?,
-            Body::Flat {
-                value: Value::Object(fields),
-            } => {
+            Body::Flat { value: Value::Object(fields) } => {
                 for (name, value) in fields {
                     map.serialize_entry(name, value)?;
                 }

@@ -23,10 +23,7 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_message(what);
-        Self {
-            bar,
-            appear: visible.then(|| Instant::now() + PATIENCE),
-        }
+        Self { bar, appear: visible.then(|| Instant::now() + PATIENCE) }
     }
 
     /// Counts steps done.

@@ -39,12 +39,7 @@ pub struct Column {
 impl Column {
     /// A column of every table.
     pub const fn new(path: &'static str, header: &'static str, kind: ColumnKind) -> Self {
-        Self {
-            path,
-            header,
-            kind,
-            wide: false,
-        }
+        Self { path, header, kind, wide: false }
     }
 
     /// The same column, kept for `-o wide`.
@@ -67,11 +62,7 @@ pub struct Page {
 impl Page {
     /// A whole list of `total` items.
     pub fn whole(total: usize) -> Self {
-        Self {
-            returned: total,
-            total,
-            truncated: false,
-        }
+        Self { returned: total, total, truncated: false }
     }
 }
 
@@ -83,10 +74,7 @@ pub(super) enum Body {
     /// `{"schema":…, …fields of value}`
     Flat { value: Value },
     /// `{"schema":…, "items":[…], "page":{…}}`
-    List {
-        items: Vec<Value>,
-        page: Option<Page>,
-    },
+    List { items: Vec<Value>, page: Option<Page> },
 }
 
 /// One reply of a command. It has no `Debug`, for it may hold a secret.
@@ -124,16 +112,7 @@ impl Report {
         columns: &[Column],
         name_path: &'static str,
     ) -> Self {
-        Self::of(
-            schema,
-            Body::List {
-                items,
-                page: Some(page),
-            },
-            None,
-            name_path,
-        )
-        .with_columns(columns)
+        Self::of(schema, Body::List { items, page: Some(page) }, None, name_path).with_columns(columns)
     }
 
     fn of(
@@ -142,14 +121,7 @@ impl Report {
         secret: Option<(&'static str, Zeroizing<String>)>,
         name_path: &'static str,
     ) -> Self {
-        Self {
-            schema,
-            body,
-            secret,
-            columns: Vec::new(),
-            name_path,
-            noun: None,
-        }
+        Self { schema, body, secret, columns: Vec::new(), name_path, noun: None }
     }
 
     /// The columns of a table, or the lines of an item. Without them an item shows every field.
@@ -196,9 +168,6 @@ impl Report {
         }
         let word = self.schema.split('/').next().unwrap_or_default();
         let word = word.strip_prefix("keyward.").unwrap_or(word);
-        format!(
-            "{}s",
-            word.strip_suffix("-list").unwrap_or(word).replace('-', " ")
-        )
+        format!("{}s", word.strip_suffix("-list").unwrap_or(word).replace('-', " "))
     }
 }

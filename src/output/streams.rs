@@ -75,10 +75,7 @@ impl Streams {
             stdin_terminal: io::stdin().is_terminal(),
             stdout_terminal: io::stdout().is_terminal(),
             stderr_terminal: io::stderr().is_terminal(),
-            width: out
-                .size_checked()
-                .or_else(|| err.size_checked())
-                .map(|(_, columns)| usize::from(columns)),
+            width: out.size_checked().or_else(|| err.size_checked()).map(|(_, columns)| usize::from(columns)),
             probe,
         }
     }
@@ -99,9 +96,7 @@ impl Streams {
 
     /// Looks whether stdout could take a secret, as far as that can be known without writing.
     pub fn check_stdout_writable(&self) -> Result<(), StdoutProblem> {
-        self.probe
-            .as_ref()
-            .map_or(Ok(()), |file| check(file.as_fd()))
+        self.probe.as_ref().map_or(Ok(()), |file| check(file.as_fd()))
     }
 }
 
@@ -152,38 +147,21 @@ mod tests {
     use std::fs::OpenOptions;
 
     fn probing(file: File) -> Result<(), StdoutProblem> {
-        let mut streams = Streams::new(
-            Box::new(io::empty()),
-            Box::new(io::sink()),
-            Box::new(io::sink()),
-        );
+        let mut streams = Streams::new(Box::new(io::empty()), Box::new(io::sink()), Box::new(io::sink()));
         streams.probe = Some(file);
         streams.check_stdout_writable()
     }
 
     fn device(path: &str, read: bool) -> File {
-        OpenOptions::new()
-            .read(read)
-            .write(true)
-            .open(path)
-            .unwrap()
+        OpenOptions::new().read(read).write(true).open(path).unwrap()
     }
 
     #[test]
     fn a_full_device_and_a_closed_descriptor_are_known() {
-        assert_eq!(
-            probing(device("/dev/full", false)),
-            Err(StdoutProblem::Full)
-        );
-        assert_eq!(
-            probing(device("/dev/null", true)),
-            Err(StdoutProblem::Closed)
-        );
+        assert_eq!(probing(device("/dev/full", false)), Err(StdoutProblem::Full));
+        assert_eq!(probing(device("/dev/null", true)), Err(StdoutProblem::Closed));
         assert_eq!(probing(device("/dev/null", false)), Ok(()));
-        assert_eq!(
-            probing(File::open("/dev/null").unwrap()),
-            Err(StdoutProblem::Closed)
-        );
+        assert_eq!(probing(File::open("/dev/null").unwrap()), Err(StdoutProblem::Closed));
         assert_eq!(probing(tempfile::tempfile().unwrap()), Ok(()));
     }
 

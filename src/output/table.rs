@@ -28,11 +28,7 @@ pub(super) struct TableStyle {
 /// The table of a list, header first. The caller has nothing to print for an empty one.
 pub(super) fn list(columns: &[Picked], rows: &[Value], style: TableStyle) -> String {
     let mut table = table(style.width);
-    table.set_header(
-        columns
-            .iter()
-            .map(|column| Cell::new(escape(&column.header.to_uppercase()))),
-    );
+    table.set_header(columns.iter().map(|column| Cell::new(escape(&column.header.to_uppercase()))));
     for row in rows {
         add(
             &mut table,
@@ -40,11 +36,7 @@ pub(super) fn list(columns: &[Picked], rows: &[Value], style: TableStyle) -> Str
             columns.iter().map(|column| {
                 let text = render(column.value(row), column.kind, style.cell);
                 let cell = Cell::new(escape(&text));
-                if column.kind == ColumnKind::Number {
-                    cell.set_alignment(CellAlignment::Right)
-                } else {
-                    cell
-                }
+                if column.kind == ColumnKind::Number { cell.set_alignment(CellAlignment::Right) } else { cell }
             }),
         );
     }
@@ -52,22 +44,14 @@ pub(super) fn list(columns: &[Picked], rows: &[Value], style: TableStyle) -> Str
         &mut table,
         |column| columns.get(column).is_some_and(|c| is_id(&c.path)),
         |at, line| {
-            if at == 0 && style.color {
-                format!("{BOLD}{line}{BOLD:#}")
-            } else {
-                line.to_owned()
-            }
+            if at == 0 && style.color { format!("{BOLD}{line}{BOLD:#}") } else { line.to_owned() }
         },
     )
 }
 
 /// The fields of an item, a line each.
 pub(super) fn item(columns: &[Picked], row: &Value, style: TableStyle) -> String {
-    let label = columns
-        .iter()
-        .map(|column| column.header.chars().count() + 1)
-        .max()
-        .unwrap_or(0);
+    let label = columns.iter().map(|column| column.header.chars().count() + 1).max().unwrap_or(0);
     let mut out = String::new();
     for column in columns {
         let text = render(column.value(row), column.kind, style.cell);
@@ -112,11 +96,7 @@ fn add(table: &mut Table, width: Option<usize>, cells: impl Iterator<Item = Cell
     table.add_row(row);
 }
 
-fn finish(
-    table: &mut Table,
-    whole: impl Fn(usize) -> bool,
-    mut line: impl FnMut(usize, &str) -> String,
-) -> String {
+fn finish(table: &mut Table, whole: impl Fn(usize) -> bool, mut line: impl FnMut(usize, &str) -> String) -> String {
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
         if whole(index) {
@@ -129,4 +109,81 @@ fn finish(
         out.push('\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::TimeStyle;
+    use super::*;
+    use serde_json::json;
+
+    fn columns() -> Vec<Picked> {
+        [
+            ("name", "name", ColumnKind::Text),
+            ("id", "id", ColumnKind::Text),
+            ("scopes", "scopes", ColumnKind::List),
+            ("expires_at", "expires", ColumnKind::Time),
+            ("uses", "uses", ColumnKind::Number),
+        ]
+        .map(|(path, header, kind)| Picked { path: path.to_owned(), header: header.to_owned(), kind })
+        .to_vec()
+    }
+
+    fn rows() -> Vec<Value> {
+        let scopes: Vec<_> = (0..12).map(|n| format!("resource{n}:read")).collect();
+        vec![
+            json!({"name": "billing", "id": "key_0123456789abcdef", "scopes": scopes,
+                   "expires_at": "2026-03-04T00:00:00Z", "uses": 7}),
+            json!({"name": "a\nb\u{1b}[31m", "id": "key_fedcba9876543210", "scopes": [],
+                   "expires_at": null, "uses": 12345}),
+        ]
+    }
+
+    fn style(width: Option<usize>, color: bool) -> TableStyle {
+        let cell = CellStyle { time: TimeStyle::Relative, now: "2026-03-01T00:00:00Z".parse().unwrap(), human: true };
+        TableStyle { cell, width, color }
+    }
+
+    #[test]
+    fn a_terminal_width_is_kept_and_ids_stay_whole() {
+        for width in [70, 80, 120] {
+            let text = list(&columns(), &rows(), style(Some(width), false));
+            assert_eq!(text.lines().count(), 3, "{text}");
+            for line in text.lines() {
+                assert!(line.chars().count() <= width, "{line}");
+            }
+            assert!(text.contains("key_0123456789abcdef"), "{text}");
+            assert!(text.contains('…'), "{text}");
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_nothing_is_cut_and_columns_align() {
+        let text = list(&columns(), &rows(), style(None, false));
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("NAME"), "{text}");
+        assert!(lines[1].contains("resource11:read") && lines[1].contains("in 3d"), "{text}");
+        assert!(lines[2].starts_with("a\\x0ab\\x1b[31m") && lines[2].contains("never"), "{text}");
+        assert_eq!(lines[1].find("key_"), lines[2].find("key_"));
+        assert_eq!(lines[1].len(), lines[2].len(), "numbers end together");
+        assert!(lines.iter().all(|line| !line.ends_with(' ')));
+    }
+
+    #[test]
+    fn colour_touches_the_header_alone() {
+        let text = list(&columns(), &rows(), style(None, true));
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("\u{1b}[1mNAME") && lines[0].ends_with("\u{1b}[0m"));
+        assert!(!lines[1].contains('\u{1b}') && !lines[2].contains('\u{1b}'));
+    }
+
+    #[test]
+    fn an_item_has_a_line_for_each_field() {
+        let text = item(&columns(), &rows()[1], style(Some(20), false));
+        assert_eq!(
+            text,
+            "name:     a\\x0ab\\x1b[31m\nid:       key_fedcba9876543210\nscopes:   -\n\
+             expires:  never\nuses:     12345\n"
+        );
+    }
 }

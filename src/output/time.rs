@@ -20,20 +20,14 @@ pub fn relative(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
         s if s < 2 * YEAR => format!("{}d", s / DAY),
         s => format!("{}y", s / YEAR),
     };
-    if seconds > 0 {
-        format!("in {amount}")
-    } else {
-        format!("{amount} ago")
-    }
+    if seconds > 0 { format!("in {amount}") } else { format!("{amount} ago") }
 }
 
 /// Renders one time in the chosen style.
 pub fn render_time(time: DateTime<Utc>, style: TimeStyle, now: DateTime<Utc>) -> String {
     match style {
         TimeStyle::Relative => relative(time, now),
-        TimeStyle::Local => time
-            .with_timezone(&Local)
-            .to_rfc3339_opts(SecondsFormat::Secs, false),
+        TimeStyle::Local => time.with_timezone(&Local).to_rfc3339_opts(SecondsFormat::Secs, false),
         TimeStyle::Utc => time.to_rfc3339_opts(SecondsFormat::Secs, true),
     }
 }
@@ -85,10 +79,7 @@ mod tests {
     #[test]
     fn utc_has_whole_seconds_and_local_is_the_same_moment() {
         let time = now() + TimeDelta::milliseconds(250);
-        assert_eq!(
-            render_time(time, TimeStyle::Utc, now()),
-            "2026-03-01T12:00:00Z"
-        );
+        assert_eq!(render_time(time, TimeStyle::Utc, now()), "2026-03-01T12:00:00Z");
         let local = render_time(time, TimeStyle::Local, now());
         assert_eq!(DateTime::parse_from_rfc3339(&local).unwrap(), now());
     }
