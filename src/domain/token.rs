@@ -259,7 +259,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_changed_character_is_noticed(position in 0usize..76, replacement in "[0-9A-Za-z]") {
+        fn any_changed_character_is_noticed(position in 0usize..73, replacement in "[0-9A-Za-z]") {
             let token = token(Environment::Development);
             let text = token.expose_plaintext();
             let mut changed = text.to_owned();

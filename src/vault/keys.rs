@@ -1,0 +1,231 @@
+//! The key hierarchy: a random root, its subkeys, and what each role of slot holds of them.
+//!
+//! HKDF-SHA256 (RFC 5869) with fixed labels derives the subkeys. The verifier key (pepper) and the Ed25519 signing seed
+//! are random keys of their own, so that replacing the root kills no verifier and keeps the vault's identity.
+
+use super::seal::{SealError, SealKey};
+use crate::domain::{PlainToken, SlotRole, Verifier};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use minicbor::{Decode, Encode};
+use rand::CryptoRng;
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+const BLIND_INDEX_BYTES: usize = 16;
+
+/// What an opened slot can do. The role `support` holds no [`AdminPart`]: it reads, and nothing more.
+pub struct Capabilities {
+    /// The vault they belong to.
+    pub vault_id: String,
+    /// Counts the replacements of the root.
+    pub generation: u32,
+    record_bytes: Zeroizing<[u8; 32]>,
+    index_bytes: Zeroizing<[u8; 32]>,
+    record: SealKey,
+    verify_head: VerifyingKey,
+    /// What only an admin holds.
+    pub admin: Option<AdminPart>,
+}
+
+/// The keys to mint, verify, sign and read the details of the trail.
+pub struct AdminPart {
+    root: Zeroizing<[u8; 32]>,
+    pepper: Zeroizing<[u8; 32]>,
+    seed: Zeroizing<[u8; 32]>,
+    integrity: Zeroizing<[u8; 32]>,
+    detail: SealKey,
+    signer: SigningKey,
+}
+
+/// The bytes that a slot wraps.
+#[derive(Encode, Decode, Zeroize, ZeroizeOnDrop)]
+struct Bundle {
+    #[zeroize(skip)]
+    #[n(0)]
+    generation: u32,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    record: [u8; 32],
+    #[cbor(n(2), with = "minicbor::bytes")]
+    index: [u8; 32],
+    #[cbor(n(3), with = "minicbor::bytes")]
+    verify_head: [u8; 32],
+    #[cbor(n(4), with = "minicbor::bytes")]
+    root: Option<[u8; 32]>,
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pepper: Option<[u8; 32]>,
+    #[cbor(n(6), with = "minicbor::bytes")]
+    seed: Option<[u8; 32]>,
+}
+
+impl Capabilities {
+    /// The keys of a new vault.
+    pub fn generate(rng: &mut impl CryptoRng, vault_id: &str) -> Self {
+        let (pepper, seed) = (random_key(rng), random_key(rng));
+        Self::of_root(vault_id, 1, random_key(rng), pepper, seed)
+    }
+
+    /// The same vault under a new root: every sealed byte must be sealed again, every verifier stays.
+    ///
+    /// # Errors
+    /// `None` without the admin part.
+    pub fn regenerate(&self, rng: &mut impl CryptoRng) -> Option<Self> {
+        let admin = self.admin.as_ref()?;
+        let (pepper, seed) = (Zeroizing::new(*admin.pepper), Zeroizing::new(*admin.seed));
+        Some(Self::of_root(&self.vault_id, self.generation.checked_add(1)?, random_key(rng), pepper, seed))
+    }
+
+    /// The role these capabilities amount to.
+    #[must_use]
+    pub fn role(&self) -> SlotRole {
+        if self.admin.is_some() { SlotRole::Admin } else { SlotRole::Support }
+    }
+
+    /// A keyed digest of a value for unique look-ups: says whether two values are equal, and nothing else.
+    #[must_use]
+    pub fn blind_index(&self, domain: &str, value: &str) -> [u8; BLIND_INDEX_BYTES] {
+        let digest = hmac(&self.index_bytes, &[domain.as_bytes(), b"\0", value.as_bytes()]);
+        let mut index = [0u8; BLIND_INDEX_BYTES];
+        index.copy_from_slice(&digest[..BLIND_INDEX_BYTES]);
+        index
+    }
+
+    /// The verifier of a token; only an admin holds the key.
+    #[must_use]
+    pub fn verifier_of(&self, token: &PlainToken) -> Option<Verifier> {
+        Some(Verifier(hmac(&self.admin.as_ref()?.pepper, &[token.expose_plaintext().as_bytes()])))
+    }
+
+    /// The tag of a row, which only an admin can make or check.
+    #[must_use]
+    pub fn row_tag(&self, row: &[&[u8]]) -> Option<[u8; 32]> {
+        Some(hmac(&self.admin.as_ref()?.integrity, row))
+    }
+
+    /// Signs the head.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> Option<[u8; 64]> {
+        Some(self.admin.as_ref()?.signer.sign(message).to_bytes())
+    }
+
+    /// Checks a signature of the head, strictly.
+    #[must_use]
+    pub fn check_signature(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        self.verify_head.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+    }
+
+    /// Seals a record.
+    ///
+    /// # Errors
+    /// When it is too long.
+    pub fn seal_record(&self, rng: &mut impl CryptoRng, associated: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+        self.record.seal(rng, associated, plain)
+    }
+
+    /// Opens a record.
+    ///
+    /// # Errors
+    /// When it was changed, moved, or sealed by another key.
+    pub fn open_record(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.record.open(associated, sealed)
+    }
+
+    /// Seals what only an admin may read.
+    ///
+    /// # Errors
+    /// Without the admin part, or when it is too long.
+    pub fn seal_detail(&self, rng: &mut impl CryptoRng, associated: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+        self.admin.as_ref().ok_or(SealError)?.detail.seal(rng, associated, plain)
+    }
+
+    /// Opens what only an admin may read.
+    ///
+    /// # Errors
+    /// Without the admin part, or when it was changed.
+    pub fn open_detail(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.admin.as_ref().ok_or(SealError)?.detail.open(associated, sealed)
+    }
+
+    /// The bytes a slot of a role wraps.
+    pub(super) fn bundle(&self, role: SlotRole) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let admin = self.admin.as_ref().filter(|_| role == SlotRole::Admin);
+        let bundle = Bundle {
+            generation: self.generation,
+            record: *self.record_bytes,
+            index: *self.index_bytes,
+            verify_head: self.verify_head.to_bytes(),
+            root: admin.map(|admin| *admin.root),
+            pepper: admin.map(|admin| *admin.pepper),
+            seed: admin.map(|admin| *admin.seed),
+        };
+        minicbor::to_vec(&bundle).map(Zeroizing::new).map_err(|_| SealError)
+    }
+
+    /// The capabilities in wrapped bytes.
+    pub(super) fn from_bundle(vault_id: &str, bytes: &[u8]) -> Result<Self, SealError> {
+        let bundle: Bundle = minicbor::decode(bytes).map_err(|_| SealError)?;
+        if let (Some(root), Some(pepper), Some(seed)) = (bundle.root, bundle.pepper, bundle.seed) {
+            let (root, pepper, seed) = (Zeroizing::new(root), Zeroizing::new(pepper), Zeroizing::new(seed));
+            return Ok(Self::of_root(vault_id, bundle.generation, root, pepper, seed));
+        }
+        Ok(Self {
+            vault_id: vault_id.to_owned(),
+            generation: bundle.generation,
+            record: SealKey::new(bundle.record),
+            record_bytes: Zeroizing::new(bundle.record),
+            index_bytes: Zeroizing::new(bundle.index),
+            verify_head: VerifyingKey::from_bytes(&bundle.verify_head).map_err(|_| SealError)?,
+            admin: None,
+        })
+    }
+
+    fn of_root(
+        vault_id: &str,
+        generation: u32,
+        root: Zeroizing<[u8; 32]>,
+        pepper: Zeroizing<[u8; 32]>,
+        seed: Zeroizing<[u8; 32]>,
+    ) -> Self {
+        let salt = vault_id.as_bytes();
+        let record = derive(root.as_slice(), salt, b"keyward/v1/record");
+        let index = derive(root.as_slice(), salt, b"keyward/v1/index");
+        let integrity = derive(root.as_slice(), salt, b"keyward/v1/integrity");
+        let detail = derive(root.as_slice(), salt, b"keyward/v1/audit-detail");
+        let signer = SigningKey::from_bytes(&seed);
+        Self {
+            vault_id: vault_id.to_owned(),
+            generation,
+            record: SealKey::new(*record),
+            record_bytes: record,
+            index_bytes: index,
+            verify_head: signer.verifying_key(),
+            admin: Some(AdminPart { root, pepper, seed, integrity, detail: SealKey::new(*detail), signer }),
+        }
+    }
+}
+
+/// HKDF-SHA256: extract with a salt, expand with a label.
+pub(super) fn derive(secret: &[u8], salt: &[u8], label: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut out = Zeroizing::new([0u8; 32]);
+    // 32 bytes are within the 255 hashes that HKDF can expand to: this cannot fail.
+    let _ = Hkdf::<Sha256>::new(Some(salt), secret).expand(label, out.as_mut());
+    out
+}
+
+fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    // RFC 2104 pads a short key with zeros to the block of the hash; done here, the constructor cannot fail.
+    let mut block = Zeroizing::new([0u8; 64]);
+    block[..key.len()].copy_from_slice(key);
+    let mut mac = <Hmac<Sha256> as KeyInit>::new((&*block).into());
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn random_key(rng: &mut impl CryptoRng) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0u8; 32]);
+    rng.fill_bytes(key.as_mut());
+    key
+}
