@@ -1,1 +1,188 @@
-//! The `backend` room.
+//! The seam between the doors and the use cases: one method a use case, the same for every kind of keystore.
+//!
+//! [`Backend`] is synchronous and object-safe; requests and outcomes are the structs of [`crate::ops`].
+
+pub mod dirs;
+pub mod journal;
+pub mod local;
+mod maintenance;
+pub mod unlock;
+
+pub use crate::vault::recovery::RecoveryCode;
+pub use dirs::Dirs;
+pub use maintenance::{NewSlot, NewSlotSecret, SlotView, VaultStatus};
+pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
+
+use crate::{
+    domain::{Environment, KeyRef, Recorded, Scope, Verdict},
+    ops::{
+        AuditFilter, AuditList, Context, Create, Created, Delete, Deleted, EntryError, KeyView, List, Listed,
+        ObjectChange, ObjectKind, ObjectView, Result, Rotate, Rotated, ScopeChange, ScopeList, ScopeView, Show, Switch,
+        Switched, Update, Updated, Verify,
+    },
+};
+
+/// What came of a bulk creation that was refused: every entry's error, or one of the whole.
+#[derive(Debug)]
+pub enum BulkError {
+    /// Entries that cannot be created.
+    Entries(Vec<EntryError>),
+    /// The keystore could not be asked or written.
+    Whole(crate::ops::Error),
+}
+
+/// The result of checking the whole keystore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditReport {
+    /// How many events the trail has.
+    pub events: u64,
+    /// How many keys agree with it.
+    pub keys: u64,
+    /// The epoch of the signed head.
+    pub epoch: u64,
+}
+
+/// Every use case, over one keystore.
+pub trait Backend {
+    /// Creates a key.
+    ///
+    /// # Errors
+    /// See [`crate::ops::create::create`].
+    fn create(&self, cx: &Context, request: Create) -> Result<Created>;
+    /// Creates many keys, all or none; `progress` hears how many are done.
+    ///
+    /// # Errors
+    /// See [`crate::ops::create::create_many`].
+    fn create_many(
+        &self,
+        cx: &Context,
+        requests: Vec<Create>,
+        progress: &mut dyn FnMut(usize),
+    ) -> std::result::Result<Vec<Created>, BulkError>;
+    /// Lists keys.
+    ///
+    /// # Errors
+    /// See [`crate::ops::list::list`].
+    fn list(&self, cx: &Context, request: &List) -> Result<Listed>;
+    /// Shows a key.
+    ///
+    /// # Errors
+    /// See [`crate::ops::list::show`].
+    fn show(&self, cx: &Context, request: &Show) -> Result<KeyView>;
+    /// Updates a key.
+    ///
+    /// # Errors
+    /// See [`crate::ops::update::update`].
+    fn update(&self, cx: &Context, request: Update) -> Result<Updated>;
+    /// Rotates a key.
+    ///
+    /// # Errors
+    /// See [`crate::ops::rotate::rotate`].
+    fn rotate(&self, cx: &Context, request: &Rotate) -> Result<Rotated>;
+    /// Activates, deactivates or revokes a key.
+    ///
+    /// # Errors
+    /// See [`crate::ops::lifecycle::switch`].
+    fn switch(&self, cx: &Context, key: &KeyRef, environment: Option<Environment>, switch: Switch) -> Result<Switched>;
+    /// Deletes a key.
+    ///
+    /// # Errors
+    /// See [`crate::ops::delete::delete`].
+    fn delete(&self, cx: &Context, request: &Delete) -> Result<Deleted>;
+    /// Judges a token.
+    ///
+    /// # Errors
+    /// See [`crate::ops::verify::verify`].
+    fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict>;
+    /// The catalogue of scopes.
+    ///
+    /// # Errors
+    /// See [`crate::ops::scopes::list`].
+    fn scopes(&self, cx: &Context) -> Result<ScopeList>;
+    /// One scope.
+    ///
+    /// # Errors
+    /// See [`crate::ops::scopes::show`].
+    fn scope(&self, cx: &Context, scope: &Scope) -> Result<ScopeView>;
+    /// Changes the catalogue, all changes in one transaction; says how many changed anything.
+    ///
+    /// # Errors
+    /// See [`crate::ops::scopes::change`].
+    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<usize>;
+    /// All workspaces, projects, customers or plans.
+    ///
+    /// # Errors
+    /// See [`crate::ops::tenancy::list`].
+    fn objects(&self, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>>;
+    /// One of them.
+    ///
+    /// # Errors
+    /// See [`crate::ops::tenancy::show`].
+    fn object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView>;
+    /// Creates one of them.
+    ///
+    /// # Errors
+    /// See [`crate::ops::tenancy::create`].
+    fn create_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView>;
+    /// Updates one of them.
+    ///
+    /// # Errors
+    /// See [`crate::ops::tenancy::update`].
+    fn update_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView>;
+    /// Deletes one of them.
+    ///
+    /// # Errors
+    /// See [`crate::ops::tenancy::delete`].
+    fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView>;
+    /// The audit trail.
+    ///
+    /// # Errors
+    /// See [`crate::ops::audit::list`].
+    fn audit(&self, cx: &Context, filter: &AuditFilter) -> Result<AuditList>;
+    /// The events of an export, whose own event is committed before the first of them is handed out.
+    ///
+    /// # Errors
+    /// See [`crate::ops::audit::export`].
+    fn export_audit(&self, cx: &Context, filter: &AuditFilter) -> Result<Vec<Recorded>>;
+    /// Checks the whole keystore and its trail.
+    ///
+    /// # Errors
+    /// `Integrity`, with what is wrong and where.
+    fn verify_audit(&self, cx: &Context) -> Result<AuditReport>;
+    /// The facts of the keystore.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn status(&self, cx: &Context) -> Result<VaultStatus>;
+    /// The slots that open the vault.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn slots(&self, cx: &Context) -> Result<Vec<SlotView>>;
+    /// Adds a slot, proven to open before it is committed.
+    ///
+    /// # Errors
+    /// `Forbidden` for a support slot; `Usage` for parameters below the floor.
+    fn add_slot(&self, cx: &Context, slot: NewSlot) -> Result<SlotView>;
+    /// Removes a slot; the last admin slot stays.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` for the last admin slot.
+    fn remove_slot(&self, cx: &Context, id: &str) -> Result<SlotView>;
+    /// Replaces the vault's keys and re-seals everything. Slots whose secret is not at hand are dropped, and only
+    /// with `drop_slots`.
+    ///
+    /// # Errors
+    /// `Conflict` when slots would be dropped and `drop_slots` is not given.
+    fn rekey(&self, cx: &Context, drop_slots: bool) -> Result<Vec<SlotView>>;
+    /// Writes a consistent copy of the keystore to a new file.
+    ///
+    /// # Errors
+    /// `Conflict` when the file exists, `Unavailable` when it cannot be written.
+    fn backup(&self, cx: &Context, file: &std::path::Path) -> Result<u64>;
+    /// A random id of this opening for `unlock`: a copy of the capabilities until a time.
+    ///
+    /// # Errors
+    /// `Unavailable` when the runtime directory cannot be written.
+    fn open_session(&self, cx: &Context, until: crate::domain::Time) -> Result<zeroize::Zeroizing<String>>;
+}

@@ -1,1 +1,80 @@
-//! The `ops` room.
+//! The use cases, one file each: a request, an outcome, and the function between them.
+//!
+//! This room knows neither clap nor HTTP nor a terminal. A changing use case works inside a [`crate::store::Tx`] and
+//! answers with [`Done`]: the outcome and the events that the caller must commit with it.
+
+pub mod audit;
+pub mod context;
+pub mod create;
+pub mod delete;
+mod entitlement;
+pub mod error;
+pub mod lifecycle;
+pub mod list;
+mod lookup;
+pub mod rotate;
+pub mod scopes;
+pub mod tenancy;
+pub mod update;
+pub mod verify;
+pub mod view;
+
+pub use audit::{AuditFilter, AuditList};
+pub use context::Context;
+pub use create::{Create, Created, EntryError};
+pub use delete::{Delete, Deleted};
+pub use error::{Error, Kind, Result};
+pub use lifecycle::{Switch, Switched};
+pub use list::{List, Listed, Show};
+pub use rotate::{Rotate, Rotated};
+pub use scopes::{ScopeChange, ScopeList, ScopeView};
+pub use tenancy::{ObjectChange, ObjectKind, ObjectView};
+pub use update::{Update, Updated};
+pub use verify::Verify;
+pub use view::KeyView;
+
+use crate::domain::Event;
+use serde::Serialize;
+use serde_json::Value;
+
+/// What a changing use case hands back: its outcome, and the events to commit with it (none: nothing changed).
+#[must_use = "the events must be committed, or the change is lost"]
+pub struct Done<T> {
+    /// What the caller is told.
+    pub outcome: T,
+    /// What the audit trail records, in this order.
+    pub events: Vec<Event>,
+}
+
+impl<T> Done<T> {
+    /// An outcome that changed nothing.
+    pub fn unchanged(outcome: T) -> Self {
+        Self { outcome, events: Vec::new() }
+    }
+}
+
+/// One field that an update changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The field, named as in the key's JSON.
+    pub field: &'static str,
+    /// The value before.
+    pub from: Value,
+    /// The value after.
+    pub to: Value,
+}
+
+/// The changes as an audit event keeps them: `{"field":{"from":…,"to":…}}`.
+fn changes_json(changes: &[Change]) -> Value {
+    changes
+        .iter()
+        .map(|change| (change.field.to_owned(), serde_json::json!({ "from": change.from, "to": change.to })))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+/// What a support slot answers to an action it holds no key for.
+pub(crate) fn support_refused() -> Error {
+    Error::forbidden("support_slot", "this slot has the role support: it reads, and changes nothing")
+        .hint("open the vault with a slot of the role admin")
+}

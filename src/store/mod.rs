@@ -1,1 +1,28 @@
-//! The `store` room.
+//! The keystore: the only SQL in the house.
+//!
+//! One SQLite file. Every row is sealed and bound to its place; a head signed at every commit says how many rows there
+//! are and what they digest to, so that a row that was deleted, put back or forged is noticed. The only way out of a
+//! transaction that changes anything is [`Tx::commit_all`], which appends the audit events.
+
+mod audit;
+mod backup;
+mod error;
+mod head;
+mod keys;
+mod objects;
+mod open;
+mod records;
+mod rekey;
+mod rows;
+mod schema;
+mod slots;
+mod tx;
+mod verify;
+mod view;
+
+pub use error::Error;
+pub use keys::ClearFilter;
+pub use open::{LockedStore, Meta, Store};
+pub use tx::Tx;
+pub use verify::VerifyReport;
+pub use view::{Snapshot, View};

@@ -57,6 +57,12 @@ impl SlotSecret {
         Self(Zeroizing::new(passphrase.as_bytes().to_vec()))
     }
 
+    /// The same secret once more, for wrapping other capabilities under it; never for keeping.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     /// The secret of a device or recovery slot: random bytes.
     #[must_use]
     pub fn from_random(bytes: &[u8]) -> Self {

@@ -1,0 +1,260 @@
+//! The use cases over the local encrypted keystore.
+//!
+//! Every changing call is one transaction that ends in its events. A refusal is an event too, in a transaction of its
+//! own; where this opening holds no signing key, it goes to the [journal](super::journal) that the next admin absorbs.
+
+use super::{
+    AuditReport, Backend, BulkError, Dirs, NewSlot, SlotView, VaultStatus,
+    journal::{Entry, Journal},
+    maintenance, unlock,
+};
+use crate::{
+    domain::{Action, Environment, Event, KeyRef, Recorded, Scope, Time, Verdict},
+    ops::{
+        self, AuditFilter, AuditList, Context, Create, Created, Delete, Deleted, Done, Error, KeyView, Kind, List,
+        Listed, ObjectChange, ObjectKind, ObjectView, Result, Rotate, Rotated, ScopeChange, ScopeList, ScopeView, Show,
+        Switch, Switched, Update, Updated, Verify,
+    },
+    store::{Store, Tx},
+    vault,
+};
+use serde_json::json;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// An opened local vault.
+pub struct Local {
+    pub(super) dirs: Dirs,
+    pub(super) store: Store,
+    pub(super) opened_by: unlock::OpenedBy,
+}
+
+impl Local {
+    pub(super) fn new(dirs: Dirs, store: Store, opened_by: unlock::OpenedBy) -> Self {
+        Self { dirs, store, opened_by }
+    }
+
+    /// Runs a change and commits it with its events, or records why it was refused.
+    fn change<T>(
+        &self,
+        cx: &Context,
+        action: Action,
+        target: &str,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<Done<T>>,
+    ) -> Result<T> {
+        let result = self.attempt(cx, work);
+        if let Err(error) = &result {
+            self.record_refusal(cx, action, target, error)?;
+        }
+        result
+    }
+
+    fn attempt<T>(&self, cx: &Context, work: impl FnOnce(&mut Tx<'_>) -> Result<Done<T>>) -> Result<T> {
+        cx.writable()?;
+        let mut tx = self.begin(cx)?;
+        let done = work(&mut tx)?;
+        if !cx.dry_run && !done.events.is_empty() {
+            tx.commit_all(done.events)?;
+        }
+        Ok(done.outcome)
+    }
+
+    pub(super) fn begin(&self, cx: &Context) -> Result<Tx<'_>> {
+        if self.store.capabilities().admin.is_none() {
+            return Err(ops::support_refused());
+        }
+        Ok(self.store.begin(cx.now)?)
+    }
+
+    /// Refusals by rule or by state are part of the trail; wrong arguments and a store that is away are not.
+    pub(super) fn record_refusal(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()> {
+        let is_refusal = matches!(error.kind, Kind::Forbidden | Kind::Conflict | Kind::NotFound | Kind::Auth);
+        if !is_refusal || cx.dry_run || cx.read_only {
+            return Ok(());
+        }
+        let event = cx.refusal(action, target, error);
+        if self.store.capabilities().admin.is_some() {
+            self.store.begin(cx.now)?.commit_all(vec![event])?;
+        } else {
+            Journal::at(&self.dirs.journal()).append(&Entry::refused(cx, &event))?;
+        }
+        Ok(())
+    }
+
+    /// Commits what happened while nobody could sign: failed unlocks and the refusals of support slots.
+    pub(super) fn absorb_journal(&self, cx: &Context) -> Result<()> {
+        if cx.read_only || self.store.capabilities().admin.is_none() {
+            return Ok(());
+        }
+        Journal::at(&self.dirs.journal()).absorb(|events: Vec<Event>| {
+            self.store.begin(cx.now)?.commit_all(events)?;
+            Ok(())
+        })
+    }
+
+    fn read<T>(&self, cx: &Context, work: impl FnOnce(&crate::store::View<'_>) -> Result<T>) -> Result<T> {
+        let snapshot = self.store.read(cx.now)?;
+        work(&snapshot)
+    }
+}
+
+impl Backend for Local {
+    fn create(&self, cx: &Context, request: Create) -> Result<Created> {
+        let target = request.name.clone();
+        let caps = self.store.capabilities();
+        self.change(cx, Action::KeyCreate, &target, |tx| ops::create::create(tx, caps, &mut rand::rng(), cx, request))
+    }
+
+    fn create_many(
+        &self,
+        cx: &Context,
+        requests: Vec<Create>,
+        progress: &mut dyn FnMut(usize),
+    ) -> std::result::Result<Vec<Created>, BulkError> {
+        cx.writable().map_err(BulkError::Whole)?;
+        let caps = self.store.capabilities();
+        let mut tx = self.begin(cx).map_err(BulkError::Whole)?;
+        let done = ops::create::create_many(&mut tx, caps, &mut rand::rng(), cx, requests, progress)
+            .map_err(BulkError::Entries)?;
+        if !cx.dry_run && !done.events.is_empty() {
+            tx.commit_all(done.events).map_err(|error| BulkError::Whole(error.into()))?;
+        }
+        Ok(done.outcome)
+    }
+
+    fn list(&self, cx: &Context, request: &List) -> Result<Listed> {
+        self.read(cx, |view| ops::list::list(view, cx, request))
+    }
+
+    fn show(&self, cx: &Context, request: &Show) -> Result<KeyView> {
+        self.read(cx, |view| ops::list::show(view, cx, request))
+    }
+
+    fn update(&self, cx: &Context, request: Update) -> Result<Updated> {
+        let target = request.key.to_string();
+        self.change(cx, Action::KeyUpdate, &target, |tx| ops::update::update(tx, cx, request))
+    }
+
+    fn rotate(&self, cx: &Context, request: &Rotate) -> Result<Rotated> {
+        let caps = self.store.capabilities();
+        self.change(cx, Action::KeyRotate, &request.key.to_string(), |tx| {
+            ops::rotate::rotate(tx, caps, &mut rand::rng(), cx, request)
+        })
+    }
+
+    fn switch(&self, cx: &Context, key: &KeyRef, environment: Option<Environment>, switch: Switch) -> Result<Switched> {
+        self.change(cx, switch.action(), &key.to_string(), |tx| {
+            ops::lifecycle::switch(tx, cx, key, environment, switch)
+        })
+    }
+
+    fn delete(&self, cx: &Context, request: &Delete) -> Result<Deleted> {
+        self.change(cx, Action::KeyDelete, &request.key.to_string(), |tx| ops::delete::delete(tx, cx, request))
+    }
+
+    fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
+        self.read(cx, |view| ops::verify::verify(view, self.store.capabilities(), cx, request))
+    }
+
+    fn scopes(&self, cx: &Context) -> Result<ScopeList> {
+        self.read(cx, |view| ops::scopes::list(view, cx))
+    }
+
+    fn scope(&self, cx: &Context, scope: &Scope) -> Result<ScopeView> {
+        self.read(cx, |view| ops::scopes::show(view, cx, scope))
+    }
+
+    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<usize> {
+        let Some(first) = changes.first() else { return Ok(0) };
+        let (action, target) = first.describes(&cx.workspace);
+        self.change(cx, action, &target, |tx| {
+            let (mut changed, mut events) = (0, Vec::new());
+            for change in changes {
+                let done = ops::scopes::change(tx, cx, change)?;
+                changed += usize::from(done.outcome);
+                events.extend(done.events);
+            }
+            Ok(Done { outcome: changed, events })
+        })
+    }
+
+    fn objects(&self, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {
+        self.read(cx, |view| ops::tenancy::list(view, cx, kind))
+    }
+
+    fn object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
+        self.read(cx, |view| ops::tenancy::show(view, cx, kind, name))
+    }
+
+    fn create_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView> {
+        self.change(cx, kind.actions()[0], name, |tx| ops::tenancy::create(tx, cx, kind, name, change))
+    }
+
+    fn update_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView> {
+        self.change(cx, kind.actions()[1], name, |tx| ops::tenancy::update(tx, cx, kind, name, change))
+    }
+
+    fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
+        self.change(cx, kind.actions()[2], name, |tx| ops::tenancy::delete(tx, cx, kind, name))
+    }
+
+    fn audit(&self, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {
+        self.read(cx, |view| ops::audit::list(view, cx, filter))
+    }
+
+    fn export_audit(&self, cx: &Context, filter: &AuditFilter) -> Result<Vec<Recorded>> {
+        self.change(cx, Action::AuditExport, &cx.workspace, |tx| {
+            let exported = ops::audit::export(tx, cx, filter)?;
+            let events = vec![cx.event(Action::AuditExport, &cx.workspace, json!({ "events": exported.total }))];
+            Ok(Done { outcome: exported.items, events })
+        })
+    }
+
+    fn verify_audit(&self, cx: &Context) -> Result<AuditReport> {
+        let report = self.store.verify_all(cx.now)?;
+        Ok(AuditReport { events: report.events, keys: report.keys, epoch: report.epoch })
+    }
+
+    fn status(&self, cx: &Context) -> Result<VaultStatus> {
+        maintenance::status(self, cx)
+    }
+
+    fn slots(&self, cx: &Context) -> Result<Vec<SlotView>> {
+        maintenance::slots(self, cx)
+    }
+
+    fn add_slot(&self, cx: &Context, slot: NewSlot) -> Result<SlotView> {
+        let role = slot.role;
+        self.change(cx, Action::VaultSlotAdd, role.as_str(), |tx| maintenance::add_slot(self, tx, cx, slot))
+    }
+
+    fn remove_slot(&self, cx: &Context, id: &str) -> Result<SlotView> {
+        let removed = self.change(cx, Action::VaultSlotRemove, id, |tx| maintenance::remove_slot(self, tx, cx, id))?;
+        if !cx.dry_run {
+            self.store.truncate_log()?;
+        }
+        Ok(removed)
+    }
+
+    fn rekey(&self, cx: &Context, drop_slots: bool) -> Result<Vec<SlotView>> {
+        let result = maintenance::rekey(self, cx, drop_slots);
+        if let Err(error) = &result {
+            self.record_refusal(cx, Action::VaultRekey, "vault", error)?;
+        }
+        result
+    }
+
+    fn backup(&self, cx: &Context, file: &Path) -> Result<u64> {
+        maintenance::backup(self, cx, file)
+    }
+
+    fn open_session(&self, cx: &Context, until: Time) -> Result<Zeroizing<String>> {
+        let token = vault::session::create(&self.dirs.runtime, self.store.capabilities(), until, &mut rand::rng())?;
+        if self.store.capabilities().admin.is_some() {
+            let event =
+                cx.event(Action::VaultUnlock, "vault", json!({ "until": crate::domain::time::format_time(until) }));
+            self.store.begin(cx.now)?.commit_all(vec![event])?;
+        }
+        Ok(token)
+    }
+}

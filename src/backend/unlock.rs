@@ -1,0 +1,308 @@
+//! Finding, making and opening the local vault: the one resolver that every command goes through.
+//!
+//! The order is: session, key file, credentials directory, device key, passphrase. The first source that is named must
+//! work; the sources that are merely found are tried in turn. What was tried is said when nothing opens the vault.
+
+use super::{
+    Backend, Dirs,
+    journal::{Entry, Journal},
+    local::Local,
+    maintenance::cannot_write,
+};
+use crate::{
+    domain::{Action, Brand, SlotRole},
+    files,
+    ops::{Context, Error, Kind, Result},
+    store::{LockedStore, Store},
+    vault::{
+        Capabilities, Pins, SessionError, Slot, SlotError, SlotKind, SlotPlan, SlotSecret, device,
+        recovery::RecoveryCode, session,
+    },
+};
+use serde_json::json;
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// Refuses core dumps and tracing for this process, as far as the system lets it.
+pub fn harden() {
+    crate::vault::process::harden();
+}
+
+/// The local vault of some directories; there may be none yet.
+pub struct LocalVault {
+    dirs: Dirs,
+}
+
+/// How a new vault is to be opened.
+#[derive(Default)]
+pub struct InitOptions {
+    /// What tokens start with.
+    pub brand: Brand,
+    /// The passphrase of the first slot; a device key when not given.
+    pub passphrase: Option<Zeroizing<String>>,
+}
+
+/// What came of making a vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Initialised {
+    /// The keystore file.
+    pub keystore: PathBuf,
+    /// The device key file, unless the vault has a passphrase.
+    pub device_key: Option<PathBuf>,
+    /// The vault's random id.
+    pub vault_id: String,
+}
+
+/// Asks for a passphrase; `None` when nobody can be asked.
+pub type AskPassphrase<'a> = dyn FnMut() -> Result<Option<Zeroizing<String>>> + 'a;
+
+/// The sources that may open the vault.
+pub struct Unlock<'a> {
+    /// The token of an earlier `unlock`.
+    pub session: Option<Zeroizing<String>>,
+    /// A device key or recovery code somewhere else.
+    pub key_file: Option<PathBuf>,
+    /// A directory of credentials, as systemd's `LoadCredential` makes it.
+    pub credentials_dir: Option<PathBuf>,
+    /// Asks for a passphrase, when everything else fails.
+    pub passphrase: &'a mut AskPassphrase<'a>,
+}
+
+/// What opened the vault; a slot's secret is kept so that a re-keying can keep the slot.
+pub(super) enum OpenedBy {
+    Session,
+    Slot { id: String, secret: SlotSecret },
+}
+
+/// The name of the file looked for in a credentials directory.
+const CREDENTIAL: &str = "keyward.key";
+/// No key file or recovery code is longer.
+const MAX_KEY_FILE: u64 = 4096;
+
+impl LocalVault {
+    /// The vault of these directories.
+    #[must_use]
+    pub fn locate(dirs: Dirs) -> Self {
+        Self { dirs }
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn dirs(&self) -> &Dirs {
+        &self.dirs
+    }
+
+    /// Whether there is a keystore.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.dirs.keystore().symlink_metadata().is_ok()
+    }
+
+    /// Makes the vault with one admin slot.
+    ///
+    /// # Errors
+    /// `Conflict` when there is one already, `Unavailable` when the directories cannot be written.
+    pub fn init(&self, cx: &Context, options: InitOptions) -> Result<Initialised> {
+        cx.writable()?;
+        let keystore = self.dirs.keystore();
+        if self.exists() {
+            return Err(exists(&keystore));
+        }
+        for dir in [&self.dirs.data, &self.dirs.config, &self.dirs.state] {
+            files::create_private_dir(dir).map_err(|error| cannot_write(dir, &error))?;
+        }
+        let rng = &mut rand::rng();
+        let vault_id = format!("vault_{}", crate::domain::ids::random_base62(rng, 16));
+        let caps = Capabilities::generate(rng, &vault_id);
+        let (slot, device_key) = match &options.passphrase {
+            Some(passphrase) => {
+                let secret = SlotSecret::from_passphrase(passphrase);
+                let plan = SlotPlan { kind: SlotKind::Passphrase, role: SlotRole::Admin, label: None };
+                (Slot::create(rng, &caps, plan, &secret, cx.now)?, None)
+            }
+            None => {
+                let path = device::path(&self.dirs.config, &vault_id);
+                let secret = device::create(&path, rng).map_err(|error| cannot_write(&path, &error))?;
+                let plan = SlotPlan { kind: SlotKind::Device, role: SlotRole::Admin, label: None };
+                (Slot::create(rng, &caps, plan, &secret, cx.now)?, Some(path))
+            }
+        };
+        let event = cx.event(Action::VaultInit, vault_id.clone(), json!({ "slot": slot.kind.as_str() }));
+        let created =
+            Store::create(&keystore, caps, &[slot], &options.brand, event, Pins::new(&self.dirs.state), cx.now);
+        match created {
+            Ok(_) => Ok(Initialised { keystore, device_key, vault_id }),
+            Err(error) => {
+                if let Some(path) = device_key {
+                    std::fs::remove_file(&path).map_err(|error| cannot_write(&path, &error))?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Opens the vault with the first source that works.
+    ///
+    /// # Errors
+    /// `NotFound` without a vault, `Locked` when nothing opens it, `Integrity` for a damaged or foreign file.
+    pub fn unlock(&self, cx: &Context, unlock: Unlock<'_>) -> Result<Box<dyn Backend>> {
+        if !self.exists() {
+            return Err(Error::not_found(format!("there is no vault at {}", self.dirs.keystore().display()))
+                .hint("keyward init"));
+        }
+        let locked = Store::open(&self.dirs.keystore())?;
+        let vault_id = locked.meta().vault_id.clone();
+        let (caps, opened_by) = match self.resolve(cx, &locked, &vault_id, unlock) {
+            Ok(opened) => opened,
+            Err(error) => {
+                if error.kind == Kind::Locked && !cx.read_only {
+                    Journal::at(&self.dirs.journal()).append(&Entry::failed_unlock(cx, error.reason))?;
+                }
+                return Err(error);
+            }
+        };
+        let store = locked.unlock(caps, Pins::new(&self.dirs.state), cx.now)?;
+        let local = Local::new(self.dirs.clone(), store, opened_by);
+        local.absorb_journal(cx)?;
+        Ok(Box::new(local))
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// `Unavailable` when its file cannot be removed.
+    pub fn lock(&self, token: &str) -> Result<()> {
+        Ok(session::end(&self.dirs.runtime, token)?)
+    }
+
+    fn resolve(
+        &self,
+        cx: &Context,
+        locked: &LockedStore,
+        vault_id: &str,
+        unlock: Unlock<'_>,
+    ) -> Result<(Capabilities, OpenedBy)> {
+        if let Some(token) = &unlock.session {
+            let caps = session::open(&self.dirs.runtime, token, vault_id, cx.now)?;
+            return Ok((caps, OpenedBy::Session));
+        }
+        let slots = locked.slots()?;
+        if let Some(path) = &unlock.key_file {
+            return open_with_file(&slots, path, vault_id);
+        }
+        let mut tried = Vec::new();
+        if let Some(dir) = &unlock.credentials_dir {
+            let path = dir.join(CREDENTIAL);
+            if path.exists() {
+                return open_with_file(&slots, &path, vault_id);
+            }
+            tried.push(format!("{} (no such file)", path.display()));
+        }
+        let path = device::path(&self.dirs.config, vault_id);
+        if path.exists() {
+            match open_with_file(&slots, &path, vault_id) {
+                Ok(opened) => return Ok(opened),
+                Err(error) if error.kind == Kind::Locked => tried.push(format!("{} ({error})", path.display())),
+                Err(error) => return Err(error),
+            }
+        } else {
+            tried.push(format!("{} (no such file)", path.display()));
+        }
+        if slots.iter().any(|slot| slot.kind == SlotKind::Passphrase) {
+            if let Some(passphrase) = (unlock.passphrase)()? {
+                let secret = SlotSecret::from_passphrase(&passphrase);
+                return open_any(&slots, SlotKind::Passphrase, secret, vault_id)
+                    .map_err(|error| passphrase_error(error));
+            }
+            tried.push("a passphrase (none was given, and there is no terminal to ask on)".to_owned());
+        }
+        Err(Error::new(Kind::Locked, "no_slot", "the vault is locked")
+            .cause(format!("tried {}", tried.join(", ")))
+            .hint("keyward unlock --for 15m  (on a terminal), or --passphrase-file, --passphrase-fd or --key-file"))
+    }
+}
+
+/// Opens the first slot of a kind that the secret fits.
+fn open_any(
+    slots: &[Slot],
+    kind: SlotKind,
+    secret: SlotSecret,
+    vault_id: &str,
+) -> std::result::Result<(Capabilities, OpenedBy), SlotError> {
+    let mut last = SlotError::WrongSecret;
+    for slot in slots.iter().filter(|slot| slot.kind == kind) {
+        match slot.open(&secret, vault_id) {
+            Ok(caps) => return Ok((caps, OpenedBy::Slot { id: slot.id.clone(), secret })),
+            Err(SlotError::WrongSecret) => {}
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// A key file holds a device key or a recovery code; which of them shows in its text.
+fn open_with_file(slots: &[Slot], path: &std::path::Path, vault_id: &str) -> Result<(Capabilities, OpenedBy)> {
+    if files::too_open(path) {
+        return Err(Error::forbidden("permissions", format!("{} can be read by others", path.display()))
+            .hint(format!("chmod 600 {}", path.display())));
+    }
+    let bytes = files::read_limited(path, MAX_KEY_FILE).map_err(|error| {
+        Error::new(Kind::Unavailable, "key_file", format!("cannot read {}", path.display())).cause(error.to_string())
+    })?;
+    let bytes = Zeroizing::new(bytes);
+    let opened = match device::parse(&bytes) {
+        Some(secret) => open_any(slots, SlotKind::Device, secret, vault_id),
+        None => {
+            let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+            let code = RecoveryCode::parse(text.trim_end()).map_err(|_| {
+                Error::new(
+                    Kind::Locked,
+                    "key_file",
+                    format!("{} holds neither a device key nor a recovery code", path.display()),
+                )
+            })?;
+            open_any(slots, SlotKind::Recovery, code.secret(), vault_id)
+        }
+    };
+    opened.map_err(|error| match error {
+        SlotError::WrongSecret => {
+            Error::new(Kind::Locked, "wrong_key", format!("{} opens no slot of this vault", path.display()))
+                .hint("keyward vault slots list")
+        }
+        other => other.into(),
+    })
+}
+
+fn passphrase_error(error: SlotError) -> Error {
+    match error {
+        SlotError::WrongSecret => Error::new(Kind::Locked, "wrong_passphrase", "wrong passphrase"),
+        other => other.into(),
+    }
+}
+
+fn exists(path: &std::path::Path) -> Error {
+    Error::conflict("exists", format!("there is a vault at {}", path.display())).hint("keyward vault status")
+}
+
+impl From<SlotError> for Error {
+    fn from(error: SlotError) -> Self {
+        match error {
+            SlotError::WrongSecret => Self::new(Kind::Locked, "wrong_secret", error.to_string()),
+            SlotError::Damaged => Self::new(Kind::Integrity, "damaged_slot", error.to_string())
+                .hint("open the vault with another slot, or keyward vault restore FILE"),
+            _ => Self::new(Kind::Usage, "kdf_parameters", error.to_string()),
+        }
+    }
+}
+
+impl From<SessionError> for Error {
+    fn from(error: SessionError) -> Self {
+        let (kind, reason) = match error {
+            SessionError::Expired => (Kind::Locked, "session_expired"),
+            SessionError::Unknown => (Kind::Locked, "session_unknown"),
+            SessionError::Io(..) => (Kind::Unavailable, "io"),
+        };
+        Self::new(kind, reason, error.to_string())
+            .hint("eval \"$(keyward unlock --for 15m)\", or unset KEYWARD_SESSION")
+    }
+}

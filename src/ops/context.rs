@@ -1,0 +1,68 @@
+//! Who acts, when, from where and why: passed into every use case as plain values.
+
+use super::error::{Error, Result};
+use crate::domain::{Action, Event, Outcome, Time};
+use serde_json::Value;
+
+/// The circumstances of one call.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The time of the call; rules never look at a clock.
+    pub now: Time,
+    /// Who acts, such as `alice@host`.
+    pub actor: String,
+    /// Through which door, such as `cli`.
+    pub source: String,
+    /// Why, in the actor's words.
+    pub reason: Option<String>,
+    /// The ticket that asked for it.
+    pub ticket: Option<String>,
+    /// The workspace the call works in.
+    pub workspace: String,
+    /// Every change is refused.
+    pub read_only: bool,
+    /// Changes are worked out and shown, then thrown away.
+    pub dry_run: bool,
+}
+
+impl Context {
+    /// The event of an action that succeeded.
+    pub fn event(&self, action: Action, target: impl Into<String>, changes: Value) -> Event {
+        self.outcome(action, target, Outcome::Ok, changes)
+    }
+
+    /// The event of an action that was refused, with the refusal's reason.
+    pub fn refusal(&self, action: Action, target: impl Into<String>, error: &Error) -> Event {
+        self.outcome(
+            action,
+            target,
+            Outcome::Refused,
+            serde_json::json!({ "refused": error.reason, "kind": error.kind.name() }),
+        )
+    }
+
+    fn outcome(&self, action: Action, target: impl Into<String>, outcome: Outcome, changes: Value) -> Event {
+        Event {
+            action,
+            target: target.into(),
+            outcome,
+            actor: self.actor.clone(),
+            source: self.source.clone(),
+            reason: self.reason.clone(),
+            ticket: self.ticket.clone(),
+            changes,
+        }
+    }
+
+    /// Refuses when changes are switched off.
+    ///
+    /// # Errors
+    /// `Forbidden` in read-only mode.
+    pub fn writable(&self) -> Result<()> {
+        if self.read_only {
+            return Err(Error::forbidden("read_only", "read-only mode refuses every change")
+                .hint("leave out --read-only and unset KEYWARD_READ_ONLY"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+//! Creating keys, one or many in a single transaction.
+
+use super::{
+    Done,
+    context::Context,
+    entitlement,
+    error::{Error, Kind, Result},
+    lookup,
+    view::KeyView,
+};
+use crate::{
+    domain::{
+        Action, Allowlist, Environment, Expiry, Feature, Key, KeyId, PlainToken, RateLimit, RotationPolicy, Scope,
+        Secret, SecretState, Time, Usage,
+    },
+    store::{Tx, View},
+    vault::Capabilities,
+};
+use chrono::TimeDelta;
+use rand::CryptoRng;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// A key to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Create {
+    /// Names the one system that uses the key; unique per workspace and environment.
+    pub name: String,
+    /// Where the key works, and nowhere else.
+    pub environment: Environment,
+    /// Who answers for the key.
+    pub owner: Option<String>,
+    /// Free text.
+    pub description: Option<String>,
+    /// The one project of a project-level key.
+    pub project: Option<String>,
+    /// The customers the key is narrowed to.
+    pub customers: Vec<String>,
+    /// What the key may do.
+    pub scopes: Vec<Scope>,
+    /// Requests a window; `None` only when spelled out.
+    pub rate_limit: Option<RateLimit>,
+    /// Where the key may be used from; empty means anywhere.
+    pub allow_ips: Allowlist,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+    /// When the key ends; never edited afterwards.
+    pub expiry: Expiry,
+    /// How often the secret is to be rotated.
+    pub rotate_every: Option<TimeDelta>,
+    /// How long the old secret goes on working after a rotation.
+    pub overlap: Option<TimeDelta>,
+    /// An existing key of that name is an answer, not a conflict.
+    pub if_not_exists: bool,
+    /// The same idempotency key within 24 hours names the same key.
+    pub idempotency_key: Option<String>,
+}
+
+/// What came of a [`Create`].
+pub struct Created {
+    /// The key.
+    pub key: KeyView,
+    /// Its secret, the only time it is seen; absent when the key existed and in a dry run.
+    pub secret: Option<PlainToken>,
+    /// The key was there before.
+    pub existed: bool,
+    /// What the caller should know, such as a scope declared by its first use.
+    pub notes: Vec<String>,
+}
+
+/// Creates one key.
+///
+/// # Errors
+/// `Conflict` when the name is taken, `Forbidden` when the plan does not allow it, `NotFound` for an unknown
+/// project or customer, `Usage` for an expiry in the past.
+pub fn create(
+    tx: &mut Tx<'_>,
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+    request: Create,
+) -> Result<Done<Created>> {
+    if let Some(existing) = existing(tx, cx, &request)? {
+        return Ok(Done::unchanged(existing));
+    }
+    let plan = entitlement::plan_of(tx, &cx.workspace)?;
+    entitlement::require(&plan, Feature::ApiAccess)?;
+    entitlement::require(&plan, Feature::Keys { count: tx.count_keys(&cx.workspace)? + 1 })?;
+    entitlement::require(&plan, Feature::RateLimit(request.rate_limit))?;
+    lookup::project_exists(tx, &cx.workspace, request.project.as_deref())?;
+    lookup::customers_exist(tx, &cx.workspace, &request.customers)?;
+    let mut notes = Vec::new();
+    let mut events = super::scopes::declare_missing(tx, cx, &request.scopes, &mut notes)?;
+
+    let brand = tx.meta().brand.clone();
+    let (token, secret) = mint(&brand, caps, rng, request.environment, SecretState::Current, cx.now)?;
+    let idempotency_key = request.idempotency_key.clone();
+    let key = new_key(rng, cx, request, secret)?;
+    tx.put_key(&key)?;
+    if let Some(idempotency_key) = idempotency_key {
+        tx.remember_idempotency(&idempotency_key, &key.id)?;
+    }
+    let view = KeyView::new(&key, &Usage::default(), cx.now);
+    events.push(cx.event(Action::KeyCreate, key.id.to_string(), json!({ "key": creation_facts(&view) })));
+    let secret = (!cx.dry_run).then_some(token);
+    Ok(Done { outcome: Created { key: view, secret, existed: false, notes }, events })
+}
+
+/// An error of one entry of a bulk file, by the entry's position from 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryError {
+    /// The entry's position in the request, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub error: Error,
+}
+
+/// Creates many keys in one transaction: all or none. `progress` hears how many are done.
+///
+/// # Errors
+/// Every entry that cannot be created, up to a hundred; the caller must then drop the transaction.
+pub fn create_many(
+    tx: &mut Tx<'_>,
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+    requests: Vec<Create>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Done<Vec<Created>>, Vec<EntryError>> {
+    const REPORTED: usize = 100;
+    let (mut created, mut events, mut errors) = (Vec::with_capacity(requests.len()), Vec::new(), Vec::new());
+    for (index, request) in requests.into_iter().enumerate() {
+        match create(tx, caps, rng, cx, request) {
+            Ok(done) => {
+                created.push(done.outcome);
+                events.extend(done.events);
+            }
+            Err(error) => {
+                let fatal = error.kind.retryable() || error.kind == Kind::Integrity;
+                errors.push(EntryError { index, error });
+                if fatal || errors.len() == REPORTED {
+                    break;
+                }
+            }
+        }
+        progress(index + 1);
+    }
+    if errors.is_empty() { Ok(Done { outcome: created, events }) } else { Err(errors) }
+}
+
+/// Draws a new secret and the facts that are stored of it.
+pub(super) fn mint(
+    brand: &crate::domain::Brand,
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    environment: Environment,
+    state: SecretState,
+    now: Time,
+) -> Result<(PlainToken, Secret)> {
+    let token = PlainToken::generate(rng, brand, environment);
+    let verifier = caps.verifier_of(&token).ok_or_else(super::support_refused)?;
+    let secret = Secret { lookup: token.lookup(), hint: token.hint(), verifier, state, created_at: now };
+    Ok((token, secret))
+}
+
+fn existing(tx: &View<'_>, cx: &Context, request: &Create) -> Result<Option<Created>> {
+    if let Some(idempotency_key) = &request.idempotency_key
+        && let Some(id) = tx.idempotent(idempotency_key)?
+        && let Some(key) = tx.key(&id)?
+    {
+        if key.name != request.name || key.environment != request.environment || key.workspace != cx.workspace {
+            return Err(Error::conflict(
+                "idempotency_mismatch",
+                format!("the idempotency key was used within 24 hours for another key, {id}"),
+            )
+            .hint("use a new --idempotency-key for a new key"));
+        }
+        return found(
+            tx,
+            cx,
+            &key,
+            format!("the idempotency key names {id}, created before; its secret is not shown again"),
+        )
+        .map(Some);
+    }
+    let Some(key) = tx.key_named(&cx.workspace, request.environment, &request.name)? else { return Ok(None) };
+    if request.if_not_exists {
+        let note = format!("{} exists already; its secret is not shown again", key.id);
+        return found(tx, cx, &key, note).map(Some);
+    }
+    Err(Error::conflict("exists", format!("a key named '{}' exists in {}: {}", key.name, key.environment, key.id))
+        .hint(format!("keyward rotate {}  (a new secret for the same key)", key.id))
+        .hint("add --if-not-exists to accept the existing key"))
+}
+
+fn found(tx: &View<'_>, cx: &Context, key: &Key, note: String) -> Result<Created> {
+    let usage = tx.usage(&key.id)?;
+    Ok(Created { key: KeyView::new(key, &usage, cx.now), secret: None, existed: true, notes: vec![note] })
+}
+
+fn new_key(rng: &mut impl CryptoRng, cx: &Context, request: Create, secret: Secret) -> Result<Key> {
+    let expires_at = request.expiry.resolve(cx.now).map_err(Error::usage)?;
+    let due_at = match request.rotate_every {
+        Some(every) => Some(
+            cx.now.checked_add_signed(every).ok_or_else(|| Error::usage("--rotate-every reaches past the calendar"))?,
+        ),
+        None => None,
+    };
+    Ok(Key {
+        id: KeyId::generate(rng),
+        workspace: cx.workspace.clone(),
+        name: request.name,
+        description: request.description,
+        owner: request.owner,
+        environment: request.environment,
+        project: request.project,
+        customers: request.customers,
+        scopes: request.scopes,
+        rate_limit: request.rate_limit,
+        allow_ips: request.allow_ips,
+        labels: request.labels,
+        active: true,
+        revoked_at: None,
+        created_at: cx.now,
+        created_by: cx.actor.clone(),
+        expires_at,
+        lifetime: expires_at.map(|at| at - cx.now),
+        rotation: RotationPolicy { every: request.rotate_every, overlap: request.overlap, due_at },
+        secrets: vec![secret],
+        version: 0,
+    })
+}
+
+/// What the audit trail keeps of a new key, so that its story can be told after it is deleted.
+fn creation_facts(view: &KeyView) -> serde_json::Value {
+    json!({
+        "name": view.name, "environment": view.environment, "workspace": view.workspace, "owner": view.owner,
+        "project": view.project, "customers": view.customers, "scopes": view.scopes, "expires_at": view.expires_at,
+        "allow_ips": view.allow_ips, "rate_limit": view.rate_limit,
+        "lookup": view.secrets.last().map(|secret| &secret.lookup),
+    })
+}
+
+impl Create {
+    /// A key with the defaults of the command line: development, 90 days, 100 requests an hour, no scope.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            environment: Environment::default(),
+            owner: None,
+            description: None,
+            project: None,
+            customers: Vec::new(),
+            scopes: Vec::new(),
+            rate_limit: Some(RateLimit::default()),
+            allow_ips: Allowlist::default(),
+            labels: BTreeMap::new(),
+            expiry: Expiry::In(TimeDelta::days(90)),
+            rotate_every: None,
+            overlap: None,
+            if_not_exists: false,
+            idempotency_key: None,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The one error type of the use cases: what happened, why, and the command that fixes it.
+//!
+//! A [`Kind`] is one row of the exit-code table; every door (command line, later HTTP) maps it to its own numbers.
+
+use std::fmt;
+
+/// The class of an error: one row of the exit-code table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Anything unclassified.
+    Failure,
+    /// Bad arguments, or input that is missing.
+    Usage,
+    /// The thing named does not exist.
+    NotFound,
+    /// No, wrong or expired operator credential.
+    Auth,
+    /// Role, plan, policy or read-only mode forbids it.
+    Forbidden,
+    /// It exists, is ambiguous, is in an illegal state, or is stale.
+    Conflict,
+    /// The vault is locked, or the passphrase is wrong.
+    Locked,
+    /// Somebody else holds it past the timeout.
+    Busy,
+    /// Network, timeout or disk.
+    Unavailable,
+    /// Some of a bulk action failed.
+    Partial,
+    /// An audit chain, record or file check failed.
+    Integrity,
+    /// A bug in keyward.
+    Internal,
+}
+
+impl Kind {
+    /// The name in the exit-code table and in error objects.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failure => "FAILURE",
+            Self::Usage => "USAGE",
+            Self::NotFound => "NOT_FOUND",
+            Self::Auth => "AUTH",
+            Self::Forbidden => "FORBIDDEN",
+            Self::Conflict => "CONFLICT",
+            Self::Locked => "LOCKED",
+            Self::Busy => "BUSY",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::Partial => "PARTIAL",
+            Self::Integrity => "INTEGRITY",
+            Self::Internal => "INTERNAL",
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody changing anything.
+    #[must_use]
+    pub fn retryable(self) -> bool {
+        matches!(self, Self::Busy | Self::Unavailable)
+    }
+}
+
+/// What went wrong, why, and what to do about it. Never contains a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// The row of the exit-code table.
+    pub kind: Kind,
+    /// A finer, stable name in snake case.
+    pub reason: &'static str,
+    /// What happened, one sentence without a full stop.
+    pub message: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// Commands that fix it.
+    pub hints: Vec<String>,
+}
+
+/// The result of a use case.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error with neither cause nor hint.
+    pub fn new(kind: Kind, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind, reason, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// The arguments are wrong.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, "usage", message)
+    }
+
+    /// The thing named does not exist.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, "not_found", message)
+    }
+
+    /// The state of the thing does not allow it.
+    pub fn conflict(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Conflict, reason, message)
+    }
+
+    /// Policy does not allow it.
+    pub fn forbidden(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Forbidden, reason, message)
+    }
+
+    /// Adds a cause.
+    #[must_use]
+    pub fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// Adds a hint: the command that fixes it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds hints for words that look like the one given.
+    #[must_use]
+    pub fn suggest(self, words: &[String]) -> Self {
+        if words.is_empty() { self } else { self.hint(format!("did you mean {}?", words.join(", "))) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,69 @@
+//! The switches of a key's life: activate, deactivate, revoke.
+
+use super::{Done, context::Context, error::Result, lookup, rotate::refused, view::KeyView};
+use crate::{
+    domain::{Action, Environment, KeyRef},
+    store::Tx,
+};
+use serde_json::json;
+
+/// Which way a key is switched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// It works again.
+    Activate,
+    /// It stops until activated.
+    Deactivate,
+    /// All its secrets stop for ever; only a rotation gives it a new one.
+    Revoke,
+}
+
+impl Switch {
+    /// The action the audit trail records.
+    #[must_use]
+    pub fn action(self) -> Action {
+        match self {
+            Self::Activate => Action::KeyActivate,
+            Self::Deactivate => Action::KeyDeactivate,
+            Self::Revoke => Action::KeyRevoke,
+        }
+    }
+}
+
+/// What came of a switch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switched {
+    /// The key afterwards.
+    pub key: KeyView,
+    /// Whether anything changed; switching twice is no error.
+    pub changed: bool,
+}
+
+/// Switches one key.
+///
+/// # Errors
+/// `NotFound`, or `Conflict` when a revoked key is to be activated or deactivated.
+pub fn switch(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    key: &KeyRef,
+    environment: Option<Environment>,
+    switch: Switch,
+) -> Result<Done<Switched>> {
+    let mut key = lookup::key(tx, &cx.workspace, key, environment)?;
+    let before = key.status_at(cx.now);
+    let changed = match switch {
+        Switch::Activate => key.activate(cx.now),
+        Switch::Deactivate => key.deactivate(cx.now),
+        Switch::Revoke => key.revoke(cx.now),
+    }
+    .map_err(|illegal| refused(illegal, &key.id.to_string()))?;
+    let mut events = Vec::new();
+    if changed {
+        tx.put_key(&key)?;
+        let changes = json!({ "status": { "from": before.as_str(), "to": key.status_at(cx.now).as_str() } });
+        events.push(cx.event(switch.action(), key.id.to_string(), changes));
+    }
+    let usage = tx.usage(&key.id)?;
+    Ok(Done { outcome: Switched { key: KeyView::new(&key, &usage, cx.now), changed }, events })
+}

@@ -1,0 +1,78 @@
+//! Finding keys: the filtered list, and single keys by reference.
+
+use super::{context::Context, error::Result, lookup, view::KeyView};
+use crate::{
+    domain::{Environment, KeyFilter, KeyRef, Status, Time},
+    store::{ClearFilter, View},
+};
+use std::collections::BTreeMap;
+
+/// Which keys to list.
+#[derive(Debug, Clone)]
+pub struct List {
+    /// The filter, the order and the limit.
+    pub filter: KeyFilter,
+}
+
+/// What came of a [`List`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The keys, in order.
+    pub items: Vec<KeyView>,
+    /// How many matched before the limit.
+    pub total: usize,
+    /// How many keys the default statuses hide, by status.
+    pub hidden: BTreeMap<Status, usize>,
+}
+
+/// Lists keys.
+///
+/// # Errors
+/// `Integrity` when a row, or the set of rows, is not what the head signs.
+pub fn list(tx: &View<'_>, cx: &Context, request: &List) -> Result<Listed> {
+    let filter = &request.filter;
+    let catalogue = tx.catalogue(&cx.workspace)?;
+    let rows = tx.keys(&cx.workspace, clear_filter(filter, cx.now))?;
+    let mut hidden = BTreeMap::new();
+    let mut matching = Vec::new();
+    for (key, usage) in rows {
+        if filter.matches(&key, &usage, &catalogue, cx.now) {
+            matching.push((key, usage));
+        } else if filter.hides_only_by_default(&key, &usage, &catalogue, cx.now) {
+            *hidden.entry(key.status_at(cx.now)).or_default() += 1;
+        }
+    }
+    matching.sort_by(|a, b| filter.compare(a, b));
+    let total = matching.len();
+    matching.truncate(filter.limit.unwrap_or(usize::MAX));
+    let items = matching.iter().map(|(key, usage)| KeyView::new(key, usage, cx.now)).collect();
+    Ok(Listed { items, total, hidden })
+}
+
+/// The part of a filter that an index answers. Expired keys are asked for by time, all others by a whole scan, which
+/// also notices rows that are missing.
+fn clear_filter(filter: &KeyFilter, now: Time) -> Option<ClearFilter> {
+    if filter.expired {
+        return Some(ClearFilter { expires_after: None, expires_by: now });
+    }
+    let within = filter.expires_within?;
+    Some(ClearFilter { expires_after: Some(now), expires_by: now.checked_add_signed(within)? })
+}
+
+/// Which key to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Show {
+    /// Which key.
+    pub key: KeyRef,
+    /// Decides between keys of one name.
+    pub environment: Option<Environment>,
+}
+
+/// Shows one key.
+///
+/// # Errors
+/// `NotFound` or `Conflict` when the reference names none or several.
+pub fn show(tx: &View<'_>, cx: &Context, request: &Show) -> Result<KeyView> {
+    let key = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
+    Ok(KeyView::new(&key, &tx.usage(&key.id)?, cx.now))
+}

@@ -1,0 +1,281 @@
+//! Workspaces, projects, customers and plans: listed, created, shown, updated, deleted.
+
+use super::{
+    Done,
+    context::Context,
+    entitlement,
+    error::{Error, Result},
+};
+use crate::{
+    domain::{Action, Customer, Plan, Project, RateLimit, Workspace, closest},
+    store::{Tx, View},
+};
+use serde_json::{Value, json};
+
+/// The kinds of thing a key can belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// A tenant, with a plan.
+    Workspace,
+    /// A project of a workspace.
+    Project,
+    /// A customer of a workspace.
+    Customer,
+    /// What a workspace is entitled to.
+    Plan,
+}
+
+/// One object, as JSON with the fields of its kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectView {
+    /// Its name.
+    pub name: String,
+    /// Its fields, frozen as JSON.
+    pub fields: Value,
+}
+
+/// A change of one object. A field that is `None` stays (or takes its default at creation).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectChange {
+    /// Free text, for workspaces, projects and customers.
+    pub description: Option<String>,
+    /// The plan of a workspace.
+    pub plan: Option<String>,
+    /// A plan's access to the API.
+    pub api_access: Option<bool>,
+    /// A plan's number of keys; `Some(None)` is no cap.
+    pub max_keys: Option<Option<u32>>,
+    /// A plan's highest rate limit; `Some(None)` is no cap.
+    pub max_rate_limit: Option<Option<RateLimit>>,
+    /// Whether a plan shows the audit trail.
+    pub audit_view: Option<bool>,
+    /// Whether a plan exports the audit trail.
+    pub audit_export: Option<bool>,
+}
+
+impl ObjectKind {
+    /// The word for one of them.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Project => "project",
+            Self::Customer => "customer",
+            Self::Plan => "plan",
+        }
+    }
+
+    /// The actions that create, update and delete it.
+    #[must_use]
+    pub fn actions(self) -> [Action; 3] {
+        match self {
+            Self::Workspace => [Action::WorkspaceCreate, Action::WorkspaceUpdate, Action::WorkspaceDelete],
+            Self::Project => [Action::ProjectCreate, Action::ProjectUpdate, Action::ProjectDelete],
+            Self::Customer => [Action::CustomerCreate, Action::CustomerUpdate, Action::CustomerDelete],
+            Self::Plan => [Action::PlanCreate, Action::PlanUpdate, Action::PlanDelete],
+        }
+    }
+}
+
+/// All objects of a kind, by name.
+///
+/// # Errors
+/// Those of the store.
+pub fn list(tx: &View<'_>, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {
+    let mut all: Vec<ObjectView> = match kind {
+        ObjectKind::Workspace => tx.workspaces()?.iter().map(workspace_view).collect(),
+        ObjectKind::Plan => tx.plans()?.iter().map(plan_view).collect(),
+        ObjectKind::Project => tx
+            .projects(&cx.workspace)?
+            .iter()
+            .map(|p| member_view(&p.name, &p.workspace, p.description.as_ref()))
+            .collect(),
+        ObjectKind::Customer => tx
+            .customers(&cx.workspace)?
+            .iter()
+            .map(|c| member_view(&c.name, &c.workspace, c.description.as_ref()))
+            .collect(),
+    };
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+/// One object.
+///
+/// # Errors
+/// `NotFound` with suggestions.
+pub fn show(tx: &View<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
+    let all = list(tx, cx, kind)?;
+    if let Some(found) = all.iter().find(|object| object.name == name) {
+        return Ok(found.clone());
+    }
+    let names: Vec<&str> = all.iter().map(|object| object.name.as_str()).collect();
+    Err(Error::not_found(format!("no {} '{name}'", kind.noun()))
+        .suggest(&closest(name, &names))
+        .hint(format!("keyward {}s list", kind.noun())))
+}
+
+/// Creates an object.
+///
+/// # Errors
+/// `Conflict` when the name is taken, `NotFound` for an unknown plan.
+pub fn create(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    kind: ObjectKind,
+    name: &str,
+    change: ObjectChange,
+) -> Result<Done<ObjectView>> {
+    if list(tx, cx, kind)?.iter().any(|object| object.name == name) {
+        return Err(Error::conflict("exists", format!("the {} '{name}' exists", kind.noun()))
+            .hint(format!("keyward {}s update {name}", kind.noun())));
+    }
+    match kind {
+        ObjectKind::Workspace => {
+            let fresh = Workspace { name: name.to_owned(), description: None, plan: "unlimited".to_owned() };
+            put_workspace(tx, fresh, change)?;
+        }
+        ObjectKind::Plan => tx.put_plan(&changed_plan(Plan::unrestricted(name), change))?,
+        ObjectKind::Project | ObjectKind::Customer => put_member(tx, cx, kind, name, change.description)?,
+    }
+    finish(tx, cx, kind, name, kind.actions()[0], Value::Null)
+}
+
+/// Updates an object; nothing is recorded when everything was so already.
+///
+/// # Errors
+/// `NotFound`; `Forbidden` for a built-in plan.
+pub fn update(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    kind: ObjectKind,
+    name: &str,
+    change: ObjectChange,
+) -> Result<Done<ObjectView>> {
+    let before = show(tx, cx, kind, name)?;
+    match kind {
+        ObjectKind::Workspace => put_workspace(tx, entitlement::workspace(tx, name)?, change)?,
+        ObjectKind::Plan => {
+            let plan = entitlement::plan(tx, name)?;
+            refuse_builtin(&plan)?;
+            tx.put_plan(&changed_plan(plan, change))?;
+        }
+        ObjectKind::Project | ObjectKind::Customer => {
+            let description = change.description.or_else(|| before.fields["description"].as_str().map(str::to_owned));
+            put_member(tx, cx, kind, name, description)?;
+        }
+    }
+    if show(tx, cx, kind, name)? == before {
+        return Ok(Done::unchanged(before));
+    }
+    finish(tx, cx, kind, name, kind.actions()[1], before.fields)
+}
+
+/// Deletes an object that nothing refers to.
+///
+/// # Errors
+/// `NotFound`; `Conflict` when keys, projects or workspaces still refer to it; `Forbidden` for a built-in plan and
+/// the workspace `default`.
+pub fn delete(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<Done<ObjectView>> {
+    let before = show(tx, cx, kind, name)?;
+    let users = match kind {
+        ObjectKind::Workspace => {
+            if name == "default" {
+                return Err(Error::forbidden("builtin", "the workspace 'default' cannot be deleted"));
+            }
+            let members = tx.projects(name)?.len() + tx.customers(name)?.len();
+            usize::try_from(tx.count_keys(name)?).unwrap_or(usize::MAX).saturating_add(members)
+        }
+        ObjectKind::Plan => {
+            refuse_builtin(&entitlement::plan(tx, name)?)?;
+            tx.workspaces()?.iter().filter(|workspace| workspace.plan == name).count()
+        }
+        ObjectKind::Project => {
+            tx.all_keys(&cx.workspace)?.iter().filter(|key| key.project.as_deref() == Some(name)).count()
+        }
+        ObjectKind::Customer => tx
+            .all_keys(&cx.workspace)?
+            .iter()
+            .filter(|key| key.customers.iter().any(|customer| customer == name))
+            .count(),
+    };
+    if users > 0 {
+        return Err(Error::conflict("in_use", format!("the {} '{name}' is in use: {users} refer to it", kind.noun())));
+    }
+    match kind {
+        ObjectKind::Workspace => tx.delete_workspace(name)?,
+        ObjectKind::Plan => tx.delete_plan(name)?,
+        ObjectKind::Project => tx.delete_project(&cx.workspace, name)?,
+        ObjectKind::Customer => tx.delete_customer(&cx.workspace, name)?,
+    }
+    let events = vec![cx.event(kind.actions()[2], name, json!({ "was": before.fields }))];
+    Ok(Done { outcome: before, events })
+}
+
+fn finish(
+    tx: &View<'_>,
+    cx: &Context,
+    kind: ObjectKind,
+    name: &str,
+    action: Action,
+    was: Value,
+) -> Result<Done<ObjectView>> {
+    let after = show(tx, cx, kind, name)?;
+    let events = vec![cx.event(action, name, json!({ "from": was, "to": after.fields }))];
+    Ok(Done { outcome: after, events })
+}
+
+fn put_workspace(tx: &mut Tx<'_>, mut workspace: Workspace, change: ObjectChange) -> Result<()> {
+    if let Some(plan) = change.plan {
+        workspace.plan = entitlement::plan(tx, &plan)?.name;
+    }
+    workspace.description = change.description.or(workspace.description);
+    Ok(tx.put_workspace(&workspace)?)
+}
+
+fn put_member(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str, description: Option<String>) -> Result<()> {
+    let workspace = entitlement::workspace(tx, &cx.workspace)?.name;
+    let name = name.to_owned();
+    Ok(match kind {
+        ObjectKind::Customer => tx.put_customer(&Customer { workspace, name, description })?,
+        _ => tx.put_project(&Project { workspace, name, description })?,
+    })
+}
+
+fn changed_plan(plan: Plan, change: ObjectChange) -> Plan {
+    Plan {
+        api_access: change.api_access.unwrap_or(plan.api_access),
+        max_keys: change.max_keys.unwrap_or(plan.max_keys),
+        max_rate_limit: change.max_rate_limit.unwrap_or(plan.max_rate_limit),
+        audit_view: change.audit_view.unwrap_or(plan.audit_view),
+        audit_export: change.audit_export.unwrap_or(plan.audit_export),
+        ..plan
+    }
+}
+
+fn refuse_builtin(plan: &Plan) -> Result<()> {
+    if plan.builtin {
+        return Err(Error::forbidden("builtin", format!("the plan '{}' is built in", plan.name))
+            .hint("keyward plans create NAME  (a plan of your own)"));
+    }
+    Ok(())
+}
+
+fn workspace_view(workspace: &Workspace) -> ObjectView {
+    let fields = json!({ "name": workspace.name, "description": workspace.description, "plan": workspace.plan });
+    ObjectView { name: workspace.name.clone(), fields }
+}
+
+fn member_view(name: &str, workspace: &str, description: Option<&String>) -> ObjectView {
+    let fields = json!({ "name": name, "workspace": workspace, "description": description });
+    ObjectView { name: name.to_owned(), fields }
+}
+
+fn plan_view(plan: &Plan) -> ObjectView {
+    let rate = plan.max_rate_limit.map(super::view::RateLimitView::from);
+    let fields = json!({
+        "name": plan.name, "api_access": plan.api_access, "max_keys": plan.max_keys, "max_rate_limit": rate,
+        "audit_view": plan.audit_view, "audit_export": plan.audit_export, "builtin": plan.builtin,
+    });
+    ObjectView { name: plan.name.clone(), fields }
+}

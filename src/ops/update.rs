@@ -1,0 +1,198 @@
+//! Changing a key's metadata, scopes, limits and policy; never its expiry.
+
+use super::{
+    Change, Done, changes_json,
+    context::Context,
+    entitlement,
+    error::{Error, Result},
+    lookup,
+    view::{KeyView, RateLimitView},
+};
+use crate::{
+    domain::{Action, Allowlist, Environment, Feature, Key, KeyRef, RateLimit, Scope, time::format_time},
+    store::{Tx, View},
+};
+use chrono::TimeDelta;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// What is to change on a key; what is `None` or empty stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// Which key.
+    pub key: KeyRef,
+    /// Decides between keys of one name.
+    pub environment: Option<Environment>,
+    /// The new name.
+    pub name: Option<String>,
+    /// The new owner; `Some(None)` clears it.
+    pub owner: Option<Option<String>>,
+    /// The new description; `Some(None)` clears it.
+    pub description: Option<Option<String>>,
+    /// Scopes to add.
+    pub add_scopes: Vec<Scope>,
+    /// Scopes to take away.
+    pub remove_scopes: Vec<Scope>,
+    /// The new rate limit; `Some(None)` is no limit.
+    pub rate_limit: Option<Option<RateLimit>>,
+    /// Ranges to add to the allowlist.
+    pub add_ips: Allowlist,
+    /// Ranges to take off the allowlist.
+    pub remove_ips: Allowlist,
+    /// Labels to set.
+    pub set_labels: Vec<(String, String)>,
+    /// Labels to take off.
+    pub unset_labels: Vec<String>,
+    /// The new rotation period; `Some(None)` ends the policy.
+    pub rotate_every: Option<Option<TimeDelta>>,
+    /// The new overlap; `Some(None)` returns to the default.
+    pub overlap: Option<Option<TimeDelta>>,
+}
+
+/// What came of an [`Update`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Updated {
+    /// The key afterwards.
+    pub key: KeyView,
+    /// What changed; empty when everything was so already.
+    pub changes: Vec<Change>,
+}
+
+/// Updates a key. A change of owner is an event of its own.
+///
+/// # Errors
+/// `NotFound`, `Conflict` for a taken name, `Usage` when something to be removed is not there or the allowlist would
+/// silently come to mean "anywhere", `Forbidden` by the plan.
+pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Updated>> {
+    let before = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
+    let mut key = before.clone();
+    let mut notes = Vec::new();
+    let mut events = super::scopes::declare_missing(tx, cx, &request.add_scopes, &mut notes)?;
+    rename(tx, &mut key, request.name)?;
+    if let Some(owner) = request.owner {
+        key.owner = owner;
+    }
+    if let Some(description) = request.description {
+        key.description = description;
+    }
+    change_scopes(&mut key, request.add_scopes, &request.remove_scopes)?;
+    if let Some(rate_limit) = request.rate_limit {
+        entitlement::require(&entitlement::plan_of(tx, &key.workspace)?, Feature::RateLimit(rate_limit))?;
+        key.rate_limit = rate_limit;
+    }
+    change_allowlist(&mut key, request.add_ips, &request.remove_ips)?;
+    key.labels.extend(request.set_labels);
+    for label in request.unset_labels {
+        key.labels.remove(&label);
+    }
+    change_policy(&mut key, cx, request.rotate_every, request.overlap)?;
+
+    let usage = tx.usage(&key.id)?;
+    let changes = differences(&before, &key);
+    if changes.is_empty() {
+        return Ok(Done::unchanged(Updated { key: KeyView::new(&key, &usage, cx.now), changes }));
+    }
+    tx.put_key(&key)?;
+    let (handover, rest): (Vec<Change>, Vec<Change>) =
+        changes.iter().cloned().partition(|change| change.field == "owner");
+    for (action, part) in [(Action::KeyUpdate, rest), (Action::KeyHandover, handover)] {
+        if !part.is_empty() {
+            events.push(cx.event(action, key.id.to_string(), changes_json(&part)));
+        }
+    }
+    Ok(Done { outcome: Updated { key: KeyView::new(&key, &usage, cx.now), changes }, events })
+}
+
+fn rename(tx: &View<'_>, key: &mut Key, name: Option<String>) -> Result<()> {
+    let Some(name) = name.filter(|name| *name != key.name) else { return Ok(()) };
+    if let Some(other) = tx.key_named(&key.workspace, key.environment, &name)? {
+        return Err(Error::conflict(
+            "exists",
+            format!("a key named '{name}' exists in {}: {}", key.environment, other.id),
+        ));
+    }
+    key.name = name;
+    Ok(())
+}
+
+fn change_scopes(key: &mut Key, add: Vec<Scope>, remove: &[Scope]) -> Result<()> {
+    for scope in remove {
+        let position = key.scopes.iter().position(|held| held == scope).ok_or_else(|| {
+            let held: Vec<String> = key.scopes.iter().map(ToString::to_string).collect();
+            Error::not_found(format!("the key does not hold the scope '{scope}'"))
+                .hint(format!("it holds: {}", if held.is_empty() { "none".to_owned() } else { held.join(", ") }))
+        })?;
+        key.scopes.remove(position);
+    }
+    key.scopes.extend(add);
+    key.scopes.sort();
+    key.scopes.dedup();
+    Ok(())
+}
+
+fn change_allowlist(key: &mut Key, add: Allowlist, remove: &Allowlist) -> Result<()> {
+    let was_restricted = !key.allow_ips.is_empty();
+    for range in remove.iter() {
+        if !key.allow_ips.remove(range) {
+            return Err(Error::not_found(format!("the allowlist does not hold {range}"))
+                .hint(format!("it holds: {}", key.allow_ips.to_strings().join(", "))));
+        }
+    }
+    key.allow_ips.extend(add);
+    if was_restricted && key.allow_ips.is_empty() {
+        return Err(Error::usage("removing the last range would let the key be used from anywhere")
+            .hint("add --add-ip 0.0.0.0/0 --add-ip ::/0 if that is meant"));
+    }
+    Ok(())
+}
+
+fn change_policy(
+    key: &mut Key,
+    cx: &Context,
+    every: Option<Option<TimeDelta>>,
+    overlap: Option<Option<TimeDelta>>,
+) -> Result<()> {
+    if let Some(every) = every
+        && every != key.rotation.every
+    {
+        key.rotation.every = every;
+        key.rotation.due_at = match every {
+            Some(every) => Some(
+                cx.now
+                    .checked_add_signed(every)
+                    .ok_or_else(|| Error::usage("--rotate-every reaches past the calendar"))?,
+            ),
+            None => None,
+        };
+    }
+    if let Some(overlap) = overlap {
+        key.rotation.overlap = overlap;
+    }
+    Ok(())
+}
+
+fn differences(before: &Key, after: &Key) -> Vec<Change> {
+    let strings = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let rate = |key: &Key| key.rate_limit.map(RateLimitView::from);
+    let seconds = |delta: Option<TimeDelta>| delta.map(|delta| delta.num_seconds());
+    [
+        change("name", &before.name, &after.name),
+        change("owner", &before.owner, &after.owner),
+        change("description", &before.description, &after.description),
+        change("scopes", strings(&before.scopes), strings(&after.scopes)),
+        change("rate_limit", rate(before), rate(after)),
+        change("allow_ips", before.allow_ips.to_strings(), after.allow_ips.to_strings()),
+        change("labels", &before.labels, &after.labels),
+        change("rotation.every_seconds", seconds(before.rotation.every), seconds(after.rotation.every)),
+        change("rotation.overlap_seconds", seconds(before.rotation.overlap), seconds(after.rotation.overlap)),
+        change("rotation.due_at", before.rotation.due_at.map(format_time), after.rotation.due_at.map(format_time)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn change(field: &'static str, from: impl Serialize, to: impl Serialize) -> Option<Change> {
+    let (from, to): (Value, Value) = (json!(from), json!(to));
+    (from != to).then_some(Change { field, from, to })
+}

@@ -1,0 +1,48 @@
+//! The verdict on a presented token, from the store; the rule itself is [`crate::domain::decide`].
+
+use super::{context::Context, entitlement, error::Result};
+use crate::{
+    domain::{PlainToken, Presented, Request, Time, Verdict, decide},
+    store::View,
+    vault::Capabilities,
+};
+use zeroize::Zeroizing;
+
+/// A token to be judged, and what is asked of it.
+pub struct Verify {
+    /// What was presented, as it came.
+    pub token: Zeroizing<String>,
+    /// The environment, scopes, project, customer and address of the request.
+    pub request: Request,
+    /// Judges as of this time instead of now.
+    pub at: Option<Time>,
+}
+
+/// Judges a token. Changes nothing: no quota, no last-used.
+///
+/// # Errors
+/// Those of the store: a store that cannot be asked is never a verdict. `Forbidden` for a support slot, which holds
+/// no verifier key.
+pub fn verify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Verify) -> Result<Verdict> {
+    let now = request.at.unwrap_or(cx.now);
+    let token = match PlainToken::parse(&request.token) {
+        Ok(token) => token,
+        Err(error) => {
+            let catalogue = tx.catalogue(&cx.workspace)?;
+            return Ok(decide(&Presented::Malformed(error), &request.request, &catalogue, now));
+        }
+    };
+    let presented = caps.verifier_of(&token).ok_or_else(super::support_refused)?;
+    let key = tx.key_by_lookup(&token.lookup())?;
+    let workspace = key.as_ref().map_or(cx.workspace.as_str(), |key| key.workspace.as_str());
+    let catalogue = tx.catalogue(workspace)?;
+    let plan = entitlement::plan_of(tx, workspace)?;
+    let secret = key.as_ref().and_then(|key| key.secrets.iter().find(|secret| secret.lookup == token.lookup()));
+    let presented = match (&key, secret) {
+        (Some(key), Some(secret)) if secret.verifier.matches(&presented) => {
+            Presented::Known { key, secret, plan: &plan }
+        }
+        _ => Presented::Unknown,
+    };
+    Ok(decide(&presented, &request.request, &catalogue, now))
+}

@@ -1,0 +1,140 @@
+//! A key as every door shows it: the frozen JSON of the command line contract, with the status derived at a time.
+
+use crate::domain::{Key, RateLimit, SecretState, Status, Time, Usage, time::format_time};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A key's public facts; never its secret. The order of the fields is the order in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct KeyView {
+    pub id: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub owner: Option<String>,
+    pub workspace: String,
+    pub environment: String,
+    pub level: &'static str,
+    pub project: Option<String>,
+    pub customers: Vec<String>,
+    pub scopes: Vec<String>,
+    pub rate_limit: Option<RateLimitView>,
+    pub allow_ips: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+    pub status: &'static str,
+    pub active: bool,
+    pub created_at: String,
+    pub created_by: String,
+    pub expires_at: Option<String>,
+    pub last_used_at: Option<String>,
+    pub last_used_ip: Option<String>,
+    pub uses: u64,
+    pub never_used: bool,
+    pub hint: Option<String>,
+    pub rotation: RotationView,
+    pub secrets: Vec<SecretView>,
+}
+
+/// A rate limit: so many requests in a window of so many seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct RateLimitView {
+    pub limit: u32,
+    pub window_seconds: u32,
+}
+
+/// The rotation policy and where the key stands in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct RotationView {
+    pub every_seconds: Option<i64>,
+    pub overlap_seconds: Option<i64>,
+    pub due_at: Option<String>,
+    pub state: &'static str,
+}
+
+/// One version of a key's secret, by its public look-up id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct SecretView {
+    pub lookup: String,
+    pub state: &'static str,
+    pub hint: String,
+    pub created_at: String,
+    pub valid_until: Option<String>,
+}
+
+impl From<RateLimit> for RateLimitView {
+    fn from(rate: RateLimit) -> Self {
+        Self { limit: rate.limit, window_seconds: rate.window_seconds }
+    }
+}
+
+impl KeyView {
+    /// The view of a key at a time.
+    #[must_use]
+    pub fn new(key: &Key, usage: &Usage, now: Time) -> Self {
+        let secrets: Vec<SecretView> = key.secrets.iter().map(|secret| secret_view(secret, now)).collect();
+        Self {
+            id: key.id.to_string(),
+            name: key.name.clone(),
+            description: key.description.clone(),
+            owner: key.owner.clone(),
+            workspace: key.workspace.clone(),
+            environment: key.environment.to_string(),
+            level: if key.project.is_some() { "project" } else { "workspace" },
+            project: key.project.clone(),
+            customers: key.customers.clone(),
+            scopes: key.scopes.iter().map(ToString::to_string).collect(),
+            rate_limit: key.rate_limit.map(Into::into),
+            allow_ips: key.allow_ips.to_strings(),
+            labels: key.labels.clone(),
+            status: key.status_at(now).as_str(),
+            active: key.status_at(now) == Status::Active,
+            created_at: format_time(key.created_at),
+            created_by: key.created_by.clone(),
+            expires_at: key.expires_at.map(format_time),
+            last_used_at: usage.last_used_at.map(format_time),
+            last_used_ip: usage.last_used_ip.map(|ip| ip.to_string()),
+            uses: usage.uses,
+            never_used: usage.last_used_at.is_none(),
+            hint: key.secrets.last().map(|secret| secret.hint.clone()),
+            rotation: RotationView {
+                every_seconds: key.rotation.every.map(|every| every.num_seconds()),
+                overlap_seconds: key.rotation.overlap.map(|overlap| overlap.num_seconds()),
+                due_at: key.rotation.due_at.map(format_time),
+                state: rotation_state(key, now),
+            },
+            secrets,
+        }
+    }
+}
+
+/// A retiring secret whose time has passed is shown as what it is: dead.
+fn secret_view(secret: &crate::domain::Secret, now: Time) -> SecretView {
+    let (state, valid_until) = match secret.state {
+        SecretState::Staged => ("staged", None),
+        SecretState::Current => ("current", None),
+        SecretState::Retiring { until } if until > now => ("retiring", Some(until)),
+        SecretState::Retiring { until } => ("dead", Some(until)),
+        SecretState::Dead { since } => ("dead", Some(since)),
+    };
+    SecretView {
+        lookup: secret.lookup.to_string(),
+        state,
+        hint: secret.hint.clone(),
+        created_at: format_time(secret.created_at),
+        valid_until: valid_until.map(format_time),
+    }
+}
+
+fn rotation_state(key: &Key, now: Time) -> &'static str {
+    let staged = key.secrets.iter().any(|secret| secret.state == SecretState::Staged);
+    let overlapping =
+        key.secrets.iter().any(|secret| matches!(secret.state, SecretState::Retiring { until } if until > now));
+    match (staged, overlapping) {
+        (true, _) => "staged",
+        (false, true) => "overlap",
+        (false, false) => "idle",
+    }
+}

@@ -1,0 +1,230 @@
+//! The trail: one gapless chain a vault.
+//!
+//! An entry is the stored bytes of a small JSON body with a fixed order of fields. `SHA-256(0x00 || body)`, the leaf
+//! hash of RFC 6962, is the next entry's `prev`. What is private (actor, reason, what changed) is sealed; the body holds
+//! only its hash, salted inside, so that the chain verifies without any key and a detail can be redacted.
+
+use super::{
+    error::{Error, Result},
+    tx::Tx,
+    view::View,
+};
+use crate::{
+    domain::{
+        Event, Outcome, Recorded,
+        time::{format_time, parse_time},
+    },
+    vault::{Capabilities, seal_framed},
+};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// The public part of an entry; its bytes are hashed as stored, never encoded again.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Body {
+    pub(super) chain: String,
+    pub(super) seq: u64,
+    pub(super) prev: String,
+    pub(super) epoch: u64,
+    pub(super) at: String,
+    pub(super) action: String,
+    pub(super) target: String,
+    pub(super) outcome: String,
+    pub(super) detail_hash: String,
+}
+
+/// The sealed part of an entry.
+#[derive(Serialize, Deserialize)]
+struct Detail {
+    salt: String,
+    target: String,
+    actor: String,
+    source: String,
+    reason: Option<String>,
+    ticket: Option<String>,
+    changes: Value,
+}
+
+/// An entry as stored.
+pub(super) struct StoredEvent {
+    pub(super) seq: i64,
+    pub(super) epoch: i64,
+    pub(super) target: String,
+    pub(super) done: bool,
+    pub(super) body: Vec<u8>,
+    pub(super) hash: Vec<u8>,
+    pub(super) detail: Vec<u8>,
+    pub(super) generation: i64,
+}
+
+/// The RFC 6962 leaf hash.
+pub(super) fn leaf(body: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update([0u8]).chain_update(body).finalize().into()
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bound(caps: &Capabilities, seq: u64, generation: u32) -> Vec<u8> {
+    seal_framed(&[caps.vault_id.as_bytes(), b"audit", &seq.to_le_bytes(), &generation.to_le_bytes()])
+}
+
+/// Random ids stand in the clear, so that a key's story can be found by an index; names do not.
+fn public_target(caps: &Capabilities, target: &str) -> String {
+    let random_id = ["key_", "slot_", "vault_"].iter().any(|prefix| {
+        target.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    });
+    if random_id { target.to_owned() } else { format!("hidden_{}", hex(&caps.blind_index("audit-target", target))) }
+}
+
+impl Tx<'_> {
+    pub(super) fn append(&mut self, event: &Event) -> Result<()> {
+        let mut salt = [0u8; 32];
+        rand::rng().fill_bytes(&mut salt);
+        let detail = serde_json::to_vec(&Detail {
+            salt: hex(&salt),
+            target: event.target.clone(),
+            actor: event.actor.clone(),
+            source: event.source.clone(),
+            reason: event.reason.clone(),
+            ticket: event.ticket.clone(),
+            changes: event.changes.clone(),
+        })
+        .map_err(|_| Error::Damaged(None))?;
+        let caps = self.view.caps;
+        let head = &mut self.view.head;
+        let body = Body {
+            chain: head.vault_id.clone(),
+            seq: head.size + 1,
+            prev: hex(&head.last_hash),
+            epoch: head.epoch,
+            at: format_time(self.view.now),
+            action: event.action.to_string(),
+            target: public_target(caps, &event.target),
+            outcome: event.outcome.to_string(),
+            detail_hash: hex(&Sha256::digest(&detail)),
+        };
+        let bytes = serde_json::to_vec(&body).map_err(|_| Error::Damaged(None))?;
+        let hash = leaf(&bytes);
+        let sealed = caps.seal_detail(&mut rand::rng(), &bound(caps, body.seq, caps.generation), &detail)?;
+        self.view
+            .connection
+            .prepare_cached(
+                "INSERT INTO audit (seq, epoch, target, done, body, hash, detail, generation)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute((
+                i64::try_from(body.seq).map_err(|_| Error::Full)?,
+                i64::try_from(body.epoch).map_err(|_| Error::Full)?,
+                body.target,
+                event.outcome == Outcome::Ok,
+                bytes,
+                hash.as_slice(),
+                sealed,
+                i64::from(caps.generation),
+            ))?;
+        head.size += 1;
+        head.last_hash = hash;
+        Ok(())
+    }
+
+    /// Seals an entry's detail under the keys of this transaction.
+    pub(super) fn reseal_detail(&mut self, seq: u64, detail: &[u8]) -> Result<()> {
+        let caps = self.view.caps;
+        let sealed = caps.seal_detail(&mut rand::rng(), &bound(caps, seq, caps.generation), detail)?;
+        self.view
+            .connection
+            .prepare_cached("UPDATE audit SET detail = ?2, generation = ?3 WHERE seq = ?1")?
+            .execute((i64::try_from(seq).map_err(|_| Error::Full)?, sealed, i64::from(caps.generation)))?;
+        Ok(())
+    }
+}
+
+impl View<'_> {
+    /// Every event, oldest first.
+    ///
+    /// # Errors
+    /// `SupportSlot` for a slot that cannot read details; `Trail` for an entry that does not open.
+    pub fn events(&self) -> Result<Vec<Recorded>> {
+        if self.caps.admin.is_none() {
+            return Err(Error::SupportSlot);
+        }
+        self.stored_events()?.iter().map(|stored| self.open_event(stored)).collect()
+    }
+
+    /// The epoch of the last commit that changed a key.
+    pub(super) fn last_epoch_of(&self, id: &str) -> Result<Option<i64>> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT max(epoch) FROM audit WHERE target = ?1 AND done = 1")?
+            .query_row((id,), |row| row.get(0))?)
+    }
+
+    pub(super) fn stored_events(&self) -> Result<Vec<StoredEvent>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT seq, epoch, target, done, body, hash, detail, generation FROM audit ORDER BY seq",
+        )?;
+        let rows = statement
+            .query_map([], |row| {
+                Ok(StoredEvent {
+                    seq: row.get(0)?,
+                    epoch: row.get(1)?,
+                    target: row.get(2)?,
+                    done: row.get(3)?,
+                    body: row.get(4)?,
+                    hash: row.get(5)?,
+                    detail: row.get(6)?,
+                    generation: row.get(7)?,
+                })
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        Ok(rows)
+    }
+
+    /// Opens the sealed part and checks it against the hash in the body.
+    pub(super) fn open_detail_of(&self, stored: &StoredEvent, body: &Body) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+        let bad = |what| Error::Trail { seq: body.seq, what };
+        let generation = u32::try_from(stored.generation).map_err(|_| bad("its generation is out of range"))?;
+        let detail = self
+            .caps
+            .open_detail(&bound(self.caps, body.seq, generation), &stored.detail)
+            .map_err(|_| bad("its detail does not open"))?;
+        if hex(&Sha256::digest(&detail)) != body.detail_hash {
+            return Err(bad("its detail is not the one it was recorded with"));
+        }
+        Ok(detail)
+    }
+
+    /// The opened detail of an entry.
+    pub(super) fn detail_of(&self, stored: &StoredEvent) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+        let seq = u64::try_from(stored.seq).unwrap_or_default();
+        let body =
+            serde_json::from_slice(&stored.body).map_err(|_| Error::Trail { seq, what: "its body does not parse" })?;
+        self.open_detail_of(stored, &body)
+    }
+
+    fn open_event(&self, stored: &StoredEvent) -> Result<Recorded> {
+        let seq = u64::try_from(stored.seq).unwrap_or_default();
+        let bad = |what| Error::Trail { seq, what };
+        let body: Body = serde_json::from_slice(&stored.body).map_err(|_| bad("its body does not parse"))?;
+        let detail: Detail = serde_json::from_slice(&self.open_detail_of(stored, &body)?)
+            .map_err(|_| bad("its detail does not parse"))?;
+        Ok(Recorded {
+            seq: body.seq,
+            at: parse_time(&body.at).map_err(|_| bad("its time does not parse"))?,
+            event: Event {
+                action: body.action.parse().map_err(|_| bad("its action is unknown"))?,
+                target: detail.target,
+                outcome: body.outcome.parse().map_err(|_| bad("its outcome is unknown"))?,
+                actor: detail.actor,
+                source: detail.source,
+                reason: detail.reason,
+                ticket: detail.ticket,
+                changes: detail.changes,
+            },
+        })
+    }
+}

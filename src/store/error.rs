@@ -1,0 +1,79 @@
+//! What can go wrong with the keystore.
+
+use crate::vault::SealError;
+
+/// An error of the keystore. Never contains a secret, nor a name.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each message says what the variant means")]
+pub enum Error {
+    #[error("there is a keystore already")]
+    Exists,
+    #[error("the file is not a keyward keystore")]
+    Foreign,
+    #[error("the keystore is damaged or truncated")]
+    Damaged(#[source] Option<rusqlite::Error>),
+    #[error("the keystore has format {found}; this keyward knows up to {known}")]
+    Newer { found: i64, known: i64 },
+    #[error("row {id} of {table} was changed outside keyward")]
+    RowTampered { table: &'static str, id: String },
+    #[error("row {id} of {table} is older than the audit trail says: it was put back")]
+    RowRolledBack { table: &'static str, id: String },
+    #[error("rows of {0} were deleted, added or put back outside keyward")]
+    SetMismatch(&'static str),
+    #[error("the signed head of the keystore is forged or damaged")]
+    HeadForged,
+    #[error("the audit trail does not end where the signed head says")]
+    TrailCut,
+    #[error("audit event {seq}: {what}")]
+    Trail { seq: u64, what: &'static str },
+    #[error("the keystore is older than this machine last saw it: commit {found}, after commit {seen}")]
+    RolledBack { seen: u64, found: u64 },
+    #[error("somebody else changed it in the meantime")]
+    Stale,
+    #[error("another process holds the keystore")]
+    Busy,
+    #[error("the disk is full")]
+    Full,
+    #[error("the keystore cannot be written")]
+    ReadOnly(#[source] rusqlite::Error),
+    #[error("the keystore cannot be read or written")]
+    Io(#[source] std::io::Error),
+    #[error("the keystore did not answer")]
+    Sqlite(#[source] rusqlite::Error),
+    #[error("this slot holds no key for it")]
+    SupportSlot,
+    #[error("the file exists")]
+    TargetExists,
+}
+
+/// The result of a keystore call.
+pub(super) type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        match error.sqlite_error_code() {
+            Some(Code::DatabaseBusy | Code::DatabaseLocked) => Self::Busy,
+            Some(Code::DiskFull) => Self::Full,
+            Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => Self::ReadOnly(error),
+            Some(Code::NotADatabase) => Self::Foreign,
+            Some(Code::DatabaseCorrupt) => Self::Damaged(Some(error)),
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl From<SealError> for Error {
+    fn from(_: SealError) -> Self {
+        Self::Damaged(None)
+    }
+}

@@ -1,0 +1,422 @@
+//! Keys: sealed rows, their look-up ids, and the usage counted beside them.
+
+use super::{
+    error::{Error, Result},
+    head::{Sums, Table},
+    records::{KeyColumns, KeyRecord, decode, encode, environment_number, time},
+    rows,
+    tx::Tx,
+    view::View,
+};
+use crate::{
+    domain::{Environment, Key, KeyId, KeyRef, Lookup, Scope, Time, Usage},
+    vault::{Capabilities, seal_framed},
+};
+use rayon::prelude::*;
+use rusqlite::{OptionalExtension, Params, Row};
+use std::collections::{BTreeMap, HashMap};
+
+const COLUMNS: &str = "id, name_index, workspace_index, environment, active, revoked_at, expires_at, created_at, \
+                       version, epoch, generation, sealed, tag";
+/// Fewer rows than this are opened faster on one core.
+const PARALLEL_FROM: usize = 2_000;
+/// How many candidates of an ambiguous prefix are of use.
+const MAX_CANDIDATES: i64 = 20;
+
+/// A condition on facts in the clear, answered by an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClearFilter {
+    /// Only keys that expire after this time; any when `None`.
+    pub expires_after: Option<Time>,
+    /// Only keys that expire at or before this time.
+    pub expires_by: Time,
+}
+
+/// A row as stored.
+pub(super) struct StoredKey {
+    pub(super) columns: KeyColumns,
+    pub(super) sealed: Vec<u8>,
+    tag: Vec<u8>,
+}
+
+impl StoredKey {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            columns: KeyColumns {
+                id: row.get(0)?,
+                name_index: row.get(1)?,
+                workspace_index: row.get(2)?,
+                environment: row.get(3)?,
+                active: row.get(4)?,
+                revoked_at: row.get(5)?,
+                expires_at: row.get(6)?,
+                created_at: row.get(7)?,
+                version: row.get(8)?,
+                epoch: row.get(9)?,
+                generation: row.get(10)?,
+            },
+            sealed: row.get(11)?,
+            tag: row.get(12)?,
+        })
+    }
+
+    /// Checks the row's tag, as far as this slot can, and opens it.
+    fn open(self, caps: &Capabilities) -> Result<(Key, Option<[u8; 32]>)> {
+        let tampered = || Error::RowTampered { table: "keys", id: self.columns.id.clone() };
+        let bound = bound(caps, &self.columns);
+        let tag = rows::tag(caps, Table::Keys, &bound, &self.sealed);
+        if tag.is_some_and(|tag| tag.as_slice() != self.tag) {
+            return Err(tampered());
+        }
+        let plain = caps.open_record(&bound, &self.sealed).map_err(|_| tampered())?;
+        Ok((decode::<KeyRecord>(&plain)?.into_key(&self.columns)?, tag))
+    }
+}
+
+/// All that stands in the clear, so that none of it can be changed apart from what is sealed.
+fn bound(caps: &Capabilities, columns: &KeyColumns) -> Vec<u8> {
+    let optional = |time: Option<i64>| time.map(|time| time.to_string()).unwrap_or_default();
+    seal_framed(&[
+        caps.vault_id.as_bytes(),
+        Table::Keys.name().as_bytes(),
+        columns.id.as_bytes(),
+        &columns.name_index,
+        &columns.workspace_index,
+        &columns.environment.to_le_bytes(),
+        &[u8::from(columns.active)],
+        optional(columns.revoked_at).as_bytes(),
+        optional(columns.expires_at).as_bytes(),
+        &columns.created_at.to_le_bytes(),
+        &columns.version.to_le_bytes(),
+        &columns.epoch.to_le_bytes(),
+        &columns.generation.to_le_bytes(),
+    ])
+}
+
+fn workspace_index(caps: &Capabilities, workspace: &str) -> Vec<u8> {
+    caps.blind_index("workspace", workspace).to_vec()
+}
+
+fn name_index(caps: &Capabilities, workspace: &str, environment: Environment, name: &str) -> Vec<u8> {
+    let whole = format!("{workspace}\0{environment}\0{name}");
+    caps.blind_index("key-name", &whole).to_vec()
+}
+
+impl View<'_> {
+    /// The key of an id.
+    ///
+    /// # Errors
+    /// `RowTampered` and `RowRolledBack` when the row is not what the last commit on it left.
+    pub fn key(&self, id: &KeyId) -> Result<Option<Key>> {
+        self.one("id = ?1", (id.as_str(),))
+    }
+
+    /// The key of a name.
+    ///
+    /// # Errors
+    /// See [`View::key`].
+    pub fn key_named(&self, workspace: &str, environment: Environment, name: &str) -> Result<Option<Key>> {
+        self.one("name_index = ?1", (name_index(self.caps, workspace, environment, name),))
+    }
+
+    /// The key that has, or had, a version of its secret.
+    ///
+    /// # Errors
+    /// See [`View::key`].
+    pub fn key_by_lookup(&self, lookup: &Lookup) -> Result<Option<Key>> {
+        self.one("id = (SELECT key_id FROM lookups WHERE lookup = ?1)", (lookup.as_str(),))
+    }
+
+    /// The keys a reference may mean, within a workspace.
+    ///
+    /// # Errors
+    /// See [`View::key`].
+    pub fn find_keys(&self, key: &KeyRef, workspace: &str, environment: Option<Environment>) -> Result<Vec<Key>> {
+        let mut found = match key {
+            KeyRef::Id(id) => self.key(id)?.into_iter().collect(),
+            KeyRef::Name(name) => {
+                let mut found = Vec::new();
+                for environment in Environment::ALL {
+                    found.extend(self.key_named(workspace, environment, name)?);
+                }
+                found
+            }
+            KeyRef::Prefix(prefix) => {
+                let mut ids =
+                    self.connection.prepare_cached("SELECT id FROM keys WHERE id >= ?1 AND id < ?2 LIMIT ?3")?;
+                let ids = ids
+                    .query_map((prefix, format!("{prefix}~"), MAX_CANDIDATES), |row| row.get::<_, String>(0))?
+                    .collect::<rusqlite::Result<Vec<_>>>()?;
+                let ids = ids.iter().filter_map(|id| id.parse().ok());
+                ids.map(|id| self.key(&id)).filter_map(Result::transpose).collect::<Result<_>>()?
+            }
+        };
+        found.retain(|key| key.workspace == workspace && environment.is_none_or(|wanted| wanted == key.environment));
+        Ok(found)
+    }
+
+    /// The names of the keys of a workspace.
+    ///
+    /// # Errors
+    /// See [`View::all_keys`].
+    pub fn key_names(&self, workspace: &str) -> Result<Vec<String>> {
+        Ok(self.all_keys(workspace)?.into_iter().map(|key| key.name).collect())
+    }
+
+    /// How many keys a workspace has.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn count_keys(&self, workspace: &str) -> Result<u32> {
+        let count: i64 = self
+            .connection
+            .prepare_cached("SELECT count(*) FROM keys WHERE workspace_index = ?1")?
+            .query_row((workspace_index(self.caps, workspace),), |row| row.get(0))?;
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// All keys of a workspace; a whole scan.
+    ///
+    /// # Errors
+    /// Also `SetMismatch`, when a row was deleted, added or put back.
+    pub fn all_keys(&self, workspace: &str) -> Result<Vec<Key>> {
+        Ok(self.scan()?.into_iter().filter(|key| key.workspace == workspace).collect())
+    }
+
+    /// The keys of a workspace with their usage: by an index where a filter is given, else a whole scan.
+    ///
+    /// # Errors
+    /// See [`View::all_keys`].
+    pub fn keys(&self, workspace: &str, filter: Option<ClearFilter>) -> Result<Vec<(Key, Usage)>> {
+        let keys = match filter {
+            None => self.scan()?,
+            Some(filter) => {
+                let after = filter.expires_after.map_or(i64::MIN, |time| time.timestamp());
+                let sql = format!("SELECT {COLUMNS} FROM keys WHERE expires_at > ?1 AND expires_at <= ?2");
+                self.open_all(self.stored(&sql, (after, filter.expires_by.timestamp()))?)?.0
+            }
+        };
+        let mut usage = self.all_usage()?;
+        Ok(keys
+            .into_iter()
+            .filter(|key| key.workspace == workspace)
+            .map(|key| {
+                let used = usage.remove(key.id.as_str()).unwrap_or_default();
+                (key, used)
+            })
+            .collect())
+    }
+
+    /// How many keys of a workspace hold each scope by name.
+    ///
+    /// # Errors
+    /// See [`View::all_keys`].
+    pub fn scope_uses(&self, workspace: &str) -> Result<BTreeMap<Scope, usize>> {
+        let mut uses = BTreeMap::new();
+        for scope in self.all_keys(workspace)?.into_iter().flat_map(|key| key.scopes) {
+            *uses.entry(scope).or_default() += 1;
+        }
+        Ok(uses)
+    }
+
+    /// How a key was used.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn usage(&self, id: &KeyId) -> Result<Usage> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT key_id, uses, last_used_at, address FROM usage WHERE key_id = ?1")?;
+        let found = statement.query_row((id.as_str(),), stored_usage).optional()?;
+        found.map_or_else(|| Ok(Usage::default()), |(id, usage, address)| self.open_usage(&id, usage, address))
+    }
+
+    /// Every key, checked as a set against the head.
+    pub(super) fn scan(&self) -> Result<Vec<Key>> {
+        let stored = self.stored(&format!("SELECT {COLUMNS} FROM keys"), ())?;
+        let count = stored.len() as u64;
+        let (keys, sums) = self.open_all(stored)?;
+        let intact = self.sums.is_none_or(|signed| signed.of(Table::Keys) == sums.of(Table::Keys));
+        if !intact || count != self.head.counts[Table::Keys as usize] {
+            return Err(Error::SetMismatch("keys"));
+        }
+        Ok(keys)
+    }
+
+    pub(super) fn stored(&self, sql: &str, parameters: impl Params) -> Result<Vec<StoredKey>> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(parameters, StoredKey::read)?.collect::<rusqlite::Result<_>>()?;
+        Ok(rows)
+    }
+
+    /// The clear columns of every key, in the order of [`View::scan`].
+    pub(super) fn stored_columns(&self) -> Result<Vec<KeyColumns>> {
+        Ok(self.stored(&format!("SELECT {COLUMNS} FROM keys"), ())?.into_iter().map(|row| row.columns).collect())
+    }
+
+    fn open_all(&self, stored: Vec<StoredKey>) -> Result<(Vec<Key>, Sums)> {
+        let caps = self.caps;
+        let opened: Vec<(Key, Option<[u8; 32]>)> = if stored.len() < PARALLEL_FROM {
+            stored.into_iter().map(|row| row.open(caps)).collect::<Result<_>>()?
+        } else {
+            stored.into_par_iter().map(|row| row.open(caps)).collect::<Result<_>>()?
+        };
+        let mut sums = Sums::default();
+        let mut keys = Vec::with_capacity(opened.len());
+        for (key, tag) in opened {
+            if let Some(tag) = tag {
+                sums.add(Table::Keys, &tag);
+            }
+            keys.push(key);
+        }
+        Ok((keys, sums))
+    }
+
+    fn one(&self, condition: &str, parameters: impl Params) -> Result<Option<Key>> {
+        let sql = format!("SELECT {COLUMNS} FROM keys WHERE {condition}");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let Some(stored) = statement.query_row(parameters, StoredKey::read).optional()? else { return Ok(None) };
+        let (id, epoch) = (stored.columns.id.clone(), stored.columns.epoch);
+        let (key, _) = stored.open(self.caps)?;
+        if self.last_epoch_of(&id)? != Some(epoch) {
+            return Err(Error::RowRolledBack { table: "keys", id });
+        }
+        Ok(Some(key))
+    }
+
+    fn all_usage(&self) -> Result<HashMap<String, Usage>> {
+        let mut statement = self.connection.prepare_cached("SELECT key_id, uses, last_used_at, address FROM usage")?;
+        let rows = statement.query_map([], stored_usage)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        rows.into_iter().map(|(id, usage, address)| Ok((id.clone(), self.open_usage(&id, usage, address)?))).collect()
+    }
+
+    fn open_usage(&self, id: &str, (uses, last): (i64, Option<i64>), address: Option<Vec<u8>>) -> Result<Usage> {
+        let tampered = || Error::RowTampered { table: "usage", id: id.to_owned() };
+        let last_used_ip = match address {
+            None => None,
+            Some(sealed) => {
+                let plain = self.caps.open_record(&usage_bound(self.caps, id), &sealed).map_err(|_| tampered())?;
+                Some(std::str::from_utf8(&plain).ok().and_then(|text| text.parse().ok()).ok_or_else(tampered)?)
+            }
+        };
+        Ok(Usage {
+            uses: u64::try_from(uses).map_err(|_| tampered())?,
+            last_used_at: last.map(time).transpose()?,
+            last_used_ip,
+        })
+    }
+}
+
+type StoredUsage = (String, (i64, Option<i64>), Option<Vec<u8>>);
+
+fn stored_usage(row: &Row<'_>) -> rusqlite::Result<StoredUsage> {
+    Ok((row.get(0)?, (row.get(1)?, row.get(2)?), row.get(3)?))
+}
+
+pub(super) fn usage_bound(caps: &Capabilities, id: &str) -> Vec<u8> {
+    seal_framed(&[caps.vault_id.as_bytes(), b"usage", id.as_bytes()])
+}
+
+impl Tx<'_> {
+    /// Inserts a key of version 0, or replaces the version it was read at.
+    ///
+    /// # Errors
+    /// `Stale` when somebody else changed it in between.
+    pub fn put_key(&mut self, key: &Key) -> Result<()> {
+        self.forget_key_row(key)?;
+        let caps = self.caps;
+        let columns = KeyColumns {
+            id: key.id.to_string(),
+            name_index: name_index(caps, &key.workspace, key.environment, &key.name),
+            workspace_index: workspace_index(caps, &key.workspace),
+            environment: environment_number(key.environment),
+            active: key.active,
+            revoked_at: key.revoked_at.map(|time| time.timestamp()),
+            expires_at: key.expires_at.map(|time| time.timestamp()),
+            created_at: key.created_at.timestamp(),
+            version: i64::try_from(key.version).map_err(|_| Error::Stale)? + 1,
+            epoch: self.next_epoch(),
+            generation: i64::from(caps.generation),
+        };
+        self.write_key_row(&columns, &encode(&KeyRecord::of(key))?)?;
+        let mut lookups =
+            self.connection.prepare_cached("INSERT OR IGNORE INTO lookups (lookup, key_id) VALUES (?1, ?2)")?;
+        for secret in &key.secrets {
+            lookups.execute((secret.lookup.as_str(), key.id.as_str()))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a key, its look-up ids and its usage for good.
+    ///
+    /// # Errors
+    /// `Stale` when somebody else changed it in between.
+    pub fn delete_key(&mut self, key: &Key) -> Result<()> {
+        self.forget_key_row(key)?;
+        for sql in ["DELETE FROM lookups WHERE key_id = ?1", "DELETE FROM usage WHERE key_id = ?1"] {
+            self.connection.prepare_cached(sql)?.execute((key.id.as_str(),))?;
+        }
+        Ok(())
+    }
+
+    /// Seals every key again, under the keys of this transaction; the rows were opened under the old ones.
+    pub(super) fn reseal_key(&mut self, mut columns: KeyColumns, key: &Key) -> Result<()> {
+        self.connection.prepare_cached("DELETE FROM keys WHERE id = ?1")?.execute((key.id.as_str(),))?;
+        columns.name_index = name_index(self.caps, &key.workspace, key.environment, &key.name);
+        columns.workspace_index = workspace_index(self.caps, &key.workspace);
+        columns.generation = i64::from(self.caps.generation);
+        self.write_key_row(&columns, &encode(&KeyRecord::of(key))?)
+    }
+
+    /// Seals a key's last address again.
+    pub(super) fn reseal_usage(&mut self, id: &KeyId, usage: &Usage) -> Result<()> {
+        let bound = usage_bound(self.caps, id.as_str());
+        let address = usage
+            .last_used_ip
+            .map(|address| self.caps.seal_record(&mut rand::rng(), &bound, address.to_string().as_bytes()))
+            .transpose()?;
+        self.connection
+            .prepare_cached("UPDATE usage SET address = ?2 WHERE key_id = ?1")?
+            .execute((id.as_str(), address))?;
+        Ok(())
+    }
+
+    fn write_key_row(&mut self, columns: &KeyColumns, plain: &[u8]) -> Result<()> {
+        let bound = bound(self.caps, columns);
+        let row = rows::seal(self.caps, Table::Keys, &bound, plain)?;
+        self.connection
+            .prepare_cached(&format!(
+                "INSERT INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+            ))?
+            .execute((
+                &columns.id,
+                &columns.name_index,
+                &columns.workspace_index,
+                columns.environment,
+                columns.active,
+                columns.revoked_at,
+                columns.expires_at,
+                columns.created_at,
+                columns.version,
+                columns.epoch,
+                columns.generation,
+                row.sealed,
+                row.tag.as_slice(),
+            ))?;
+        self.row_added(Table::Keys, &row.tag);
+        Ok(())
+    }
+
+    fn forget_key_row(&mut self, key: &Key) -> Result<()> {
+        if key.version == 0 {
+            return Ok(());
+        }
+        let version = i64::try_from(key.version).map_err(|_| Error::Stale)?;
+        let tag: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached("DELETE FROM keys WHERE id = ?1 AND version = ?2 RETURNING tag")?
+            .query_row((key.id.as_str(), version), |row| row.get(0))
+            .optional()?;
+        self.row_removed(Table::Keys, &tag.ok_or(Error::Stale)?)
+    }
+}

@@ -1,0 +1,443 @@
+//! Workspaces, plans, projects, customers, scopes and remembered idempotency keys: sealed rows of one table.
+
+use super::{
+    error::{Error, Result},
+    head::{Sums, Table},
+    records::{decode, encode},
+    rows,
+    tx::Tx,
+    view::View,
+};
+use crate::{
+    domain::{Catalogue, Customer, KeyId, Plan, Project, RateLimit, Scope, ScopeEntry, Workspace},
+    vault::{Capabilities, seal_framed},
+};
+use chrono::TimeDelta;
+use minicbor::{Decode, Encode};
+use rusqlite::{OptionalExtension, Row};
+
+/// How long an idempotency key is remembered.
+const REMEMBERED: TimeDelta = TimeDelta::hours(24);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Workspace = 1,
+    Plan = 2,
+    Project = 3,
+    Customer = 4,
+    Scope = 5,
+    CatalogueClosed = 6,
+    Idempotency = 7,
+}
+
+/// One record serves all kinds: which fields mean something depends on the kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub(super) struct ObjectRecord {
+    #[n(0)]
+    pub(super) parent: String,
+    #[n(1)]
+    pub(super) name: String,
+    #[n(2)]
+    description: Option<String>,
+    /// The plan of a workspace, the key of an idempotency key.
+    #[n(3)]
+    refers_to: Option<String>,
+    #[n(4)]
+    plan: Option<PlanRecord>,
+    #[n(5)]
+    implies: Vec<String>,
+    #[n(6)]
+    at: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+struct PlanRecord {
+    #[n(0)]
+    api_access: bool,
+    #[n(1)]
+    max_keys: Option<u32>,
+    #[n(2)]
+    max_rate_limit: Option<(u32, u32)>,
+    #[n(3)]
+    audit_view: bool,
+    #[n(4)]
+    audit_export: bool,
+    #[n(5)]
+    builtin: bool,
+}
+
+pub(super) struct StoredObject {
+    pub(super) kind: i64,
+    name_index: Vec<u8>,
+    parent_index: Vec<u8>,
+    version: i64,
+    generation: i64,
+    sealed: Vec<u8>,
+    tag: Vec<u8>,
+}
+
+const COLUMNS: &str = "kind, name_index, parent_index, version, generation, sealed, tag";
+
+impl StoredObject {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            kind: row.get(0)?,
+            name_index: row.get(1)?,
+            parent_index: row.get(2)?,
+            version: row.get(3)?,
+            generation: row.get(4)?,
+            sealed: row.get(5)?,
+            tag: row.get(6)?,
+        })
+    }
+
+    fn bound(&self, caps: &Capabilities) -> Vec<u8> {
+        seal_framed(&[
+            caps.vault_id.as_bytes(),
+            Table::Objects.name().as_bytes(),
+            &self.kind.to_le_bytes(),
+            &self.name_index,
+            &self.parent_index,
+            &self.version.to_le_bytes(),
+            &self.generation.to_le_bytes(),
+        ])
+    }
+
+    pub(super) fn open(&self, caps: &Capabilities) -> Result<(ObjectRecord, Option<[u8; 32]>)> {
+        let id = || self.name_index.iter().map(|byte| format!("{byte:02x}")).collect();
+        let tampered = || Error::RowTampered { table: "objects", id: id() };
+        let bound = self.bound(caps);
+        let tag = rows::tag(caps, Table::Objects, &bound, &self.sealed);
+        if tag.is_some_and(|tag| tag.as_slice() != self.tag) {
+            return Err(tampered());
+        }
+        Ok((decode(&caps.open_record(&bound, &self.sealed).map_err(|_| tampered())?)?, tag))
+    }
+}
+
+fn name_index(caps: &Capabilities, kind: i64, parent: &str, name: &str) -> Vec<u8> {
+    caps.blind_index("object", &format!("{kind}\0{parent}\0{name}")).to_vec()
+}
+
+fn parent_index(caps: &Capabilities, parent: &str) -> Vec<u8> {
+    caps.blind_index("object-parent", parent).to_vec()
+}
+
+impl View<'_> {
+    /// The workspace of a name.
+    ///
+    /// # Errors
+    /// `RowTampered` when the row was changed.
+    pub fn workspace(&self, name: &str) -> Result<Option<Workspace>> {
+        Ok(self.object(Kind::Workspace, "", name)?.map(workspace))
+    }
+
+    /// All workspaces.
+    ///
+    /// # Errors
+    /// See [`View::workspace`].
+    pub fn workspaces(&self) -> Result<Vec<Workspace>> {
+        Ok(self.objects(Kind::Workspace, "")?.into_iter().map(workspace).collect())
+    }
+
+    /// The plan of a name.
+    ///
+    /// # Errors
+    /// See [`View::workspace`].
+    pub fn plan(&self, name: &str) -> Result<Option<Plan>> {
+        self.object(Kind::Plan, "", name)?.map(plan).transpose()
+    }
+
+    /// All plans.
+    ///
+    /// # Errors
+    /// See [`View::workspace`].
+    pub fn plans(&self) -> Result<Vec<Plan>> {
+        self.objects(Kind::Plan, "")?.into_iter().map(plan).collect()
+    }
+
+    /// The projects of a workspace.
+    ///
+    /// # Errors
+    /// See [`View::workspace`].
+    pub fn projects(&self, workspace: &str) -> Result<Vec<Project>> {
+        let all = self.objects(Kind::Project, workspace)?.into_iter();
+        Ok(all.map(|r| Project { workspace: r.parent, name: r.name, description: r.description }).collect())
+    }
+
+    /// The customers of a workspace.
+    ///
+    /// # Errors
+    /// See [`View::workspace`].
+    pub fn customers(&self, workspace: &str) -> Result<Vec<Customer>> {
+        let all = self.objects(Kind::Customer, workspace)?.into_iter();
+        Ok(all.map(|r| Customer { workspace: r.parent, name: r.name, description: r.description }).collect())
+    }
+
+    /// The declared scopes of a workspace.
+    ///
+    /// # Errors
+    /// See [`View::workspace`].
+    pub fn catalogue(&self, workspace: &str) -> Result<Catalogue> {
+        let mut catalogue =
+            Catalogue { closed: self.object(Kind::CatalogueClosed, workspace, "")?.is_some(), ..Catalogue::default() };
+        for record in self.objects(Kind::Scope, workspace)? {
+            let damaged = |_| Error::Damaged(None);
+            let implies = record.implies.iter().map(|scope| scope.parse().map_err(damaged)).collect::<Result<_>>()?;
+            let entry = ScopeEntry { description: record.description, implies };
+            catalogue.entries.insert(record.name.parse().map_err(damaged)?, entry);
+        }
+        Ok(catalogue)
+    }
+
+    /// The key that an idempotency key made within the last 24 hours.
+    ///
+    /// # Errors
+    /// See [`View::workspace`].
+    pub fn idempotent(&self, idempotency_key: &str) -> Result<Option<KeyId>> {
+        let fresh = |record: &ObjectRecord| record.at.is_some_and(|at| at > (self.now - REMEMBERED).timestamp());
+        let record = self.object(Kind::Idempotency, "", idempotency_key)?.filter(fresh);
+        Ok(record.and_then(|record| record.refers_to).and_then(|id| id.parse().ok()))
+    }
+
+    /// Every row, for whole checks and re-keying.
+    pub(super) fn stored_objects(&self) -> Result<Vec<StoredObject>> {
+        let mut statement = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM objects"))?;
+        let rows = statement.query_map([], StoredObject::read)?.collect::<rusqlite::Result<_>>()?;
+        Ok(rows)
+    }
+
+    /// Opens every row and checks them as a set against the head.
+    pub(super) fn check_objects(&self) -> Result<()> {
+        let stored = self.stored_objects()?;
+        let mut sums = Sums::default();
+        for row in &stored {
+            if let (_, Some(tag)) = row.open(self.caps)? {
+                sums.add(Table::Objects, &tag);
+            }
+        }
+        self.check_set(Table::Objects, stored.len(), &sums)
+    }
+
+    pub(super) fn check_set(&self, table: Table, count: usize, sums: &Sums) -> Result<()> {
+        let intact = self.sums.is_none_or(|signed| signed.of(table) == sums.of(table));
+        if intact && count as u64 == self.head.counts[table as usize] {
+            Ok(())
+        } else {
+            Err(Error::SetMismatch(table.name()))
+        }
+    }
+
+    fn object(&self, kind: Kind, parent: &str, name: &str) -> Result<Option<ObjectRecord>> {
+        let index = name_index(self.caps, kind as i64, parent, name);
+        let sql = format!("SELECT {COLUMNS} FROM objects WHERE kind = ?1 AND name_index = ?2");
+        let stored =
+            self.connection.prepare_cached(&sql)?.query_row((kind as i64, index), StoredObject::read).optional()?;
+        stored.map(|stored| stored.open(self.caps).map(|(record, _)| record)).transpose()
+    }
+
+    fn objects(&self, kind: Kind, parent: &str) -> Result<Vec<ObjectRecord>> {
+        let sql = format!("SELECT {COLUMNS} FROM objects WHERE kind = ?1 AND parent_index = ?2");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map((kind as i64, parent_index(self.caps, parent)), StoredObject::read)?;
+        rows.map(|row| row?.open(self.caps).map(|(record, _)| record)).collect()
+    }
+}
+
+impl Tx<'_> {
+    /// Inserts or replaces a workspace.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn put_workspace(&mut self, workspace: &Workspace) -> Result<()> {
+        let record = ObjectRecord {
+            name: workspace.name.clone(),
+            description: workspace.description.clone(),
+            refers_to: Some(workspace.plan.clone()),
+            ..ObjectRecord::default()
+        };
+        self.put_object(Kind::Workspace as i64, &record)
+    }
+
+    /// Inserts or replaces a plan.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn put_plan(&mut self, plan: &Plan) -> Result<()> {
+        let record = PlanRecord {
+            api_access: plan.api_access,
+            max_keys: plan.max_keys,
+            max_rate_limit: plan.max_rate_limit.map(|rate| (rate.limit, rate.window_seconds)),
+            audit_view: plan.audit_view,
+            audit_export: plan.audit_export,
+            builtin: plan.builtin,
+        };
+        let record = ObjectRecord { name: plan.name.clone(), plan: Some(record), ..ObjectRecord::default() };
+        self.put_object(Kind::Plan as i64, &record)
+    }
+
+    /// Inserts or replaces a project.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn put_project(&mut self, project: &Project) -> Result<()> {
+        self.put_member(Kind::Project, &project.workspace, &project.name, project.description.clone())
+    }
+
+    /// Inserts or replaces a customer.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn put_customer(&mut self, customer: &Customer) -> Result<()> {
+        self.put_member(Kind::Customer, &customer.workspace, &customer.name, customer.description.clone())
+    }
+
+    /// Inserts or replaces a scope.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn put_scope(&mut self, workspace: &str, scope: &Scope, entry: &ScopeEntry) -> Result<()> {
+        let record = ObjectRecord {
+            parent: workspace.to_owned(),
+            name: scope.to_string(),
+            description: entry.description.clone(),
+            implies: entry.implies.iter().map(ToString::to_string).collect(),
+            ..ObjectRecord::default()
+        };
+        self.put_object(Kind::Scope as i64, &record)
+    }
+
+    /// Closes or opens the catalogue of a workspace.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn set_catalogue_closed(&mut self, workspace: &str, closed: bool) -> Result<()> {
+        if closed {
+            let record = ObjectRecord { parent: workspace.to_owned(), ..ObjectRecord::default() };
+            return self.put_object(Kind::CatalogueClosed as i64, &record);
+        }
+        self.delete_object(Kind::CatalogueClosed, workspace, "")
+    }
+
+    /// Remembers which key an idempotency key made.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn remember_idempotency(&mut self, idempotency_key: &str, id: &KeyId) -> Result<()> {
+        let record = ObjectRecord {
+            name: idempotency_key.to_owned(),
+            refers_to: Some(id.to_string()),
+            at: Some(self.now.timestamp()),
+            ..ObjectRecord::default()
+        };
+        self.put_object(Kind::Idempotency as i64, &record)
+    }
+
+    /// Removes a workspace.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn delete_workspace(&mut self, name: &str) -> Result<()> {
+        self.delete_object(Kind::Workspace, "", name)
+    }
+
+    /// Removes a plan.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn delete_plan(&mut self, name: &str) -> Result<()> {
+        self.delete_object(Kind::Plan, "", name)
+    }
+
+    /// Removes a project.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn delete_project(&mut self, workspace: &str, name: &str) -> Result<()> {
+        self.delete_object(Kind::Project, workspace, name)
+    }
+
+    /// Removes a customer.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn delete_customer(&mut self, workspace: &str, name: &str) -> Result<()> {
+        self.delete_object(Kind::Customer, workspace, name)
+    }
+
+    /// Removes a scope.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn delete_scope(&mut self, workspace: &str, scope: &Scope) -> Result<()> {
+        self.delete_object(Kind::Scope, workspace, &scope.to_string())
+    }
+
+    pub(super) fn put_object(&mut self, kind: i64, record: &ObjectRecord) -> Result<()> {
+        let name_index = name_index(self.caps, kind, &record.parent, &record.name);
+        let version = self.forget_object(kind, &name_index)?.unwrap_or(0) + 1;
+        let mut stored = StoredObject {
+            kind,
+            parent_index: parent_index(self.caps, &record.parent),
+            name_index,
+            version,
+            generation: i64::from(self.caps.generation),
+            sealed: Vec::new(),
+            tag: Vec::new(),
+        };
+        let row = rows::seal(self.caps, Table::Objects, &stored.bound(self.caps), &encode(record)?)?;
+        stored.sealed = row.sealed;
+        self.connection
+            .prepare_cached(&format!("INSERT INTO objects ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"))?
+            .execute((
+                stored.kind,
+                stored.name_index,
+                stored.parent_index,
+                stored.version,
+                stored.generation,
+                stored.sealed,
+                row.tag.as_slice(),
+            ))?;
+        self.row_added(Table::Objects, &row.tag);
+        Ok(())
+    }
+
+    fn put_member(&mut self, kind: Kind, parent: &str, name: &str, description: Option<String>) -> Result<()> {
+        let (parent, name) = (parent.to_owned(), name.to_owned());
+        self.put_object(kind as i64, &ObjectRecord { parent, name, description, ..ObjectRecord::default() })
+    }
+
+    fn delete_object(&mut self, kind: Kind, parent: &str, name: &str) -> Result<()> {
+        let index = name_index(self.caps, kind as i64, parent, name);
+        self.forget_object(kind as i64, &index).map(drop)
+    }
+
+    fn forget_object(&mut self, kind: i64, name_index: &[u8]) -> Result<Option<i64>> {
+        let sql = "DELETE FROM objects WHERE kind = ?1 AND name_index = ?2 RETURNING version, tag";
+        let old: Option<(i64, Vec<u8>)> = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row((kind, name_index), |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((version, tag)) = old else { return Ok(None) };
+        self.row_removed(Table::Objects, &tag)?;
+        Ok(Some(version))
+    }
+}
+
+fn workspace(record: ObjectRecord) -> Workspace {
+    Workspace { name: record.name, description: record.description, plan: record.refers_to.unwrap_or_default() }
+}
+
+fn plan(record: ObjectRecord) -> Result<Plan> {
+    let plan = record.plan.ok_or(Error::Damaged(None))?;
+    Ok(Plan {
+        name: record.name,
+        api_access: plan.api_access,
+        max_keys: plan.max_keys,
+        max_rate_limit: plan.max_rate_limit.map(|(limit, window_seconds)| RateLimit { limit, window_seconds }),
+        audit_view: plan.audit_view,
+        audit_export: plan.audit_export,
+        builtin: plan.builtin,
+    })
+}

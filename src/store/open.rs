@@ -1,0 +1,230 @@
+//! Making and opening the keystore file.
+//!
+//! Outside [`Store::create`] nothing is ever opened with CREATE: to SQLite an empty file is a valid empty database.
+
+use super::{
+    error::{Error, Result},
+    head::{Head, Sums},
+    records::time,
+    schema, slots,
+    tx::Tx,
+    view::{Snapshot, View},
+};
+use crate::{
+    domain::{Brand, Event, Plan, Time, Workspace},
+    files,
+    vault::{Capabilities, Pins, Slot},
+};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+
+/// What a keystore says of itself in the clear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// The vault's random id.
+    pub vault_id: String,
+    /// What its tokens begin with.
+    pub brand: Brand,
+    /// When it was made.
+    pub created_at: Time,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// A keystore whose file is one of ours and whose keys are not at hand.
+pub struct LockedStore {
+    connection: Connection,
+    meta: Meta,
+}
+
+/// An open keystore.
+pub struct Store {
+    pub(super) connection: Connection,
+    pub(super) caps: Capabilities,
+    pub(super) meta: Meta,
+    pub(super) pins: Pins,
+}
+
+impl Store {
+    /// Makes a keystore with its first slots, the workspace `default` and the built-in plans. The file appears under
+    /// its name complete or not at all; of several processes that try, one succeeds.
+    ///
+    /// # Errors
+    /// `Exists` when there is one already.
+    pub fn create(
+        path: &Path,
+        caps: Capabilities,
+        first_slots: &[Slot],
+        brand: &Brand,
+        event: Event,
+        pins: Pins,
+        now: Time,
+    ) -> Result<()> {
+        let temporary = files::sibling(path, "init");
+        drop(files::create_private(&temporary)?);
+        let made =
+            fill(&temporary, caps, first_slots, brand, event, pins, now).and_then(|()| {
+                match std::fs::hard_link(&temporary, path) {
+                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::Exists),
+                    linked => Ok(linked?),
+                }
+            });
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = temporary.clone().into_os_string();
+            name.push(suffix);
+            match std::fs::remove_file(&name) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        made?;
+        Ok(files::sync_dir_of(path)?)
+    }
+
+    /// Opens a keystore file without any key, and checks that it is one.
+    ///
+    /// # Errors
+    /// `Foreign`, `Newer`, `Damaged` or `ReadOnly`; nothing is written in any case.
+    pub fn open(path: &Path) -> Result<LockedStore> {
+        if path.metadata()?.len() == 0 {
+            return Err(Error::Foreign);
+        }
+        let connection = connect(path)?;
+        schema::check(&connection)?;
+        let meta = connection.query_row("SELECT vault_id, brand, created_at FROM vault", [], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+        });
+        let (vault_id, brand, created_at) = meta?;
+        let brand = brand.parse().map_err(|_| Error::Damaged(None))?;
+        let meta = Meta { vault_id, brand, created_at: time(created_at)?, path: path.to_owned() };
+        Ok(LockedStore { connection, meta })
+    }
+
+    /// Begins a read.
+    ///
+    /// # Errors
+    /// `HeadForged`, `TrailCut` or `RolledBack` when the file is not what the last commit left.
+    pub fn read(&self, now: Time) -> Result<Snapshot<'_>> {
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
+        Ok(Snapshot::new(View::of(self, now)?, transaction))
+    }
+
+    /// Begins a change.
+    ///
+    /// # Errors
+    /// As [`Store::read`]; `Busy` when another process writes for more than ten seconds; `SupportSlot`.
+    pub fn begin(&self, now: Time) -> Result<Tx<'_>> {
+        Tx::begin(self, now)
+    }
+
+    /// What opened it.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.caps
+    }
+
+    /// What the keystore says of itself.
+    #[must_use]
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Empties the write-ahead log, so that old pages do not linger there.
+    ///
+    /// # Errors
+    /// Those of SQLite; a reader that still needs the log is none.
+    pub fn truncate_log(&self) -> Result<()> {
+        Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+    }
+
+    pub(super) fn check_pin(&self, head: &Head) -> Result<()> {
+        let Some(pin) = self.pins.load(&self.meta.vault_id)? else { return Ok(()) };
+        if (head.incarnation, head.epoch) < (pin.incarnation, pin.epoch) {
+            return Err(Error::RolledBack { seen: pin.epoch, found: head.epoch });
+        }
+        Ok(())
+    }
+}
+
+impl LockedStore {
+    /// What the keystore says of itself.
+    #[must_use]
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Its slots.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn slots(&self) -> Result<Vec<Slot>> {
+        slots::read(&self.connection)
+    }
+
+    /// Opens it with what a slot held; checks the head at once, and remembers it.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub fn unlock(self, caps: Capabilities, pins: Pins, now: Time) -> Result<Store> {
+        let store = Store { connection: self.connection, caps, meta: self.meta, pins };
+        drop(store.read(now)?);
+        Ok(store)
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    schema::configure(&connection)?;
+    Ok(connection)
+}
+
+fn fill(
+    path: &Path,
+    caps: Capabilities,
+    first_slots: &[Slot],
+    brand: &Brand,
+    event: Event,
+    pins: Pins,
+    now: Time,
+) -> Result<()> {
+    let connection = connect(path)?;
+    schema::create(&connection)?;
+    connection.execute(
+        "INSERT INTO vault (one, vault_id, brand, created_at) VALUES (1, ?1, ?2, ?3)",
+        (&caps.vault_id, brand.as_str(), now.timestamp()),
+    )?;
+    let head = Head {
+        vault_id: caps.vault_id.clone(),
+        incarnation: 1,
+        epoch: 0,
+        size: 0,
+        last_hash: [0; 32],
+        counts: [0; 3],
+        at: now.timestamp(),
+        generation: caps.generation,
+        sealed_sums: Vec::new(),
+    };
+    let meta = Meta { vault_id: caps.vault_id.clone(), brand: brand.clone(), created_at: now, path: path.to_owned() };
+    let store = Store { connection, caps, meta, pins };
+    let transaction = Transaction::new_unchecked(&store.connection, TransactionBehavior::Immediate)?;
+    let view = View {
+        connection: &store.connection,
+        caps: &store.caps,
+        meta: &store.meta,
+        now,
+        head,
+        sums: Some(Sums::default()),
+    };
+    let mut tx = Tx::on(view, transaction, &store.pins);
+    for slot in first_slots {
+        tx.put_slot(slot)?;
+    }
+    for plan in Plan::builtin() {
+        tx.put_plan(&plan)?;
+    }
+    let workspace = Workspace { name: "default".to_owned(), description: None, plan: "unlimited".to_owned() };
+    tx.put_workspace(&workspace)?;
+    tx.commit_all(vec![event])?;
+    store.truncate_log()
+}

@@ -1,0 +1,200 @@
+//! What is sealed in a row, in CBOR with numbered fields: a later version may add fields without a migration.
+
+use super::error::{Error, Result};
+use crate::domain::{
+    Allowlist, Environment, Key, KeyId, RateLimit, RotationPolicy, Secret, SecretState, Time, Verifier,
+};
+use chrono::{DateTime, TimeDelta};
+use minicbor::{Decode, Encode};
+use std::collections::BTreeMap;
+
+/// The sealed facts of a key.
+#[derive(Encode, Decode)]
+pub(super) struct KeyRecord {
+    #[n(0)]
+    workspace: String,
+    #[n(1)]
+    name: String,
+    #[n(2)]
+    description: Option<String>,
+    #[n(3)]
+    owner: Option<String>,
+    #[n(4)]
+    project: Option<String>,
+    #[n(5)]
+    customers: Vec<String>,
+    #[n(6)]
+    scopes: Vec<String>,
+    #[n(7)]
+    rate_limit: Option<(u32, u32)>,
+    #[n(8)]
+    allow_ips: Vec<String>,
+    #[n(9)]
+    labels: BTreeMap<String, String>,
+    #[n(10)]
+    created_by: String,
+    #[n(11)]
+    lifetime: Option<i64>,
+    #[n(12)]
+    rotate_every: Option<i64>,
+    #[n(13)]
+    overlap: Option<i64>,
+    #[n(14)]
+    due_at: Option<i64>,
+    #[n(15)]
+    secrets: Vec<SecretRecord>,
+}
+
+#[derive(Encode, Decode)]
+struct SecretRecord {
+    #[n(0)]
+    lookup: String,
+    #[n(1)]
+    hint: String,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    verifier: [u8; 32],
+    #[n(3)]
+    state: u8,
+    #[n(4)]
+    at: Option<i64>,
+    #[n(5)]
+    created_at: i64,
+}
+
+/// The facts of a key that stand in the clear, bound to the sealed ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeyColumns {
+    pub(super) id: String,
+    pub(super) name_index: Vec<u8>,
+    pub(super) workspace_index: Vec<u8>,
+    pub(super) environment: i64,
+    pub(super) active: bool,
+    pub(super) revoked_at: Option<i64>,
+    pub(super) expires_at: Option<i64>,
+    pub(super) created_at: i64,
+    pub(super) version: i64,
+    pub(super) epoch: i64,
+    pub(super) generation: i64,
+}
+
+impl KeyRecord {
+    pub(super) fn of(key: &Key) -> Self {
+        Self {
+            workspace: key.workspace.clone(),
+            name: key.name.clone(),
+            description: key.description.clone(),
+            owner: key.owner.clone(),
+            project: key.project.clone(),
+            customers: key.customers.clone(),
+            scopes: key.scopes.iter().map(ToString::to_string).collect(),
+            rate_limit: key.rate_limit.map(|rate| (rate.limit, rate.window_seconds)),
+            allow_ips: key.allow_ips.to_strings(),
+            labels: key.labels.clone(),
+            created_by: key.created_by.clone(),
+            lifetime: key.lifetime.map(|lifetime| lifetime.num_seconds()),
+            rotate_every: key.rotation.every.map(|every| every.num_seconds()),
+            overlap: key.rotation.overlap.map(|overlap| overlap.num_seconds()),
+            due_at: key.rotation.due_at.map(|due| due.timestamp()),
+            secrets: key.secrets.iter().map(SecretRecord::of).collect(),
+        }
+    }
+
+    /// The key, from its sealed facts and its columns.
+    pub(super) fn into_key(self, columns: &KeyColumns) -> Result<Key> {
+        let damaged = || Error::RowTampered { table: "keys", id: columns.id.clone() };
+        let scopes = self.scopes.iter().map(|scope| scope.parse()).collect::<Result<Vec<_>, _>>();
+        Ok(Key {
+            id: columns.id.parse::<KeyId>().map_err(|_| damaged())?,
+            workspace: self.workspace,
+            name: self.name,
+            description: self.description,
+            owner: self.owner,
+            environment: environment(columns.environment).ok_or_else(damaged)?,
+            project: self.project,
+            customers: self.customers,
+            scopes: scopes.map_err(|_: String| damaged())?,
+            rate_limit: self.rate_limit.map(|(limit, window_seconds)| RateLimit { limit, window_seconds }),
+            allow_ips: Allowlist::parse(&self.allow_ips).map_err(|_| damaged())?,
+            labels: self.labels,
+            active: columns.active,
+            revoked_at: columns.revoked_at.map(time).transpose()?,
+            created_at: time(columns.created_at)?,
+            created_by: self.created_by,
+            expires_at: columns.expires_at.map(time).transpose()?,
+            lifetime: self.lifetime.map(seconds).transpose()?,
+            rotation: RotationPolicy {
+                every: self.rotate_every.map(seconds).transpose()?,
+                overlap: self.overlap.map(seconds).transpose()?,
+                due_at: self.due_at.map(time).transpose()?,
+            },
+            secrets: self.secrets.into_iter().map(SecretRecord::into_secret).collect::<Result<_>>()?,
+            version: u64::try_from(columns.version).map_err(|_| damaged())?,
+        })
+    }
+}
+
+impl SecretRecord {
+    fn of(secret: &Secret) -> Self {
+        let (state, at) = match secret.state {
+            SecretState::Staged => (0, None),
+            SecretState::Current => (1, None),
+            SecretState::Retiring { until } => (2, Some(until)),
+            SecretState::Dead { since } => (3, Some(since)),
+        };
+        Self {
+            lookup: secret.lookup.to_string(),
+            hint: secret.hint.clone(),
+            verifier: secret.verifier.0,
+            state,
+            at: at.map(|at| at.timestamp()),
+            created_at: secret.created_at.timestamp(),
+        }
+    }
+
+    fn into_secret(self) -> Result<Secret> {
+        let at = self.at.map(time).transpose()?;
+        let state = match (self.state, at) {
+            (0, None) => SecretState::Staged,
+            (1, None) => SecretState::Current,
+            (2, Some(until)) => SecretState::Retiring { until },
+            (3, Some(since)) => SecretState::Dead { since },
+            _ => return Err(Error::Damaged(None)),
+        };
+        Ok(Secret {
+            lookup: self.lookup.parse().map_err(|_| Error::Damaged(None))?,
+            hint: self.hint,
+            verifier: Verifier(self.verifier),
+            state,
+            created_at: time(self.created_at)?,
+        })
+    }
+}
+
+/// The number of an environment in its column.
+pub(super) fn environment_number(environment: Environment) -> i64 {
+    match environment {
+        Environment::Production => 0,
+        Environment::Staging => 1,
+        Environment::Development => 2,
+    }
+}
+
+fn environment(number: i64) -> Option<Environment> {
+    Environment::ALL.into_iter().find(|environment| environment_number(*environment) == number)
+}
+
+pub(super) fn time(timestamp: i64) -> Result<Time> {
+    DateTime::from_timestamp(timestamp, 0).ok_or(Error::Damaged(None))
+}
+
+fn seconds(count: i64) -> Result<TimeDelta> {
+    TimeDelta::try_seconds(count).ok_or(Error::Damaged(None))
+}
+
+pub(super) fn encode<T: Encode<()>>(record: &T) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    minicbor::to_vec(record).map(zeroize::Zeroizing::new).map_err(|_| Error::Damaged(None))
+}
+
+pub(super) fn decode<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T> {
+    minicbor::decode(bytes).map_err(|_| Error::Damaged(None))
+}

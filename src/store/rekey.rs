@@ -1,0 +1,81 @@
+//! Replacing the vault's keys: every row sealed again under a new root, in one transaction, proven before it commits.
+
+use super::{
+    error::{Error, Result},
+    head::Sums,
+    open::Store,
+    tx::Tx,
+    view::View,
+};
+use crate::{
+    domain::{Event, Time, Usage},
+    vault::{Capabilities, Slot},
+};
+use rusqlite::{Transaction, TransactionBehavior};
+
+impl Store {
+    /// Seals everything again under `fresh`, keeps only these slots (already wrapped for it), opens every row under the
+    /// new keys as a proof, and commits with its event. Until then the file is what it was.
+    ///
+    /// # Errors
+    /// When anything does not open under the old keys, or not under the new ones.
+    pub fn rekey(&self, fresh: &Capabilities, slots: &[Slot], event: Event, now: Time) -> Result<()> {
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        let old = View::of(self, now)?;
+        old.verify()?;
+        let keys = old.scan()?;
+        let columns = old.stored_columns()?;
+        let objects: Vec<_> = old
+            .stored_objects()?
+            .into_iter()
+            .map(|row| row.open(&self.caps).map(|(record, _)| (row.kind, record)))
+            .collect::<Result<_>>()?;
+        let details: Vec<_> = old
+            .stored_events()?
+            .into_iter()
+            .map(|stored| old.detail_of(&stored).map(|detail| (stored.seq, detail)))
+            .collect::<Result<_>>()?;
+        let usage: Vec<_> = keys.iter().map(|key| old.usage(&key.id)).collect::<Result<_>>()?;
+
+        let mut head = old.head;
+        head.generation = fresh.generation;
+        head.counts = [0; 3];
+        let view = View {
+            connection: &self.connection,
+            caps: fresh,
+            meta: &self.meta,
+            now,
+            head,
+            sums: Some(Sums::default()),
+        };
+        let mut tx = Tx::on(view, transaction, &self.pins);
+        for ((key, columns), usage) in keys.iter().zip(columns).zip(usage) {
+            tx.reseal_key(columns, key)?;
+            if usage != Usage::default() {
+                tx.reseal_usage(&key.id, &usage)?;
+            }
+        }
+        self.connection.execute("DELETE FROM objects", [])?;
+        for (kind, record) in &objects {
+            tx.put_object(*kind, record)?;
+        }
+        for (seq, detail) in &details {
+            tx.reseal_detail(u64::try_from(*seq).map_err(|_| Error::Damaged(None))?, detail)?;
+        }
+        self.connection.execute("DELETE FROM slots", [])?;
+        for slot in slots {
+            tx.put_slot(slot)?;
+        }
+        tx.prove()?;
+        tx.commit_all(vec![event])?;
+        self.truncate_log()
+    }
+}
+
+impl Tx<'_> {
+    /// Opens every row again as it now stands, under the keys of this transaction.
+    fn prove(&mut self) -> Result<()> {
+        self.view.sums = Some(self.sums);
+        self.view.verify().map(drop)
+    }
+}

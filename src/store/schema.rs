@@ -1,0 +1,81 @@
+//! The schema, as an append-only list of migrations, and the settings of every connection.
+
+use super::error::{Error, Result};
+use rusqlite::{Connection, config::DbConfig};
+use std::time::Duration;
+
+/// "KWRD": marks the file as a keyward keystore.
+pub(super) const APPLICATION_ID: i64 = 0x4b57_5244;
+/// The format this keyward writes: the number of migrations.
+pub(super) const FORMAT: i64 = 1;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Names and contents are sealed; in the clear are random ids, environment, status facts, timestamps and counters.
+const MIGRATION_1: &str = "
+CREATE TABLE vault (
+    one INTEGER PRIMARY KEY CHECK (one = 1), vault_id TEXT NOT NULL, brand TEXT NOT NULL, created_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL, signature BLOB NOT NULL) STRICT;
+CREATE TABLE slots (id TEXT PRIMARY KEY, body BLOB NOT NULL, tag BLOB NOT NULL) STRICT;
+CREATE TABLE keys (
+    id TEXT PRIMARY KEY, name_index BLOB NOT NULL UNIQUE, workspace_index BLOB NOT NULL, environment INTEGER NOT NULL,
+    active INTEGER NOT NULL, revoked_at INTEGER, expires_at INTEGER, created_at INTEGER NOT NULL,
+    version INTEGER NOT NULL, epoch INTEGER NOT NULL, generation INTEGER NOT NULL,
+    sealed BLOB NOT NULL, tag BLOB NOT NULL
+) STRICT;
+CREATE INDEX keys_by_expiry ON keys (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE lookups (lookup TEXT PRIMARY KEY, key_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX lookups_by_key ON lookups (key_id);
+CREATE TABLE objects (
+    kind INTEGER NOT NULL, name_index BLOB NOT NULL, parent_index BLOB NOT NULL, version INTEGER NOT NULL,
+    generation INTEGER NOT NULL, sealed BLOB NOT NULL, tag BLOB NOT NULL, PRIMARY KEY (kind, name_index)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE usage (key_id TEXT PRIMARY KEY, uses INTEGER NOT NULL, last_used_at INTEGER, address BLOB) STRICT;
+CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, target TEXT NOT NULL, done INTEGER NOT NULL, body BLOB NOT NULL,
+    hash BLOB NOT NULL, detail BLOB NOT NULL, generation INTEGER NOT NULL
+) STRICT;
+CREATE INDEX audit_by_target ON audit (target, done, epoch);
+CREATE TRIGGER audit_appends BEFORE INSERT ON audit
+WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM audit)
+BEGIN SELECT raise(ABORT, 'the audit trail is append-only'); END;
+CREATE TRIGGER audit_keeps BEFORE DELETE ON audit
+BEGIN SELECT raise(ABORT, 'the audit trail is append-only'); END;
+CREATE TRIGGER audit_stays BEFORE UPDATE OF seq, epoch, target, done, body, hash ON audit
+BEGIN SELECT raise(ABORT, 'the audit trail is append-only'); END;
+";
+
+/// Settings that hold for a connection, not for the file.
+pub(super) fn configure(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA mmap_size = 0;
+         PRAGMA temp_store = MEMORY;",
+    )?;
+    Ok(())
+}
+
+/// Makes the tables in a new file.
+pub(super) fn create(connection: &Connection) -> Result<()> {
+    connection.execute_batch("PRAGMA journal_mode = WAL;")?;
+    connection.execute_batch(MIGRATION_1)?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", FORMAT)?;
+    Ok(())
+}
+
+/// Whether the file is one of ours, in a format we know. Writes nothing.
+pub(super) fn check(connection: &Connection) -> Result<()> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    if pragma("application_id")? != APPLICATION_ID {
+        return Err(Error::Foreign);
+    }
+    match pragma("user_version")? {
+        FORMAT => Ok(()),
+        found if found > FORMAT => Err(Error::Newer { found, known: FORMAT }),
+        _ => Err(Error::Damaged(None)),
+    }
+}

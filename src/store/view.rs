@@ -1,0 +1,68 @@
+//! A consistent view of the keystore: one read transaction with its checked head.
+
+use super::{
+    error::Result,
+    head::{Head, Sums},
+    open::{Meta, Store},
+};
+use crate::{domain::Time, vault::Capabilities};
+use rusqlite::{Connection, Transaction};
+use std::ops::Deref;
+
+/// Reads of one moment. Both a [`Snapshot`] and a [`super::Tx`] are one.
+pub struct View<'s> {
+    pub(super) connection: &'s Connection,
+    pub(super) caps: &'s Capabilities,
+    pub(super) meta: &'s Meta,
+    pub(super) now: Time,
+    pub(super) head: Head,
+    pub(super) sums: Option<Sums>,
+}
+
+impl<'s> View<'s> {
+    /// Reads and checks the head inside the transaction that has just begun.
+    pub(super) fn of(store: &'s Store, now: Time) -> Result<Self> {
+        let head = Head::read(&store.connection, &store.caps)?;
+        store.check_pin(&head)?;
+        let sums = head.sums(&store.caps)?;
+        Ok(Self { connection: &store.connection, caps: &store.caps, meta: &store.meta, now, head, sums })
+    }
+
+    /// What the keystore says of itself.
+    #[must_use]
+    pub fn meta(&self) -> &Meta {
+        self.meta
+    }
+
+    /// The number of commits so far.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.head.epoch
+    }
+
+    /// The number of events in the trail.
+    #[must_use]
+    pub fn trail_size(&self) -> u64 {
+        self.head.size
+    }
+}
+
+/// A view for reading alone.
+pub struct Snapshot<'s> {
+    view: View<'s>,
+    _transaction: Transaction<'s>,
+}
+
+impl<'s> Snapshot<'s> {
+    pub(super) fn new(view: View<'s>, transaction: Transaction<'s>) -> Self {
+        Self { view, _transaction: transaction }
+    }
+}
+
+impl<'s> Deref for Snapshot<'s> {
+    type Target = View<'s>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.view
+    }
+}
