@@ -1,4 +1,42 @@
 //! keyward issues, scopes, rotates, revokes, verifies and audits API keys from the shell.
+//!
+//! This page is the map of the house.
+//!
+//! # Rooms
+//!
+//! | room | owns |
+//! | --- | --- |
+//! | [`domain`] | pure values and rules: no I/O, no clock, no source of randomness, no SQL |
+//! | [`files`] | private files: 0600 from the first byte, replaced atomically |
+//! | [`vault`] | encryption at rest: sealing, keys, slots, unlocked copies, what is remembered outside |
+//! | [`store`] | the only SQL: sealed rows, the signed head, the audit trail |
+//! | [`ops`] | the use cases: a request, an outcome, and the function between them |
+//! | [`backend`] | the seam: one method a use case; today over the local keystore |
+//! | [`output`] | the only place that prints |
+//! | [`cli`] | arguments, configuration, prompts, exit codes, one file a command |
+//!
+//! # Direction
+//!
+//! A file imports only from rooms above its own in the table; `output` uses none but [`domain`] and is used by [`cli`]
+//! alone, and `cli` never names [`store`] or [`vault`]. `tests/it/house.rs` reads the `use` lines and enforces this.
+//!
+//! # The walk of `rotate`
+//!
+//! `main` hands arguments and [`output::Streams`] to [`cli::run`], which parses them into domain types: a bad value is a
+//! usage error before anything is opened. The command makes sure that the secret can be shown, opens the vault through
+//! [`backend::LocalVault`], and calls [`backend::Backend::rotate`]. [`backend::local`] begins a [`store::Tx`] and calls
+//! [`ops::rotate::rotate`], where [`domain::Key::rotate`] decides: is the step legal, and when does the old secret end?
+//! The row is sealed again, and [`store::Tx::commit_all`], the only way out of a transaction, appends the event and signs
+//! the new head. The outcome goes back up; the secret goes to standard output once, and the description to standard
+//! error.
+//!
+//! # What the keystore promises
+//!
+//! * A row that was edited, moved or forged does not open, or has the wrong tag ([`store`], [`vault::seal`]).
+//! * A row that was deleted or put back changes the set that the head signs, or is older than the trail says.
+//! * An older file than this machine last saw is refused ([`vault::pin`]).
+//! * A support slot holds no key to mint, verify, sign or tag with ([`vault::slots`]).
+
 pub mod backend;
 pub mod cli;
 pub mod domain;

@@ -211,8 +211,7 @@ impl LocalVault {
         if slots.iter().any(|slot| slot.kind == SlotKind::Passphrase) {
             if let Some(passphrase) = (unlock.passphrase)()? {
                 let secret = SlotSecret::from_passphrase(&passphrase);
-                return open_any(&slots, SlotKind::Passphrase, secret, vault_id)
-                    .map_err(|error| passphrase_error(error));
+                return open_any(&slots, SlotKind::Passphrase, secret, vault_id).map_err(passphrase_error);
             }
             tried.push("a passphrase (none was given, and there is no terminal to ask on)".to_owned());
         }

@@ -85,7 +85,9 @@ pub fn create(
     }
     let plan = entitlement::plan_of(tx, &cx.workspace)?;
     entitlement::require(&plan, Feature::ApiAccess)?;
-    entitlement::require(&plan, Feature::Keys { count: tx.count_keys(&cx.workspace)? + 1 })?;
+    if plan.max_keys.is_some() {
+        entitlement::require(&plan, Feature::Keys { count: tx.count_keys(&cx.workspace)?.saturating_add(1) })?;
+    }
     entitlement::require(&plan, Feature::RateLimit(request.rate_limit))?;
     lookup::project_exists(tx, &cx.workspace, request.project.as_deref())?;
     lookup::customers_exist(tx, &cx.workspace, &request.customers)?;

@@ -236,10 +236,11 @@ fn put_workspace(tx: &mut Tx<'_>, mut workspace: Workspace, change: ObjectChange
 fn put_member(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str, description: Option<String>) -> Result<()> {
     let workspace = entitlement::workspace(tx, &cx.workspace)?.name;
     let name = name.to_owned();
-    Ok(match kind {
+    match kind {
         ObjectKind::Customer => tx.put_customer(&Customer { workspace, name, description })?,
         _ => tx.put_project(&Project { workspace, name, description })?,
-    })
+    }
+    Ok(())
 }
 
 fn changed_plan(plan: Plan, change: ObjectChange) -> Plan {

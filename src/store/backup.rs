@@ -9,7 +9,7 @@ use rusqlite::{Connection, backup::Backup};
 use std::{path::Path, time::Duration};
 
 /// Pages a step: the whole file at once, so that writers are never waited for twice.
-const ALL_PAGES: i32 = -1;
+const ALL_PAGES: i32 = i32::MAX;
 
 impl Store {
     /// Writes a consistent copy to a new private file, durably; it appears complete or not at all.

@@ -26,3 +26,6 @@ pub use open::{LockedStore, Meta, Store};
 pub use tx::Tx;
 pub use verify::VerifyReport;
 pub use view::{Snapshot, View};
+
+#[cfg(test)]
+mod tests;
