@@ -37,8 +37,10 @@
 //! * An older file than this machine last saw is refused ([`vault::pin`]).
 //! * A support slot holds no key to mint, verify, sign or tag with ([`vault::slots`]).
 
+pub mod artifacts;
 pub mod backend;
 pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod files;
 pub mod ops;

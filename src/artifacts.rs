@@ -1,0 +1,76 @@
+//! What is generated from the definition of the command line: manual pages and completion scripts.
+//!
+//! The files in `man/` and `completions/` come from here; a test compares them, so that they cannot go stale.
+
+use crate::cli;
+use clap_complete::env::Shells;
+use std::io;
+
+/// The shells that can be taught.
+pub const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
+
+/// The script of a shell. It asks the binary for every candidate, and so must be made anew with each version.
+///
+/// # Errors
+/// When the shell is not one of [`SHELLS`].
+pub fn completions(shell: &str) -> io::Result<Vec<u8>> {
+    let shells = Shells::builtins();
+    let completer = shells.completer(shell).ok_or_else(|| io::Error::other("no such shell is known"))?;
+    let mut script = Vec::new();
+    completer.write_registration("COMPLETE", "keyward", "keyward", "keyward", &mut script)?;
+    Ok(script)
+}
+
+/// The file a shell's script is kept in.
+#[must_use]
+pub fn completion_file(shell: &str) -> String {
+    match shell {
+        "bash" => "keyward.bash".to_owned(),
+        "zsh" => "_keyward".to_owned(),
+        "powershell" => "keyward.ps1".to_owned(),
+        "elvish" => "keyward.elv".to_owned(),
+        other => format!("keyward.{other}"),
+    }
+}
+
+/// The manual page of keyward, then that of every subcommand, by file name.
+///
+/// # Errors
+/// Those of writing into memory.
+pub fn man_pages() -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut command = cli::command().disable_help_flag(false);
+    command.build();
+    let mut pages = Vec::new();
+    page(&command, "keyward", &mut pages)?;
+    Ok(pages)
+}
+
+fn page(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+    let titled = command.clone().display_name(name.to_owned()).bin_name(name.replace('-', " "));
+    let mut text = Vec::new();
+    // The version would make every page stale at each release.
+    clap_mangen::Man::new(titled.version("")).source("keyward").manual("keyward manual").render(&mut text)?;
+    pages.push((format!("{name}.1"), text));
+    for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
+        if subcommand.get_name() != "help" || name == "keyward" {
+            page(subcommand, &format!("{name}-{}", subcommand.get_name()), pages)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shell_and_every_command_has_its_file() {
+        for shell in SHELLS {
+            assert!(!completions(shell).unwrap().is_empty(), "{shell}");
+        }
+        let pages = man_pages().unwrap();
+        for name in ["keyward.1", "keyward-create.1", "keyward-vault-slots-add.1", "keyward-audit-verify.1"] {
+            assert!(pages.iter().any(|(file, _)| file == name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The command line: the global options and the list of commands, each defined in its own file.
+//!
+//! No option takes a secret's value, and no field here holds one. Environment names stand in the help texts; they are
+//! read by `config`, not by clap, so that the environment has one reader.
+
+use super::commands;
+use crate::output::{ColorChoice, Format, TimeStyle};
+use clap::{
+    ArgAction, Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use std::{path::PathBuf, str::FromStr};
+
+/// Issue, scope, rotate, revoke, verify and audit API keys from the shell.
+#[derive(Debug, Parser)]
+#[command(
+    name = "keyward",
+    version,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Examples:\n  keyward create billing-sync --scope invoices:read     the secret, once, on stdout\n  \
+                  keyward list --expires-within 14d\n  keyward rotate billing-sync --overlap 1h\n\n\
+                  More: keyward help exit-codes | environment | output"
+)]
+pub(crate) struct Cli {
+    /// Options every command takes.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The options every command takes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// How to print the result [env: KEYWARD_OUTPUT] [default: table]
+    #[arg(short, long, global = true, value_name = "FORMAT", value_parser = words::<Format, _>(Format::ALL.map(Format::as_str)))]
+    pub(crate) output: Option<Format>,
+    /// Print one value, raw: a path such as `key.id` or `items.0.name`
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "columns")]
+    pub(crate) field: Option<String>,
+    /// The columns of a table or CSV
+    #[arg(long, global = true, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// How times are shown in tables [env: KEYWARD_TIME] [default: relative on a terminal, utc elsewhere]
+    #[arg(long, global = true, value_name = "STYLE", value_parser = words::<TimeStyle, _>(TimeStyle::ALL.map(TimeStyle::as_str)))]
+    pub(crate) time: Option<TimeStyle>,
+    /// Print only the essential value: the secret, or the ids
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Log on stderr; twice for more [env: KEYWARD_LOG]
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colour; NO_COLOR and CLICOLOR_FORCE are honoured [default: auto]
+    #[arg(long, global = true, value_name = "WHEN", value_parser = words::<ColorChoice, _>(ColorChoice::ALL.map(ColorChoice::as_str)))]
+    pub(crate) color: Option<ColorChoice>,
+    /// Answer yes to confirmations; never widens what is acted on
+    #[arg(short, long, global = true)]
+    pub(crate) yes: bool,
+    /// Never prompt [env: KEYWARD_NO_INPUT]
+    #[arg(long, global = true)]
+    pub(crate) no_input: bool,
+    /// Show what would change, and change nothing
+    #[arg(short = 'n', long, global = true)]
+    pub(crate) dry_run: bool,
+    /// Why, for the audit trail [env: KEYWARD_REASON]
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// The ticket that asked for it, for the audit trail [env: KEYWARD_TICKET]
+    #[arg(long, global = true, value_name = "ID")]
+    pub(crate) ticket: Option<String>,
+    /// Refuse every change [env: KEYWARD_READ_ONLY]
+    #[arg(long, global = true)]
+    pub(crate) read_only: bool,
+    /// The directory of the vault [env: KEYWARD_VAULT]
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) vault: Option<PathBuf>,
+    /// The workspace to work in [env: KEYWARD_WORKSPACE] [default: default]
+    #[arg(long, global = true, value_name = "W")]
+    pub(crate) workspace: Option<String>,
+    /// A file with the key of a device slot or a recovery code
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) key_file: Option<PathBuf>,
+    /// A file with the passphrase
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// An open file descriptor to read the passphrase from
+    #[arg(long, global = true, value_name = "N", conflicts_with = "passphrase_file")]
+    pub(crate) passphrase_fd: Option<u32>,
+}
+
+/// A parser for one of a few words, which help and completions then list.
+fn words<T, const N: usize>(words: [&'static str; N]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(commands::init::Args),
+    Unlock(commands::unlock::Args),
+    Lock(commands::lock::Args),
+    Vault(commands::vault::Args),
+    Create(commands::create::Args),
+    List(commands::list::Args),
+    Show(commands::show::Args),
+    Update(commands::update::Args),
+    Rotate(commands::rotate::Args),
+    Activate(commands::activate::Args),
+    Deactivate(commands::deactivate::Args),
+    Revoke(commands::revoke::Args),
+    Delete(commands::delete::Args),
+    Scopes(commands::scopes::Args),
+    Verify(commands::verify::Args),
+    Audit(commands::audit::Args),
+    Workspaces(commands::workspaces::Args),
+    Projects(commands::projects::Args),
+    Customers(commands::customers::Args),
+    Plans(commands::plans::Args),
+    Doctor(commands::doctor::Args),
+    Completions(commands::completions::Args),
+    Man(commands::man::Args),
+    ScanRule(commands::scan_rule::Args),
+    Help(commands::help::Args),
+}
+
+impl Command {
+    /// Runs the command.
+    pub(super) fn run(self, cx: &mut super::context::Ctx) -> crate::ops::Result<u8> {
+        match self {
+            Self::Init(args) => commands::init::run(cx, args),
+            Self::Unlock(args) => commands::unlock::run(cx, &args),
+            Self::Lock(args) => commands::lock::run(cx, &args),
+            Self::Vault(args) => commands::vault::run(cx, args),
+            Self::Create(args) => commands::create::run(cx, args),
+            Self::List(args) => commands::list::run(cx, args),
+            Self::Show(args) => commands::show::run(cx, &args),
+            Self::Update(args) => commands::update::run(cx, args),
+            Self::Rotate(args) => commands::rotate::run(cx, &args),
+            Self::Activate(args) => commands::activate::run(cx, &args),
+            Self::Deactivate(args) => commands::deactivate::run(cx, &args),
+            Self::Revoke(args) => commands::revoke::run(cx, &args),
+            Self::Delete(args) => commands::delete::run(cx, &args),
+            Self::Scopes(args) => commands::scopes::run(cx, args),
+            Self::Verify(args) => commands::verify::run(cx, args),
+            Self::Audit(args) => commands::audit::run(cx, args),
+            Self::Workspaces(args) => commands::workspaces::run(cx, args),
+            Self::Projects(args) => commands::projects::run(cx, args),
+            Self::Customers(args) => commands::customers::run(cx, args),
+            Self::Plans(args) => commands::plans::run(cx, args),
+            Self::Doctor(args) => commands::doctor::run(cx, &args),
+            Self::Completions(args) => commands::completions::run(cx, &args),
+            Self::Man(args) => commands::man::run(cx, &args),
+            Self::ScanRule(args) => commands::scan_rule::run(cx, &args),
+            Self::Help(args) => commands::help::run(cx, &args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,42 @@
+//! What the shell offers on a tab: names, ids and scopes, only where the vault opens without a question.
+//!
+//! Nothing is made, nothing is changed and nothing is said: where anything is in the way, there are no candidates.
+
+use super::{args::Global, context::Ctx};
+use crate::{config::Env, domain::KeyFilter, ops::List, output::Streams};
+use clap_complete::engine::CompletionCandidate;
+
+/// Names and ids of the keys that are not gone.
+pub(super) fn keys() -> Vec<CompletionCandidate> {
+    let Some((cx, backend)) = open() else { return Vec::new() };
+    let Ok(listed) = backend.list(&cx.operation(), &List { filter: KeyFilter::default() }) else { return Vec::new() };
+    listed
+        .items
+        .into_iter()
+        .flat_map(|key| {
+            let help = format!("{}, {}", key.environment, key.status);
+            let name = CompletionCandidate::new(key.name).help(Some(help.into()));
+            [name, CompletionCandidate::new(key.id).hide(true)]
+        })
+        .collect()
+}
+
+/// The scopes of the catalogue.
+pub(super) fn scopes() -> Vec<CompletionCandidate> {
+    let Some((cx, backend)) = open() else { return Vec::new() };
+    let Ok(listed) = backend.scopes(&cx.operation()) else { return Vec::new() };
+    listed
+        .items
+        .into_iter()
+        .map(|scope| CompletionCandidate::new(scope.name).help(scope.description.map(Into::into)))
+        .collect()
+}
+
+fn open() -> Option<(Ctx, Box<dyn crate::backend::Backend>)> {
+    let nowhere = || Streams::new(Box::new(std::io::empty()), Box::new(std::io::sink()), Box::new(std::io::sink()));
+    let global = Global { no_input: true, read_only: true, ..Global::default() };
+    let mut cx = Ctx::new(global, Env::of_process(), nowhere()).ok()?;
+    let vault = cx.vault().ok()?;
+    let backend = vault.exists().then(|| cx.unlock(&vault, true))?.ok()?;
+    Some((cx, backend))
+}

@@ -1,0 +1,125 @@
+//! The columns of the tables: which fields a person sees first.
+
+use crate::output::{
+    Column,
+    ColumnKind::{Duration, List, Number, RateLimit, Text, Time},
+};
+
+/// A list of keys.
+pub(super) const KEYS: &[Column] = &[
+    Column::new("name", "name", Text),
+    Column::new("id", "id", Text),
+    Column::new("environment", "env", Text),
+    Column::new("status", "status", Text),
+    Column::new("scopes", "scopes", List),
+    Column::new("expires_at", "expires", Time),
+    Column::new("last_used_at", "last used", Time),
+    Column::new("hint", "hint", Text),
+    Column::new("owner", "owner", Text),
+    Column::new("project", "project", Text).wide(),
+    Column::new("customers", "customers", List).wide(),
+    Column::new("rate_limit", "rate limit", RateLimit).wide(),
+    Column::new("allow_ips", "allowed from", List).wide(),
+    Column::new("labels", "labels", List).wide(),
+    Column::new("uses", "uses", Number).wide(),
+    Column::new("created_at", "created", Time).wide(),
+    Column::new("created_by", "created by", Text).wide(),
+    Column::new("rotation.due_at", "rotation due", Time).wide(),
+];
+
+/// One key.
+pub(super) const KEY: &[Column] = &[
+    Column::new("name", "name", Text),
+    Column::new("id", "id", Text),
+    Column::new("status", "status", Text),
+    Column::new("environment", "environment", Text),
+    Column::new("workspace", "workspace", Text),
+    Column::new("level", "level", Text),
+    Column::new("project", "project", Text),
+    Column::new("customers", "customers", List),
+    Column::new("owner", "owner", Text),
+    Column::new("description", "description", Text),
+    Column::new("scopes", "scopes", List),
+    Column::new("rate_limit", "rate limit", RateLimit),
+    Column::new("allow_ips", "allowed from", List),
+    Column::new("labels", "labels", List),
+    Column::new("created_at", "created", Time),
+    Column::new("created_by", "created by", Text),
+    Column::new("expires_at", "expires", Time),
+    Column::new("last_used_at", "last used", Time),
+    Column::new("last_used_ip", "last used from", Text),
+    Column::new("uses", "uses", Number),
+    Column::new("hint", "hint", Text),
+    Column::new("rotation.state", "rotation", Text),
+    Column::new("rotation.every_seconds", "rotate every", Duration),
+    Column::new("rotation.overlap_seconds", "overlap", Duration),
+    Column::new("rotation.due_at", "rotation due", Time),
+];
+
+/// The catalogue of scopes.
+pub(super) const SCOPES: &[Column] = &[
+    Column::new("name", "scope", Text),
+    Column::new("keys", "keys", Number),
+    Column::new("implies", "implies", List),
+    Column::new("description", "description", Text),
+];
+
+/// The audit trail.
+pub(super) const AUDIT: &[Column] = &[
+    Column::new("seq", "seq", Number),
+    Column::new("at", "at", Time),
+    Column::new("actor", "actor", Text),
+    Column::new("action", "action", Text),
+    Column::new("target", "target", Text),
+    Column::new("outcome", "outcome", Text),
+    Column::new("reason", "reason", Text),
+    Column::new("ticket", "ticket", Text).wide(),
+    Column::new("source", "source", Text).wide(),
+    Column::new("changes", "changes", List).wide(),
+];
+
+/// The slots of the vault.
+pub(super) const SLOTS: &[Column] = &[
+    Column::new("id", "id", Text),
+    Column::new("kind", "kind", Text),
+    Column::new("role", "role", Text),
+    Column::new("label", "label", Text),
+    Column::new("created_at", "created", Time),
+];
+
+/// The checks of a verdict.
+pub(super) const CHECKS: &[Column] =
+    &[Column::new("check", "check", Text), Column::new("ok", "ok", Text), Column::new("detail", "detail", Text)];
+
+/// The exit codes.
+pub(super) const EXIT_CODES: &[Column] =
+    &[Column::new("code", "code", Text), Column::new("name", "name", Text), Column::new("meaning", "meaning", Text)];
+
+/// What `doctor` looked at.
+pub(super) const DOCTOR: &[Column] =
+    &[Column::new("check", "check", Text), Column::new("ok", "ok", Text), Column::new("detail", "detail", Text)];
+
+/// Workspaces.
+pub(super) const WORKSPACES: &[Column] = &[
+    Column::new("name", "name", Text),
+    Column::new("plan", "plan", Text),
+    Column::new("description", "description", Text),
+];
+
+/// Projects and customers.
+pub(super) const MEMBERS: &[Column] = &[
+    Column::new("name", "name", Text),
+    Column::new("workspace", "workspace", Text),
+    Column::new("description", "description", Text),
+];
+
+/// Plans.
+pub(super) const PLANS: &[Column] = &[
+    Column::new("name", "name", Text),
+    Column::new("api_access", "api access", Text),
+    Column::new("max_keys", "max keys", Number),
+    Column::new("max_rate_limit", "max rate limit", RateLimit),
+    Column::new("audit_view", "audit view", Text),
+    Column::new("audit_export", "audit export", Text),
+    Column::new("builtin", "built in", Text),
+];

@@ -1,0 +1,139 @@
+//! `create`: a new key, whose secret is seen once; or a whole file of keys, all or none.
+
+use crate::{
+    cli::{bulk, context::Ctx, exit::Exit, values},
+    domain::{Environment, Expiry, Scope, Time},
+    ops::{Create, Error, Result},
+};
+use chrono::TimeDelta;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Create a key and print its secret, once
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  keyward create billing-sync --env production --scope invoices:read --expires-in 90d\n  \
+    SECRET=$(keyward create ci-deploy -q)\n  keyward create --from keys.csv --out secrets.jsonl"
+)]
+pub(crate) struct Args {
+    /// Names the one system that uses the key
+    #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = values::name)]
+    name: Option<String>,
+    /// Where the key works, and nowhere else [default: development]
+    #[arg(long, value_name = "ENV", add = values::environments())]
+    env: Option<Environment>,
+    /// Who answers for the key
+    #[arg(long)]
+    owner: Option<String>,
+    /// What the key is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Narrow the key to one project
+    #[arg(long, value_name = "P")]
+    project: Option<String>,
+    /// Narrow the key to a customer; may be repeated
+    #[arg(long, value_name = "C")]
+    customer: Vec<String>,
+    /// What the key may do, as resource:level; may be repeated
+    #[arg(long, value_name = "SCOPE", add = values::scopes())]
+    scope: Vec<Scope>,
+    /// Requests a window, such as 100/h or 10/30m, or none [default: 100/h]
+    #[arg(long, value_name = "N/UNIT", value_parser = values::rate_limit)]
+    rate_limit: Option<values::RateLimitArg>,
+    /// An address or CIDR range the key may be used from; may be repeated; none means anywhere
+    #[arg(long, value_name = "CIDR")]
+    allow_ip: Vec<String>,
+    /// A label, as key=value; may be repeated
+    #[arg(long, value_name = "K=V", value_parser = values::label)]
+    label: Vec<(String, String)>,
+    /// How long the key lives; never changed afterwards [default: 90d]
+    #[arg(long, value_name = "D", value_parser = values::duration, conflicts_with_all = ["expires_at", "no_expiry"])]
+    expires_in: Option<TimeDelta>,
+    /// When the key ends: RFC 3339 or a date
+    #[arg(long, value_name = "T", value_parser = values::time, conflicts_with = "no_expiry")]
+    expires_at: Option<Time>,
+    /// The key never expires
+    #[arg(long)]
+    no_expiry: bool,
+    /// How often its secret is to be rotated
+    #[arg(long, value_name = "D", value_parser = values::duration)]
+    rotate_every: Option<TimeDelta>,
+    /// How long an old secret goes on working after a rotation [default: 24h]
+    #[arg(long, value_name = "D", value_parser = values::duration)]
+    overlap: Option<TimeDelta>,
+    /// Accept a key of that name that exists already; its secret is not shown
+    #[arg(long)]
+    if_not_exists: bool,
+    /// Repeating the call with this key within 24 hours makes no second key
+    #[arg(long, value_name = "K", conflicts_with = "from")]
+    idempotency_key: Option<String>,
+    /// Create the keys of a CSV or JSONL file, all or none; the other options are their defaults
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    from: Option<PathBuf>,
+    /// Write the secrets of --from to this new file, readable by you alone, instead of stdout
+    #[arg(long, value_name = "FILE", requires = "from", value_hint = clap::ValueHint::FilePath)]
+    out: Option<PathBuf>,
+}
+
+/// Creates a key, or many.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    let (from, out) = (args.from.clone(), args.out.clone());
+    let request = request(args)?;
+    match from {
+        Some(from) => bulk::create(cx, &from, out.as_deref(), &request),
+        None => one(cx, request),
+    }
+}
+
+fn one(cx: &mut Ctx, request: Create) -> Result<u8> {
+    cx.refuse_secret_in_ci()?;
+    cx.preflight_secret()?;
+    let backend = cx.backend()?;
+    let created = backend.create(&cx.operation(), request)?;
+    for note in &created.notes {
+        cx.note(note);
+    }
+    let (id, name) = (created.key.id.clone(), created.key.name.clone());
+    cx.note(&match (created.existed, cx.global.dry_run) {
+        (true, _) => format!("exists already: {name} ({id})"),
+        (false, true) => format!("would create {name} in {}", created.key.environment),
+        (false, false) => format!("created {name} ({id}) in {}", created.key.environment),
+    });
+    let report = Ctx::minted(json!(created.key), created.secret.as_ref());
+    cx.emit(&report).map_err(|error| lost(error, &id, &name))?;
+    Ok(Exit::Ok.code())
+}
+
+/// The key is there and its secret is lost: says which, and the way out.
+pub(crate) fn lost(error: Error, id: &str, name: &str) -> Error {
+    Error { message: format!("the secret of {id} ({name}) was minted, and could not be printed"), ..error.clone() }
+        .cause(error.message)
+        .hint(format!("keyward rotate {id} --now   (a new secret; the lost one stops)"))
+}
+
+fn request(args: Args) -> Result<Create> {
+    let expiry = match (args.expires_in, args.expires_at, args.no_expiry) {
+        (Some(lifetime), _, _) => Expiry::In(lifetime),
+        (_, Some(at), _) => Expiry::At(at),
+        (_, _, true) => Expiry::Never,
+        _ => Expiry::In(TimeDelta::days(90)),
+    };
+    let defaults = Create::named(args.name.unwrap_or_default());
+    Ok(Create {
+        environment: args.env.unwrap_or_default(),
+        owner: args.owner,
+        description: args.description,
+        project: args.project,
+        customers: values::sorted(args.customer),
+        scopes: values::sorted(args.scope),
+        rate_limit: args.rate_limit.map_or(defaults.rate_limit, |limit| limit.0),
+        allow_ips: values::allowlist(&args.allow_ip)?,
+        labels: args.label.into_iter().collect(),
+        expiry,
+        rotate_every: args.rotate_every,
+        overlap: args.overlap,
+        if_not_exists: args.if_not_exists,
+        idempotency_key: args.idempotency_key,
+        ..defaults
+    })
+}

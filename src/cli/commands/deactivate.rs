@@ -1,0 +1,20 @@
+//! `deactivate`: a reversible switch; the history stays.
+
+use super::switching::switch_all;
+use crate::{
+    cli::{context::Ctx, operand::KeyOperands},
+    ops::{Result, Switch},
+};
+
+/// Stop keys until they are activated again
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyward deactivate billing-sync --reason 'suspected misuse'")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    keys: KeyOperands,
+}
+
+/// Deactivates keys.
+pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
+    switch_all(cx, &args.keys, Switch::Deactivate)
+}

@@ -1,0 +1,35 @@
+//! `delete`: removes a key for good, after a confirmation that names it. Its audit trail stays.
+
+use crate::{
+    cli::{columns, context::Ctx, exit::Exit, operand::KeyOperand, prompt},
+    domain::KeyRef,
+    ops::{Delete, Error, Result, Show},
+};
+use serde_json::json;
+
+/// Delete a key for good; its audit trail stays
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyward delete billing-sync --confirm billing-sync --reason 'system switched off'")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    key: KeyOperand,
+    /// The key's name, as confirmation; --yes is not enough
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
+/// Deletes a key.
+pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
+    let backend = cx.backend()?;
+    let show = Show { key: args.key.key.clone(), environment: args.key.env };
+    let found = backend.show(&cx.operation(), &show)?;
+    let question = format!("delete {} '{}' of {} for good", found.id, found.name, found.environment);
+    prompt::confirm_name(cx, &found.name, args.confirm.as_deref(), &question)?;
+    // By id from here on: what was confirmed is what is deleted, whatever happens to names meanwhile.
+    let key: KeyRef = found.id.parse().map_err(|_| Error::usage("the id of the key found is no id"))?;
+    let deleted = backend.delete(&cx.operation(), &Delete { key, environment: None })?;
+    let verb = if cx.global.dry_run { "would delete" } else { "deleted" };
+    cx.note(&format!("{verb}: {} ({})", deleted.key.name, deleted.key.id));
+    cx.item_if_asked("keyward.key/v1", "key", json!(deleted.key), columns::KEY)?;
+    Ok(Exit::Ok.code())
+}

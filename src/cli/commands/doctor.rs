@@ -1,0 +1,122 @@
+//! `doctor`: where things are, and what is wrong with them.
+
+use crate::{
+    cli::{columns, context::Ctx, exit::Exit},
+    files,
+    ops::{Error, Kind, Result},
+    output::{Page, Report},
+};
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use std::path::Path;
+
+/// Check where things are, permissions, slots, the clock and the audit trail
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyward doctor")]
+pub(crate) struct Args {}
+
+/// One finding; `ok` is `None` for a mere fact.
+struct Finding {
+    check: &'static str,
+    ok: Option<bool>,
+    detail: String,
+}
+
+/// Looks at everything, makes nothing, and fails with the first kind of problem found.
+pub(crate) fn run(cx: &mut Ctx, _args: &Args) -> Result<u8> {
+    // Looking must not change: no vault is made, and no journal is absorbed.
+    cx.global.read_only = true;
+    let mut findings = Vec::new();
+    places(cx, &mut findings)?;
+    let problem = vault(cx, &mut findings)?;
+    let healthy = problem.is_none() && findings.iter().all(|finding| finding.ok != Some(false));
+    tell(cx, &findings)?;
+    if let Some(error) = problem {
+        return Err(error);
+    }
+    Ok(if healthy { Exit::Ok } else { Exit::Failure }.code())
+}
+
+fn places(cx: &Ctx, findings: &mut Vec<Finding>) -> Result<()> {
+    let dirs = cx.dirs()?;
+    findings.push(Finding { check: "version", ok: None, detail: env!("CARGO_PKG_VERSION").to_owned() });
+    for (check, path) in
+        [("data", &dirs.data), ("config", &dirs.config), ("state", &dirs.state), ("keystore", &dirs.keystore())]
+    {
+        findings.push(place(check, path));
+    }
+    let devices = std::fs::read_dir(dirs.config.join("devices")).into_iter().flatten().flatten();
+    findings.extend(devices.map(|entry| place("device key", &entry.path())));
+    Ok(())
+}
+
+fn place(check: &'static str, path: &Path) -> Finding {
+    let shown = path.display();
+    if path.symlink_metadata().is_err() {
+        return Finding { check, ok: None, detail: format!("{shown} (not there)") };
+    }
+    if files::too_open(path) {
+        return Finding { check, ok: Some(false), detail: format!("{shown} is open to others: chmod go= {shown}") };
+    }
+    Finding { check, ok: Some(true), detail: shown.to_string() }
+}
+
+/// What the vault says of itself; the error, if it does not open or is not intact.
+fn vault(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<Option<Error>> {
+    if !cx.vault()?.exists() {
+        findings.push(Finding { check: "vault", ok: None, detail: "none yet; the first command makes one".to_owned() });
+        return Ok(None);
+    }
+    let checked = look(cx, findings);
+    Ok(checked.err().inspect(|error| {
+        let check = if error.kind == Kind::Integrity { "audit" } else { "vault" };
+        findings.push(Finding { check, ok: Some(false), detail: error.message.clone() });
+    }))
+}
+
+fn look(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
+    let backend = cx.backend()?;
+    let operation = cx.operation();
+    let status = backend.status(&operation)?;
+    let fact = |check, detail| Finding { check, ok: Some(true), detail };
+    findings.push(fact("vault", format!("{} opens, with the role {}", status.vault_id, status.role)));
+    let slots = backend.slots(&operation)?;
+    let kinds: Vec<&str> = slots.iter().map(|slot| slot.kind).collect();
+    let spare = slots.iter().filter(|slot| slot.role == "admin").count() > 1;
+    findings.push(Finding {
+        check: "slots",
+        ok: spare.then_some(true),
+        detail: if spare {
+            kinds.join(", ")
+        } else {
+            format!("{}: one admin slot only; `keyward vault recovery` prints a code to keep", kinds.join(", "))
+        },
+    });
+    let created = DateTime::parse_from_rfc3339(&status.created_at).map(|at| at.with_timezone(&Utc));
+    let clock_ok = created.is_ok_and(|created| created <= cx.now);
+    let clock =
+        if clock_ok { "not before the vault was made" } else { "before the vault was made: the clock is wrong" };
+    findings.push(Finding { check: "clock", ok: Some(clock_ok), detail: clock.to_owned() });
+    let report = backend.verify_audit(&operation)?;
+    findings
+        .push(fact("audit", format!("intact: {} events, {} keys, epoch {}", report.events, report.keys, report.epoch)));
+    Ok(())
+}
+
+fn tell(cx: &mut Ctx, findings: &[Finding]) -> Result<()> {
+    let people = !cx.reply_asked();
+    let rows: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            let word = match finding.ok {
+                Some(true) => "ok",
+                Some(false) => "PROBLEM",
+                None => "-",
+            };
+            let ok = if people { json!(word) } else { json!(finding.ok) };
+            json!({ "check": finding.check, "ok": ok, "detail": finding.detail })
+        })
+        .collect();
+    let page = Page::whole(rows.len());
+    cx.emit(&Report::list("keyward.doctor/v1", rows, page, columns::DOCTOR, "check"))
+}

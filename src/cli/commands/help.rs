@@ -1,0 +1,94 @@
+//! `help`: a command's help, or one of the topics that belong to no command.
+
+use crate::{
+    cli::{columns, command, context::Ctx, exit},
+    domain::closest,
+    ops::{Error, Kind, Result},
+};
+use serde_json::json;
+
+const TOPICS: [&str; 3] = ["exit-codes", "environment", "output"];
+
+const ENVIRONMENT: &str = "\
+Environment variables. An option on the command line beats its variable, a variable beats config.toml.
+
+  KEYWARD_OUTPUT      -o, --output: table, wide, json, jsonl, csv or name
+  KEYWARD_TIME        --time: relative, local or utc
+  KEYWARD_WORKSPACE   --workspace
+  KEYWARD_VAULT       --vault: the directory of the vault
+  KEYWARD_NO_INPUT    --no-input: never prompt
+  KEYWARD_READ_ONLY   --read-only: refuse every change
+  KEYWARD_REASON      --reason, for the audit trail
+  KEYWARD_TICKET      --ticket, for the audit trail
+  KEYWARD_LOG         filters for the log on stderr, such as keyward=debug
+  KEYWARD_SESSION     set by: eval \"$(keyward unlock --for 15m)\"
+  CREDENTIALS_DIRECTORY  its file keyward.key opens the vault (systemd's LoadCredential)
+  CI                  no prompts; a secret is printed only with -q or -o
+  NO_COLOR, CLICOLOR_FORCE  colour off, colour on
+  XDG_DATA_HOME, XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR  where files are
+
+The file config.toml in the configuration directory may set: output, time, no_input, workspace.
+";
+
+const OUTPUT: &str = "\
+stdout is data, stderr is everything else: notes, hints, errors, progress.
+
+  -o table   columns that fit the terminal     -o wide    all columns
+  -o json    one document                      -o jsonl   one object a line
+  -o csv     comma-separated values            -o name    names only
+  --field PATH   one value, raw; null is an empty line
+  --columns A,B  the columns of a table or CSV
+  -q             the essential value alone: the secret, or the ids
+
+create and rotate print the secret once, alone, on stdout; with -o json it is the field `secret`.
+Errors are lines `error:`, `cause:` and `hint:`; with -o json or jsonl one object on stderr:
+  {\"schema\":\"keyward.error/v1\",\"error\":{\"code\":\"NOT_FOUND\",\"message\":\"...\",\"exit\":3,\"retryable\":false,\"hints\":[]}}
+";
+
+/// Help on a command, or on exit-codes, environment or output
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  keyward help rotate\n  keyward help exit-codes")]
+pub(crate) struct Args {
+    /// A command, or exit-codes, environment or output
+    #[arg(value_name = "COMMAND|TOPIC")]
+    words: Vec<String>,
+}
+
+/// Prints help.
+pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
+    match args.words.first().map(String::as_str) {
+        Some("exit-codes") => exit_codes(cx)?,
+        Some("environment") => cx.raw(ENVIRONMENT.as_bytes())?,
+        Some("output") => cx.raw(OUTPUT.as_bytes())?,
+        _ => of_command(cx, &args.words)?,
+    }
+    Ok(exit::Exit::Ok.code())
+}
+
+fn exit_codes(cx: &mut Ctx) -> Result<()> {
+    let rows: Vec<_> = exit::TABLE
+        .iter()
+        .map(|(code, name, meaning)| json!({ "code": code, "name": name, "meaning": meaning }))
+        .collect();
+    let total = rows.len();
+    cx.list("keyward.exit-code-list/v1", rows, total, columns::EXIT_CODES)
+}
+
+fn of_command(cx: &mut Ctx, words: &[String]) -> Result<()> {
+    let mut root = command();
+    root.build();
+    let mut found = &root;
+    for word in words {
+        found = found.find_subcommand(word).ok_or_else(|| {
+            let mut known: Vec<&str> = found.get_subcommands().map(clap::Command::get_name).collect();
+            known.extend(TOPICS);
+            Error::new(Kind::Usage, "usage", format!("no command or topic '{word}'"))
+                .suggest(&closest(word, &known))
+                .hint("keyward --help")
+        })?;
+    }
+    let help = found.clone().render_long_help();
+    let colored = cx.out.options.color.applies(cx.out.streams.stdout_terminal);
+    let text = if colored { help.ansi().to_string() } else { help.to_string() };
+    cx.raw(text.as_bytes())
+}

@@ -1,0 +1,45 @@
+//! `init`: makes the vault on purpose.
+
+use crate::{
+    backend::InitOptions,
+    cli::{context::Ctx, exit::Exit, input::Source, prompt},
+    domain::Brand,
+    ops::Result,
+};
+use serde_json::json;
+
+/// Make the vault
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  keyward init                 opens with a device key on this machine\n  \
+    keyward init --passphrase    asks for one, or reads --passphrase-file or --passphrase-fd")]
+pub(crate) struct Args {
+    /// Open it with a passphrase
+    #[arg(long, conflicts_with = "device")]
+    passphrase: bool,
+    /// Open it with a random key in this user's configuration directory [the default]
+    #[arg(long)]
+    device: bool,
+    /// What tokens start with
+    #[arg(long, value_name = "BRAND", default_value = "kw")]
+    brand: Brand,
+}
+
+/// Makes the vault.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    let vault = cx.vault()?;
+    let named = Source::of(cx.global.passphrase_file.as_deref(), cx.global.passphrase_fd, false);
+    let passphrase = match (args.passphrase, named) {
+        // Where there is a vault already, nobody is asked for a passphrase in vain.
+        _ if vault.exists() || (args.device && !args.passphrase) => None,
+        (_, Some(source)) => Some(source.read(cx, "passphrase")?),
+        (true, None) => Some(prompt::new_passphrase(cx, "--passphrase-file")?),
+        (false, None) => None,
+    };
+    let made = vault.init(&cx.operation(), InitOptions { brand: args.brand, passphrase })?;
+    cx.announce(&made);
+    if cx.reply_asked() {
+        let reply = json!({ "vault_id": made.vault_id, "keystore": made.keystore, "device_key": made.device_key });
+        cx.flat("keyward.vault-init/v1", reply, "vault_id")?;
+    }
+    Ok(Exit::Ok.code())
+}

@@ -1,0 +1,127 @@
+//! `list`: the keys, filtered and sorted; what the default hides is counted on stderr.
+
+use crate::{
+    cli::{columns, context::Ctx, exit::Exit, values},
+    domain::{Environment, KeyFilter, Scope, Sort, Status},
+    ops::{Error, List, Result},
+};
+use chrono::TimeDelta;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// List keys, soonest expiry first
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  keyward list --expires-within 14d\n  keyward list --never-used --older-than 30d -o name\n  \
+    keyward list --status any --owner billing@example.com --sort -created"
+)]
+pub(crate) struct Args {
+    /// Keys of this status; may be repeated [default: active and inactive]
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = ["active", "inactive", "expired", "revoked", "any"])]
+    status: Vec<String>,
+    /// Keys that have expired
+    #[arg(long)]
+    expired: bool,
+    /// Keys that expire within this time
+    #[arg(long, value_name = "D", value_parser = values::duration)]
+    expires_within: Option<TimeDelta>,
+    /// Keys that never expire
+    #[arg(long)]
+    no_expiry: bool,
+    /// Keys not used for this time, those never used included
+    #[arg(long, value_name = "D", value_parser = values::duration)]
+    unused_for: Option<TimeDelta>,
+    /// Keys never used
+    #[arg(long)]
+    never_used: bool,
+    /// Keys created longer ago than this
+    #[arg(long, value_name = "D", value_parser = values::duration)]
+    older_than: Option<TimeDelta>,
+    /// Keys used within this time
+    #[arg(long, value_name = "D", value_parser = values::duration)]
+    used_since: Option<TimeDelta>,
+    /// Keys of this environment
+    #[arg(long, value_name = "ENV", add = values::environments())]
+    env: Option<Environment>,
+    /// Keys of this owner
+    #[arg(long)]
+    owner: Option<String>,
+    /// Keys of this project
+    #[arg(long, value_name = "P")]
+    project: Option<String>,
+    /// Keys narrowed to this customer
+    #[arg(long, value_name = "C")]
+    customer: Option<String>,
+    /// Keys that may do this
+    #[arg(long, value_name = "SCOPE", add = values::scopes())]
+    scope: Option<Scope>,
+    /// Keys with this label, as key or key=value; may be repeated
+    #[arg(long, value_name = "K[=V]", value_parser = values::label_filter)]
+    label: Vec<(String, Option<String>)>,
+    /// Keys whose name matches this pattern
+    #[arg(long, value_name = "GLOB", value_parser = glob::Pattern::new)]
+    name: Option<glob::Pattern>,
+    /// Sort by name, created, expires, last-used, owner, env, status or uses; a leading - turns it round
+    #[arg(long, value_name = "[-]FIELD", allow_hyphen_values = true)]
+    sort: Option<Sort>,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Print how many there are, and nothing else
+    #[arg(long)]
+    count: bool,
+    /// Exit 10 when there are any
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// Lists keys.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    let (count, exit_code) = (args.count, args.exit_code);
+    let filter = filter(args)?;
+    let listed = cx.backend()?.list(&cx.operation(), &List { filter })?;
+    let hidden: Vec<String> = listed.hidden.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
+    if !hidden.is_empty() {
+        cx.note(&format!("hidden: {} (--status any shows them)", hidden.join(", ")));
+    }
+    if count && !cx.reply_asked() {
+        cx.raw(format!("{}\n", listed.total).as_bytes())?;
+    } else if count {
+        cx.flat("keyward.count/v1", json!({ "count": listed.total }), "count")?;
+    } else {
+        let rows: Vec<_> = listed.items.iter().map(|key| json!(key)).collect();
+        cx.list("keyward.key-list/v1", rows, listed.total, columns::KEYS)?;
+    }
+    Ok(if exit_code && listed.total > 0 { Exit::Changed } else { Exit::Ok }.code())
+}
+
+fn filter(args: Args) -> Result<KeyFilter> {
+    let any = args.status.iter().any(|status| status == "any");
+    let statuses = if any {
+        Some([Status::Active, Status::Inactive, Status::Expired, Status::Revoked].into())
+    } else if args.status.is_empty() {
+        None
+    } else {
+        let parsed: Result<BTreeSet<Status>, _> = args.status.iter().map(|status| status.parse()).collect();
+        Some(parsed.map_err(|error| Error::usage(format!("--status: {error}")))?)
+    };
+    Ok(KeyFilter {
+        statuses,
+        expired: args.expired,
+        expires_within: args.expires_within,
+        no_expiry: args.no_expiry,
+        unused_for: args.unused_for,
+        never_used: args.never_used,
+        older_than: args.older_than,
+        used_since: args.used_since,
+        environment: args.env,
+        owner: args.owner,
+        project: args.project,
+        customer: args.customer,
+        scope: args.scope,
+        labels: args.label,
+        name: args.name,
+        sort: args.sort.unwrap_or_default(),
+        limit: args.limit,
+    })
+}

@@ -1,0 +1,39 @@
+//! `man`: the manual page, or all of them into a directory.
+
+use crate::{
+    artifacts,
+    cli::{context::Ctx, exit::Exit},
+    ops::{Error, Kind, Result},
+};
+use std::path::PathBuf;
+
+/// Print the manual page, or write all of them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  keyward man | man -l -\n  keyward man --out ~/.local/share/man/man1")]
+pub(crate) struct Args {
+    /// Write the page of every command into this directory
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    out: Option<PathBuf>,
+}
+
+/// Prints or writes the pages.
+pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
+    let failed =
+        |error: std::io::Error| Error::new(Kind::Unavailable, "io", "cannot write the manual").cause(error.to_string());
+    let pages = artifacts::man_pages().map_err(failed)?;
+    match &args.out {
+        None => {
+            let page = pages.into_iter().next().map(|(_, page)| page).unwrap_or_default();
+            cx.raw(&page)?;
+        }
+        Some(directory) => {
+            std::fs::create_dir_all(directory).map_err(failed)?;
+            let count = pages.len();
+            for (name, page) in pages {
+                std::fs::write(directory.join(name), page).map_err(failed)?;
+            }
+            cx.note(&format!("wrote {count} pages to {}", directory.display()));
+        }
+    }
+    Ok(Exit::Ok.code())
+}

@@ -1,0 +1,29 @@
+//! The commands, one file each: its arguments with help and an example, and a short `run`.
+
+pub(super) mod activate;
+pub(super) mod audit;
+pub(super) mod completions;
+pub(super) mod create;
+pub(super) mod customers;
+pub(super) mod deactivate;
+pub(super) mod delete;
+pub(super) mod doctor;
+pub(super) mod help;
+pub(super) mod init;
+pub(super) mod list;
+pub(super) mod lock;
+pub(super) mod man;
+mod objects;
+pub(super) mod plans;
+pub(super) mod projects;
+pub(super) mod revoke;
+pub(super) mod rotate;
+pub(super) mod scan_rule;
+pub(super) mod scopes;
+pub(super) mod show;
+mod switching;
+pub(super) mod unlock;
+pub(super) mod update;
+pub(super) mod vault;
+pub(super) mod verify;
+pub(super) mod workspaces;

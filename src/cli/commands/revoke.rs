@@ -1,0 +1,22 @@
+//! `revoke`: cuts off all access at once and keeps the history.
+
+use super::switching::switch_all;
+use crate::{
+    cli::{context::Ctx, operand::KeyOperands},
+    ops::{Result, Switch},
+};
+
+/// Stop keys for ever; only a rotation gives a key a new secret
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  keyward revoke billing-sync --reason leaked\n  keyward revoke key_4fK2abcd key_9sLmNopq"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    keys: KeyOperands,
+}
+
+/// Revokes keys.
+pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
+    switch_all(cx, &args.keys, Switch::Revoke)
+}

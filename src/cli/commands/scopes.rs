@@ -1,0 +1,180 @@
+//! `scopes`: the catalogue, declared by hand, by a file or by first use, and closed against typos.
+
+use crate::{
+    cli::{columns, context::Ctx, exit::Exit, values},
+    domain::Scope,
+    ops::{Error, Kind, Result, ScopeChange},
+};
+use serde::Deserialize;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// The catalogue of scopes
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  keyward scopes add invoices:operate --implies invoices:read --description 'change invoices'\n  \
+    keyward scopes import scopes.csv\n  keyward scopes close"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List the scopes and how many keys hold each
+    #[command(after_help = "Example:\n  keyward scopes list -o name")]
+    List,
+    /// Declare a scope, or replace its description and implications
+    #[command(after_help = "Example:\n  keyward scopes add '*:operate' --implies '*:read'")]
+    Add {
+        /// The scope, as resource:level
+        name: Scope,
+        /// What it allows, in words
+        #[arg(long, value_name = "TEXT")]
+        description: Option<String>,
+        /// A scope it includes; may be repeated
+        #[arg(long, value_name = "SCOPE")]
+        implies: Vec<Scope>,
+    },
+    /// Take a scope that no key holds out of the catalogue
+    #[command(after_help = "Example:\n  keyward scopes remove invoices:operate")]
+    Remove {
+        /// The scope
+        #[arg(add = values::scopes())]
+        name: Scope,
+    },
+    /// Show a scope
+    #[command(after_help = "Example:\n  keyward scopes show invoices:operate")]
+    Show {
+        /// The scope
+        #[arg(add = values::scopes())]
+        name: Scope,
+    },
+    /// Declare the scopes of a file: CSV with name,description,implies or JSONL with the same fields
+    #[command(after_help = "Example:\n  keyward scopes import scopes.csv")]
+    Import {
+        /// The file
+        #[arg(value_hint = clap::ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Refuse scopes that are not declared
+    #[command(after_help = "Example:\n  keyward scopes close")]
+    Close,
+    /// Declare scopes by their first use again
+    #[command(after_help = "Example:\n  keyward scopes open")]
+    Open,
+}
+
+/// Reads or changes the catalogue.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    match args.command {
+        Command::List => list(cx)?,
+        Command::Show { name } => {
+            let scope = cx.backend()?.scope(&cx.operation(), &name)?;
+            cx.item("keyward.scope/v1", "scope", json!(scope), columns::SCOPES)?;
+        }
+        Command::Add { name, description, implies } => {
+            let told = name.to_string();
+            change(
+                cx,
+                vec![ScopeChange::Add { scope: name, description, implies: implies.into_iter().collect() }],
+                &told,
+            )?;
+        }
+        Command::Remove { name } => {
+            let told = name.to_string();
+            change(cx, vec![ScopeChange::Remove(name)], &told)?;
+        }
+        Command::Import { file } => {
+            let changes = read(&file)?;
+            change(cx, changes, &file.display().to_string())?;
+        }
+        Command::Close => change(cx, vec![ScopeChange::Close], "the catalogue is closed")?,
+        Command::Open => change(cx, vec![ScopeChange::Open], "the catalogue is open")?,
+    }
+    Ok(Exit::Ok.code())
+}
+
+fn list(cx: &mut Ctx) -> Result<()> {
+    let listed = cx.backend()?.scopes(&cx.operation())?;
+    if listed.closed {
+        cx.note("the catalogue is closed: a scope that is not in it is refused");
+    }
+    let rows: Vec<_> = listed.items.iter().map(|scope| json!(scope)).collect();
+    let total = rows.len();
+    cx.list("keyward.scope-list/v1", rows, total, columns::SCOPES)
+}
+
+fn change(cx: &mut Ctx, changes: Vec<ScopeChange>, what: &str) -> Result<()> {
+    let changed = cx.backend()?.change_scopes(&cx.operation(), changes)?;
+    let told = match (changed, cx.global.dry_run) {
+        (0, _) => format!("{what}: already so"),
+        (n, true) => format!("{what}: would change {n}"),
+        (n, false) => format!("{what}: changed {n}"),
+    };
+    cx.note(&told);
+    if !cx.reply_asked() {
+        return Ok(());
+    }
+    cx.flat("keyward.scope-change/v1", json!({ "changed": changed, "dry_run": cx.global.dry_run }), "changed")
+}
+
+/// One line of an import file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    name: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    implies: Implies,
+}
+
+/// A list in JSON; words separated by blanks or semicolons in CSV.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Implies {
+    Words(String),
+    List(Vec<String>),
+}
+
+impl Default for Implies {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<ScopeChange>> {
+    let bytes = std::fs::read(file).map_err(|error| {
+        Error::new(Kind::Usage, "input", format!("cannot read {}", file.display())).cause(error.to_string())
+    })?;
+    let at = |line: usize, why: String| Error::usage(format!("{}:{line}: {why}", file.display()));
+    let mut changes = Vec::new();
+    if bytes.trim_ascii_start().first() == Some(&b'{') {
+        let text = String::from_utf8(bytes).map_err(|_| at(1, "it is not UTF-8".to_owned()))?;
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let line = serde_json::from_str(line).map_err(|error| at(index + 1, error.to_string()))?;
+            changes.push(declared(line).map_err(|why| at(index + 1, why))?);
+        }
+    } else {
+        for (index, line) in csv::Reader::from_reader(bytes.as_slice()).deserialize().enumerate() {
+            let line = line.map_err(|error| at(index + 2, error.to_string()))?;
+            changes.push(declared(line).map_err(|why| at(index + 2, why))?);
+        }
+    }
+    Ok(changes)
+}
+
+fn declared(line: Line) -> std::result::Result<ScopeChange, String> {
+    let words: Vec<String> = match line.implies {
+        Implies::Words(words) => words.split([' ', ';']).filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+        Implies::List(list) => list,
+    };
+    let parse = |word: &str| word.parse::<Scope>().map_err(|error| error.to_string());
+    Ok(ScopeChange::Add {
+        scope: parse(&line.name)?,
+        description: line.description.filter(|text| !text.is_empty()),
+        implies: words.iter().map(|word| parse(word)).collect::<std::result::Result<_, _>>()?,
+    })
+}

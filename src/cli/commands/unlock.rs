@@ -1,0 +1,31 @@
+//! `unlock`: opens the vault for a while, so that a loop of commands pays for the passphrase once.
+
+use crate::{
+    cli::{context::Ctx, exit::Exit, values},
+    domain::time::format_time,
+    ops::{Error, Result},
+};
+use chrono::TimeDelta;
+
+/// Open the vault for a while: eval "$(keyward unlock --for 15m)"
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  eval \"$(keyward unlock --for 15m)\"")]
+pub(crate) struct Args {
+    /// For how long
+    #[arg(long = "for", value_name = "D", value_parser = values::duration, default_value = "15m")]
+    period: TimeDelta,
+}
+
+/// Prints the shell line that sets the session.
+pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
+    let until =
+        cx.now.checked_add_signed(args.period).ok_or_else(|| Error::usage("--for reaches past the calendar"))?;
+    let vault = cx.vault()?;
+    // A session opens no further session: it would never have to end.
+    let backend = cx.unlock(&vault, false)?;
+    let token = backend.open_session(&cx.operation(), until)?;
+    cx.note(&format!("open until {}; `keyward lock` ends it", format_time(until)));
+    let line = zeroize::Zeroizing::new(format!("export KEYWARD_SESSION={}\n", token.as_str()));
+    cx.raw(line.as_bytes())?;
+    Ok(Exit::Ok.code())
+}

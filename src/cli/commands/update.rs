@@ -1,0 +1,127 @@
+//! `update`: changes a key's metadata, scopes, limits and policy; never its expiry.
+
+use crate::{
+    cli::{columns, context::Ctx, exit::Exit, operand::KeyOperand, values},
+    domain::Scope,
+    ops::{Error, Result, Update},
+};
+use serde_json::{Value, json};
+
+/// Change a key's metadata, scopes, limits and rotation policy
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  keyward update billing-sync --owner ops@example.com --reason handover\n  \
+    keyward update billing-sync --add-scope invoices:write --remove-scope invoices:read\n  \
+    keyward update billing-sync --rotate-every none")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    key: KeyOperand,
+    /// The new name
+    #[arg(long, value_parser = values::name)]
+    name: Option<String>,
+    /// The new owner; empty clears it
+    #[arg(long)]
+    owner: Option<String>,
+    /// The new description; empty clears it
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// A scope to add; may be repeated
+    #[arg(long, value_name = "SCOPE", add = values::scopes())]
+    add_scope: Vec<Scope>,
+    /// A scope to take away; may be repeated
+    #[arg(long, value_name = "SCOPE", add = values::scopes())]
+    remove_scope: Vec<Scope>,
+    /// The new rate limit, such as 100/h, or none
+    #[arg(long, value_name = "N/UNIT", value_parser = values::rate_limit)]
+    rate_limit: Option<values::RateLimitArg>,
+    /// An address or CIDR range to add to the allowlist; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    add_ip: Vec<String>,
+    /// An address or CIDR range to take off the allowlist; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    remove_ip: Vec<String>,
+    /// A label to set, as key=value; may be repeated
+    #[arg(long, value_name = "K=V", value_parser = values::label)]
+    label: Vec<(String, String)>,
+    /// A label to take off; may be repeated
+    #[arg(long, value_name = "K")]
+    unset_label: Vec<String>,
+    /// How often the secret is to be rotated, or none
+    #[arg(long, value_name = "D", value_parser = values::duration_or_none)]
+    rotate_every: Option<values::DurationArg>,
+    /// How long an old secret goes on working after a rotation, or none for the default
+    #[arg(long, value_name = "D", value_parser = values::duration_or_none)]
+    overlap: Option<values::DurationArg>,
+    /// Taken only to say why not
+    #[arg(long, hide = true, value_name = "D", aliases = ["expires-at"])]
+    expires_in: Option<String>,
+    /// Taken only to say why not
+    #[arg(long, hide = true)]
+    no_expiry: bool,
+}
+
+/// Updates a key and tells what changed.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    if args.expires_in.is_some() || args.no_expiry {
+        return Err(Error::usage("a key's expiry is set at creation and never edited afterwards")
+            .cause("a life that can be lengthened later is no limit")
+            .hint("keyward rotate KEY --renew   starts the original lifetime again, with a new secret")
+            .hint("keyward create NAME --expires-in D   makes a key with another lifetime"));
+    }
+    let updated = cx.backend()?.update(&cx.operation(), request(args)?)?;
+    if updated.changes.is_empty() {
+        cx.note(&format!("already so: {} ({})", updated.key.name, updated.key.id));
+    }
+    let verb = if cx.global.dry_run { "would change" } else { "changed" };
+    for change in &updated.changes {
+        cx.note(&format!("{verb} {}: {} -> {}", change.field, brief(&change.from), brief(&change.to)));
+    }
+    cx.item_if_asked("keyward.key/v1", "key", json!(updated.key), columns::KEY)?;
+    Ok(Exit::Ok.code())
+}
+
+fn request(args: Args) -> Result<Update> {
+    let clearable = |text: Option<String>| text.map(|text| Some(text).filter(|text| !text.is_empty()));
+    let update = Update {
+        key: args.key.key,
+        environment: args.key.env,
+        name: args.name,
+        owner: clearable(args.owner),
+        description: clearable(args.description),
+        add_scopes: values::sorted(args.add_scope),
+        remove_scopes: values::sorted(args.remove_scope),
+        rate_limit: args.rate_limit.map(|limit| limit.0),
+        add_ips: values::allowlist(&args.add_ip)?,
+        remove_ips: values::allowlist(&args.remove_ip)?,
+        set_labels: args.label,
+        unset_labels: args.unset_label,
+        rotate_every: args.rotate_every.map(|every| every.0),
+        overlap: args.overlap.map(|overlap| overlap.0),
+    };
+    let nothing = Update {
+        name: None,
+        owner: None,
+        description: None,
+        add_scopes: Vec::new(),
+        remove_scopes: Vec::new(),
+        rate_limit: None,
+        add_ips: values::allowlist(&[])?,
+        remove_ips: values::allowlist(&[])?,
+        set_labels: Vec::new(),
+        unset_labels: Vec::new(),
+        rotate_every: None,
+        overlap: None,
+        ..update.clone()
+    };
+    if update == nothing {
+        return Err(Error::usage("nothing to change was given").hint("keyward update --help"));
+    }
+    Ok(update)
+}
+
+fn brief(value: &Value) -> String {
+    match value {
+        Value::Null => "(none)".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

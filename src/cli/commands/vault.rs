@@ -1,0 +1,221 @@
+//! `vault`: looking after the vault itself: status, slots, passphrase, re-keying, backup, recovery.
+
+use crate::{
+    backend::{NewSlot, NewSlotSecret, RecoveryCode, SlotView},
+    cli::{columns, context::Ctx, exit::Exit, input::Source, prompt},
+    domain::SlotRole,
+    ops::{Error, Result},
+    output::Report,
+};
+use serde_json::json;
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// Look after the vault itself
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  keyward vault status\n  keyward vault slots add --passphrase\n  \
+    keyward vault backup /mnt/backup/keystore.db")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show where the vault is and what is in it
+    #[command(after_help = "Example:\n  keyward vault status -o json")]
+    Status,
+    /// The slots that open the vault
+    #[command(after_help = "Example:\n  keyward vault slots list")]
+    Slots {
+        #[command(subcommand)]
+        command: Slots,
+    },
+    /// Set or change the passphrase; the old one stops when the new one is proven
+    #[command(after_help = "Example:\n  keyward vault passphrase")]
+    Passphrase(NewPassphrase),
+    /// Replace the vault's keys and seal everything anew
+    #[command(after_help = "Example:\n  keyward vault rekey --reason 'a laptop was lost'")]
+    Rekey {
+        /// Drop the slots whose secret is not at hand
+        #[arg(long)]
+        drop_slots: bool,
+    },
+    /// Write a consistent copy of the keystore to a new file
+    #[command(after_help = "Example:\n  keyward vault backup /mnt/backup/keystore.db")]
+    Backup {
+        /// The new file
+        #[arg(value_hint = clap::ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Print a recovery code, once, and add the slot that it opens
+    #[command(after_help = "Example:\n  keyward vault recovery | lp")]
+    Recovery,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Slots {
+    /// List the slots
+    #[command(after_help = "Example:\n  keyward vault slots list")]
+    List,
+    /// Add a slot
+    #[command(after_help = "Examples:\n  keyward vault slots add --passphrase --role support --label helpdesk\n  \
+        keyward vault slots add --device-file /media/key/keyward.key")]
+    Add(Add),
+    /// Remove a slot; the last admin slot stays
+    #[command(after_help = "Example:\n  keyward vault slots remove slot_0123456789abcdef")]
+    Remove {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// A passphrase opens it
+    #[arg(long, required_unless_present = "device_file", conflicts_with = "device_file")]
+    passphrase: bool,
+    /// A random key in this new file opens it
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    device_file: Option<PathBuf>,
+    /// What it opens: admin everything, support reading only
+    #[arg(long, default_value = "admin")]
+    role: SlotRole,
+    /// A label for people
+    #[arg(long)]
+    label: Option<String>,
+    #[command(flatten)]
+    new: NewPassphrase,
+}
+
+#[derive(Debug, clap::Args)]
+struct NewPassphrase {
+    /// A file with the new passphrase
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    new_passphrase_file: Option<PathBuf>,
+    /// An open file descriptor to read the new passphrase from
+    #[arg(long, value_name = "N", conflicts_with = "new_passphrase_file")]
+    new_passphrase_fd: Option<u32>,
+}
+
+impl NewPassphrase {
+    fn read(&self, cx: &mut Ctx) -> Result<Zeroizing<String>> {
+        match Source::of(self.new_passphrase_file.as_deref(), self.new_passphrase_fd, false) {
+            Some(source) => source.read(cx, "new passphrase"),
+            None => prompt::new_passphrase(cx, "--new-passphrase-file"),
+        }
+    }
+}
+
+/// Looks after the vault.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    match args.command {
+        Command::Status => {
+            let status = cx.backend()?.status(&cx.operation())?;
+            cx.flat("keyward.vault-status/v1", json!(status), "vault_id")?;
+        }
+        Command::Slots { command: Slots::List } => {
+            let slots = cx.backend()?.slots(&cx.operation())?;
+            list(cx, &slots)?;
+        }
+        Command::Slots { command: Slots::Add(add) } => add_slot(cx, add)?,
+        Command::Slots { command: Slots::Remove { id } } => remove_slot(cx, &id)?,
+        Command::Passphrase(new) => passphrase(cx, &new)?,
+        Command::Rekey { drop_slots } => {
+            let kept = cx.backend()?.rekey(&cx.operation(), drop_slots)?;
+            let verb = if cx.global.dry_run { "would re-key" } else { "re-keyed" };
+            cx.note(&format!("{verb}: every record sealed anew, {} slots kept", kept.len()));
+            if cx.reply_asked() {
+                list(cx, &kept)?;
+            }
+        }
+        Command::Backup { file } => backup(cx, &file)?,
+        Command::Recovery => recovery(cx)?,
+    }
+    Ok(Exit::Ok.code())
+}
+
+fn list(cx: &mut Ctx, slots: &[SlotView]) -> Result<()> {
+    let rows = slots.iter().map(|slot| json!(slot)).collect();
+    cx.list("keyward.slot-list/v1", rows, slots.len(), columns::SLOTS)
+}
+
+fn told(cx: &mut Ctx, did: &str, would: &str, slot: &SlotView) -> Result<()> {
+    let verb = if cx.global.dry_run { would } else { did };
+    cx.note(&format!("{verb} {} ({}, {})", slot.id, slot.kind, slot.role));
+    cx.item_if_asked("keyward.slot/v1", "slot", json!(slot), columns::SLOTS)
+}
+
+fn add_slot(cx: &mut Ctx, add: Add) -> Result<()> {
+    let backend = cx.backend()?;
+    let secret = match add.device_file {
+        Some(file) => NewSlotSecret::DeviceFile(file),
+        None => NewSlotSecret::Passphrase(add.new.read(cx)?),
+    };
+    let slot = backend.add_slot(&cx.operation(), NewSlot { role: add.role, label: add.label, secret })?;
+    told(cx, "added", "would add", &slot)
+}
+
+fn remove_slot(cx: &mut Ctx, id: &str) -> Result<()> {
+    let backend = cx.backend()?;
+    prompt::confirm(cx, &format!("Remove the slot {id}? Its secret will no longer open the vault."))?;
+    let slot = backend.remove_slot(&cx.operation(), id)?;
+    told(cx, "removed", "would remove", &slot)?;
+    cx.note("older copies of the keystore still open with it; `keyward vault rekey` makes new keys");
+    Ok(())
+}
+
+/// The new slot first, proven by the backend; only then does the old one go.
+fn passphrase(cx: &mut Ctx, new: &NewPassphrase) -> Result<()> {
+    let backend = cx.backend()?;
+    let slots = backend.slots(&cx.operation())?;
+    let admins: Vec<&SlotView> =
+        slots.iter().filter(|slot| slot.kind == "passphrase" && slot.role == "admin").collect();
+    let old = match admins.as_slice() {
+        [] => None,
+        [one] => Some(*one),
+        several => Some(*several.iter().find(|slot| slot.in_use).ok_or_else(|| {
+            Error::conflict("ambiguous", format!("{} passphrases open the vault", several.len())).hint(
+                "open it with the one to change: add --passphrase-file, or use keyward vault slots add and remove",
+            )
+        })?),
+    };
+    let secret = NewSlotSecret::Passphrase(new.read(cx)?);
+    let label = old.and_then(|slot| slot.label.clone());
+    let slot = backend.add_slot(&cx.operation(), NewSlot { role: SlotRole::Admin, label, secret })?;
+    if let Some(old) = old {
+        backend.remove_slot(&cx.operation(), &old.id)?;
+        cx.note("the old passphrase still opens older copies of the keystore; `keyward vault rekey` makes new keys");
+    }
+    told(cx, "the passphrase is set:", "would set the passphrase:", &slot)
+}
+
+fn backup(cx: &mut Ctx, file: &std::path::Path) -> Result<()> {
+    let epoch = cx.backend()?.backup(&cx.operation(), file)?;
+    let verb = if cx.global.dry_run { "would write" } else { "wrote" };
+    cx.note(&format!("{verb} {} (epoch {epoch}); it opens with the same slots", file.display()));
+    if !cx.reply_asked() {
+        return Ok(());
+    }
+    cx.flat("keyward.backup/v1", json!({ "file": file, "epoch": epoch }), "file")
+}
+
+fn recovery(cx: &mut Ctx) -> Result<()> {
+    cx.refuse_secret_in_ci()?;
+    cx.preflight_secret()?;
+    let backend = cx.backend()?;
+    let code = RecoveryCode::generate(&mut rand::rng());
+    let shown = code.display();
+    let new = NewSlot { role: SlotRole::Admin, label: None, secret: NewSlotSecret::Recovery(code) };
+    let slot = backend.add_slot(&cx.operation(), new)?;
+    if cx.global.dry_run {
+        return told(cx, "added", "would add", &slot);
+    }
+    let id = slot.id.clone();
+    let report =
+        Report::item("keyward.slot/v1", "slot", json!(slot), Some(("secret", shown))).with_columns(columns::SLOTS);
+    cx.emit(&report)
+        .map_err(|error| error.hint(format!("keyward vault slots remove {id}   the code was not shown")))?;
+    cx.note("keep the code on paper; in a file with mode 600 it opens the vault: --key-file FILE");
+    Ok(())
+}

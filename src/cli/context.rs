@@ -1,0 +1,204 @@
+//! What a command works with: the settings, the streams, and the vault, opened when it is first asked for.
+//!
+//! A command that needs a vault where there is none makes one with a device slot, and says so on stderr.
+
+use super::{args::Global, input::Source, prompt};
+use crate::{
+    backend::{Backend, Dirs, InitOptions, Initialised, LocalVault, Unlock},
+    config::{self, ConfigFile, Env},
+    domain::Time,
+    ops::{Context, Error, Result},
+    output::{Emitter, Options, Streams},
+};
+use chrono::{SubsecRound, Utc};
+use std::{rc::Rc, str::FromStr};
+use zeroize::Zeroizing;
+
+/// One invocation.
+pub(crate) struct Ctx {
+    /// The global options, with the environment and the configuration file filled in.
+    pub(super) global: Global,
+    /// The environment.
+    pub(super) env: Env,
+    /// Where output goes to, and how.
+    pub(super) out: Emitter,
+    /// When the invocation began, in whole seconds.
+    pub(super) now: Time,
+    backend: Option<Rc<dyn Backend>>,
+}
+
+impl Ctx {
+    /// Fills the options in from the environment and the configuration file. The streams come back with an error,
+    /// so that it can be told.
+    ///
+    /// # Errors
+    /// `Usage` for a value that no option takes.
+    pub(super) fn new(mut global: Global, env: Env, streams: Streams) -> Result<Self, Box<(Error, Streams)>> {
+        if let Err(error) = fill_in(&mut global, &env) {
+            return Err(Box::new((error, streams)));
+        }
+        let now = Utc::now().trunc_subsecs(0);
+        let options = Options {
+            format: global.output.unwrap_or_default(),
+            field: global.field.clone(),
+            columns: global.columns.clone(),
+            time: global.time,
+            quiet: global.quiet,
+            color: super::color(&global, &env),
+            now,
+        };
+        Ok(Self { global, env, out: Emitter::new(streams, options), now, backend: None })
+    }
+
+    /// Whether a person is there to be asked.
+    pub(super) fn can_prompt(&self) -> bool {
+        !self.global.no_input
+            && !self.env.switch("CI")
+            && self.out.streams.stdin_terminal
+            && self.out.streams.stderr_terminal
+    }
+
+    /// The circumstances every use case is given.
+    pub(super) fn operation(&self) -> Context {
+        Context {
+            now: self.now,
+            actor: config::actor(&self.env),
+            source: "cli".to_owned(),
+            reason: self.global.reason.clone(),
+            ticket: self.global.ticket.clone(),
+            workspace: self.global.workspace.clone().unwrap_or_else(|| "default".to_owned()),
+            read_only: self.global.read_only,
+            dry_run: self.global.dry_run,
+        }
+    }
+
+    /// Where the files are.
+    ///
+    /// # Errors
+    /// `Failure` when the user has no home directory.
+    pub(super) fn dirs(&self) -> Result<Dirs> {
+        config::dirs(self.global.vault.clone())
+    }
+
+    /// The local vault, which may not exist yet.
+    ///
+    /// # Errors
+    /// `Failure` when the user has no home directory.
+    pub(super) fn vault(&self) -> Result<LocalVault> {
+        Ok(LocalVault::locate(self.dirs()?))
+    }
+
+    /// The opened vault; made first where there is none.
+    ///
+    /// # Errors
+    /// `Locked` when nothing opens it.
+    pub(super) fn backend(&mut self) -> Result<Rc<dyn Backend>> {
+        if let Some(backend) = &self.backend {
+            return Ok(Rc::clone(backend));
+        }
+        let vault = self.vault()?;
+        if !vault.exists() {
+            self.make_vault(&vault)?;
+        }
+        let backend: Rc<dyn Backend> = Rc::from(self.unlock(&vault, true)?);
+        self.backend = Some(Rc::clone(&backend));
+        Ok(backend)
+    }
+
+    /// Opens the vault; with `session` also by the token of an earlier `unlock`.
+    ///
+    /// # Errors
+    /// `Locked` when nothing opens it.
+    pub(super) fn unlock(&mut self, vault: &LocalVault, session: bool) -> Result<Box<dyn Backend>> {
+        let source = Source::of(self.global.passphrase_file.as_deref(), self.global.passphrase_fd, false);
+        let session = if session { self.env.text("KEYWARD_SESSION").map(Zeroizing::new) } else { None };
+        let (operation, can_prompt) = (self.operation(), self.can_prompt());
+        let (key_file, credentials_dir) = (self.global.key_file.clone(), self.env.path("CREDENTIALS_DIRECTORY"));
+        let mut ask = || match &source {
+            Some(source) => source.read(self, "passphrase").map(Some),
+            None => prompt::passphrase(can_prompt, "Passphrase of the vault"),
+        };
+        vault.unlock(&operation, Unlock { session, key_file, credentials_dir, passphrase: &mut ask })
+    }
+
+    fn make_vault(&mut self, vault: &LocalVault) -> Result<()> {
+        if self.global.read_only || self.global.dry_run {
+            let place = vault.dirs().keystore();
+            return Err(Error::not_found(format!("there is no vault at {}", place.display())).hint("keyward init"));
+        }
+        match vault.init(&self.operation(), InitOptions::default()) {
+            Ok(made) => {
+                self.announce(&made);
+                Ok(())
+            }
+            // Two first commands at once: one of them makes the vault, and both use it.
+            Err(_) if vault.exists() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says where a new vault is and what opens it.
+    pub(super) fn announce(&mut self, made: &Initialised) {
+        self.note(&format!("made a vault: {}", made.keystore.display()));
+        match &made.device_key {
+            Some(path) => {
+                self.note(&format!("it opens on this machine with: {}", path.display()));
+                self.note("hint: keyward vault slots add --passphrase   adds a passphrase; `keyward vault recovery` prints a code to keep");
+            }
+            None => {
+                self.note("hint: keyward vault recovery   prints a code to keep, for the day the passphrase is lost")
+            }
+        }
+    }
+
+    /// `CI` is set and nothing says where the secret may go: then it would end in a build log.
+    ///
+    /// # Errors
+    /// `Usage`, before anything is minted.
+    pub(super) fn refuse_secret_in_ci(&self) -> Result<()> {
+        let told = self.global.quiet || self.global.output.is_some() || self.global.field.is_some();
+        if !self.env.switch("CI") || told || self.global.dry_run {
+            return Ok(());
+        }
+        Err(Error::usage("CI is set: the secret would be printed into the build log")
+            .hint("-q prints the secret alone: SECRET=$(keyward … -q)")
+            .hint("-o json has it in the field `secret`"))
+    }
+}
+
+fn fill_in(global: &mut Global, env: &Env) -> Result<()> {
+    let file = ConfigFile::read(&config::dirs(None)?.config)?;
+    if global.output.is_none() {
+        global.output = choice("KEYWARD_OUTPUT", env, "output", file.output)?;
+    }
+    if global.time.is_none() {
+        global.time = choice("KEYWARD_TIME", env, "time", file.time)?;
+    }
+    let text = |given: &mut Option<String>, variable| *given = given.take().or_else(|| env.text(variable));
+    text(&mut global.reason, "KEYWARD_REASON");
+    text(&mut global.ticket, "KEYWARD_TICKET");
+    text(&mut global.workspace, "KEYWARD_WORKSPACE");
+    global.workspace = global.workspace.take().or(file.workspace);
+    global.vault = global.vault.take().or_else(|| env.path("KEYWARD_VAULT"));
+    global.read_only |= env.switch("KEYWARD_READ_ONLY");
+    global.no_input |= match env.text("KEYWARD_NO_INPUT") {
+        Some(_) => env.switch("KEYWARD_NO_INPUT"),
+        None => file.no_input.unwrap_or(false),
+    };
+    Ok(())
+}
+
+/// A setting from the environment or the file, which must be one of the option's words.
+fn choice<T: FromStr<Err = String>>(
+    variable: &str,
+    env: &Env,
+    setting: &str,
+    file: Option<String>,
+) -> Result<Option<T>> {
+    let (value, place) = match (env.text(variable), file) {
+        (Some(value), _) => (value, variable.to_owned()),
+        (None, Some(value)) => (value, format!("`{setting}` in config.toml")),
+        (None, None) => return Ok(None),
+    };
+    value.parse().map(Some).map_err(|expected| Error::usage(format!("{place} is not usable")).cause(expected))
+}

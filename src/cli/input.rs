@@ -1,0 +1,126 @@
+//! Secrets on their way in: from a file, a descriptor or standard input; never from an argument.
+//!
+//! Exactly one trailing newline is stripped, because editors and `echo` add one; an empty secret is refused.
+
+use super::context::Ctx;
+use crate::ops::{Error, Kind, Result};
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// No secret that keyward reads is longer.
+const LONGEST_SECRET: u64 = 64 * 1024;
+
+/// Where a secret comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A file.
+    File(PathBuf),
+    /// An open descriptor.
+    Fd(u32),
+    /// Standard input.
+    Stdin,
+}
+
+impl Source {
+    /// The one source that was given, if any.
+    pub(super) fn of(file: Option<&Path>, fd: Option<u32>, stdin: bool) -> Option<Self> {
+        match (file, fd, stdin) {
+            (Some(file), _, _) if file == Path::new("-") => Some(Self::Stdin),
+            (Some(file), _, _) => Some(Self::File(file.to_owned())),
+            (None, Some(fd), _) => Some(Self::Fd(fd)),
+            (None, None, true) => Some(Self::Stdin),
+            (None, None, false) => None,
+        }
+    }
+
+    /// Reads the secret.
+    ///
+    /// # Errors
+    /// `Usage` when it cannot be read, is empty, too long or no text.
+    pub(super) fn read(&self, cx: &mut Ctx, what: &str) -> Result<Zeroizing<String>> {
+        let (bytes, place) = match self {
+            Self::File(path) => (limited(File::open(path)), path.display().to_string()),
+            Self::Fd(fd) => (limited(File::open(format!("/dev/fd/{fd}"))), format!("descriptor {fd}")),
+            Self::Stdin => (limited(Ok(&mut *cx.out.streams.stdin)), "standard input".to_owned()),
+        };
+        let refused = |why: String| Error::new(Kind::Usage, "input", format!("no {what} from {place}")).cause(why);
+        let mut bytes = bytes.map_err(|error| refused(error.to_string()))?;
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+            if bytes.last() == Some(&b'\r') {
+                bytes.pop();
+            }
+        }
+        if bytes.is_empty() {
+            return Err(refused("it is empty".to_owned()));
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|_| refused("it is not text".to_owned()))?;
+        Ok(Zeroizing::new(text.to_owned()))
+    }
+}
+
+/// Reads with the buffer allocated once, so that no copy of a secret stays behind in freed memory.
+fn limited(source: std::io::Result<impl Read>) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let capacity = usize::try_from(LONGEST_SECRET + 1).unwrap_or(usize::MAX);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+    source?.take(LONGEST_SECRET + 1).read_to_end(&mut bytes)?;
+    if bytes.len() == capacity {
+        return Err(std::io::Error::other("it is longer than 64 KiB"));
+    }
+    Ok(bytes)
+}
+
+/// Refuses a command line that carries a token: it would stand in the shell's history and in the process list.
+/// The token is not repeated in the error, and neither is one that was cut or mistyped.
+pub(super) fn refuse_tokens(args: &[impl AsRef<OsStr>]) -> Result<()> {
+    let carried = args
+        .iter()
+        .skip(1)
+        .filter_map(|arg| arg.as_ref().to_str())
+        .any(|arg| arg.split(['=', ',']).chain(arg.strip_prefix("-o")).any(looks_like_token));
+    if !carried {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Usage, "secret_argument", "an argument is a secret: it now stands in the shell's history")
+        .cause("secrets are read from a file, a descriptor or standard input only")
+        .hint("keyward verify -  (and paste it, or pipe it in)")
+        .hint("rotate the key if others can read that history: keyward rotate KEY --now"))
+}
+
+fn looks_like_token(text: &str) -> bool {
+    let mut parts = text.trim().splitn(3, '_');
+    let (Some(brand), Some(environment), Some(rest)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    !brand.is_empty()
+        && brand.len() <= 12
+        && brand.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && matches!(environment, "prod" | "stg" | "dev")
+        && rest.len() >= 32
+        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_in_the_arguments_is_refused_and_not_repeated() {
+        let token = format!("kw_prod_{}_{}", "a".repeat(16), "B".repeat(49));
+        for arg in [token.clone(), format!("--name={token}"), token[..60].to_owned(), format!(" {token}\n")] {
+            let error = refuse_tokens(&["keyward".to_owned(), "show".to_owned(), arg]).unwrap_err();
+            assert_eq!(error.kind, Kind::Usage);
+            assert!(!format!("{error:?}").contains("aaaaaaaa"));
+        }
+    }
+
+    #[test]
+    fn names_and_ids_are_not_taken_for_tokens() {
+        for arg in ["billing_prod_eu", "key_0123456789abcdef", "kw_prod_short", "a_b_c", "--label=team=x"] {
+            assert!(refuse_tokens(&["keyward", arg]).is_ok(), "{arg}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The keys a command is told to act on, and the loop over several of them.
+
+use super::{context::Ctx, exit::Exit, values};
+use crate::{
+    domain::{Environment, KeyRef},
+    ops::Result,
+};
+
+/// One or several keys.
+#[derive(Debug, clap::Args)]
+pub(super) struct KeyOperands {
+    /// An id, an exact name, or the first 8 or more characters of an id
+    #[arg(value_name = "KEY", required = true, value_parser = values::key_ref, add = values::keys())]
+    pub(super) keys: Vec<KeyRef>,
+    /// Decides between keys of one name
+    #[arg(long, value_name = "ENV", add = values::environments())]
+    pub(super) env: Option<Environment>,
+}
+
+/// One key.
+#[derive(Debug, clap::Args)]
+pub(super) struct KeyOperand {
+    /// An id, an exact name, or the first 8 or more characters of an id
+    #[arg(value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
+    pub(super) key: KeyRef,
+    /// Decides between keys of one name
+    #[arg(long, value_name = "ENV", add = values::environments())]
+    pub(super) env: Option<Environment>,
+}
+
+/// Acts on every key in turn. A single failure is the command's own; among several, each is told in its place, and the
+/// rest goes on.
+pub(super) fn each<T>(
+    cx: &mut Ctx,
+    keys: &[KeyRef],
+    mut act: impl FnMut(&mut Ctx, &KeyRef) -> Result<T>,
+) -> Result<(Vec<T>, u8)> {
+    let (mut done, mut failures) = (Vec::new(), Vec::new());
+    for key in keys {
+        match act(cx, key) {
+            Ok(value) => done.push(value),
+            Err(error) if keys.len() == 1 => return Err(error),
+            Err(error) => {
+                cx.error(&error);
+                failures.push(error);
+            }
+        }
+    }
+    // Nothing at all worked, and always for the same kind of reason: then that is the reason.
+    let code = match failures.first() {
+        None => Exit::Ok,
+        Some(first) if done.is_empty() && failures.iter().all(|error| error.kind == first.kind) => first.kind.into(),
+        Some(_) => Exit::Partial,
+    };
+    Ok((done, code.code()))
+}

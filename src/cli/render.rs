@@ -1,0 +1,160 @@
+//! What commands say: replies on stdout through the output room, talk on stderr.
+//!
+//! A change says in one line on stderr what it did; its reply stands on stdout when a format, a field or `-q` asks for it.
+
+use super::{context::Ctx, exit::Exit};
+use crate::{
+    domain::PlainToken,
+    ops::{Error, Kind, Result},
+    output::{Column, EmitError, Emitter, ErrorReport, Format, Page, Report},
+};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+impl Ctx {
+    /// The output format.
+    pub(super) fn format(&self) -> Format {
+        self.out.options.format
+    }
+
+    /// Writes a reply.
+    pub(super) fn emit(&mut self, report: &Report) -> Result<()> {
+        self.out.emit(report).map_err(unwritten)
+    }
+
+    /// Writes the replies of a command on several keys.
+    pub(super) fn emit_batch(&mut self, schema: &'static str, reports: &[Report]) -> Result<()> {
+        self.out.emit_batch(schema, reports).map_err(unwritten)
+    }
+
+    /// Writes the replies of a bulk creation: a line each, unless one document or bare secrets are asked for.
+    pub(super) fn emit_lines(&mut self, schema: &'static str, reports: &[Report]) -> Result<()> {
+        let format = self.out.options.format;
+        if matches!(format, Format::Table | Format::Wide) && !self.out.options.quiet {
+            self.out.options.format = Format::Jsonl;
+        }
+        let written = self.emit_batch(schema, reports);
+        self.out.options.format = format;
+        written
+    }
+
+    /// Writes a list.
+    pub(super) fn list(
+        &mut self,
+        schema: &'static str,
+        rows: Vec<Value>,
+        total: usize,
+        columns: &[Column],
+    ) -> Result<()> {
+        let page = Page { returned: rows.len(), total, truncated: rows.len() < total };
+        let name = columns.first().map_or("name", |column| column.path);
+        self.emit(&Report::list(schema, rows, page, columns, name))
+    }
+
+    /// Writes one thing.
+    pub(super) fn item(
+        &mut self,
+        schema: &'static str,
+        name: &'static str,
+        value: Value,
+        columns: &[Column],
+    ) -> Result<()> {
+        self.emit(&Report::item(schema, name, value, None).with_columns(columns))
+    }
+
+    /// Writes one thing whose fields stand beside the schema.
+    pub(super) fn flat(&mut self, schema: &'static str, value: Value, named_by: &'static str) -> Result<()> {
+        self.emit(&Report::flat(schema, value).named_by(named_by))
+    }
+
+    /// Whether something asks for the reply of a change.
+    pub(super) fn reply_asked(&self) -> bool {
+        let options = &self.out.options;
+        options.quiet || options.field.is_some() || !matches!(options.format, Format::Table | Format::Wide)
+    }
+
+    /// Writes the reply of a change, if something asks for it.
+    pub(super) fn item_if_asked(
+        &mut self,
+        schema: &'static str,
+        name: &'static str,
+        value: Value,
+        columns: &[Column],
+    ) -> Result<()> {
+        if self.reply_asked() { self.item(schema, name, value, columns) } else { Ok(()) }
+    }
+
+    /// The reply of create and rotate, with the secret beside the key.
+    pub(super) fn minted(key: Value, secret: Option<&PlainToken>) -> Report {
+        let secret = secret.map(|token| ("secret", Zeroizing::new(token.expose_plaintext().to_owned())));
+        Report::item("keyward.key/v1", "key", key, secret).with_columns(super::columns::KEY).named_by("id")
+    }
+
+    /// Refuses to mint what could not be printed.
+    ///
+    /// # Errors
+    /// `Usage` when the format has no place for a secret, or stdout is closed or full.
+    pub(super) fn preflight_secret(&self) -> Result<()> {
+        if self.global.dry_run {
+            return Ok(());
+        }
+        self.out.check_secret_output().map_err(|error| match error {
+            EmitError::Stdout(problem) => {
+                Error::new(Kind::Usage, "stdout", "the secret could not be printed, and nothing was minted")
+                    .cause(problem.to_string())
+                    .hint("send stdout to a place that keeps it")
+            }
+            other => unwritten(other),
+        })
+    }
+
+    /// Writes bytes as they are.
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.raw(bytes).map_err(unwritten)
+    }
+
+    /// Says something on stderr.
+    pub(super) fn note(&mut self, text: &str) {
+        self.out.note(text);
+    }
+
+    /// Tells an error and goes on.
+    pub(super) fn error(&mut self, error: &Error) {
+        self.out.emit_error(&told(error));
+    }
+
+    /// The emitter, for what only some commands need.
+    pub(super) fn emitter(&mut self) -> &mut Emitter {
+        &mut self.out
+    }
+}
+
+/// An error as it is told.
+pub(super) fn told(error: &Error) -> ErrorReport {
+    ErrorReport {
+        message: error.message.clone(),
+        causes: error.causes.clone(),
+        hints: error.hints.clone(),
+        code: error.kind.name(),
+        reason: error.reason,
+        exit: Exit::from(error.kind).code(),
+        retryable: error.kind.retryable(),
+    }
+}
+
+/// Why a reply was not written, as an error of the command.
+fn unwritten(error: EmitError) -> Error {
+    match error {
+        EmitError::Usage { message, valid } => {
+            let error = Error::usage(message);
+            if valid.is_empty() { error } else { error.hint(format!("valid: {}", valid.join(", "))) }
+        }
+        EmitError::Stdout(problem) => Error::new(Kind::Unavailable, "stdout", problem.to_string()),
+        EmitError::Write(cause) => {
+            Error::new(Kind::Unavailable, "stdout", "cannot write to stdout").cause(cause.to_string())
+        }
+        EmitError::Render(cause) => {
+            Error::new(Kind::Internal, "render", "cannot render the reply").cause(cause.to_string())
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Values on the command line: each parsed once, at the edge, into a type that cannot be wrong.
+
+use super::candidates;
+use crate::{
+    domain::{Allowlist, Environment, KeyRef, ObjectName, RateLimit, Time, time},
+    ops::{Error, Result},
+};
+use chrono::TimeDelta;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use std::result::Result as Parsed;
+
+/// A rate limit, or `none` spelled out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RateLimitArg(pub(super) Option<RateLimit>);
+
+/// A number, or `none` spelled out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CapArg(pub(super) Option<u32>);
+
+/// A duration, or `none` spelled out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DurationArg(pub(super) Option<TimeDelta>);
+
+pub(super) fn duration(text: &str) -> Parsed<TimeDelta, String> {
+    time::parse_duration(text)
+}
+
+pub(super) fn duration_or_none(text: &str) -> Parsed<DurationArg, String> {
+    if text == "none" { Ok(DurationArg(None)) } else { duration(text).map(|duration| DurationArg(Some(duration))) }
+}
+
+pub(super) fn time(text: &str) -> Parsed<Time, String> {
+    time::parse_time(text)
+}
+
+pub(super) fn rate_limit(text: &str) -> Parsed<RateLimitArg, String> {
+    RateLimit::parse_or_none(text).map(RateLimitArg)
+}
+
+pub(super) fn cap(text: &str) -> Parsed<CapArg, String> {
+    if text == "none" {
+        return Ok(CapArg(None));
+    }
+    text.parse().map(|number| CapArg(Some(number))).map_err(|_| "expected a number, or none".to_owned())
+}
+
+pub(super) fn name(text: &str) -> Parsed<String, String> {
+    text.parse::<ObjectName>().map(ObjectName::into_string)
+}
+
+pub(super) fn key_ref(text: &str) -> Parsed<KeyRef, String> {
+    text.parse::<KeyRef>().map_err(|error| error.to_string())
+}
+
+pub(super) fn label(text: &str) -> Parsed<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected key=value".to_owned()),
+    }
+}
+
+pub(super) fn label_filter(text: &str) -> Parsed<(String, Option<String>), String> {
+    match text.split_once('=') {
+        _ if text.is_empty() || text.starts_with('=') => Err("expected key or key=value".to_owned()),
+        Some((key, value)) => Ok((key.to_owned(), Some(value.to_owned()))),
+        None => Ok((text.to_owned(), None)),
+    }
+}
+
+/// An allowlist, with the bad entry named by the error.
+pub(super) fn allowlist(entries: &[String]) -> Result<Allowlist> {
+    Allowlist::parse(entries).map_err(Error::usage)
+}
+
+/// Sorted, each once.
+pub(super) fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort();
+    values.dedup();
+    values
+}
+
+/// Completes environments.
+pub(super) fn environments() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| Environment::ALL.iter().map(|one| CompletionCandidate::new(one.as_str())).collect())
+}
+
+/// Completes keys.
+pub(super) fn keys() -> ArgValueCandidates {
+    ArgValueCandidates::new(candidates::keys)
+}
+
+/// Completes scopes.
+pub(super) fn scopes() -> ArgValueCandidates {
+    ArgValueCandidates::new(candidates::scopes)
+}

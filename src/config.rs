@@ -1,0 +1,141 @@
+//! Settings: a flag beats the environment, the environment beats the configuration file, the file beats the default.
+//!
+//! This is the only reader of the process environment. Everything else receives [`Env`], a snapshot, so that a test
+//! can say what the environment is. The file is `config.toml` in the configuration directory; an unknown name in it is
+//! an error, because a misspelt setting that is silently ignored is worse than none.
+
+use crate::{
+    backend::Dirs,
+    ops::{Error, Kind, Result},
+};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+/// A snapshot of the environment.
+#[derive(Clone, Default)]
+pub struct Env {
+    variables: BTreeMap<OsString, OsString>,
+}
+
+impl Env {
+    /// The environment of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self { variables: std::env::vars_os().collect() }
+    }
+
+    /// An environment made of pairs.
+    pub fn of(pairs: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>) -> Self {
+        Self { variables: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+    }
+
+    /// A variable that is set, is not empty and is text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.path(name).and_then(|value| value.into_os_string().into_string().ok())
+    }
+
+    /// A variable that is set and not empty, as a path.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.variables.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    /// A switch: set, and to neither `0`, `false` nor `no`.
+    #[must_use]
+    pub fn switch(&self, name: &str) -> bool {
+        self.text(name)
+            .is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off"))
+    }
+}
+
+/// The configuration file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// The output format.
+    pub output: Option<String>,
+    /// How times are shown.
+    pub time: Option<String>,
+    /// Never prompt.
+    pub no_input: Option<bool>,
+    /// The workspace to work in.
+    pub workspace: Option<String>,
+}
+
+impl ConfigFile {
+    /// Reads the file of a configuration directory; a missing one is an empty one.
+    ///
+    /// # Errors
+    /// `Usage` when it cannot be read or understood.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join("config.toml");
+        let refused = |cause: String| {
+            Error::new(Kind::Usage, "config_file", format!("the configuration file {} is not usable", path.display()))
+                .cause(cause)
+                .hint("it may set: output, time, no_input, workspace")
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text).map_err(|error| refused(error.message().to_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(refused(error.to_string())),
+        }
+    }
+}
+
+/// The platform's directories, and the vault directory when one is named.
+///
+/// # Errors
+/// `Failure` when the user has no home directory.
+pub fn dirs(vault: Option<PathBuf>) -> Result<Dirs> {
+    let platform = directories::ProjectDirs::from("", "", "keyward").ok_or_else(|| {
+        Error::new(Kind::Failure, "no_home", "there is no home directory to keep the vault in").hint("set HOME")
+    })?;
+    let state = platform.state_dir().unwrap_or_else(|| platform.data_local_dir()).to_owned();
+    Ok(Dirs {
+        data: vault.unwrap_or_else(|| platform.data_dir().to_owned()),
+        config: platform.config_dir().to_owned(),
+        runtime: platform.runtime_dir().map_or_else(|| state.join("run"), Path::to_owned),
+        state,
+    })
+}
+
+/// Who runs this process, as the audit trail names them: `alice@host`.
+#[must_use]
+pub fn actor(env: &Env) -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid())
+        .ok()
+        .flatten()
+        .map(|user| user.name)
+        .or_else(|| env.text("USER"))
+        .unwrap_or_else(|| format!("uid{}", nix::unistd::getuid()));
+    let host = nix::unistd::gethostname().ok().and_then(|host| host.into_string().ok());
+    format!("{user}@{}", host.unwrap_or_else(|| "localhost".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_can_be_set_to_off() {
+        let env = Env::of([("A", "1"), ("B", "0"), ("C", ""), ("D", "False"), ("E", "yes")]);
+        let on = |name| env.switch(name);
+        assert_eq!([on("A"), on("B"), on("C"), on("D"), on("E"), on("F")], [true, false, false, false, true, false]);
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(ConfigFile::read(directory.path()).unwrap(), ConfigFile::default());
+        std::fs::write(directory.path().join("config.toml"), "output = 'json'\nno_input = true\n").unwrap();
+        let file = ConfigFile::read(directory.path()).unwrap();
+        assert_eq!((file.output.as_deref(), file.no_input), (Some("json"), Some(true)));
+        std::fs::write(directory.path().join("config.toml"), "ouput = 'json'\n").unwrap();
+        assert_eq!(ConfigFile::read(directory.path()).unwrap_err().kind, Kind::Usage);
+    }
+}
