@@ -1,0 +1,71 @@
+//! Many processes at once, and processes killed at any moment: no key is half there, and the trail matches the keys.
+//!
+//! The counts are small so that the suite stays quick; `KEYWARD_STRESS=200` runs them at full size.
+
+use crate::support::Home;
+
+fn size(quick: usize) -> usize {
+    std::env::var("KEYWARD_STRESS").ok().and_then(|size| size.parse().ok()).unwrap_or(quick)
+}
+
+#[test]
+fn many_processes_create_keys_at_once() {
+    let home = Home::new();
+    home.ok(&["init"]);
+    let count = size(24);
+    let children: Vec<_> =
+        (0..count).map(|number| home.command(&["create", &format!("key-{number}")]).spawn().unwrap()).collect();
+    let mut made = 0;
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        match output.status.code() {
+            Some(0) => made += 1,
+            Some(8) => assert!(output.stdout.is_empty()),
+            other => panic!("{other:?}: {}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+    assert!(made > 0);
+    assert_eq!(home.json(&["list"])["page"]["total"], made);
+    home.ok(&["audit", "verify"]);
+}
+
+#[test]
+fn of_many_first_commands_one_makes_the_vault_and_all_use_it() {
+    let home = Home::new();
+    let children: Vec<_> =
+        (0..6).map(|number| home.command(&["create", &format!("key-{number}")]).spawn().unwrap()).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(home.json(&["list"])["page"]["total"], 6);
+    home.ok(&["audit", "verify"]);
+}
+
+#[test]
+fn a_killed_process_leaves_a_key_whole_or_not_at_all() {
+    let home = Home::new();
+    home.ok(&["create", "rotated", "--no-expiry"]);
+    for round in 0..size(12) {
+        let name = format!("key-{round}");
+        let args: Vec<&str> = match round % 3 {
+            0 => vec!["create", &name],
+            1 => vec!["rotate", "rotated", "--supersede"],
+            _ => vec!["vault", "rekey", "--yes"],
+        };
+        let mut child = home.command(&args).spawn().unwrap();
+        // Every round is killed at another moment, spread over the few milliseconds that a command takes.
+        let moment =
+            std::time::Instant::now() + std::time::Duration::from_micros(u64::try_from(round * 977 % 14_000).unwrap());
+        while std::time::Instant::now() < moment {
+            std::hint::spin_loop();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        home.ok(&["audit", "verify"]);
+        let current = home.json(&["list"])["items"].as_array().unwrap().iter().all(|key| {
+            key["secrets"].as_array().unwrap().iter().filter(|secret| secret["state"] == "current").count() == 1
+        });
+        assert!(current, "round {round}");
+    }
+}

@@ -1,0 +1,101 @@
+//! The real program in a home of its own, with nothing of the caller's environment.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+/// An empty home.
+pub(crate) struct Home {
+    dir: tempfile::TempDir,
+}
+
+/// What a user sees of one run.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The keystore file, wherever the platform's directories put it.
+    pub(crate) fn keystore(&self) -> PathBuf {
+        self.find("keystore.db").unwrap()
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
+        fn walk(dir: &Path, name: &str) -> Option<PathBuf> {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    if let Some(found) = walk(&path, name) {
+                        return Some(found);
+                    }
+                } else if path.file_name().is_some_and(|file| file == name) {
+                    return Some(path);
+                }
+            }
+            None
+        }
+        walk(self.path(), name)
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+        command.args(args).env_clear().env("HOME", self.path()).current_dir(self.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        Ran::of(self.command(args).output().unwrap())
+    }
+
+    pub(crate) fn run_with(&self, args: &[&str], stdin: &str) -> Ran {
+        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
+        // A program that refuses before it reads closes the pipe: that is its right.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        Ran::of(child.wait_with_output().unwrap())
+    }
+
+    /// Runs what must succeed; answers with standard output without its last newline.
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let ran = self.run(args);
+        assert_eq!(ran.code, Some(0), "{args:?}: {ran:?}");
+        ran.stdout.trim_end_matches('\n').to_owned()
+    }
+
+    pub(crate) fn json(&self, args: &[&str]) -> serde_json::Value {
+        let mut all = vec!["-o", "json"];
+        all.extend(args);
+        serde_json::from_str(&self.ok(&all)).unwrap()
+    }
+
+    /// The verdict on a token as JSON, and the exit code.
+    pub(crate) fn verdict(&self, token: &str, args: &[&str]) -> (serde_json::Value, Option<i32>) {
+        let mut all = vec!["-o", "json", "verify", "-"];
+        all.extend(args);
+        let ran = self.run_with(&all, &format!("{token}\n"));
+        (serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}")), ran.code)
+    }
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
