@@ -1,5 +1,12 @@
 //! The one integration binary: the rules of the house, and the real program in a hermetic home.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, helpers included"
+)]
+
 mod crash;
 mod house;
 mod lifecycle;
