@@ -73,4 +73,22 @@ mod tests {
             assert!(pages.iter().any(|(file, _)| file == name), "{name}");
         }
     }
+
+    /// After a change of the command line: `keyward man --out man`, and `keyward completions SHELL` for each.
+    #[test]
+    fn the_committed_files_are_what_the_command_line_says() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        for shell in SHELLS {
+            let file = completion_file(shell);
+            let kept = std::fs::read(root.join("completions").join(&file)).unwrap_or_default();
+            assert!(kept == completions(shell).unwrap(), "completions/{file} is stale");
+        }
+        let pages = man_pages().unwrap();
+        for (file, page) in &pages {
+            let kept = std::fs::read(root.join("man").join(file)).unwrap_or_default();
+            assert!(kept == *page, "man/{file} is stale: keyward man --out man");
+        }
+        let kept = std::fs::read_dir(root.join("man")).unwrap().count();
+        assert_eq!(kept, pages.len(), "man/ holds pages of commands that are gone");
+    }
 }

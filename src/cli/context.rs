@@ -97,10 +97,12 @@ impl Ctx {
             return Ok(Rc::clone(backend));
         }
         let vault = self.vault()?;
+        tracing::info!(keystore = %vault.dirs().keystore().display(), "opening the vault");
         if !vault.exists() {
             self.make_vault(&vault)?;
         }
         let backend: Rc<dyn Backend> = Rc::from(self.unlock(&vault, true)?);
+        tracing::info!("the vault is open");
         self.backend = Some(Rc::clone(&backend));
         Ok(backend)
     }

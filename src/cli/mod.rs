@@ -12,6 +12,7 @@ mod commands;
 mod context;
 pub mod exit;
 mod input;
+mod logs;
 mod operand;
 mod prompt;
 mod render;
@@ -49,6 +50,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: Env, streams: Streams)
         Err(error) => return unparsed(&error, &mut early(&args, &env, streams)),
     };
     let (early_format, color) = (early_format(&args, &env), color(&cli.global, &env));
+    let _log = match logs::start(&cli.global, &env) {
+        Ok(log) => log,
+        Err(error) => return fail(&mut Emitter::new(streams, options(early_format, color)), &error),
+    };
     match context::Ctx::new(cli.global, env, streams) {
         Ok(mut cx) => match cli.command.run(&mut cx) {
             Ok(code) => code,
