@@ -6,11 +6,13 @@ pub mod dirs;
 pub mod journal;
 pub mod local;
 mod maintenance;
+mod restore;
 pub mod unlock;
 
 pub use crate::vault::recovery::RecoveryCode;
 pub use dirs::Dirs;
 pub use maintenance::{NewSlot, NewSlotSecret, SlotView, VaultStatus};
+pub use restore::Restored;
 pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
 
 use crate::{

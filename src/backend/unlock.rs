@@ -175,7 +175,7 @@ impl LocalVault {
         Ok(session::end(&self.dirs.runtime, token)?)
     }
 
-    fn resolve(
+    pub(super) fn resolve(
         &self,
         cx: &Context,
         locked: &LockedStore,

@@ -4,14 +4,14 @@
 
 use super::{args::Global, input::Source, prompt};
 use crate::{
-    backend::{Backend, Dirs, InitOptions, Initialised, LocalVault, Unlock},
+    backend::{Backend, Dirs, InitOptions, Initialised, LocalVault, Restored, Unlock},
     config::{self, ConfigFile, Env},
     domain::Time,
     ops::{Context, Error, Result},
     output::{Emitter, Options, Streams},
 };
 use chrono::{SubsecRound, Utc};
-use std::{rc::Rc, str::FromStr};
+use std::{path::Path, rc::Rc, str::FromStr};
 use zeroize::Zeroizing;
 
 /// One invocation.
@@ -112,6 +112,19 @@ impl Ctx {
     /// # Errors
     /// `Locked` when nothing opens it.
     pub(super) fn unlock(&mut self, vault: &LocalVault, session: bool) -> Result<Box<dyn Backend>> {
+        self.with_sources(session, |operation, unlock| vault.unlock(operation, unlock))
+    }
+
+    /// Puts a backup back; it opens by the same sources as a vault, but not by a session.
+    ///
+    /// # Errors
+    /// See [`LocalVault::restore`].
+    pub(super) fn restore(&mut self, file: &Path, force: bool) -> Result<Restored> {
+        let vault = self.vault()?;
+        self.with_sources(false, |operation, unlock| vault.restore(operation, file, force, unlock))
+    }
+
+    fn with_sources<T>(&mut self, session: bool, open: impl FnOnce(&Context, Unlock<'_>) -> Result<T>) -> Result<T> {
         let source = Source::of(self.global.passphrase_file.as_deref(), self.global.passphrase_fd, false);
         let session = if session { self.env.text("KEYWARD_SESSION").map(Zeroizing::new) } else { None };
         let (operation, can_prompt) = (self.operation(), self.can_prompt());
@@ -120,7 +133,7 @@ impl Ctx {
             Some(source) => source.read(self, "passphrase").map(Some),
             None => prompt::passphrase(can_prompt, "Passphrase of the vault"),
         };
-        vault.unlock(&operation, Unlock { session, key_file, credentials_dir, passphrase: &mut ask })
+        open(&operation, Unlock { session, key_file, credentials_dir, passphrase: &mut ask })
     }
 
     fn make_vault(&mut self, vault: &LocalVault) -> Result<()> {

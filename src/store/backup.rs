@@ -22,21 +22,24 @@ impl Store {
         }
         let temporary = files::sibling(target, "copy");
         let file = files::create_private(&temporary)?;
-        let copied = copy_to(&self.connection, &temporary).and_then(|()| {
-            file.sync_all()?;
-            match std::fs::hard_link(&temporary, target) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::TargetExists),
-                linked => Ok(linked?),
-            }
-        });
+        let copied = Connection::open(&temporary)
+            .map_err(Error::from)
+            .and_then(|copy| copy_to(&self.connection, copy))
+            .and_then(|()| {
+                file.sync_all()?;
+                match std::fs::hard_link(&temporary, target) {
+                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::TargetExists),
+                    linked => Ok(linked?),
+                }
+            });
         std::fs::remove_file(&temporary)?;
         copied?;
         Ok(files::sync_dir_of(target)?)
     }
 }
 
-fn copy_to(source: &Connection, target: &Path) -> Result<()> {
-    let mut copy = Connection::open(target)?;
+/// Copies everything into another database, in one transaction there.
+pub(super) fn copy_to(source: &Connection, mut copy: Connection) -> Result<()> {
     {
         let backup = Backup::new(source, &mut copy)?;
         backup.run_to_completion(ALL_PAGES, Duration::from_millis(50), None)?;

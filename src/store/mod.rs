@@ -13,6 +13,7 @@ mod objects;
 mod open;
 mod records;
 mod rekey;
+mod restore;
 mod rows;
 mod schema;
 mod slots;

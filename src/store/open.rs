@@ -153,6 +153,10 @@ impl LockedStore {
         &self.meta
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Its slots.
     ///
     /// # Errors

@@ -145,3 +145,29 @@ fn update_prints_what_changed_and_refuses_the_expiry() {
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("creation"), "{}", refused.stderr);
 }
+
+#[test]
+fn a_backup_is_put_back_as_a_new_incarnation() {
+    let home = Home::new();
+    let kept = home.ok(&["create", "kept"]);
+    home.ok(&["vault", "backup", "copy.db"]);
+    home.ok(&["create", "later"]);
+    let refused = home.run(&["vault", "restore", "copy.db"]);
+    assert_eq!(refused.code, Some(6), "{refused:?}");
+    assert!(refused.stderr.contains("--force"), "{}", refused.stderr);
+    home.ok(&["vault", "restore", "copy.db", "--force"]);
+    assert_eq!(home.json(&["list"])["page"]["total"], 1);
+    assert_eq!(home.verdict(&kept, &[]).1, Some(0));
+    home.ok(&["audit", "verify"]);
+    assert!(home.ok(&["audit", "list"]).contains("vault.restore"));
+
+    std::fs::write(home.keystore(), b"this is no keystore").unwrap();
+    assert_eq!(home.run(&["list"]).code, Some(14));
+    home.ok(&["vault", "restore", "copy.db", "--force"]);
+    assert_eq!(home.verdict(&kept, &[]).1, Some(0));
+
+    std::fs::remove_file(home.keystore()).unwrap();
+    home.ok(&["vault", "restore", "copy.db"]);
+    home.ok(&["create", "after"]);
+    home.ok(&["audit", "verify"]);
+}

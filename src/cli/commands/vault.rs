@@ -48,6 +48,16 @@ enum Command {
         #[arg(value_hint = clap::ValueHint::FilePath)]
         file: PathBuf,
     },
+    /// Put a copy back in place of the keystore, as a new incarnation of the vault
+    #[command(after_help = "Example:\n  keyward vault restore /mnt/backup/keystore.db")]
+    Restore {
+        /// The copy
+        #[arg(value_hint = clap::ValueHint::FilePath)]
+        file: PathBuf,
+        /// Also replace a keystore that is newer or does not open
+        #[arg(long)]
+        force: bool,
+    },
     /// Print a recovery code, once, and add the slot that it opens
     #[command(after_help = "Example:\n  keyward vault recovery | lp")]
     Recovery,
@@ -130,6 +140,16 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             }
         }
         Command::Backup { file } => backup(cx, &file)?,
+        Command::Restore { file, force } => {
+            let restored = cx.restore(&file, force)?;
+            let verb = if cx.global.dry_run { "would restore" } else { "restored" };
+            cx.note(&format!(
+                "{verb} {} keys and {} events: {}",
+                restored.keys,
+                restored.events,
+                restored.keystore.display()
+            ));
+        }
         Command::Recovery => recovery(cx)?,
     }
     Ok(Exit::Ok.code())
