@@ -64,6 +64,8 @@ pub struct Unlock<'a> {
     pub key_file: Option<PathBuf>,
     /// A directory of credentials, as systemd's `LoadCredential` makes it.
     pub credentials_dir: Option<PathBuf>,
+    /// A passphrase was named by the caller: it is used before anything that is merely found.
+    pub passphrase_named: bool,
     /// Asks for a passphrase, when everything else fails.
     pub passphrase: &'a mut AskPassphrase<'a>,
 }
@@ -190,6 +192,11 @@ impl LocalVault {
         if let Some(path) = &unlock.key_file {
             return open_with_file(&slots, path, vault_id);
         }
+        if unlock.passphrase_named
+            && let Some(passphrase) = (unlock.passphrase)()?
+        {
+            return open_with_passphrase(&slots, &passphrase, vault_id);
+        }
         let mut tried = Vec::new();
         if let Some(dir) = &unlock.credentials_dir {
             let path = dir.join(CREDENTIAL);
@@ -210,8 +217,7 @@ impl LocalVault {
         }
         if slots.iter().any(|slot| slot.kind == SlotKind::Passphrase) {
             if let Some(passphrase) = (unlock.passphrase)()? {
-                let secret = SlotSecret::from_passphrase(&passphrase);
-                return open_any(&slots, SlotKind::Passphrase, secret, vault_id).map_err(passphrase_error);
+                return open_with_passphrase(&slots, &passphrase, vault_id);
             }
             tried.push("a passphrase (none was given, and there is no terminal to ask on)".to_owned());
         }
@@ -237,6 +243,10 @@ fn open_any(
         }
     }
     Err(last)
+}
+
+fn open_with_passphrase(slots: &[Slot], passphrase: &str, vault_id: &str) -> Result<(Capabilities, OpenedBy)> {
+    open_any(slots, SlotKind::Passphrase, SlotSecret::from_passphrase(passphrase), vault_id).map_err(passphrase_error)
 }
 
 /// A key file holds a device key or a recovery code; which of them shows in its text.

@@ -129,11 +129,12 @@ impl Ctx {
         let session = if session { self.env.text("KEYWARD_SESSION").map(Zeroizing::new) } else { None };
         let (operation, can_prompt) = (self.operation(), self.can_prompt());
         let (key_file, credentials_dir) = (self.global.key_file.clone(), self.env.path("CREDENTIALS_DIRECTORY"));
+        let named = source.is_some();
         let mut ask = || match &source {
             Some(source) => source.read(self, "passphrase").map(Some),
             None => prompt::passphrase(can_prompt, "Passphrase of the vault"),
         };
-        open(&operation, Unlock { session, key_file, credentials_dir, passphrase: &mut ask })
+        open(&operation, Unlock { session, key_file, credentials_dir, passphrase_named: named, passphrase: &mut ask })
     }
 
     fn make_vault(&mut self, vault: &LocalVault) -> Result<()> {

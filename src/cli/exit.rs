@@ -82,6 +82,7 @@ impl From<Kind> for Exit {
             Kind::Busy => Self::Busy,
             Kind::Unavailable => Self::Unavailable,
             Kind::Partial => Self::Partial,
+            Kind::Undelivered => Self::Undelivered,
             Kind::Integrity => Self::Integrity,
             Kind::Internal => Self::Internal,
         }

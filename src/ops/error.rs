@@ -27,6 +27,8 @@ pub enum Kind {
     Unavailable,
     /// Some of a bulk action failed.
     Partial,
+    /// A secret was minted and did not reach its place.
+    Undelivered,
     /// An audit chain, record or file check failed.
     Integrity,
     /// A bug in keyward.
@@ -48,6 +50,7 @@ impl Kind {
             Self::Busy => "BUSY",
             Self::Unavailable => "UNAVAILABLE",
             Self::Partial => "PARTIAL",
+            Self::Undelivered => "UNDELIVERED",
             Self::Integrity => "INTEGRITY",
             Self::Internal => "INTERNAL",
         }

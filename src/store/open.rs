@@ -136,14 +136,6 @@ impl Store {
     pub fn truncate_log(&self) -> Result<()> {
         Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
-
-    pub(super) fn check_pin(&self, head: &Head) -> Result<()> {
-        let Some(pin) = self.pins.load(&self.meta.vault_id)? else { return Ok(()) };
-        if (head.incarnation, head.epoch) < (pin.incarnation, pin.epoch) {
-            return Err(Error::RolledBack { seen: pin.epoch, found: head.epoch });
-        }
-        Ok(())
-    }
 }
 
 impl LockedStore {

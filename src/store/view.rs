@@ -1,7 +1,7 @@
 //! A consistent view of the keystore: one read transaction with its checked head.
 
 use super::{
-    error::Result,
+    error::{Error, Result},
     head::{Head, Sums},
     open::{Meta, Store},
 };
@@ -22,8 +22,12 @@ pub struct View<'s> {
 impl<'s> View<'s> {
     /// Reads and checks the head inside the transaction that has just begun.
     pub(super) fn of(store: &'s Store, now: Time) -> Result<Self> {
+        // First the pin, then the head: read the other way round, a commit in between would look like a rollback.
+        let pin = store.pins.load(&store.meta.vault_id)?;
         let head = Head::read(&store.connection, &store.caps)?;
-        store.check_pin(&head)?;
+        if let Some(pin) = pin.filter(|pin| (head.incarnation, head.epoch) < (pin.incarnation, pin.epoch)) {
+            return Err(Error::RolledBack { seen: pin.epoch, found: head.epoch });
+        }
         let sums = head.sums(&store.caps)?;
         Ok(Self { connection: &store.connection, caps: &store.caps, meta: &store.meta, now, head, sums })
     }

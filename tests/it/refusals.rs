@@ -102,3 +102,21 @@ fn a_bulk_file_with_a_bad_line_writes_nothing_and_names_the_line() {
     assert_eq!(home.json(&["list"])["page"]["total"], 501);
     assert_eq!(std::fs::read_to_string(home.path().join("secrets.jsonl")).unwrap().lines().count(), 500);
 }
+
+#[test]
+fn a_named_passphrase_is_used_before_the_device_key_that_is_found() {
+    let home = Home::new();
+    home.ok(&["init"]);
+    std::fs::write(home.path().join("right"), "correct horse battery\n").unwrap();
+    std::fs::write(home.path().join("wrong"), "incorrect horse\n").unwrap();
+    home.ok(&["vault", "slots", "add", "--passphrase", "--new-passphrase-file", "right", "--role", "support"]);
+    home.ok(&["--passphrase-file", "right", "list"]);
+    let refused = home.run(&["--passphrase-file", "right", "create", "k"]);
+    assert_eq!(refused.code, Some(5), "{refused:?}");
+    let wrong = home.run(&["--passphrase-file", "wrong", "list"]);
+    assert_eq!(wrong.code, Some(7), "{wrong:?}");
+    let trail = home.json(&["audit", "list"]);
+    let told: Vec<_> = trail["items"].as_array().unwrap().iter().map(|e| (&e["action"], &e["outcome"])).collect();
+    assert!(told.contains(&(&"key.create".into(), &"refused".into())), "{told:?}");
+    assert!(told.contains(&(&"vault.unlock".into(), &"failed".into())), "{told:?}");
+}

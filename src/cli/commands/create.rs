@@ -3,7 +3,7 @@
 use crate::{
     cli::{bulk, context::Ctx, exit::Exit, values},
     domain::{Environment, Expiry, Scope, Time},
-    ops::{Create, Error, Result},
+    ops::{Create, Error, Kind, Result},
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -106,9 +106,14 @@ fn one(cx: &mut Ctx, request: Create) -> Result<u8> {
 
 /// The key is there and its secret is lost: says which, and the way out.
 pub(crate) fn lost(error: Error, id: &str, name: &str) -> Error {
-    Error { message: format!("the secret of {id} ({name}) was minted, and could not be printed"), ..error.clone() }
-        .cause(error.message)
-        .hint(format!("keyward rotate {id} --now   (a new secret; the lost one stops)"))
+    Error {
+        kind: Kind::Undelivered,
+        reason: "undelivered",
+        message: format!("the secret of {id} ({name}) was minted, and could not be printed"),
+        ..error.clone()
+    }
+    .cause(error.message)
+    .hint(format!("keyward rotate {id} --now   (a new secret; the lost one stops)"))
 }
 
 fn request(args: Args) -> Result<Create> {
