@@ -3,6 +3,7 @@
 //! The counts are small so that the suite stays quick; `KEYWARD_STRESS=200` runs them at full size.
 
 use crate::support::Home;
+use std::time::Instant;
 
 fn size(quick: usize) -> usize {
     std::env::var("KEYWARD_STRESS").ok().and_then(|size| size.parse().ok()).unwrap_or(quick)
@@ -46,6 +47,9 @@ fn of_many_first_commands_one_makes_the_vault_and_all_use_it() {
 fn a_killed_process_leaves_a_key_whole_or_not_at_all() {
     let home = Home::new();
     home.ok(&["create", "rotated", "--no-expiry"]);
+    let begun = Instant::now();
+    home.ok(&["rotate", "rotated"]);
+    let whole = begun.elapsed();
     for round in 0..size(12) {
         let name = format!("key-{round}");
         let args: Vec<&str> = match round % 3 {
@@ -54,10 +58,10 @@ fn a_killed_process_leaves_a_key_whole_or_not_at_all() {
             _ => vec!["vault", "rekey", "--yes"],
         };
         let mut child = home.command(&args).spawn().unwrap();
-        // Every round is killed at another moment, spread over the few milliseconds that a command takes.
-        let moment =
-            std::time::Instant::now() + std::time::Duration::from_micros(u64::try_from(round * 977 % 14_000).unwrap());
-        while std::time::Instant::now() < moment {
+        // Every round is killed at another moment, spread over a little more than the time that a command takes here.
+        let part = u32::try_from(round * 377 % 1_000).unwrap();
+        let moment = Instant::now() + whole.mul_f64(1.3) * part / 1_000;
+        while Instant::now() < moment {
             std::hint::spin_loop();
         }
         child.kill().unwrap();
