@@ -73,3 +73,60 @@ fn a_killed_process_leaves_a_key_whole_or_not_at_all() {
         assert!(current, "round {round}");
     }
 }
+
+/// A small file system of its own; `None` where it cannot be mounted, which is said.
+struct SmallDisk {
+    dir: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=400k", "tmpfs"]).arg(dir.path());
+        if !mount.output().is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: a small tmpfs can be mounted by root only");
+            return None;
+        }
+        Some(Self { dir })
+    }
+
+    fn remount(&self, options: &str) {
+        let options = format!("remount,{options}");
+        let mut mount = std::process::Command::new("mount");
+        assert!(mount.args(["-o", &options]).arg(self.dir.path()).status().unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.dir.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_and_a_read_only_one_lose_nothing() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let home = Home::at(disk.dir.path());
+    let mut made = 0;
+    let full = loop {
+        let ran = home.run(&["create", &format!("key-{made}")]);
+        match ran.code {
+            Some(0) => made += 1,
+            _ => break ran,
+        }
+        assert!(made < 2_000);
+    };
+    assert_eq!(full.code, Some(9), "{full:?}");
+    assert!(full.stderr.contains("the disk is full") && full.stdout.is_empty(), "{full:?}");
+    disk.remount("size=4m");
+    assert_eq!(home.json(&["list"])["page"]["total"], made, "a key was made whose secret nobody saw");
+    home.ok(&["create", "there-is-room"]);
+    home.ok(&["audit", "verify"]);
+
+    disk.remount("ro");
+    let refused = home.run(&["create", "read-only"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(9), ""), "{refused:?}");
+    disk.remount("rw");
+    assert_eq!(home.json(&["list"])["page"]["total"], made + 1);
+}

@@ -8,7 +8,9 @@ use std::{
 
 /// An empty home.
 pub(crate) struct Home {
-    dir: tempfile::TempDir,
+    path: PathBuf,
+    /// Removed with the home, unless it lives in a directory of the test's own.
+    _dir: Option<tempfile::TempDir>,
 }
 
 /// What a user sees of one run.
@@ -21,11 +23,17 @@ pub(crate) struct Ran {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        let dir = tempfile::tempdir().unwrap();
+        Self { path: dir.path().to_owned(), _dir: Some(dir) }
+    }
+
+    /// A home in a directory that the test made.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), _dir: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.dir.path()
+        &self.path
     }
 
     /// The keystore file, wherever the platform's directories put it.
