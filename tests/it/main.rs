@@ -4,7 +4,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking, helpers included"
+    clippy::print_stderr,
+    reason = "a test fails by panicking, helpers included, and says what it skips"
 )]
 
 mod crash;
