@@ -74,7 +74,7 @@ impl StoredKey {
 }
 
 /// All that stands in the clear, so that none of it can be changed apart from what is sealed.
-fn bound(caps: &Capabilities, columns: &KeyColumns) -> Vec<u8> {
+pub(super) fn bound(caps: &Capabilities, columns: &KeyColumns) -> Vec<u8> {
     let optional = |time: Option<i64>| time.map(|time| time.to_string()).unwrap_or_default();
     seal_framed(&[
         caps.vault_id.as_bytes(),

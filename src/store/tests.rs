@@ -12,6 +12,9 @@ use rusqlite::Connection;
 use serde_json::Value;
 use std::path::PathBuf;
 
+mod attack_tests;
+mod contention_tests;
+
 struct Vault {
     dir: tempfile::TempDir,
     slot: Slot,

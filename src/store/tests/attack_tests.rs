@@ -1,0 +1,223 @@
+//! Patient attackers: old rows put back beside an edited trail, set sums bent on purpose, one slot's rows in another.
+
+use super::*;
+use crate::domain::{Plan, Scope, ScopeEntry, Workspace};
+
+/// Drops what keeps plain SQL from changing the trail.
+const OPEN_TRAIL: &str = "DROP TRIGGER audit_keeps; DROP TRIGGER audit_stays; DROP TRIGGER audit_appends;";
+
+impl Vault {
+    fn change(&self, target: &str, change: impl FnOnce(&mut Tx<'_>)) {
+        let store = self.admin();
+        let mut tx = store.begin(now()).unwrap();
+        change(&mut tx);
+        tx.commit_all(vec![event(Action::WorkspaceUpdate, target)]).unwrap();
+    }
+
+    /// Keeps the rows of a table as they are now, changes something, and puts those rows back.
+    fn roll_back(&self, table: &str, change: impl FnOnce(&Self)) {
+        self.vandalise(&format!("CREATE TABLE old AS SELECT * FROM {table}"));
+        change(self);
+        self.vandalise(&format!("DELETE FROM {table}; INSERT INTO {table} SELECT * FROM old; DROP TABLE old;"));
+    }
+}
+
+fn workspace(plan: &str) -> Workspace {
+    Workspace { name: "default".to_owned(), description: None, plan: plan.to_owned() }
+}
+
+fn revoke_first(vault: &Vault) {
+    let mut revoked = key(1);
+    revoked.version = 1;
+    revoked.revoke(now()).unwrap();
+    vault.put(revoked);
+}
+
+#[test]
+fn an_old_plan_of_a_workspace_put_back_is_found() {
+    let vault = Vault::new();
+    vault.roll_back("objects", |vault| vault.change("default", |tx| tx.put_workspace(&workspace("free")).unwrap()));
+    assert_eq!(vault.verify_error(), "rows of objects were deleted, added or put back outside keyward");
+}
+
+#[test]
+fn a_deleted_object_is_found() {
+    let vault = Vault::new();
+    vault.change("default", |tx| tx.set_catalogue_closed("default", true).unwrap());
+    vault.vandalise("DELETE FROM objects WHERE kind = 6");
+    assert_eq!(vault.verify_error(), "rows of objects were deleted, added or put back outside keyward");
+}
+
+#[test]
+fn damage_is_not_healed_by_the_next_change_of_the_same_row() {
+    let vault = Vault::new();
+    vault.roll_back("objects", |vault| vault.change("default", |tx| tx.put_workspace(&workspace("free")).unwrap()));
+    if let Ok(mut tx) = vault.admin().begin(now()) {
+        tx.put_workspace(&workspace("enterprise")).unwrap();
+        tx.commit_all(vec![event(Action::WorkspaceUpdate, "default")]).unwrap();
+    }
+    assert_eq!(vault.verify_error(), "rows of objects were deleted, added or put back outside keyward");
+}
+
+#[test]
+fn a_deleted_key_put_back_is_refused_where_it_is_read() {
+    let vault = Vault::new();
+    let first = key(1);
+    vault.roll_back("keys", |vault| {
+        let store = vault.admin();
+        let mut tx = store.begin(now()).unwrap();
+        let stored = tx.key(&first.id).unwrap().unwrap();
+        tx.delete_key(&stored).unwrap();
+        tx.commit_all(vec![event(Action::KeyDelete, first.id.as_str())]).unwrap();
+    });
+    let store = vault.admin();
+    assert!(matches!(store.read(now()).unwrap().key(&first.id), Err(Error::RowRolledBack { table: "keys", .. })));
+    drop(store);
+    assert!(vault.list_error().contains("put back outside keyward"));
+}
+
+#[test]
+fn a_revocation_undone_together_with_its_event_is_found() {
+    for hide in [
+        "UPDATE audit SET done = 0 WHERE seq = 5",
+        "UPDATE audit SET target = 'key_0000000000000009' WHERE seq = 5",
+        "UPDATE audit SET epoch = 2 WHERE seq = 5",
+    ] {
+        let vault = Vault::new();
+        vault.roll_back("keys", revoke_first);
+        vault.vandalise(&format!("{OPEN_TRAIL}{hide}"));
+        assert!(vault.list_error().contains("put back outside keyward"), "{hide}");
+        assert!(vault.verify_error().contains("audit event 5: its columns"), "{hide}");
+    }
+}
+
+#[test]
+fn a_head_put_back_alone_is_refused() {
+    let vault = Vault::new();
+    vault.roll_back("head", |vault| vault.put(key(9)));
+    assert!(matches!(vault.open(&vault.slot), Err(Error::RolledBack { seen: 5, found: 4 } | Error::TrailCut)));
+}
+
+#[test]
+fn a_head_that_is_edited_missing_or_of_another_vault_is_forged() {
+    let other = Vault::new();
+    let others = Connection::open(other.path()).unwrap();
+    let (body, signature): (Vec<u8>, Vec<u8>) =
+        others.query_row("SELECT body, signature FROM head", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    for (sql, parameters) in [
+        ("DELETE FROM head", vec![]),
+        ("UPDATE head SET body = zeroblob(length(body))", vec![]),
+        ("UPDATE head SET signature = zeroblob(64)", vec![]),
+        ("UPDATE head SET signature = x'00'", vec![]),
+        ("UPDATE head SET body = ?1, signature = ?2", vec![body, signature]),
+    ] {
+        let vault = Vault::new();
+        let connection = Connection::open(vault.path()).unwrap();
+        connection.execute(sql, rusqlite::params_from_iter(parameters)).unwrap();
+        drop(connection);
+        assert!(matches!(vault.open(&vault.slot), Err(Error::HeadForged)), "{sql}");
+        assert!(matches!(vault.open(&vault.support), Err(Error::HeadForged)), "{sql}, as support");
+    }
+}
+
+#[test]
+fn every_clear_column_of_a_key_is_bound_to_what_is_sealed() {
+    for change in [
+        "name_index = zeroblob(16)",
+        "workspace_index = zeroblob(16)",
+        "environment = 2",
+        "active = 0",
+        "revoked_at = 1",
+        "expires_at = 4102444800",
+        "created_at = created_at - 1",
+        "version = version + 1",
+        "epoch = epoch + 1",
+        "generation = generation + 1",
+        "sealed = zeroblob(length(sealed))",
+        "tag = zeroblob(32)",
+    ] {
+        let vault = Vault::new();
+        vault.vandalise(&format!("UPDATE keys SET {change} WHERE id = 'key_0000000000000001'"));
+        assert!(vault.list_error().contains("row key_0000000000000001 of keys was changed"), "{change}");
+    }
+}
+
+#[test]
+fn every_clear_column_of_an_object_is_bound_to_what_is_sealed() {
+    for change in [
+        "kind = 99",
+        "parent_index = zeroblob(16)",
+        "version = version + 1",
+        "generation = generation + 1",
+        "sealed = zeroblob(length(sealed))",
+        "tag = zeroblob(32)",
+    ] {
+        let vault = Vault::new();
+        vault.vandalise(&format!("UPDATE objects SET {change} WHERE kind = 1"));
+        let found = vault.verify_error();
+        assert!(found.contains("of objects was changed outside keyward"), "{change}: {found}");
+    }
+}
+
+#[test]
+fn a_slot_that_is_added_edited_or_removed_by_hand_is_found() {
+    for vandalism in [
+        "DELETE FROM slots WHERE rowid = 2",
+        "UPDATE slots SET id = 'slot_other' WHERE rowid = 2",
+        "INSERT INTO slots SELECT 'slot_other', body, tag FROM slots WHERE rowid = 2",
+    ] {
+        let vault = Vault::new();
+        vault.vandalise(vandalism);
+        assert_eq!(
+            vault.verify_error(),
+            "rows of slots were deleted, added or put back outside keyward",
+            "{vandalism}"
+        );
+    }
+}
+
+#[test]
+fn a_support_slot_that_seals_a_whole_row_convinces_no_admin() {
+    let vault = Vault::new();
+    let support = vault.open(&vault.support).unwrap();
+    let snapshot = support.read(now()).unwrap();
+    let sql = "SELECT id, name_index, workspace_index, environment, active, revoked_at, expires_at, created_at, \
+               version, epoch, generation, sealed, tag FROM keys WHERE id LIKE '%1'";
+    let stored = snapshot.stored(sql, ()).unwrap().remove(0);
+    // As a patched program would: everything but the tag is what keyward itself would write.
+    let bound = keys::bound(support.capabilities(), &stored.columns);
+    let plain = support.capabilities().open_record(&bound, &stored.sealed).unwrap();
+    let resealed = support.capabilities().seal_record(&mut rand::rng(), &bound, &plain).unwrap();
+    drop(snapshot);
+    drop(support);
+    let connection = Connection::open(vault.path()).unwrap();
+    connection.execute("UPDATE keys SET sealed = ?1 WHERE id LIKE '%1'", (resealed,)).unwrap();
+    drop(connection);
+    assert!(vault.open(&vault.support).unwrap().read(now()).unwrap().key(&key(1).id).unwrap().is_some());
+    let admin = vault.admin();
+    assert!(matches!(admin.read(now()).unwrap().key(&key(1).id), Err(Error::RowTampered { table: "keys", .. })));
+    assert!(matches!(admin.begin(now()).unwrap().key(&key(1).id), Err(Error::RowTampered { table: "keys", .. })));
+}
+
+#[test]
+fn what_was_stored_is_what_is_read() {
+    let vault = Vault::new();
+    let scope: Scope = "reports:read".parse().unwrap();
+    let entry = ScopeEntry { description: Some("reads".to_owned()), ..ScopeEntry::default() };
+    vault.change("default", |tx| {
+        tx.put_scope("default", &scope, &entry).unwrap();
+        tx.remember_idempotency("once", &key(1).id).unwrap();
+    });
+    let store = vault.admin();
+    let snapshot = store.read(now()).unwrap();
+    assert_eq!(snapshot.catalogue("default").unwrap().entries.get(&scope), Some(&entry));
+    assert!(snapshot.catalogue("other").unwrap().entries.is_empty());
+    assert_eq!(snapshot.plans().unwrap().len(), Plan::builtin().len());
+    assert_eq!(snapshot.idempotent("once").unwrap(), Some(key(1).id));
+    let mut expected = key(2);
+    expected.version = 1;
+    assert_eq!(snapshot.key_by_lookup(&expected.secrets[0].lookup).unwrap().as_ref(), Some(&expected));
+    drop(snapshot);
+    let tomorrow = now() + chrono::TimeDelta::hours(24);
+    assert_eq!(store.read(tomorrow).unwrap().idempotent("once").unwrap(), None);
+}
