@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Allowlist, Environment, Expiry, Feature, Key, KeyId, PlainToken, RateLimit, RotationPolicy, Scope,
-        Secret, SecretState, Time, Usage,
+        Action, Allowlist, Brand, Catalogue, Environment, Expiry, Feature, Key, KeyId, PlainToken, Plan, RateLimit,
+        RotationPolicy, Scope, Secret, SecretState, Time, Usage,
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -80,22 +80,50 @@ pub fn create(
     cx: &Context,
     request: Create,
 ) -> Result<Done<Created>> {
+    let mut workspace = Standing::of(tx, cx)?;
+    create_in(tx, caps, rng, cx, &mut workspace, request)
+}
+
+/// What is the same for every key of a workspace, read once for a whole file of them.
+struct Standing {
+    plan: Plan,
+    catalogue: Catalogue,
+    brand: Brand,
+}
+
+impl Standing {
+    fn of(tx: &View<'_>, cx: &Context) -> Result<Self> {
+        Ok(Self {
+            plan: entitlement::plan_of(tx, &cx.workspace)?,
+            catalogue: tx.catalogue(&cx.workspace)?,
+            brand: tx.meta().brand.clone(),
+        })
+    }
+}
+
+fn create_in(
+    tx: &mut Tx<'_>,
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+    workspace: &mut Standing,
+    request: Create,
+) -> Result<Done<Created>> {
     if let Some(existing) = existing(tx, cx, &request)? {
         return Ok(Done::unchanged(existing));
     }
-    let plan = entitlement::plan_of(tx, &cx.workspace)?;
-    entitlement::require(&plan, Feature::ApiAccess)?;
+    let plan = &workspace.plan;
+    entitlement::require(plan, Feature::ApiAccess)?;
     if plan.max_keys.is_some() {
-        entitlement::require(&plan, Feature::Keys { count: tx.count_keys(&cx.workspace)?.saturating_add(1) })?;
+        entitlement::require(plan, Feature::Keys { count: tx.count_keys(&cx.workspace)?.saturating_add(1) })?;
     }
-    entitlement::require(&plan, Feature::RateLimit(request.rate_limit))?;
+    entitlement::require(plan, Feature::RateLimit(request.rate_limit))?;
     lookup::project_exists(tx, &cx.workspace, request.project.as_deref())?;
     lookup::customers_exist(tx, &cx.workspace, &request.customers)?;
     let mut notes = Vec::new();
-    let mut events = super::scopes::declare_missing(tx, cx, &request.scopes, &mut notes)?;
+    let mut events = super::scopes::declare_missing(tx, cx, &mut workspace.catalogue, &request.scopes, &mut notes)?;
 
-    let brand = tx.meta().brand.clone();
-    let (token, secret) = mint(&brand, caps, rng, request.environment, SecretState::Current, cx.now)?;
+    let (token, secret) = mint(&workspace.brand, caps, rng, request.environment, SecretState::Current, cx.now)?;
     let idempotency_key = request.idempotency_key.clone();
     let key = new_key(rng, cx, request, secret)?;
     tx.put_key(&key)?;
@@ -131,8 +159,9 @@ pub fn create_many(
 ) -> Result<Done<Vec<Created>>, Vec<EntryError>> {
     const REPORTED: usize = 100;
     let (mut created, mut events, mut errors) = (Vec::with_capacity(requests.len()), Vec::new(), Vec::new());
+    let mut workspace = Standing::of(tx, cx).map_err(|error| vec![EntryError { index: 0, error }])?;
     for (index, request) in requests.into_iter().enumerate() {
-        match create(tx, caps, rng, cx, request) {
+        match create_in(tx, caps, rng, cx, &mut workspace, request) {
             Ok(done) => {
                 created.push(done.outcome);
                 events.extend(done.events);
@@ -152,7 +181,7 @@ pub fn create_many(
 
 /// Draws a new secret and the facts that are stored of it.
 pub(super) fn mint(
-    brand: &crate::domain::Brand,
+    brand: &Brand,
     caps: &Capabilities,
     rng: &mut impl CryptoRng,
     environment: Environment,

@@ -6,7 +6,7 @@ use super::{
     error::{Error, Result},
 };
 use crate::{
-    domain::{Action, Scope, ScopeEntry},
+    domain::{Action, Catalogue, Scope, ScopeEntry},
     store::{Tx, View},
 };
 use serde::Serialize;
@@ -109,13 +109,10 @@ pub fn change(tx: &mut Tx<'_>, cx: &Context, change: ScopeChange) -> Result<Done
 pub(super) fn declare_missing(
     tx: &mut Tx<'_>,
     cx: &Context,
+    catalogue: &mut Catalogue,
     scopes: &[Scope],
     notes: &mut Vec<String>,
 ) -> Result<Vec<crate::domain::Event>> {
-    if scopes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let catalogue = tx.catalogue(&cx.workspace)?;
     let mut events = Vec::new();
     for scope in scopes {
         if scope.has_wildcard() || catalogue.entries.contains_key(scope) {
@@ -132,6 +129,7 @@ pub(super) fn declare_missing(
         }
         let done = add(tx, cx, scope, ScopeEntry::default())?;
         events.extend(done.events);
+        catalogue.entries.insert(scope.clone(), ScopeEntry::default());
         notes.push(format!("scope '{scope}' is new and was added to the catalogue"));
     }
     Ok(events)
@@ -170,7 +168,7 @@ fn switch(tx: &mut Tx<'_>, cx: &Context, closed: bool) -> Result<Done<bool>> {
     Ok(Done { outcome: true, events: vec![cx.event(action, cx.workspace.clone(), json!(null))] })
 }
 
-fn unknown(catalogue: &crate::domain::Catalogue, scope: &Scope) -> Error {
+fn unknown(catalogue: &Catalogue, scope: &Scope) -> Error {
     Error::not_found(format!("no scope '{scope}' in the catalogue"))
         .suggest(&catalogue.suggest(&scope.to_string()))
         .hint("keyward scopes list")

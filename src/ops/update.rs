@@ -67,7 +67,8 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Upd
     let before = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
     let mut key = before.clone();
     let mut notes = Vec::new();
-    let mut events = super::scopes::declare_missing(tx, cx, &request.add_scopes, &mut notes)?;
+    let mut catalogue = tx.catalogue(&cx.workspace)?;
+    let mut events = super::scopes::declare_missing(tx, cx, &mut catalogue, &request.add_scopes, &mut notes)?;
     rename(tx, &mut key, request.name)?;
     if let Some(owner) = request.owner {
         key.owner = owner;
