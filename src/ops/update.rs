@@ -56,6 +56,8 @@ pub struct Updated {
     pub key: KeyView,
     /// What changed; empty when everything was so already.
     pub changes: Vec<Change>,
+    /// What the caller should know, such as a scope declared by its first use.
+    pub notes: Vec<String>,
 }
 
 /// Updates a key. A change of owner is an event of its own.
@@ -91,7 +93,7 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Upd
     let usage = tx.usage(&key.id)?;
     let changes = differences(&before, &key);
     if changes.is_empty() {
-        return Ok(Done::unchanged(Updated { key: KeyView::new(&key, &usage, cx.now), changes }));
+        return Ok(Done::unchanged(Updated { key: KeyView::new(&key, &usage, cx.now), changes, notes }));
     }
     tx.put_key(&key)?;
     let (handover, rest): (Vec<Change>, Vec<Change>) =
@@ -101,7 +103,7 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Upd
             events.push(cx.event(action, key.id.to_string(), changes_json(&part)));
         }
     }
-    Ok(Done { outcome: Updated { key: KeyView::new(&key, &usage, cx.now), changes }, events })
+    Ok(Done { outcome: Updated { key: KeyView::new(&key, &usage, cx.now), changes, notes }, events })
 }
 
 fn rename(tx: &View<'_>, key: &mut Key, name: Option<String>) -> Result<()> {

@@ -68,6 +68,9 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             .hint("keyward create NAME --expires-in D   makes a key with another lifetime"));
     }
     let updated = cx.backend()?.update(&cx.operation(), request(args)?)?;
+    for note in &updated.notes {
+        cx.note(note);
+    }
     if updated.changes.is_empty() {
         cx.note(&format!("already so: {} ({})", updated.key.name, updated.key.id));
     }
