@@ -11,6 +11,7 @@
 mod crash;
 mod house;
 mod lifecycle;
+mod model;
 mod readme;
 mod refusals;
 mod secrets;
