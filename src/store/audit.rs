@@ -11,12 +11,13 @@ use super::{
 };
 use crate::{
     domain::{
-        Event, Outcome, Recorded,
+        Action, Event, Outcome, Recorded,
         time::{format_time, parse_time},
     },
     vault::{Capabilities, seal_framed},
 };
 use rand::Rng;
+use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -163,6 +164,18 @@ impl View<'_> {
             .connection
             .prepare_cached("SELECT max(epoch) FROM audit WHERE target = ?1 AND done = 1")?
             .query_row((id,), |row| row.get(0))?)
+    }
+
+    /// Checks that a key without a row is one that was never made, or was deleted.
+    pub(super) fn check_absent(&self, id: &str) -> Result<()> {
+        let last: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached("SELECT body FROM audit WHERE target = ?1 AND done = 1 ORDER BY seq DESC LIMIT 1")?
+            .query_row((id,), |row| row.get(0))
+            .optional()?;
+        let Some(bytes) = last else { return Ok(()) };
+        let gone = |body: Body| body.action == Action::KeyDelete.as_str();
+        if serde_json::from_slice(&bytes).is_ok_and(gone) { Ok(()) } else { Err(Error::SetMismatch("keys")) }
     }
 
     pub(super) fn stored_events(&self) -> Result<Vec<StoredEvent>> {

@@ -106,9 +106,14 @@ impl View<'_> {
     /// The key of an id.
     ///
     /// # Errors
-    /// `RowTampered` and `RowRolledBack` when the row is not what the last commit on it left.
+    /// `RowTampered` and `RowRolledBack` when the row is not what the last commit on it left; `SetMismatch` when it is
+    /// gone and the trail does not say so.
     pub fn key(&self, id: &KeyId) -> Result<Option<Key>> {
-        self.one("id = ?1", (id.as_str(),))
+        let found = self.one("id = ?1", (id.as_str(),))?;
+        if found.is_none() {
+            self.check_absent(id.as_str())?;
+        }
+        Ok(found)
     }
 
     /// The key of a name.
@@ -124,7 +129,17 @@ impl View<'_> {
     /// # Errors
     /// See [`View::key`].
     pub fn key_by_lookup(&self, lookup: &Lookup) -> Result<Option<Key>> {
-        self.one("id = (SELECT key_id FROM lookups WHERE lookup = ?1)", (lookup.as_str(),))
+        let id: Option<String> = self
+            .connection
+            .prepare_cached("SELECT key_id FROM lookups WHERE lookup = ?1")?
+            .query_row((lookup.as_str(),), |row| row.get(0))
+            .optional()?;
+        let Some(id) = id else { return Ok(None) };
+        let key = self.one("id = ?1", (&id,))?;
+        if key.as_ref().is_none_or(|key| key.secrets.iter().all(|secret| secret.lookup != *lookup)) {
+            return Err(Error::RowTampered { table: "lookups", id: lookup.to_string() });
+        }
+        Ok(key)
     }
 
     /// The keys a reference may mean, within a workspace.

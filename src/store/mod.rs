@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod error;
 mod head;
+mod idempotency;
 mod keys;
 mod objects;
 mod open;

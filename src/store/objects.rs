@@ -1,4 +1,4 @@
-//! Workspaces, plans, projects, customers, scopes and remembered idempotency keys: sealed rows of one table.
+//! Workspaces, plans, projects, customers and scopes: sealed rows of one table.
 
 use super::{
     error::{Error, Result},
@@ -9,15 +9,11 @@ use super::{
     view::View,
 };
 use crate::{
-    domain::{Catalogue, Customer, KeyId, Plan, Project, RateLimit, Scope, ScopeEntry, Workspace},
+    domain::{Catalogue, Customer, Plan, Project, RateLimit, Scope, ScopeEntry, Workspace},
     vault::{Capabilities, seal_framed},
 };
-use chrono::TimeDelta;
 use minicbor::{Decode, Encode};
 use rusqlite::{OptionalExtension, Row};
-
-/// How long an idempotency key is remembered.
-const REMEMBERED: TimeDelta = TimeDelta::hours(24);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -50,6 +46,17 @@ pub(super) struct ObjectRecord {
     at: Option<i64>,
 }
 
+impl ObjectRecord {
+    pub(super) fn idempotency(key: &str, made: String, at: i64) -> Self {
+        Self { name: key.to_owned(), refers_to: Some(made), at: Some(at), ..Self::default() }
+    }
+
+    /// When it was remembered, and the key that was made.
+    pub(super) fn remembered(&self) -> (Option<i64>, Option<&str>) {
+        (self.at, self.refers_to.as_deref())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 struct PlanRecord {
     #[n(0)]
@@ -68,7 +75,7 @@ struct PlanRecord {
 
 pub(super) struct StoredObject {
     pub(super) kind: i64,
-    name_index: Vec<u8>,
+    pub(super) name_index: Vec<u8>,
     parent_index: Vec<u8>,
     version: i64,
     generation: i64,
@@ -104,14 +111,20 @@ impl StoredObject {
     }
 
     pub(super) fn open(&self, caps: &Capabilities) -> Result<(ObjectRecord, Option<[u8; 32]>)> {
-        let id = || self.name_index.iter().map(|byte| format!("{byte:02x}")).collect();
-        let tampered = || Error::RowTampered { table: "objects", id: id() };
         let bound = self.bound(caps);
-        let tag = rows::tag(caps, Table::Objects, &bound, &self.sealed);
-        if tag.is_some_and(|tag| tag.as_slice() != self.tag) {
-            return Err(tampered());
-        }
-        Ok((decode(&caps.open_record(&bound, &self.sealed).map_err(|_| tampered())?)?, tag))
+        let tag = self.checked_tag(caps, &bound)?;
+        Ok((decode(&caps.open_record(&bound, &self.sealed).map_err(|_| self.tampered())?)?, tag))
+    }
+
+    /// The row's tag, if this slot can make it, and if it is the stored one.
+    fn checked_tag(&self, caps: &Capabilities, bound: &[u8]) -> Result<Option<[u8; 32]>> {
+        let tag = rows::tag(caps, Table::Objects, bound, &self.sealed);
+        if tag.is_some_and(|tag| tag.as_slice() != self.tag) { Err(self.tampered()) } else { Ok(tag) }
+    }
+
+    fn tampered(&self) -> Error {
+        let id = self.name_index.iter().map(|byte| format!("{byte:02x}")).collect();
+        Error::RowTampered { table: "objects", id }
     }
 }
 
@@ -190,16 +203,6 @@ impl View<'_> {
         Ok(catalogue)
     }
 
-    /// The key that an idempotency key made within the last 24 hours.
-    ///
-    /// # Errors
-    /// See [`View::workspace`].
-    pub fn idempotent(&self, idempotency_key: &str) -> Result<Option<KeyId>> {
-        let fresh = |record: &ObjectRecord| record.at.is_some_and(|at| at > (self.now - REMEMBERED).timestamp());
-        let record = self.object(Kind::Idempotency, "", idempotency_key)?.filter(fresh);
-        Ok(record.and_then(|record| record.refers_to).and_then(|id| id.parse().ok()))
-    }
-
     /// Every row, for whole checks and re-keying.
     pub(super) fn stored_objects(&self) -> Result<Vec<StoredObject>> {
         let mut statement = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM objects"))?;
@@ -219,6 +222,18 @@ impl View<'_> {
         self.check_set(Table::Objects, stored.len(), &sums)
     }
 
+    /// Checks the rows as a set against the head, without opening them.
+    pub(super) fn check_object_tags(&self) -> Result<()> {
+        let stored = self.stored_objects()?;
+        let mut sums = Sums::default();
+        for row in &stored {
+            if let Some(tag) = row.checked_tag(self.caps, &row.bound(self.caps))? {
+                sums.add(Table::Objects, &tag);
+            }
+        }
+        self.check_set(Table::Objects, stored.len(), &sums)
+    }
+
     pub(super) fn check_set(&self, table: Table, count: usize, sums: &Sums) -> Result<()> {
         let intact = self.sums.is_none_or(|signed| signed.of(table) == sums.of(table));
         if intact && count as u64 == self.head.counts[table as usize] {
@@ -228,7 +243,8 @@ impl View<'_> {
         }
     }
 
-    fn object(&self, kind: Kind, parent: &str, name: &str) -> Result<Option<ObjectRecord>> {
+    pub(super) fn object(&self, kind: Kind, parent: &str, name: &str) -> Result<Option<ObjectRecord>> {
+        self.check_small_tables()?;
         let index = name_index(self.caps, kind as i64, parent, name);
         let sql = format!("SELECT {COLUMNS} FROM objects WHERE kind = ?1 AND name_index = ?2");
         let stored =
@@ -237,6 +253,7 @@ impl View<'_> {
     }
 
     fn objects(&self, kind: Kind, parent: &str) -> Result<Vec<ObjectRecord>> {
+        self.check_small_tables()?;
         let sql = format!("SELECT {COLUMNS} FROM objects WHERE kind = ?1 AND parent_index = ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rows = statement.query_map((kind as i64, parent_index(self.caps, parent)), StoredObject::read)?;
@@ -319,20 +336,6 @@ impl Tx<'_> {
         self.delete_object(Kind::CatalogueClosed, workspace, "")
     }
 
-    /// Remembers which key an idempotency key made.
-    ///
-    /// # Errors
-    /// Those of SQLite.
-    pub fn remember_idempotency(&mut self, idempotency_key: &str, id: &KeyId) -> Result<()> {
-        let record = ObjectRecord {
-            name: idempotency_key.to_owned(),
-            refers_to: Some(id.to_string()),
-            at: Some(self.now.timestamp()),
-            ..ObjectRecord::default()
-        };
-        self.put_object(Kind::Idempotency as i64, &record)
-    }
-
     /// Removes a workspace.
     ///
     /// # Errors
@@ -412,7 +415,7 @@ impl Tx<'_> {
         self.forget_object(kind as i64, &index).map(drop)
     }
 
-    fn forget_object(&mut self, kind: i64, name_index: &[u8]) -> Result<Option<i64>> {
+    pub(super) fn forget_object(&mut self, kind: i64, name_index: &[u8]) -> Result<Option<i64>> {
         let sql = "DELETE FROM objects WHERE kind = ?1 AND name_index = ?2 RETURNING version, tag";
         let old: Option<(i64, Vec<u8>)> = self
             .connection

@@ -16,7 +16,10 @@ use crate::{
     vault::{Capabilities, Pins, Slot},
 };
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use std::path::{Path, PathBuf};
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+};
 
 /// What a keystore says of itself in the clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,6 +214,7 @@ fn fill(
         now,
         head,
         sums: Some(Sums::default()),
+        small_tables_checked: Cell::new(true),
     };
     let mut tx = Tx::on(view, transaction, &store.pins);
     for slot in first_slots {

@@ -12,6 +12,7 @@ use crate::{
     vault::{Capabilities, Slot},
 };
 use rusqlite::{Transaction, TransactionBehavior};
+use std::cell::Cell;
 
 impl Store {
     /// Seals everything again under `fresh`, keeps only these slots (already wrapped for it), opens every row under the
@@ -47,6 +48,7 @@ impl Store {
             now,
             head,
             sums: Some(Sums::default()),
+            small_tables_checked: Cell::new(true),
         };
         let mut tx = Tx::on(view, transaction, &self.pins);
         for ((key, columns), usage) in keys.iter().zip(columns).zip(usage) {

@@ -80,8 +80,9 @@ impl View<'_> {
     /// All slots, oldest first.
     ///
     /// # Errors
-    /// `RowTampered` when one does not decode.
+    /// `RowTampered` when one does not decode; `SetMismatch` when one was added, edited or removed.
     pub fn slots(&self) -> Result<Vec<Slot>> {
+        self.check_small_tables()?;
         read(self.connection)
     }
 

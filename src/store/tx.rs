@@ -20,6 +20,8 @@ pub struct Tx<'s> {
     transaction: Transaction<'s>,
     pins: &'s Pins,
     pub(super) sums: Sums,
+    /// Whether idempotency keys that are over were forgotten already.
+    pub(super) forgot_idempotency: bool,
 }
 
 impl<'s> Deref for Tx<'s> {
@@ -36,12 +38,14 @@ impl<'s> Tx<'s> {
         let transaction = Transaction::new_unchecked(&store.connection, TransactionBehavior::Immediate)?;
         let view = View::of(store, now)?;
         let sums = view.sums.ok_or(Error::SupportSlot)?;
-        Ok(Self { view, transaction, pins: &store.pins, sums })
+        // Before anything is changed: afterwards the rows are no longer those of the head that was read.
+        view.check_small_tables()?;
+        Ok(Self { view, transaction, pins: &store.pins, sums, forgot_idempotency: false })
     }
 
     /// A transaction on a keystore that has no head yet, or whose keys are being replaced.
     pub(super) fn on(view: View<'s>, transaction: Transaction<'s>, pins: &'s Pins) -> Self {
-        Self { view, transaction, pins, sums: Sums::default() }
+        Self { view, transaction, pins, sums: Sums::default(), forgot_idempotency: false }
     }
 
     /// Appends the events, signs the new head and commits; then remembers the head outside the keystore.

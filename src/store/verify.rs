@@ -6,7 +6,7 @@ use super::{
     open::Store,
     view::View,
 };
-use crate::domain::Time;
+use crate::domain::{Key, Time};
 use std::collections::HashMap;
 
 /// What was checked.
@@ -41,11 +41,7 @@ impl View<'_> {
         self.check_objects()?;
         self.check_slots()?;
         self.verify_rows(&last_epochs)?;
-        let lookups: i64 = self.connection.query_row("SELECT count(*) FROM lookups", [], |row| row.get(0))?;
-        let secrets: usize = keys.iter().map(|key| key.secrets.len()).sum();
-        if usize::try_from(lookups) != Ok(secrets) {
-            return Err(Error::SetMismatch("lookups"));
-        }
+        self.verify_lookups(&keys)?;
         Ok(VerifyReport { events: self.head.size, keys: keys.len() as u64, epoch: self.head.epoch })
     }
 
@@ -84,6 +80,24 @@ impl View<'_> {
             return Err(Error::TrailCut);
         }
         Ok(last_epochs)
+    }
+
+    /// Each version of each secret is found under its key, and nothing else is found.
+    fn verify_lookups(&self, keys: &[Key]) -> Result<()> {
+        let mut statement = self.connection.prepare("SELECT lookup, key_id FROM lookups")?;
+        let found = statement
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
+            .collect::<rusqlite::Result<HashMap<_, _>>>()?;
+        let mut secrets = 0;
+        for key in keys {
+            for secret in &key.secrets {
+                secrets += 1;
+                if found.get(secret.lookup.as_str()).map(String::as_str) != Some(key.id.as_str()) {
+                    return Err(Error::SetMismatch("lookups"));
+                }
+            }
+        }
+        if found.len() == secrets { Ok(()) } else { Err(Error::SetMismatch("lookups")) }
     }
 
     /// Every key must be as its last event left it: that alone finds a change that was made without an event.

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{domain::Time, vault::Capabilities};
 use rusqlite::{Connection, Transaction};
+use std::cell::Cell;
 use std::ops::Deref;
 
 /// Reads of one moment. Both a [`Snapshot`] and a [`super::Tx`] are one.
@@ -17,6 +18,8 @@ pub struct View<'s> {
     pub(super) now: Time,
     pub(super) head: Head,
     pub(super) sums: Option<Sums>,
+    /// Whether objects and slots were checked as sets in this transaction.
+    pub(super) small_tables_checked: Cell<bool>,
 }
 
 impl<'s> View<'s> {
@@ -29,7 +32,26 @@ impl<'s> View<'s> {
             return Err(Error::RolledBack { seen: pin.epoch, found: head.epoch });
         }
         let sums = head.sums(&store.caps)?;
-        Ok(Self { connection: &store.connection, caps: &store.caps, meta: &store.meta, now, head, sums })
+        Ok(Self {
+            connection: &store.connection,
+            caps: &store.caps,
+            meta: &store.meta,
+            now,
+            head,
+            sums,
+            small_tables_checked: Cell::new(false),
+        })
+    }
+
+    /// Checks workspaces, plans, scopes and slots as sets, once a transaction: they decide what a key may do, and a row
+    /// that was put back or removed opens like any other. There are few of them, so that every command can afford it.
+    pub(super) fn check_small_tables(&self) -> Result<()> {
+        if !self.small_tables_checked.get() {
+            self.check_object_tags()?;
+            self.check_slots()?;
+            self.small_tables_checked.set(true);
+        }
+        Ok(())
     }
 
     /// What the keystore says of itself.
