@@ -7,6 +7,7 @@ pub mod event;
 pub mod filter;
 pub mod ids;
 pub mod key;
+pub mod presented;
 pub mod rate_limit;
 pub mod role;
 pub mod scope;
@@ -24,6 +25,7 @@ pub use ids::{KeyId, KeyRef, ObjectName, RefError};
 pub use key::{
     DEFAULT_OVERLAP, Illegal, Key, Overlap, RotateEffect, RotationPolicy, Secret, SecretState, Status, Usage,
 };
+pub use presented::{HeaderError, key_from_headers};
 pub use rate_limit::RateLimit;
 pub use role::SlotRole;
 pub use scope::{Catalogue, Scope, ScopeEntry};
