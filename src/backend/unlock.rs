@@ -100,6 +100,14 @@ impl LocalVault {
         self.dirs.keystore().symlink_metadata().is_ok()
     }
 
+    /// What its tokens begin with; that stands in the clear and needs no unlocking.
+    ///
+    /// # Errors
+    /// `Integrity` for a damaged or foreign file.
+    pub fn brand(&self) -> Result<Brand> {
+        Ok(Store::open(&self.dirs.keystore())?.meta().brand.clone())
+    }
+
     /// Makes the vault with one admin slot.
     ///
     /// # Errors

@@ -157,7 +157,7 @@ impl Command {
             Self::Doctor(args) => commands::doctor::run(cx, &args),
             Self::Completions(args) => commands::completions::run(cx, &args),
             Self::Man(args) => commands::man::run(cx, &args),
-            Self::ScanRule(args) => commands::scan_rule::run(cx, &args),
+            Self::ScanRule(args) => commands::scan_rule::run(cx, args),
             Self::Help(args) => commands::help::run(cx, &args),
         }
     }

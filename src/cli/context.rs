@@ -153,12 +153,12 @@ impl Ctx {
         }
     }
 
-    /// Says where a new vault is and what opens it.
+    /// Says where a new vault is and what opens it: also with `-q`, for a vault that nobody knows of is lost.
     pub(super) fn announce(&mut self, made: &Initialised) {
-        self.note(&format!("made a vault: {}", made.keystore.display()));
+        self.out.tell(&format!("made a vault: {}", made.keystore.display()));
         match &made.device_key {
             Some(path) => {
-                self.note(&format!("it opens on this machine with: {}", path.display()));
+                self.out.tell(&format!("it opens on this machine with: {}", path.display()));
                 self.note("hint: keyward vault slots add --passphrase   adds a passphrase; `keyward vault recovery` prints a code to keep");
             }
             None => {

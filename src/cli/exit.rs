@@ -113,4 +113,13 @@ mod tests {
             assert!(TABLE.iter().any(|row| row.0 == code && row.1 == kind.name()), "{kind:?}");
         }
     }
+
+    #[test]
+    fn the_readme_has_the_same_rows_and_a_meaning_for_each() {
+        let readme = include_str!("../../README.md");
+        for (code, name, _) in TABLE {
+            let row = readme.lines().find_map(|line| line.strip_prefix(&format!("| {code} | {name} | ")));
+            assert!(row.is_some_and(|meaning| meaning.len() > 3), "{code} {name}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod logs;
 mod operand;
 mod prompt;
 mod render;
+mod slips;
 mod values;
 
 use crate::{
@@ -47,7 +48,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: Env, streams: Streams)
     let parsed = command().try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return unparsed(&error, &mut early(&args, &env, streams)),
+        Err(error) => return unparsed(&slips::keep_close(error), &mut early(&args, &env, streams)),
     };
     let (early_format, color) = (early_format(&args, &env), color(&cli.global, &env));
     let _log = match logs::start(&cli.global, &env) {

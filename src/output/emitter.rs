@@ -172,11 +172,16 @@ impl Emitter {
     /// Says something on stderr, unless `-q`.
     pub fn note(&mut self, text: &str) {
         if !self.options.quiet {
-            self.say(&format!("{}\n", escape_message(text)));
+            self.tell(text);
         }
     }
 
-    /// Says something on stderr that even `-q` must not hide.
+    /// Says something on stderr that even `-q` must not hide, and that is no warning.
+    pub fn tell(&mut self, text: &str) {
+        self.say(&format!("{}\n", escape_message(text)));
+    }
+
+    /// Warns on stderr, also with `-q`.
     pub fn warn(&mut self, text: &str) {
         let color = self.options.color.applies(self.streams.stderr_terminal);
         let text = line("", "warning", WARNING, text, color);

@@ -9,6 +9,7 @@
 )]
 
 mod crash;
+mod first_use;
 mod house;
 mod lifecycle;
 mod model;

@@ -10,13 +10,19 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  git grep -P \"$(keyward scan-rule)\"")]
 pub(crate) struct Args {
-    /// What the vault's tokens start with
-    #[arg(long, value_name = "BRAND", default_value = "kw")]
-    brand: Brand,
+    /// What the tokens start with [default: as the vault's, or kw where there is no vault]
+    #[arg(long, value_name = "BRAND")]
+    brand: Option<Brand>,
 }
 
-/// Prints the expression; it needs no vault.
-pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
-    cx.raw(format!("{}\n", scan_rule(&args.brand)).as_bytes())?;
+/// Prints the expression; it unlocks no vault, and needs none.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    let vault = cx.vault()?;
+    let brand = match args.brand {
+        Some(brand) => brand,
+        None if vault.exists() => vault.brand()?,
+        None => Brand::default(),
+    };
+    cx.raw(format!("{}\n", scan_rule(&brand)).as_bytes())?;
     Ok(Exit::Ok.code())
 }
