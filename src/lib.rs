@@ -33,7 +33,8 @@
 //! # What the keystore promises
 //!
 //! * A row that was edited, moved or forged does not open, or has the wrong tag ([`store`], [`vault::seal`]).
-//! * A row that was deleted or put back changes the set that the head signs, or is older than the trail says.
+//! * A row that was deleted or put back changes the set that the head signs; a key read alone is compared with the head
+//!   too, so that nobody brings a revoked one back by editing rows and trail together.
 //! * An older file than this machine last saw is refused ([`vault::pin`]).
 //! * A support slot holds no key to mint, verify, sign or tag with ([`vault::slots`]).
 

@@ -166,8 +166,8 @@ impl View<'_> {
             .query_row((id,), |row| row.get(0))?)
     }
 
-    /// Checks that a key without a row is one that was never made, or was deleted.
-    pub(super) fn check_absent(&self, id: &str) -> Result<()> {
+    /// Checks in the trail that a key without a row is one that was never made, or was deleted.
+    pub(super) fn check_absent_in_trail(&self, id: &str) -> Result<()> {
         let last: Option<Vec<u8>> = self
             .connection
             .prepare_cached("SELECT body FROM audit WHERE target = ?1 AND done = 1 ORDER BY seq DESC LIMIT 1")?

@@ -1,11 +1,13 @@
 //! The head: what the keystore holds after a commit, signed with Ed25519.
 //!
-//! Sealing notices a changed row, not a missing one. The head therefore counts the rows of each table and digests them
-//! as a set: the sum modulo 2^256 of a keyed tag a row (MSet-Add-Hash: Clarke, Devadas, van Dijk, Gassend and Suh,
-//! "Incremental Multiset Hash Functions", ASIACRYPT 2003). The sums are sealed, for whoever sees many of them could
-//! combine old rows into the same sum.
+//! Sealing notices a changed row, not a missing or an older one. The head therefore counts the rows of each table, holds
+//! their [digest as a set](super::sum), and the digests of the [pages](super::pages) by which a single key is checked.
 
-use super::error::{Error, Result};
+use super::{
+    error::{Error, Result},
+    pages::PageDigests,
+    sum::Sum,
+};
 use crate::vault::{Capabilities, Pin, seal_framed};
 use minicbor::{Decode, Encode};
 use rusqlite::{Connection, OptionalExtension};
@@ -17,7 +19,10 @@ pub(super) enum Table {
     Keys,
     Objects,
     Slots,
+    Idempotency,
 }
+
+pub(super) const TABLES: usize = 4;
 
 impl Table {
     pub(super) fn name(self) -> &'static str {
@@ -25,6 +30,7 @@ impl Table {
             Self::Keys => "keys",
             Self::Objects => "objects",
             Self::Slots => "slots",
+            Self::Idempotency => "idempotency",
         }
     }
 }
@@ -43,42 +49,44 @@ pub(super) struct Head {
     #[cbor(n(4), with = "minicbor::bytes")]
     pub(super) last_hash: [u8; 32],
     #[n(5)]
-    pub(super) counts: [u64; 3],
+    pub(super) counts: [u64; TABLES],
     #[n(6)]
     pub(super) at: i64,
     #[n(7)]
     pub(super) generation: u32,
     #[cbor(n(8), with = "minicbor::bytes")]
-    pub(super) sealed_sums: Vec<u8>,
+    pub(super) sealed_digests: Vec<u8>,
 }
 
-/// The digests of the tables, as little-endian numbers modulo 2^256.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Sums([[u8; 32]; 3]);
+/// What is sealed in the head: the sums of the tables, and the digests of the pages.
+#[derive(Clone, Copy)]
+pub(super) struct Digests {
+    pub(super) tables: [Sum; TABLES],
+    pub(super) pages: PageDigests,
+}
 
-impl Sums {
-    pub(super) fn add(&mut self, table: Table, tag: &[u8; 32]) {
-        let mut carry = 0u16;
-        for (digit, other) in self.0[table as usize].iter_mut().zip(tag) {
-            let sum = u16::from(*digit) + u16::from(*other) + carry;
-            *digit = (sum & 0xff) as u8;
-            carry = sum >> 8;
-        }
+impl Digests {
+    pub(super) fn none() -> Self {
+        Self { tables: [Sum::default(); TABLES], pages: PageDigests::none() }
     }
 
-    pub(super) fn subtract(&mut self, table: Table, tag: &[u8; 32]) {
-        let mut negated = [0u8; 32];
-        let mut carry = 1u16;
-        for (digit, other) in negated.iter_mut().zip(tag) {
-            let sum = u16::from(!*other) + carry;
-            *digit = (sum & 0xff) as u8;
-            carry = sum >> 8;
-        }
-        self.add(table, &negated);
+    fn to_bytes(self) -> Vec<u8> {
+        let mut bytes: Vec<u8> = self.tables.iter().flat_map(|sum| sum.to_bytes()).collect();
+        bytes.extend_from_slice(self.pages.as_bytes());
+        bytes
     }
 
-    pub(super) fn of(&self, table: Table) -> &[u8; 32] {
-        &self.0[table as usize]
+    fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let (sums, pages) = bytes.split_at_checked(TABLES * Sum::BYTES)?;
+        let mut digests = Self::none();
+        for (sum, bytes) in digests.tables.iter_mut().zip(sums.as_chunks::<{ Sum::BYTES }>().0) {
+            *sum = Sum::of_bytes(bytes);
+        }
+        if pages.len() != PageDigests::BYTES {
+            return None;
+        }
+        digests.pages.as_bytes_mut().copy_from_slice(pages);
+        Some(digests)
     }
 }
 
@@ -109,8 +117,8 @@ impl Head {
     }
 
     /// Signs and stores the head; answers with what is to be remembered outside.
-    pub(super) fn write(&mut self, connection: &Connection, caps: &Capabilities, sums: &Sums) -> Result<Pin> {
-        self.sealed_sums = caps.seal_detail(&mut rand::rng(), &self.bound(), sums.0.as_flattened())?;
+    pub(super) fn write(&mut self, connection: &Connection, caps: &Capabilities, digests: &Digests) -> Result<Pin> {
+        self.sealed_digests = caps.seal_detail(&mut rand::rng(), &self.bound(), &digests.to_bytes())?;
         let body = minicbor::to_vec(&*self).map_err(|_| Error::HeadForged)?;
         let signature = caps.sign(&body).ok_or(Error::SupportSlot)?;
         connection
@@ -124,40 +132,15 @@ impl Head {
     }
 
     /// The digests; `None` for a support slot, which cannot open them.
-    pub(super) fn sums(&self, caps: &Capabilities) -> Result<Option<Sums>> {
+    pub(super) fn digests(&self, caps: &Capabilities) -> Result<Option<Digests>> {
         if caps.admin.is_none() {
             return Ok(None);
         }
-        let bytes = caps.open_detail(&self.bound(), &self.sealed_sums).map_err(|_| Error::HeadForged)?;
-        let mut sums = Sums::default();
-        if bytes.len() != sums.0.as_flattened().len() {
-            return Err(Error::HeadForged);
-        }
-        sums.0.as_flattened_mut().copy_from_slice(&bytes);
-        Ok(Some(sums))
+        let bytes = caps.open_detail(&self.bound(), &self.sealed_digests).map_err(|_| Error::HeadForged)?;
+        Digests::of_bytes(&bytes).map(Some).ok_or(Error::HeadForged)
     }
 
     fn bound(&self) -> Vec<u8> {
         seal_framed(&[b"head", self.vault_id.as_bytes(), &self.incarnation.to_le_bytes(), &self.epoch.to_le_bytes()])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_sum_forgets_what_is_subtracted(a in any::<[u8; 32]>(), b in any::<[u8; 32]>()) {
-            let mut sums = Sums::default();
-            sums.add(Table::Keys, &a);
-            let only_a = sums;
-            sums.add(Table::Keys, &b);
-            sums.subtract(Table::Keys, &b);
-            prop_assert_eq!(sums, only_a);
-            sums.subtract(Table::Keys, &a);
-            prop_assert_eq!(sums, Sums::default());
-        }
     }
 }

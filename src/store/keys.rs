@@ -2,9 +2,10 @@
 
 use super::{
     error::{Error, Result},
-    head::{Sums, Table},
+    head::Table,
     records::{KeyColumns, KeyRecord, decode, encode, environment_number, time},
     rows,
+    sum::{self, Sum},
     tx::Tx,
     view::View,
 };
@@ -62,14 +63,20 @@ impl StoredKey {
 
     /// Checks the row's tag, as far as this slot can, and opens it.
     fn open(self, caps: &Capabilities) -> Result<(Key, Option<[u8; 32]>)> {
-        let tampered = || Error::RowTampered { table: "keys", id: self.columns.id.clone() };
         let bound = bound(caps, &self.columns);
-        let tag = rows::tag(caps, Table::Keys, &bound, &self.sealed);
-        if tag.is_some_and(|tag| tag.as_slice() != self.tag) {
-            return Err(tampered());
-        }
-        let plain = caps.open_record(&bound, &self.sealed).map_err(|_| tampered())?;
+        let tag = self.checked_tag(caps, &bound)?;
+        let plain = caps.open_record(&bound, &self.sealed).map_err(|_| self.tampered())?;
         Ok((decode::<KeyRecord>(&plain)?.into_key(&self.columns)?, tag))
+    }
+
+    /// The row's tag, if this slot can make it, and if it is the stored one.
+    fn checked_tag(&self, caps: &Capabilities, bound: &[u8]) -> Result<Option<[u8; 32]>> {
+        let tag = rows::tag(caps, Table::Keys, bound, &self.sealed);
+        if tag.is_some_and(|tag| tag.as_slice() != self.tag) { Err(self.tampered()) } else { Ok(tag) }
+    }
+
+    fn tampered(&self) -> Error {
+        Error::RowTampered { table: "keys", id: self.columns.id.clone() }
     }
 }
 
@@ -110,8 +117,10 @@ impl View<'_> {
     /// gone and the trail does not say so.
     pub fn key(&self, id: &KeyId) -> Result<Option<Key>> {
         let found = self.one("id = ?1", (id.as_str(),))?;
-        if found.is_none() {
-            self.check_absent(id.as_str())?;
+        match &found {
+            None => self.check_absent(id.as_str())?,
+            Some(key) if key.id != *id => return Err(misled(key)),
+            Some(_) => {}
         }
         Ok(found)
     }
@@ -121,7 +130,16 @@ impl View<'_> {
     /// # Errors
     /// See [`View::key`].
     pub fn key_named(&self, workspace: &str, environment: Environment, name: &str) -> Result<Option<Key>> {
-        self.one("name_index = ?1", (name_index(self.caps, workspace, environment, name),))
+        let index = name_index(self.caps, workspace, environment, name);
+        let found = self.one("name_index = ?1", (&index,))?;
+        match &found {
+            None => self.check_name_absent(&index)?,
+            Some(key) if (&*key.name, &*key.workspace, key.environment) != (name, workspace, environment) => {
+                return Err(misled(key));
+            }
+            Some(_) => {}
+        }
+        Ok(found)
     }
 
     /// The key that has, or had, a version of its secret.
@@ -157,6 +175,7 @@ impl View<'_> {
                 found
             }
             KeyRef::Prefix(prefix) => {
+                self.check_prefix(prefix)?;
                 let mut ids =
                     self.connection.prepare_cached("SELECT id FROM keys WHERE id >= ?1 AND id < ?2 LIMIT ?3")?;
                 let ids = ids
@@ -249,12 +268,9 @@ impl View<'_> {
     /// Every key, checked as a set against the head.
     pub(super) fn scan(&self) -> Result<Vec<Key>> {
         let stored = self.stored(&format!("SELECT {COLUMNS} FROM keys"), ())?;
-        let count = stored.len() as u64;
-        let (keys, sums) = self.open_all(stored)?;
-        let intact = self.sums.is_none_or(|signed| signed.of(Table::Keys) == sums.of(Table::Keys));
-        if !intact || count != self.head.counts[Table::Keys as usize] {
-            return Err(Error::SetMismatch("keys"));
-        }
+        let count = stored.len();
+        let (keys, sum) = self.open_all(stored)?;
+        self.check_set(Table::Keys, count, sum)?;
         Ok(keys)
     }
 
@@ -269,22 +285,23 @@ impl View<'_> {
         Ok(self.stored(&format!("SELECT {COLUMNS} FROM keys"), ())?.into_iter().map(|row| row.columns).collect())
     }
 
-    fn open_all(&self, stored: Vec<StoredKey>) -> Result<(Vec<Key>, Sums)> {
+    fn open_all(&self, stored: Vec<StoredKey>) -> Result<(Vec<Key>, Sum)> {
         let caps = self.caps;
         let opened: Vec<(Key, Option<[u8; 32]>)> = if stored.len() < PARALLEL_FROM {
             stored.into_iter().map(|row| row.open(caps)).collect::<Result<_>>()?
         } else {
             stored.into_par_iter().map(|row| row.open(caps)).collect::<Result<_>>()?
         };
-        let mut sums = Sums::default();
+        let mut sum = Sum::default();
         let mut keys = Vec::with_capacity(opened.len());
         for (key, tag) in opened {
-            if let Some(tag) = tag {
-                sums.add(Table::Keys, &tag);
+            if let Some(element) = tag.and_then(|tag| sum::of_row(caps, Table::Keys, key.id.as_str().as_bytes(), &tag))
+            {
+                sum.add(element);
             }
             keys.push(key);
         }
-        Ok((keys, sums))
+        Ok((keys, sum))
     }
 
     fn one(&self, condition: &str, parameters: impl Params) -> Result<Option<Key>> {
@@ -292,10 +309,8 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let Some(stored) = statement.query_row(parameters, StoredKey::read).optional()? else { return Ok(None) };
         let (id, epoch) = (stored.columns.id.clone(), stored.columns.epoch);
-        let (key, _) = stored.open(self.caps)?;
-        if self.last_epoch_of(&id)? != Some(epoch) {
-            return Err(Error::RowRolledBack { table: "keys", id });
-        }
+        let (key, tag) = stored.open(self.caps)?;
+        self.check_current(&id, epoch, tag)?;
         Ok(Some(key))
     }
 
@@ -320,6 +335,11 @@ impl View<'_> {
             last_used_ip,
         })
     }
+}
+
+/// An index of the file was bent to lead to another key.
+fn misled(key: &Key) -> Error {
+    Error::RowTampered { table: "keys", id: key.id.to_string() }
 }
 
 type StoredUsage = (String, (i64, Option<i64>), Option<Vec<u8>>);
@@ -418,8 +438,7 @@ impl Tx<'_> {
                 row.sealed,
                 row.tag.as_slice(),
             ))?;
-        self.row_added(Table::Keys, &row.tag);
-        Ok(())
+        self.key_added(columns, &row.tag)
     }
 
     fn forget_key_row(&mut self, key: &Key) -> Result<()> {
@@ -427,11 +446,11 @@ impl Tx<'_> {
             return Ok(());
         }
         let version = i64::try_from(key.version).map_err(|_| Error::Stale)?;
-        let tag: Option<Vec<u8>> = self
-            .connection
-            .prepare_cached("DELETE FROM keys WHERE id = ?1 AND version = ?2 RETURNING tag")?
-            .query_row((key.id.as_str(), version), |row| row.get(0))
-            .optional()?;
-        self.row_removed(Table::Keys, &tag.ok_or(Error::Stale)?)
+        let sql = format!("DELETE FROM keys WHERE id = ?1 AND version = ?2 RETURNING {COLUMNS}");
+        let old =
+            self.connection.prepare_cached(&sql)?.query_row((key.id.as_str(), version), StoredKey::read).optional()?;
+        let old = old.ok_or(Error::Stale)?;
+        let tag = old.checked_tag(self.caps, &bound(self.caps, &old.columns))?.ok_or(Error::SupportSlot)?;
+        self.key_removed(&old.columns, &tag)
     }
 }

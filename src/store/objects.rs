@@ -2,9 +2,10 @@
 
 use super::{
     error::{Error, Result},
-    head::{Sums, Table},
+    head::Table,
     records::{decode, encode},
     rows,
+    sum::{self, Sum},
     tx::Tx,
     view::View,
 };
@@ -23,7 +24,6 @@ pub(super) enum Kind {
     Customer = 4,
     Scope = 5,
     CatalogueClosed = 6,
-    Idempotency = 7,
 }
 
 /// One record serves all kinds: which fields mean something depends on the kind.
@@ -35,26 +35,13 @@ pub(super) struct ObjectRecord {
     pub(super) name: String,
     #[n(2)]
     description: Option<String>,
-    /// The plan of a workspace, the key of an idempotency key.
+    /// The plan of a workspace.
     #[n(3)]
     refers_to: Option<String>,
     #[n(4)]
     plan: Option<PlanRecord>,
     #[n(5)]
     implies: Vec<String>,
-    #[n(6)]
-    at: Option<i64>,
-}
-
-impl ObjectRecord {
-    pub(super) fn idempotency(key: &str, made: String, at: i64) -> Self {
-        Self { name: key.to_owned(), refers_to: Some(made), at: Some(at), ..Self::default() }
-    }
-
-    /// When it was remembered, and the key that was made.
-    pub(super) fn remembered(&self) -> (Option<i64>, Option<&str>) {
-        (self.at, self.refers_to.as_deref())
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -212,38 +199,26 @@ impl View<'_> {
 
     /// Opens every row and checks them as a set against the head.
     pub(super) fn check_objects(&self) -> Result<()> {
-        let stored = self.stored_objects()?;
-        let mut sums = Sums::default();
-        for row in &stored {
-            if let (_, Some(tag)) = row.open(self.caps)? {
-                sums.add(Table::Objects, &tag);
-            }
+        for row in self.stored_objects()? {
+            row.open(self.caps)?;
         }
-        self.check_set(Table::Objects, stored.len(), &sums)
+        self.check_object_tags()
     }
 
     /// Checks the rows as a set against the head, without opening them.
     pub(super) fn check_object_tags(&self) -> Result<()> {
         let stored = self.stored_objects()?;
-        let mut sums = Sums::default();
+        let mut sum = Sum::default();
         for row in &stored {
-            if let Some(tag) = row.checked_tag(self.caps, &row.bound(self.caps))? {
-                sums.add(Table::Objects, &tag);
+            let tag = row.checked_tag(self.caps, &row.bound(self.caps))?;
+            if let Some(element) = tag.and_then(|tag| sum::of_row(self.caps, Table::Objects, &row.name_index, &tag)) {
+                sum.add(element);
             }
         }
-        self.check_set(Table::Objects, stored.len(), &sums)
+        self.check_set(Table::Objects, stored.len(), sum)
     }
 
-    pub(super) fn check_set(&self, table: Table, count: usize, sums: &Sums) -> Result<()> {
-        let intact = self.sums.is_none_or(|signed| signed.of(table) == sums.of(table));
-        if intact && count as u64 == self.head.counts[table as usize] {
-            Ok(())
-        } else {
-            Err(Error::SetMismatch(table.name()))
-        }
-    }
-
-    pub(super) fn object(&self, kind: Kind, parent: &str, name: &str) -> Result<Option<ObjectRecord>> {
+    fn object(&self, kind: Kind, parent: &str, name: &str) -> Result<Option<ObjectRecord>> {
         self.check_small_tables()?;
         let index = name_index(self.caps, kind as i64, parent, name);
         let sql = format!("SELECT {COLUMNS} FROM objects WHERE kind = ?1 AND name_index = ?2");
@@ -394,15 +369,14 @@ impl Tx<'_> {
             .prepare_cached(&format!("INSERT INTO objects ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"))?
             .execute((
                 stored.kind,
-                stored.name_index,
+                &stored.name_index,
                 stored.parent_index,
                 stored.version,
                 stored.generation,
                 stored.sealed,
                 row.tag.as_slice(),
             ))?;
-        self.row_added(Table::Objects, &row.tag);
-        Ok(())
+        self.row_added(Table::Objects, &stored.name_index, &row.tag)
     }
 
     fn put_member(&mut self, kind: Kind, parent: &str, name: &str, description: Option<String>) -> Result<()> {
@@ -415,16 +389,13 @@ impl Tx<'_> {
         self.forget_object(kind as i64, &index).map(drop)
     }
 
-    pub(super) fn forget_object(&mut self, kind: i64, name_index: &[u8]) -> Result<Option<i64>> {
-        let sql = "DELETE FROM objects WHERE kind = ?1 AND name_index = ?2 RETURNING version, tag";
-        let old: Option<(i64, Vec<u8>)> = self
-            .connection
-            .prepare_cached(sql)?
-            .query_row((kind, name_index), |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((version, tag)) = old else { return Ok(None) };
-        self.row_removed(Table::Objects, &tag)?;
-        Ok(Some(version))
+    fn forget_object(&mut self, kind: i64, name_index: &[u8]) -> Result<Option<i64>> {
+        let sql = format!("DELETE FROM objects WHERE kind = ?1 AND name_index = ?2 RETURNING {COLUMNS}");
+        let old = self.connection.prepare_cached(&sql)?.query_row((kind, name_index), StoredObject::read).optional()?;
+        let Some(old) = old else { return Ok(None) };
+        let tag = old.checked_tag(self.caps, &old.bound(self.caps))?.ok_or(Error::SupportSlot)?;
+        self.row_removed(Table::Objects, name_index, &tag)?;
+        Ok(Some(old.version))
     }
 }
 

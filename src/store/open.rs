@@ -4,7 +4,7 @@
 
 use super::{
     error::{Error, Result},
-    head::{Head, Sums},
+    head::{Head, TABLES},
     records::time,
     schema, slots,
     tx::Tx,
@@ -16,10 +16,7 @@ use crate::{
     vault::{Capabilities, Pins, Slot},
 };
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use std::{
-    cell::Cell,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// What a keystore says of itself in the clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,23 +196,15 @@ fn fill(
         epoch: 0,
         size: 0,
         last_hash: [0; 32],
-        counts: [0; 3],
+        counts: [0; TABLES],
         at: now.timestamp(),
         generation: caps.generation,
-        sealed_sums: Vec::new(),
+        sealed_digests: Vec::new(),
     };
     let meta = Meta { vault_id: caps.vault_id.clone(), brand: brand.clone(), created_at: now, path: path.to_owned() };
     let store = Store { connection, caps, meta, pins };
     let transaction = Transaction::new_unchecked(&store.connection, TransactionBehavior::Immediate)?;
-    let view = View {
-        connection: &store.connection,
-        caps: &store.caps,
-        meta: &store.meta,
-        now,
-        head,
-        sums: Some(Sums::default()),
-        small_tables_checked: Cell::new(true),
-    };
+    let view = View::on(&store.connection, &store.caps, &store.meta, now, head);
     let mut tx = Tx::on(view, transaction, &store.pins);
     for slot in first_slots {
         tx.put_slot(slot)?;

@@ -2,7 +2,7 @@
 
 use super::{
     error::{Error, Result},
-    head::Sums,
+    head::TABLES,
     open::Store,
     tx::Tx,
     view::View,
@@ -12,7 +12,6 @@ use crate::{
     vault::{Capabilities, Slot},
 };
 use rusqlite::{Transaction, TransactionBehavior};
-use std::cell::Cell;
 
 impl Store {
     /// Seals everything again under `fresh`, keeps only these slots (already wrapped for it), opens every row under the
@@ -36,20 +35,13 @@ impl Store {
             .into_iter()
             .map(|stored| old.detail_of(&stored).map(|detail| (stored.seq, detail)))
             .collect::<Result<_>>()?;
+        let remembered = old.all_remembered()?;
         let usage: Vec<_> = keys.iter().map(|key| old.usage(&key.id)).collect::<Result<_>>()?;
 
         let mut head = old.head;
         head.generation = fresh.generation;
-        head.counts = [0; 3];
-        let view = View {
-            connection: &self.connection,
-            caps: fresh,
-            meta: &self.meta,
-            now,
-            head,
-            sums: Some(Sums::default()),
-            small_tables_checked: Cell::new(true),
-        };
+        head.counts = [0; TABLES];
+        let view = View::on(&self.connection, fresh, &self.meta, now, head);
         let mut tx = Tx::on(view, transaction, &self.pins);
         for ((key, columns), usage) in keys.iter().zip(columns).zip(usage) {
             tx.reseal_key(columns, key)?;
@@ -57,7 +49,10 @@ impl Store {
                 tx.reseal_usage(&key.id, &usage)?;
             }
         }
-        self.connection.execute("DELETE FROM objects", [])?;
+        self.connection.execute_batch("DELETE FROM pages; DELETE FROM idempotency; DELETE FROM objects;")?;
+        for (remembered, at) in &remembered {
+            tx.put_remembered(remembered, *at)?;
+        }
         for (kind, record) in &objects {
             tx.put_object(*kind, record)?;
         }
@@ -77,6 +72,7 @@ impl Store {
 impl Tx<'_> {
     /// Opens every row again as it now stands, under the keys of this transaction.
     fn prove(&mut self) -> Result<()> {
+        self.store_pages()?;
         self.view.sums = Some(self.sums);
         self.view.verify().map(drop)
     }

@@ -18,18 +18,25 @@ CREATE TABLE vault (
 CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), body BLOB NOT NULL, signature BLOB NOT NULL) STRICT;
 CREATE TABLE slots (id TEXT PRIMARY KEY, body BLOB NOT NULL, tag BLOB NOT NULL) STRICT;
 CREATE TABLE keys (
-    id TEXT PRIMARY KEY, name_index BLOB NOT NULL UNIQUE, workspace_index BLOB NOT NULL, environment INTEGER NOT NULL,
+    id TEXT NOT NULL, name_index BLOB NOT NULL UNIQUE, workspace_index BLOB NOT NULL, environment INTEGER NOT NULL,
     active INTEGER NOT NULL, revoked_at INTEGER, expires_at INTEGER, created_at INTEGER NOT NULL,
     version INTEGER NOT NULL, epoch INTEGER NOT NULL, generation INTEGER NOT NULL,
     sealed BLOB NOT NULL, tag BLOB NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX keys_by_id ON keys (id, tag);
 CREATE INDEX keys_by_expiry ON keys (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE pages (number INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
 CREATE TABLE lookups (lookup TEXT PRIMARY KEY, key_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX lookups_by_key ON lookups (key_id);
 CREATE TABLE objects (
     kind INTEGER NOT NULL, name_index BLOB NOT NULL, parent_index BLOB NOT NULL, version INTEGER NOT NULL,
     generation INTEGER NOT NULL, sealed BLOB NOT NULL, tag BLOB NOT NULL, PRIMARY KEY (kind, name_index)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE idempotency (
+    name_index BLOB PRIMARY KEY, at INTEGER NOT NULL, generation INTEGER NOT NULL, sealed BLOB NOT NULL,
+    tag BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_time ON idempotency (at);
 CREATE TABLE usage (key_id TEXT PRIMARY KEY, uses INTEGER NOT NULL, last_used_at INTEGER, address BLOB) STRICT;
 CREATE TABLE audit (
     seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, target TEXT NOT NULL, done INTEGER NOT NULL, body BLOB NOT NULL,

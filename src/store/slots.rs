@@ -2,9 +2,10 @@
 
 use super::{
     error::{Error, Result},
-    head::{Sums, Table},
+    head::Table,
     records::{decode, encode, time},
     rows,
+    sum::{self, Sum},
     tx::Tx,
     view::View,
 };
@@ -92,13 +93,14 @@ impl View<'_> {
         let stored = statement
             .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?
             .collect::<rusqlite::Result<Vec<_>>>()?;
-        let mut sums = Sums::default();
+        let mut sum = Sum::default();
         for (id, body) in &stored {
-            if let Some(tag) = rows::tag(self.caps, Table::Slots, id.as_bytes(), body) {
-                sums.add(Table::Slots, &tag);
+            let tag = rows::tag(self.caps, Table::Slots, id.as_bytes(), body);
+            if let Some(element) = tag.and_then(|tag| sum::of_row(self.caps, Table::Slots, id.as_bytes(), &tag)) {
+                sum.add(element);
             }
         }
-        self.check_set(Table::Slots, stored.len(), &sums)
+        self.check_set(Table::Slots, stored.len(), sum)
     }
 }
 
@@ -116,8 +118,7 @@ impl Tx<'_> {
             body.as_slice(),
             tag.as_slice(),
         ))?;
-        self.row_added(Table::Slots, &tag);
-        Ok(())
+        self.row_added(Table::Slots, slot.id.as_bytes(), &tag)
     }
 
     /// Removes a slot, if there is one of that id.
@@ -125,11 +126,13 @@ impl Tx<'_> {
     /// # Errors
     /// Those of SQLite.
     pub fn delete_slot(&mut self, id: &str) -> Result<()> {
-        let tag: Option<Vec<u8>> = self
+        let body: Option<Vec<u8>> = self
             .connection
-            .prepare_cached("DELETE FROM slots WHERE id = ?1 RETURNING tag")?
+            .prepare_cached("DELETE FROM slots WHERE id = ?1 RETURNING body")?
             .query_row((id,), |row| row.get(0))
             .optional()?;
-        tag.map_or(Ok(()), |tag| self.row_removed(Table::Slots, &tag))
+        let Some(body) = body else { return Ok(()) };
+        let tag = rows::tag(self.caps, Table::Slots, id.as_bytes(), &body).ok_or(Error::SupportSlot)?;
+        self.row_removed(Table::Slots, id.as_bytes(), &tag)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{
     error::{Error, Result},
-    head::{Sums, Table},
+    head::{Digests, TABLES, Table},
     open::Store,
+    sum::{self, Sum},
     view::View,
 };
 use crate::{
@@ -19,7 +20,7 @@ pub struct Tx<'s> {
     pub(super) view: View<'s>,
     transaction: Transaction<'s>,
     pins: &'s Pins,
-    pub(super) sums: Sums,
+    pub(super) sums: [Sum; TABLES],
     /// Whether idempotency keys that are over were forgotten already.
     pub(super) forgot_idempotency: bool,
 }
@@ -45,7 +46,7 @@ impl<'s> Tx<'s> {
 
     /// A transaction on a keystore that has no head yet, or whose keys are being replaced.
     pub(super) fn on(view: View<'s>, transaction: Transaction<'s>, pins: &'s Pins) -> Self {
-        Self { view, transaction, pins, sums: Sums::default(), forgot_idempotency: false }
+        Self { view, transaction, pins, sums: [Sum::default(); TABLES], forgot_idempotency: false }
     }
 
     /// Appends the events, signs the new head and commits; then remembers the head outside the keystore.
@@ -58,8 +59,8 @@ impl<'s> Tx<'s> {
         for event in &events {
             self.append(event)?;
         }
-        let sums = self.sums;
-        let pin = self.view.head.write(self.view.connection, self.view.caps, &sums)?;
+        let digests = Digests { tables: self.sums, pages: self.store_pages()? };
+        let pin = self.view.head.write(self.view.connection, self.view.caps, &digests)?;
         let vault_id = self.view.caps.vault_id.clone();
         let seq = self.view.head.size;
         self.transaction.commit()?;
@@ -77,14 +78,15 @@ impl<'s> Tx<'s> {
         i64::try_from(self.view.head.epoch + 1).unwrap_or(i64::MAX)
     }
 
-    pub(super) fn row_added(&mut self, table: Table, tag: &[u8; 32]) {
-        self.sums.add(table, tag);
+    pub(super) fn row_added(&mut self, table: Table, id: &[u8], tag: &[u8; 32]) -> Result<()> {
+        self.sums[table as usize].add(sum::of_row(self.view.caps, table, id, tag).ok_or(Error::SupportSlot)?);
         self.view.head.counts[table as usize] += 1;
+        Ok(())
     }
 
-    pub(super) fn row_removed(&mut self, table: Table, tag: &[u8]) -> Result<()> {
-        let tag = tag.try_into().map_err(|_| Error::SetMismatch(table.name()))?;
-        self.sums.subtract(table, tag);
+    /// The tag is one that was made of the row as it was found: what is stored beside it may have been bent.
+    pub(super) fn row_removed(&mut self, table: Table, id: &[u8], tag: &[u8; 32]) -> Result<()> {
+        self.sums[table as usize].subtract(sum::of_row(self.view.caps, table, id, tag).ok_or(Error::SupportSlot)?);
         let count = &mut self.view.head.counts[table as usize];
         *count = count.checked_sub(1).ok_or(Error::SetMismatch(table.name()))?;
         Ok(())

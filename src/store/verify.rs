@@ -40,6 +40,8 @@ impl View<'_> {
         let keys = self.scan()?;
         self.check_objects()?;
         self.check_slots()?;
+        self.all_remembered()?;
+        self.check_every_page()?;
         self.verify_rows(&last_epochs)?;
         self.verify_lookups(&keys)?;
         Ok(VerifyReport { events: self.head.size, keys: keys.len() as u64, epoch: self.head.epoch })

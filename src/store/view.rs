@@ -2,12 +2,14 @@
 
 use super::{
     error::{Error, Result},
-    head::{Head, Sums},
+    head::{Digests, Head, TABLES, Table},
     open::{Meta, Store},
+    pages::Pages,
+    sum::Sum,
 };
 use crate::{domain::Time, vault::Capabilities};
 use rusqlite::{Connection, Transaction};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 
 /// Reads of one moment. Both a [`Snapshot`] and a [`super::Tx`] are one.
@@ -17,7 +19,10 @@ pub struct View<'s> {
     pub(super) meta: &'s Meta,
     pub(super) now: Time,
     pub(super) head: Head,
-    pub(super) sums: Option<Sums>,
+    /// The sums of the tables as they were signed; `None` for a support slot.
+    pub(super) sums: Option<[Sum; TABLES]>,
+    /// By which single keys are checked; `None` for a support slot.
+    pub(super) pages: Option<RefCell<Pages>>,
     /// Whether objects and slots were checked as sets in this transaction.
     pub(super) small_tables_checked: Cell<bool>,
 }
@@ -31,16 +36,35 @@ impl<'s> View<'s> {
         if let Some(pin) = pin.filter(|pin| (head.incarnation, head.epoch) < (pin.incarnation, pin.epoch)) {
             return Err(Error::RolledBack { seen: pin.epoch, found: head.epoch });
         }
-        let sums = head.sums(&store.caps)?;
-        Ok(Self {
-            connection: &store.connection,
-            caps: &store.caps,
-            meta: &store.meta,
-            now,
-            head,
-            sums,
-            small_tables_checked: Cell::new(false),
-        })
+        let digests = head.digests(&store.caps)?;
+        let mut view = Self::on(&store.connection, &store.caps, &store.meta, now, head);
+        view.sums = digests.map(|digests| digests.tables);
+        view.pages = digests.map(|digests| RefCell::new(Pages::of(digests.pages)));
+        view.small_tables_checked = Cell::new(false);
+        Ok(view)
+    }
+
+    /// A view of tables that are empty, or are about to be written anew.
+    pub(super) fn on(
+        connection: &'s Connection,
+        caps: &'s Capabilities,
+        meta: &'s Meta,
+        now: Time,
+        head: Head,
+    ) -> Self {
+        let Digests { tables, pages } = Digests::none();
+        let pages = Some(RefCell::new(Pages::of(pages)));
+        Self { connection, caps, meta, now, head, sums: Some(tables), pages, small_tables_checked: Cell::new(true) }
+    }
+
+    /// Compares what a table was found to hold with what the head says.
+    pub(super) fn check_set(&self, table: Table, count: usize, found: Sum) -> Result<()> {
+        let intact = self.sums.is_none_or(|signed| signed[table as usize] == found);
+        if intact && count as u64 == self.head.counts[table as usize] {
+            Ok(())
+        } else {
+            Err(Error::SetMismatch(table.name()))
+        }
     }
 
     /// Checks workspaces, plans, scopes and slots as sets, once a transaction: they decide what a key may do, and a row

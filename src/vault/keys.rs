@@ -23,6 +23,7 @@ pub struct Capabilities {
     pub generation: u32,
     record_bytes: Zeroizing<[u8; 32]>,
     index_bytes: Zeroizing<[u8; 32]>,
+    index: Prf,
     record: SealKey,
     verify_head: VerifyingKey,
     /// What only an admin holds.
@@ -34,7 +35,9 @@ pub struct AdminPart {
     root: Zeroizing<[u8; 32]>,
     pepper: Zeroizing<[u8; 32]>,
     seed: Zeroizing<[u8; 32]>,
-    integrity: Zeroizing<[u8; 32]>,
+    verifier: Prf,
+    integrity: Prf,
+    set: Prf,
     detail: SealKey,
     signer: SigningKey,
 }
@@ -85,7 +88,7 @@ impl Capabilities {
     /// A keyed digest of a value for unique look-ups: says whether two values are equal, and nothing else.
     #[must_use]
     pub fn blind_index(&self, domain: &str, value: &str) -> [u8; BLIND_INDEX_BYTES] {
-        let digest = hmac(&self.index_bytes, &[domain.as_bytes(), b"\0", value.as_bytes()]);
+        let digest = self.index.of(&[domain.as_bytes(), b"\0", value.as_bytes()]);
         let mut index = [0u8; BLIND_INDEX_BYTES];
         index.copy_from_slice(&digest[..BLIND_INDEX_BYTES]);
         index
@@ -94,13 +97,20 @@ impl Capabilities {
     /// The verifier of a token; only an admin holds the key.
     #[must_use]
     pub fn verifier_of(&self, token: &PlainToken) -> Option<Verifier> {
-        Some(Verifier(hmac(&self.admin.as_ref()?.pepper, &[token.expose_plaintext().as_bytes()])))
+        Some(Verifier(self.admin.as_ref()?.verifier.of(&[token.expose_plaintext().as_bytes()])))
     }
 
     /// The tag of a row, which only an admin can make or check.
     #[must_use]
     pub fn row_tag(&self, row: &[&[u8]]) -> Option<[u8; 32]> {
-        Some(hmac(&self.admin.as_ref()?.integrity, row))
+        Some(self.admin.as_ref()?.integrity.of(row))
+    }
+
+    /// What a row adds to a digest of many. Nobody without the key sees it, unlike the row's tag: whoever knew it could
+    /// look for other rows that add up to the same.
+    #[must_use]
+    pub fn set_element(&self, row: &[&[u8]]) -> Option<[u8; 32]> {
+        Some(self.admin.as_ref()?.set.of(row))
     }
 
     /// Signs the head.
@@ -174,6 +184,7 @@ impl Capabilities {
             generation: bundle.generation,
             record: SealKey::new(bundle.record),
             record_bytes: Zeroizing::new(bundle.record),
+            index: Prf::new(&bundle.index),
             index_bytes: Zeroizing::new(bundle.index),
             verify_head: VerifyingKey::from_bytes(&bundle.verify_head).map_err(|_| SealError)?,
             admin: None,
@@ -190,7 +201,8 @@ impl Capabilities {
         let salt = vault_id.as_bytes();
         let record = derive(root.as_slice(), salt, b"keyward/v1/record");
         let index = derive(root.as_slice(), salt, b"keyward/v1/index");
-        let integrity = derive(root.as_slice(), salt, b"keyward/v1/integrity");
+        let integrity = Prf::new(&derive(root.as_slice(), salt, b"keyward/v1/integrity"));
+        let set = Prf::new(&derive(root.as_slice(), salt, b"keyward/v1/set"));
         let detail = derive(root.as_slice(), salt, b"keyward/v1/audit-detail");
         let signer = SigningKey::from_bytes(&seed);
         Self {
@@ -198,9 +210,19 @@ impl Capabilities {
             generation,
             record: SealKey::new(*record),
             record_bytes: record,
+            index: Prf::new(&index),
             index_bytes: index,
             verify_head: signer.verifying_key(),
-            admin: Some(AdminPart { root, pepper, seed, integrity, detail: SealKey::new(*detail), signer }),
+            admin: Some(AdminPart {
+                root,
+                verifier: Prf::new(&pepper),
+                pepper,
+                seed,
+                integrity,
+                set,
+                detail: SealKey::new(*detail),
+                signer,
+            }),
         }
     }
 }
@@ -213,15 +235,24 @@ pub(super) fn derive(secret: &[u8], salt: &[u8], label: &[u8]) -> Zeroizing<[u8;
     out
 }
 
-fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    // RFC 2104 pads a short key with zeros to the block of the hash; done here, the constructor cannot fail.
-    let mut block = Zeroizing::new([0u8; 64]);
-    block[..key.len()].copy_from_slice(key);
-    let mut mac = <Hmac<Sha256> as KeyInit>::new((&*block).into());
-    for part in parts {
-        mac.update(part);
+/// HMAC-SHA256 with its key worked in once: half the hashing of a short message is the key's. Wiped when dropped.
+struct Prf(Hmac<Sha256>);
+
+impl Prf {
+    fn new(key: &[u8; 32]) -> Self {
+        // RFC 2104 pads a short key with zeros to the block of the hash; done here, the constructor cannot fail.
+        let mut block = Zeroizing::new([0u8; 64]);
+        block[..key.len()].copy_from_slice(key);
+        Self(<Hmac<Sha256> as KeyInit>::new((&*block).into()))
     }
-    mac.finalize().into_bytes().into()
+
+    fn of(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
 }
 
 fn random_key(rng: &mut impl CryptoRng) -> Zeroizing<[u8; 32]> {

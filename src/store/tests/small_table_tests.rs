@@ -12,9 +12,9 @@ fn change(vault: &Vault, at: Time, change: impl FnOnce(&mut Tx<'_>)) {
     tx.commit_all(vec![event(Action::WorkspaceUpdate, "default")]).unwrap();
 }
 
-fn objects(vault: &Vault) -> i64 {
+fn remembered(vault: &Vault) -> i64 {
     let connection = Connection::open(vault.path()).unwrap();
-    connection.query_row("SELECT count(*) FROM objects", [], |row| row.get(0)).unwrap()
+    connection.query_row("SELECT count(*) FROM idempotency", [], |row| row.get(0)).unwrap()
 }
 
 #[test]
@@ -52,15 +52,22 @@ fn a_missing_slot_is_noticed_where_slots_are_listed() {
 #[test]
 fn a_deleted_key_row_is_no_key_that_never_was() {
     let vault = Vault::new();
+    let elsewhere: KeyId = "key_zz00000000000009".parse().unwrap();
+    let deleted = key(2).id;
+    change(&vault, now(), |tx| {
+        let stored = tx.key(&deleted).unwrap().unwrap();
+        tx.delete_key(&stored).unwrap();
+    });
+    assert!(vault.admin().read(now()).unwrap().key(&deleted).unwrap().is_none());
     vault.vandalise("DELETE FROM keys WHERE id LIKE '%1'");
+    let support = vault.open(&vault.support).unwrap();
+    assert!(matches!(support.read(now()).unwrap().key(&key(1).id), Err(Error::SetMismatch("keys"))));
     let store = vault.admin();
-    assert!(matches!(store.read(now()).unwrap().key(&key(1).id), Err(Error::SetMismatch("keys"))));
-    assert!(store.read(now()).unwrap().key(&key(9).id).unwrap().is_none());
-    let mut tx = store.begin(now()).unwrap();
-    let stored = tx.key(&key(2).id).unwrap().unwrap();
-    tx.delete_key(&stored).unwrap();
-    tx.commit_all(vec![event(Action::KeyDelete, key(2).id.as_str())]).unwrap();
-    assert!(store.read(now()).unwrap().key(&key(2).id).unwrap().is_none());
+    let view = store.read(now()).unwrap();
+    assert!(matches!(view.key(&key(1).id), Err(Error::SetMismatch("keys"))));
+    // Rows are checked together with those whose ids begin alike; the others go on being readable.
+    assert!(matches!(view.key(&key(3).id), Err(Error::SetMismatch("keys"))));
+    assert!(view.key(&elsewhere).unwrap().is_none());
 }
 
 #[test]
@@ -76,15 +83,61 @@ fn a_lookup_that_leads_elsewhere_is_found() {
 #[test]
 fn idempotency_keys_that_are_over_do_not_pile_up() {
     let vault = Vault::new();
-    let before = objects(&vault);
     for day in 0..3 {
         let at = now() + chrono::TimeDelta::days(day);
         change(&vault, at, |tx| {
             for number in 0..4 {
                 tx.remember_idempotency(&format!("{day}-{number}"), &key(1).id).unwrap();
             }
+            // A second time is no second row.
+            tx.remember_idempotency(&format!("{day}-0"), &key(2).id).unwrap();
+            assert_eq!(tx.idempotent(&format!("{day}-0")).unwrap(), Some(key(2).id));
         });
-        assert_eq!(objects(&vault), before + 4);
+        assert_eq!(remembered(&vault), 4);
     }
     assert!(vault.admin().verify_all(now()).is_ok());
+}
+
+#[test]
+fn a_changed_idempotency_key_is_refused_and_a_missing_one_found_by_a_whole_check() {
+    let remember = |vault: &Vault| {
+        change(vault, now(), |tx| {
+            tx.remember_idempotency("once", &key(1).id).unwrap();
+            tx.remember_idempotency("twice", &key(2).id).unwrap();
+        });
+    };
+    for bend in [
+        "UPDATE idempotency SET at = at + 1",
+        "UPDATE idempotency SET sealed = zeroblob(length(sealed))",
+        "UPDATE idempotency SET tag = zeroblob(32)",
+    ] {
+        let vault = Vault::new();
+        remember(&vault);
+        vault.vandalise(bend);
+        let store = vault.admin();
+        let read = store.read(now()).unwrap().idempotent("once");
+        assert!(matches!(read, Err(Error::RowTampered { table: "idempotency", .. })), "{bend}");
+        assert!(store.verify_all(now()).is_err(), "{bend}");
+    }
+    let vault = Vault::new();
+    remember(&vault);
+    vault.vandalise("DELETE FROM idempotency WHERE name_index = (SELECT max(name_index) FROM idempotency)");
+    assert_eq!(vault.verify_error(), format!("rows of idempotency {SET}"));
+}
+
+#[test]
+fn new_keys_of_the_vault_keep_what_is_remembered_and_how_single_keys_are_checked() {
+    let vault = Vault::new();
+    change(&vault, now(), |tx| tx.remember_idempotency("once", &key(1).id).unwrap());
+    let store = vault.admin();
+    let fresh = store.capabilities().regenerate(&mut rand::rng()).unwrap();
+    let mut slot = vault.slot.clone();
+    slot.rewrap(&mut rand::rng(), &secret(), &fresh).unwrap();
+    store.rekey(&fresh, &[slot.clone()], event(Action::VaultRekey, "vault_1"), now()).unwrap();
+    drop(store);
+    let store = vault.open(&slot).unwrap();
+    let view = store.read(now()).unwrap();
+    assert_eq!(view.idempotent("once").unwrap(), Some(key(1).id));
+    assert!(view.key(&key(1).id).unwrap().is_some());
+    assert!(view.key_named("default", key(9).environment, &key(9).name).unwrap().is_none());
 }

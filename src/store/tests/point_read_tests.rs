@@ -1,0 +1,205 @@
+//! A key read alone is the current one, whatever else somebody with the file changed to make an older row fit.
+
+use super::*;
+use crate::domain::KeyRef;
+
+const OPEN_TRAIL: &str = "DROP TRIGGER audit_keeps; DROP TRIGGER audit_stays; DROP TRIGGER audit_appends;";
+/// What hides from the columns of the trail that a key was changed after its row was written.
+const HIDDEN: [&str; 4] = [
+    "UPDATE audit SET done = 0 WHERE seq = 5",
+    "UPDATE audit SET target = 'key_0000000000000009' WHERE seq = 5",
+    "UPDATE audit SET epoch = 2 WHERE seq = 5",
+    "CREATE TRIGGER again AFTER UPDATE ON audit BEGIN SELECT 1; END; UPDATE audit SET target = '' WHERE seq = 5",
+];
+
+fn version_of(vault: &Vault, id: &KeyId) -> Key {
+    vault.admin().read(now()).unwrap().key(id).unwrap().unwrap()
+}
+
+/// Revokes the first key, puts its old row back, and hides the revocation.
+fn unrevoke(vault: &Vault, hide: &str) {
+    vault.vandalise("CREATE TABLE old AS SELECT * FROM keys");
+    let mut revoked = version_of(vault, &key(1).id);
+    revoked.revoke(now()).unwrap();
+    let store = vault.admin();
+    let mut tx = store.begin(now()).unwrap();
+    tx.put_key(&revoked).unwrap();
+    tx.commit_all(vec![event(Action::KeyRevoke, revoked.id.as_str())]).unwrap();
+    drop(store);
+    vault.vandalise(&format!(
+        "{OPEN_TRAIL} DELETE FROM keys WHERE id LIKE '%1'; INSERT INTO keys SELECT * FROM old WHERE id LIKE '%1';
+         DROP TABLE old; {hide}"
+    ));
+}
+
+/// Every way to read the first key alone.
+fn point_reads(view: &View<'_>) -> Vec<Result<usize, Error>> {
+    let first = key(1);
+    let count = |found: Result<Option<Key>, Error>| found.map(|found| usize::from(found.is_some()));
+    let by_ref = |key: KeyRef| view.find_keys(&key, "default", None).map(|found| found.len());
+    vec![
+        count(view.key(&first.id)),
+        count(view.key_named("default", first.environment, &first.name)),
+        count(view.key_by_lookup(&first.secrets[0].lookup)),
+        by_ref(KeyRef::Id(first.id.clone())),
+        by_ref(KeyRef::Name(first.name.clone())),
+        by_ref(KeyRef::Prefix(first.id.as_str()[..12].to_owned())),
+    ]
+}
+
+fn all_refuse(vault: &Vault, what: &str) {
+    let store = vault.admin();
+    let refused = |found: &Result<usize, Error>| {
+        matches!(found, Err(Error::SetMismatch(_) | Error::RowRolledBack { .. } | Error::RowTampered { .. }))
+    };
+    let read = point_reads(&store.read(now()).unwrap());
+    assert!(read.iter().all(refused), "{what}: {read:?}");
+    let changed = point_reads(&store.begin(now()).unwrap());
+    assert!(changed.iter().all(refused), "{what}, in a change: {changed:?}");
+    assert!(store.verify_all(now()).is_err(), "{what}, in a whole check");
+}
+
+#[test]
+fn every_point_read_finds_a_key_that_nobody_touched() {
+    let vault = Vault::new();
+    for found in point_reads(&vault.admin().read(now()).unwrap()) {
+        assert!(found.unwrap() > 0);
+    }
+}
+
+#[test]
+fn a_revocation_is_not_undone_by_an_old_row_and_an_edited_trail() {
+    for hide in HIDDEN {
+        let vault = Vault::new();
+        unrevoke(&vault, hide);
+        all_refuse(&vault, hide);
+    }
+}
+
+#[test]
+fn tags_of_other_rows_do_not_make_up_for_an_old_one() {
+    for bend in [
+        // What an attacker would try against a sum of the tags as they are stored.
+        "UPDATE keys SET tag = (SELECT tag FROM kept WHERE id LIKE '%1') WHERE id LIKE '%2'",
+        "UPDATE keys SET tag = (SELECT tag FROM kept WHERE id LIKE '%1') WHERE id LIKE '%1'",
+        "INSERT INTO keys SELECT id, zeroblob(16), workspace_index, environment, active, revoked_at, expires_at, created_at,
+         version, epoch, generation, sealed, tag FROM kept WHERE id LIKE '%1'",
+        "INSERT INTO keys SELECT 'key_00zzzzzzzzzzzzzz', zeroblob(16), workspace_index, environment, active, revoked_at,
+         expires_at, created_at, version, epoch, generation, sealed, tag FROM kept WHERE id LIKE '%1'",
+    ] {
+        let vault = Vault::new();
+        vault.vandalise("CREATE TABLE old AS SELECT * FROM keys");
+        let mut revoked = version_of(&vault, &key(1).id);
+        revoked.revoke(now()).unwrap();
+        vault.put(revoked);
+        vault.vandalise(&format!(
+            "{OPEN_TRAIL} CREATE TABLE kept AS SELECT * FROM keys; DELETE FROM keys WHERE id LIKE '%1';
+             INSERT INTO keys SELECT * FROM old WHERE id LIKE '%1'; {} ; {bend}",
+            HIDDEN[0]
+        ));
+        all_refuse(&vault, bend);
+    }
+}
+
+#[test]
+fn a_page_put_back_with_the_row_is_refused() {
+    for pages in [
+        "DELETE FROM pages; INSERT INTO pages SELECT * FROM old_pages;",
+        "DELETE FROM pages;",
+        "UPDATE pages SET sealed = zeroblob(length(sealed));",
+        "UPDATE pages SET sealed = (SELECT sealed FROM pages ORDER BY number DESC LIMIT 1);",
+    ] {
+        let vault = Vault::new();
+        vault.vandalise("CREATE TABLE old_pages AS SELECT * FROM pages");
+        unrevoke(&vault, HIDDEN[0]);
+        vault.vandalise(pages);
+        all_refuse(&vault, pages);
+    }
+}
+
+#[test]
+fn a_removed_row_is_not_taken_for_a_key_that_never_was() {
+    for hide in ["", "UPDATE audit SET done = 0 WHERE target LIKE 'key_%1';"] {
+        let vault = Vault::new();
+        vault.vandalise(&format!("{OPEN_TRAIL} DELETE FROM keys WHERE id LIKE '%1'; {hide}"));
+        all_refuse(&vault, hide);
+    }
+}
+
+#[test]
+fn a_deleted_key_does_not_come_back_with_an_edited_trail() {
+    let vault = Vault::new();
+    vault.vandalise("CREATE TABLE old AS SELECT * FROM keys; CREATE TABLE old_lookups AS SELECT * FROM lookups");
+    let stored = version_of(&vault, &key(1).id);
+    let store = vault.admin();
+    let mut tx = store.begin(now()).unwrap();
+    tx.delete_key(&stored).unwrap();
+    tx.commit_all(vec![event(Action::KeyDelete, stored.id.as_str())]).unwrap();
+    drop(store);
+    vault.vandalise(&format!(
+        "{OPEN_TRAIL} INSERT INTO keys SELECT * FROM old WHERE id LIKE '%1'; {};
+         INSERT OR IGNORE INTO lookups SELECT * FROM old_lookups;",
+        HIDDEN[0]
+    ));
+    all_refuse(&vault, "a deleted key");
+}
+
+#[test]
+fn damage_stays_visible_after_the_key_was_changed_again() {
+    let vault = Vault::new();
+    let before = version_of(&vault, &key(1).id);
+    unrevoke(&vault, HIDDEN[0]);
+    // A program that does not look before it writes, and hits upon the version of the old row.
+    let store = vault.admin();
+    let mut tx = store.begin(now()).unwrap();
+    tx.put_key(&before).unwrap();
+    tx.commit_all(vec![event(Action::KeyUpdate, before.id.as_str())]).unwrap();
+    drop(store);
+    all_refuse(&vault, "written over");
+}
+
+#[test]
+fn pages_keep_up_with_renames_deletions_and_new_keys_of_the_vault() {
+    let vault = Vault::new();
+    let store = vault.admin();
+    let mut renamed = store.read(now()).unwrap().key(&key(1).id).unwrap().unwrap();
+    let other = store.read(now()).unwrap().key(&key(2).id).unwrap().unwrap();
+    let old_name = std::mem::replace(&mut renamed.name, "another".to_owned());
+    let mut tx = store.begin(now()).unwrap();
+    tx.put_key(&renamed).unwrap();
+    tx.delete_key(&other).unwrap();
+    tx.put_key(&key(8)).unwrap();
+    assert!(tx.key(&other.id).unwrap().is_none() && tx.key(&key(8).id).unwrap().is_some());
+    tx.commit_all(vec![event(Action::KeyUpdate, renamed.id.as_str()), event(Action::KeyDelete, other.id.as_str())])
+        .unwrap();
+    drop(store);
+    let store = vault.admin();
+    let view = store.read(now()).unwrap();
+    assert!(view.key_named("default", renamed.environment, &old_name).unwrap().is_none());
+    assert!(view.key_named("default", renamed.environment, "another").unwrap().is_some());
+    assert!(view.key(&other.id).unwrap().is_none());
+    drop(view);
+    // The event of the third key is missing: nothing else is wrong.
+    let error = store.verify_all(now()).unwrap_err().to_string();
+    assert!(error.contains("row key_0000000000000008"), "{error}");
+}
+
+#[test]
+fn an_index_that_goes_on_showing_the_new_row_does_not_hide_the_old_one() {
+    let vault = Vault::new();
+    vault.vandalise("CREATE TABLE old AS SELECT * FROM keys; CREATE TABLE shown AS SELECT * FROM sqlite_master");
+    let mut revoked = version_of(&vault, &key(1).id);
+    revoked.revoke(now()).unwrap();
+    vault.put(revoked);
+    // The index leaves the schema while the row is changed, and comes back as it was.
+    vault.vandalise("PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'keys_by_id'");
+    vault.vandalise(&format!(
+        "{OPEN_TRAIL} UPDATE keys SET (revoked_at, version, epoch, sealed, tag) =
+             (SELECT revoked_at, version, epoch, sealed, tag FROM old WHERE old.id = keys.id) WHERE id LIKE '%1'; {}",
+        HIDDEN[0]
+    ));
+    vault.vandalise(
+        "PRAGMA writable_schema = ON; INSERT INTO sqlite_master SELECT * FROM shown WHERE name = 'keys_by_id'",
+    );
+    all_refuse(&vault, "a bent index");
+}
