@@ -11,6 +11,7 @@
 mod crash;
 mod first_use;
 mod house;
+mod keystore_file;
 mod lifecycle;
 mod model;
 mod readme;
