@@ -11,7 +11,9 @@
 //! | [`vault`] | encryption at rest: sealing, keys, slots, unlocked copies, what is remembered outside |
 //! | [`store`] | the only SQL: sealed rows, the signed head, the audit trail |
 //! | [`ops`] | the use cases: a request, an outcome, and the function between them |
-//! | [`backend`] | the seam: one method a use case; today over the local keystore |
+//! | [`wire`] | the contract of the HTTP API: paths, bodies, problems |
+//! | [`backend`] | the seam: one method a use case, over the local keystore |
+//! | [`server`] | the use cases and verdicts over HTTP; owns the only async runtime |
 //! | [`output`] | the only place that prints |
 //! | [`cli`] | arguments, configuration, prompts, exit codes, one file a command |
 //!
@@ -46,5 +48,9 @@ pub mod domain;
 pub mod files;
 pub mod ops;
 pub mod output;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod store;
 pub mod vault;
+#[cfg(feature = "server")]
+pub mod wire;

@@ -52,7 +52,7 @@ impl Entry {
     }
 
     /// An unlock that failed.
-    pub(super) fn failed_unlock(cx: &Context, reason: &'static str) -> Self {
+    pub(super) fn failed_unlock(cx: &Context, reason: &str) -> Self {
         Self {
             at: format_time(cx.now),
             action: Action::VaultUnlock.to_string(),

@@ -7,12 +7,14 @@ pub mod journal;
 pub mod local;
 mod maintenance;
 mod restore;
+mod serving;
 pub mod unlock;
 
 pub use crate::vault::recovery::RecoveryCode;
 pub use dirs::Dirs;
 pub use maintenance::{NewSlot, NewSlotSecret, SlotView, VaultStatus};
 pub use restore::Restored;
+pub use serving::{FactSource, Serving, TokenHasher};
 pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
 
 use crate::{

@@ -156,6 +156,10 @@ impl LocalVault {
     /// # Errors
     /// `NotFound` without a vault, `Locked` when nothing opens it, `Integrity` for a damaged or foreign file.
     pub fn unlock(&self, cx: &Context, unlock: Unlock<'_>) -> Result<Box<dyn Backend>> {
+        Ok(Box::new(self.open(cx, unlock)?))
+    }
+
+    pub(super) fn open(&self, cx: &Context, unlock: Unlock<'_>) -> Result<Local> {
         if !self.exists() {
             return Err(Error::not_found(format!("there is no vault at {}", self.dirs.keystore().display()))
                 .hint("keyward init"));
@@ -166,7 +170,7 @@ impl LocalVault {
             Ok(opened) => opened,
             Err(error) => {
                 if error.kind == Kind::Locked && !cx.read_only {
-                    Journal::at(&self.dirs.journal()).append(&Entry::failed_unlock(cx, error.reason))?;
+                    Journal::at(&self.dirs.journal()).append(&Entry::failed_unlock(cx, &error.reason))?;
                 }
                 return Err(error);
             }
@@ -174,7 +178,7 @@ impl LocalVault {
         let store = locked.unlock(caps, Pins::new(&self.dirs.state), cx.now)?;
         let local = Local::new(self.dirs.clone(), store, opened_by);
         local.absorb_journal(cx)?;
-        Ok(Box::new(local))
+        Ok(local)
     }
 
     /// Ends a session.

@@ -124,6 +124,8 @@ pub(crate) enum Command {
     Customers(commands::customers::Args),
     Plans(commands::plans::Args),
     Doctor(commands::doctor::Args),
+    #[cfg(feature = "server")]
+    Serve(commands::serve::Args),
     Completions(commands::completions::Args),
     Man(commands::man::Args),
     ScanRule(commands::scan_rule::Args),
@@ -154,6 +156,8 @@ impl Command {
             Self::Projects(args) => commands::projects::run(cx, args),
             Self::Customers(args) => commands::customers::run(cx, args),
             Self::Plans(args) => commands::plans::run(cx, args),
+            #[cfg(feature = "server")]
+            Self::Serve(args) => commands::serve::run(cx, args),
             Self::Doctor(args) => commands::doctor::run(cx, &args),
             Self::Completions(args) => commands::completions::run(cx, &args),
             Self::Man(args) => commands::man::run(cx, &args),

@@ -115,6 +115,19 @@ impl Ctx {
         self.with_sources(session, |operation, unlock| vault.unlock(operation, unlock))
     }
 
+    /// The opened vault for a server; made first where there is none.
+    ///
+    /// # Errors
+    /// `Locked` when nothing opens it; `Forbidden` for a support slot.
+    #[cfg(feature = "server")]
+    pub(super) fn serving(&mut self) -> Result<crate::backend::Serving> {
+        let vault = self.vault()?;
+        if !vault.exists() {
+            self.make_vault(&vault)?;
+        }
+        self.with_sources(true, |operation, unlock| vault.serve(operation, unlock))
+    }
+
     /// Puts a backup back; it opens by the same sources as a vault, but not by a session.
     ///
     /// # Errors

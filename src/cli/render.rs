@@ -136,7 +136,7 @@ pub(super) fn told(error: &Error) -> ErrorReport {
         causes: error.causes.clone(),
         hints: error.hints.clone(),
         code: error.kind.name(),
-        reason: error.reason,
+        reason: error.reason.clone(),
         exit: Exit::from(error.kind).code(),
         retryable: error.kind.retryable(),
     }

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// Address ranges, sorted and without repetition; empty means anywhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Allowlist(Vec<IpNet>);
 
 impl Allowlist {

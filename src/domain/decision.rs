@@ -1,18 +1,20 @@
 //! The verdict on a presented credential: one pure function, the same for every door.
 
 use super::{
+    allowlist::Allowlist,
     environment::Environment,
-    key::{Key, Secret, SecretState, Status},
+    key::{Key, Secret, SecretState},
+    rate_limit::RateLimit,
     scope::{Catalogue, Scope},
     tenancy::{Feature, Plan},
     time::{Time, format_time},
     token::TokenError,
 };
-use serde::Serialize;
-use std::net::IpAddr;
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, net::IpAddr};
 
 /// The answer in a word. The order is the order in which reasons are named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {
     /// It may.
@@ -41,6 +43,8 @@ pub enum Code {
     WrongCustomer,
     /// The workspace's plan has no API access.
     PlanForbidden,
+    /// The key's limit, or the limit of the caller's address, is used up.
+    RateLimited,
 }
 
 impl Code {
@@ -61,6 +65,28 @@ impl Code {
             | Self::WrongProject
             | Self::WrongCustomer
             | Self::PlanForbidden => 403,
+            Self::RateLimited => 429,
+        }
+    }
+
+    /// The name in JSON, such as `INSUFFICIENT_SCOPE`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "VALID",
+            Self::Malformed => "MALFORMED",
+            Self::Unknown => "UNKNOWN",
+            Self::Inactive => "INACTIVE",
+            Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
+            Self::WrongEnvironment => "WRONG_ENVIRONMENT",
+            Self::ProjectRequired => "PROJECT_REQUIRED",
+            Self::InsufficientScope => "INSUFFICIENT_SCOPE",
+            Self::IpNotAllowed => "IP_NOT_ALLOWED",
+            Self::WrongProject => "WRONG_PROJECT",
+            Self::WrongCustomer => "WRONG_CUSTOMER",
+            Self::PlanForbidden => "PLAN_FORBIDDEN",
+            Self::RateLimited => "RATE_LIMITED",
         }
     }
 }
@@ -91,19 +117,73 @@ pub enum Presented<'a> {
     /// A secret of a key; its verifier matched.
     Known {
         /// The key.
-        key: &'a Key,
-        /// The version of its secret that was presented.
-        secret: &'a Secret,
+        key: Facts<'a>,
+        /// The public id of the version of its secret that was presented.
+        lookup: &'a str,
+        /// Where that version stands.
+        state: SecretState,
         /// The plan of its workspace.
         plan: &'a Plan,
     },
 }
 
+/// What a verdict needs of a key, borrowed from wherever the key is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Its stable id.
+    pub id: &'a str,
+    /// The reversible switch.
+    pub active: bool,
+    /// When it ends.
+    pub expires_at: Option<Time>,
+    /// When access was cut off for good.
+    pub revoked_at: Option<Time>,
+    /// Where it works.
+    pub environment: Environment,
+    /// The one project it reaches.
+    pub project: Option<&'a str>,
+    /// The customers it is narrowed to.
+    pub customers: &'a [String],
+    /// What it may do.
+    pub scopes: &'a [Scope],
+    /// Where it may be used from.
+    pub allow_ips: &'a Allowlist,
+    /// How often it may be used.
+    pub rate_limit: Option<RateLimit>,
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of a key.
+    #[must_use]
+    pub fn of(key: &'a Key) -> Self {
+        Self {
+            id: key.id.as_str(),
+            active: key.active,
+            expires_at: key.expires_at,
+            revoked_at: key.revoked_at,
+            environment: key.environment,
+            project: key.project.as_deref(),
+            customers: &key.customers,
+            scopes: &key.scopes,
+            allow_ips: &key.allow_ips,
+            rate_limit: key.rate_limit,
+        }
+    }
+}
+
+impl<'a> Presented<'a> {
+    /// A version of a key's secret, its verifier matched.
+    #[must_use]
+    pub fn known(key: &'a Key, secret: &'a Secret, plan: &'a Plan) -> Self {
+        Self::Known { key: Facts::of(key), lookup: secret.lookup.as_str(), state: secret.state, plan }
+    }
+}
+
 /// One check and how it went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// What was checked.
-    pub check: &'static str,
+    pub check: Cow<'static, str>,
     /// How it went; null when it was not asked or could not be reached.
     pub ok: Option<bool>,
     /// What was found.
@@ -111,7 +191,7 @@ pub struct Check {
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Whether it may.
     pub valid: bool,
@@ -122,137 +202,149 @@ pub struct Verdict {
     /// The key, when it is known.
     pub key_id: Option<String>,
     /// Every check with its own verdict.
+    #[serde(default)]
     pub checks: Vec<Check>,
 }
 
 /// Judges a credential. Every check is made, so that an operator sees all that is wrong; the code names the first.
 #[must_use]
 pub fn decide(presented: &Presented<'_>, request: &Request, catalogue: &Catalogue, now: Time) -> Verdict {
-    let mut judge = Judge::default();
+    let mut judge = Judge { checks: Some(Vec::with_capacity(12)), code: None };
+    judge.judge(presented, request, catalogue, now);
     let key_id = match presented {
-        Presented::Malformed(error) => {
-            judge.fail("format", Code::Malformed, error.to_string());
-            None
-        }
-        Presented::Unknown => {
-            judge.pass("format", "shape and checksum fit");
-            judge.fail("known", Code::Unknown, "no key has this secret".to_owned());
-            None
-        }
-        Presented::Known { key, secret, plan } => {
-            judge.pass("format", "shape and checksum fit");
-            judge.pass("known", format!("key {}, secret {}", key.id, secret.lookup));
-            credential(&mut judge, key, secret, now);
-            permissions(&mut judge, key, plan, request, catalogue);
-            Some(key.id.to_string())
-        }
+        Presented::Known { key, .. } => Some(key.id.to_owned()),
+        Presented::Malformed(_) | Presented::Unknown => None,
     };
     let code = judge.code.unwrap_or(Code::Valid);
-    Verdict { valid: code == Code::Valid, code, http_status: code.http_status(), key_id, checks: judge.checks }
+    let checks = judge.checks.unwrap_or_default();
+    Verdict { valid: code == Code::Valid, code, http_status: code.http_status(), key_id, checks }
+}
+
+/// The code of [`decide`] alone, without a word of explanation: for the path of every request.
+#[must_use]
+pub fn decide_code(presented: &Presented<'_>, request: &Request, catalogue: &Catalogue, now: Time) -> Code {
+    let mut judge = Judge { checks: None, code: None };
+    judge.judge(presented, request, catalogue, now);
+    judge.code.unwrap_or(Code::Valid)
 }
 
 /// Is the credential itself any good?
-fn credential(judge: &mut Judge, key: &Key, secret: &Secret, now: Time) {
-    judge.check(
-        "active",
-        Code::Inactive,
-        key.active || key.status_at(now) != Status::Inactive,
-        if key.active { "the key is switched on" } else { "the key is switched off" },
-    );
-    match key.expires_at {
-        None => judge.pass("expiry", "never expires"),
-        Some(at) if at <= now => judge.fail("expiry", Code::Expired, format!("expired {}", format_time(at))),
-        Some(at) => judge.pass("expiry", format!("expires {}", format_time(at))),
-    }
-    match key.revoked_at {
-        Some(at) => judge.fail("revocation", Code::Revoked, format!("revoked {}", format_time(at))),
-        None => judge.pass("revocation", "not revoked"),
-    }
-    match secret.state {
-        SecretState::Staged => judge.pass("secret", "staged by a rotation"),
-        SecretState::Current => judge.pass("secret", "current"),
+fn credential(judge: &mut Judge, key: &Facts<'_>, state: SecretState, now: Time) {
+    // What was cut off or is over says so, whichever way its switch stands.
+    let over = key.revoked_at.is_some() || key.expires_at.is_some_and(|at| at <= now);
+    judge.check("active", Code::Inactive, key.active || over, || match key.active {
+        true => "the key is switched on".to_owned(),
+        false => "the key is switched off".to_owned(),
+    });
+    judge.check("expiry", Code::Expired, key.expires_at.is_none_or(|at| at > now), || match key.expires_at {
+        None => "never expires".to_owned(),
+        Some(at) if at <= now => format!("expired {}", format_time(at)),
+        Some(at) => format!("expires {}", format_time(at)),
+    });
+    judge.check("revocation", Code::Revoked, key.revoked_at.is_none(), || match key.revoked_at {
+        Some(at) => format!("revoked {}", format_time(at)),
+        None => "not revoked".to_owned(),
+    });
+    judge.check("secret", Code::Revoked, state.works_at(now), || match state {
+        SecretState::Staged => "staged by a rotation".to_owned(),
+        SecretState::Current => "current".to_owned(),
         SecretState::Retiring { until } if now < until => {
-            judge.pass("secret", format!("replaced by a rotation, works until {}", format_time(until)));
+            format!("replaced by a rotation, works until {}", format_time(until))
         }
         SecretState::Retiring { until: since } | SecretState::Dead { since } => {
-            judge.fail(
-                "secret",
-                Code::Revoked,
-                format!("this secret stopped at {}; the key has a newer one", format_time(since)),
-            );
+            format!("this secret stopped at {}; the key has a newer one", format_time(since))
         }
-    }
+    });
 }
 
 /// Is this request allowed with it?
-fn permissions(judge: &mut Judge, key: &Key, plan: &Plan, request: &Request, catalogue: &Catalogue) {
+fn permissions(judge: &mut Judge, key: &Facts<'_>, plan: &Plan, request: &Request, catalogue: &Catalogue) {
     judge.asked("environment", request.environment, |judge, wanted| {
-        judge.check(
-            "environment",
-            Code::WrongEnvironment,
-            wanted == key.environment,
-            format!("the key is for {}", key.environment),
-        );
+        judge.check("environment", Code::WrongEnvironment, wanted == key.environment, || {
+            format!("the key is for {}", key.environment)
+        });
     });
     if request.needs_project && key.project.is_none() && request.project.is_none() {
-        judge.fail("project", Code::ProjectRequired, "a workspace-level key must name the project".to_owned());
+        judge.fail("project", Code::ProjectRequired, || "a workspace-level key must name the project".to_owned());
     }
     if request.scopes.is_empty() {
         judge.skip("scopes");
     }
     for scope in &request.scopes {
-        let granted = catalogue.grants(&key.scopes, scope);
-        let detail = if granted { format!("'{scope}' is granted") } else { format!("'{scope}' is missing") };
-        judge.check("scopes", Code::InsufficientScope, granted, detail);
+        let granted = catalogue.grants(key.scopes, scope);
+        judge.check("scopes", Code::InsufficientScope, granted, || {
+            if granted { format!("'{scope}' is granted") } else { format!("'{scope}' is missing") }
+        });
     }
     judge.asked("address", request.ip, |judge, address| {
-        let ranges =
-            if key.allow_ips.is_empty() { "anywhere".to_owned() } else { key.allow_ips.to_strings().join(", ") };
-        judge.check(
-            "address",
-            Code::IpNotAllowed,
-            key.allow_ips.permits(address),
-            format!("{address}; allowed: {ranges}"),
-        );
+        judge.check("address", Code::IpNotAllowed, key.allow_ips.permits(address), || {
+            let ranges =
+                if key.allow_ips.is_empty() { "anywhere".to_owned() } else { key.allow_ips.to_strings().join(", ") };
+            format!("{address}; allowed: {ranges}")
+        });
     });
-    judge.asked("project", request.project.as_ref(), |judge, project| match &key.project {
+    judge.asked("project", request.project.as_deref(), |judge, project| match key.project {
         Some(own) => {
-            judge.check("project", Code::WrongProject, own == project, format!("the key is for project '{own}'"))
+            judge.check("project", Code::WrongProject, own == project, || format!("the key is for project '{own}'"))
         }
-        None => judge.pass("project", "a workspace-level key reaches every project"),
+        None => judge.pass("project", || "a workspace-level key reaches every project".to_owned()),
     });
     judge.asked("customer", request.customer.as_ref(), |judge, customer| {
         let fits = key.customers.is_empty() || key.customers.contains(customer);
-        let own = if key.customers.is_empty() { "every customer".to_owned() } else { key.customers.join(", ") };
-        judge.check("customer", Code::WrongCustomer, fits, format!("the key is for {own}"));
+        judge.check("customer", Code::WrongCustomer, fits, || {
+            let own = if key.customers.is_empty() { "every customer".to_owned() } else { key.customers.join(", ") };
+            format!("the key is for {own}")
+        });
     });
-    let api = plan.permits(Feature::ApiAccess);
-    judge.check("plan", Code::PlanForbidden, api.is_ok(), format!("plan '{}'", plan.name));
+    let api = plan.permits(Feature::ApiAccess).is_ok();
+    judge.check("plan", Code::PlanForbidden, api, || format!("plan '{}'", plan.name));
 }
 
-/// Collects checks; the first failure is the answer.
-#[derive(Default)]
+/// Collects checks where they are asked for; the first failure is the answer.
 struct Judge {
-    checks: Vec<Check>,
+    checks: Option<Vec<Check>>,
     code: Option<Code>,
 }
 
 impl Judge {
-    fn check(&mut self, check: &'static str, code: Code, ok: bool, detail: impl Into<String>) {
-        if ok { self.pass(check, detail) } else { self.fail(check, code, detail.into()) }
+    fn judge(&mut self, presented: &Presented<'_>, request: &Request, catalogue: &Catalogue, now: Time) {
+        if let Presented::Malformed(error) = presented {
+            return self.fail("format", Code::Malformed, || error.to_string());
+        }
+        self.pass("format", || "shape and checksum fit".to_owned());
+        match presented {
+            Presented::Known { key, lookup, state, plan } => {
+                self.pass("known", || format!("key {}, secret {lookup}", key.id));
+                credential(self, key, *state, now);
+                permissions(self, key, plan, request, catalogue);
+            }
+            Presented::Malformed(_) | Presented::Unknown => {
+                self.fail("known", Code::Unknown, || "no key has this secret".to_owned());
+            }
+        }
     }
 
-    fn pass(&mut self, check: &'static str, detail: impl Into<String>) {
-        self.checks.push(Check { check, ok: Some(true), detail: detail.into() });
+    fn check(&mut self, check: &'static str, code: Code, ok: bool, detail: impl FnOnce() -> String) {
+        if ok { self.pass(check, detail) } else { self.fail(check, code, detail) }
     }
 
-    fn fail(&mut self, check: &'static str, code: Code, detail: String) {
+    fn pass(&mut self, check: &'static str, detail: impl FnOnce() -> String) {
+        self.note(check, Some(true), detail);
+    }
+
+    fn fail(&mut self, check: &'static str, code: Code, detail: impl FnOnce() -> String) {
         self.code.get_or_insert(code);
-        self.checks.push(Check { check, ok: Some(false), detail });
+        self.note(check, Some(false), detail);
     }
 
     fn skip(&mut self, check: &'static str) {
-        self.checks.push(Check { check, ok: None, detail: "not asked".to_owned() });
+        self.note(check, None, || "not asked".to_owned());
+    }
+
+    fn note(&mut self, check: &'static str, ok: Option<bool>, detail: impl FnOnce() -> String) {
+        if let Some(checks) = &mut self.checks {
+            checks.push(Check { check: check.into(), ok, detail: detail() });
+        }
     }
 
     fn asked<T>(&mut self, check: &'static str, asked: Option<T>, judge: impl FnOnce(&mut Self, T)) {

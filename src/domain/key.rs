@@ -209,15 +209,23 @@ impl fmt::Display for Status {
     }
 }
 
+impl SecretState {
+    /// Whether a version in this state works at a time, the key's own state aside.
+    #[must_use]
+    pub fn works_at(self, now: Time) -> bool {
+        match self {
+            Self::Staged | Self::Current => true,
+            Self::Retiring { until } => now < until,
+            Self::Dead { .. } => false,
+        }
+    }
+}
+
 impl Secret {
     /// Whether this version works at a time, the key's own state aside.
     #[must_use]
     pub fn works_at(&self, now: Time) -> bool {
-        match self.state {
-            SecretState::Staged | SecretState::Current => true,
-            SecretState::Retiring { until } => now < until,
-            SecretState::Dead { .. } => false,
-        }
+        self.state.works_at(now)
     }
 
     fn kill(&mut self, now: Time) {

@@ -17,7 +17,7 @@ pub mod time;
 pub mod token;
 
 pub use allowlist::Allowlist;
-pub use decision::{Check, Code, Presented, Request, Verdict, decide};
+pub use decision::{Check, Code, Facts, Presented, Request, Verdict, decide, decide_code};
 pub use environment::Environment;
 pub use event::{Action, Event, Outcome, Recorded};
 pub use filter::{KeyFilter, Sort, SortField};

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use std::{fmt, str::FromStr};
 
 /// So many requests in a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RateLimit {
     /// The number of requests.
     pub limit: u32,

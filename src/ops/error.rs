@@ -2,7 +2,7 @@
 //!
 //! A [`Kind`] is one row of the exit-code table; every door (command line, later HTTP) maps it to its own numbers.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// The class of an error: one row of the exit-code table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +36,23 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Failure,
+        Self::Usage,
+        Self::NotFound,
+        Self::Auth,
+        Self::Forbidden,
+        Self::Conflict,
+        Self::Locked,
+        Self::Busy,
+        Self::Unavailable,
+        Self::Partial,
+        Self::Undelivered,
+        Self::Integrity,
+        Self::Internal,
+    ];
+
     /// The name in the exit-code table and in error objects.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -69,7 +86,7 @@ pub struct Error {
     /// The row of the exit-code table.
     pub kind: Kind,
     /// A finer, stable name in snake case.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// What happened, one sentence without a full stop.
     pub message: String,
     /// Why, outermost first.
@@ -83,8 +100,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error with neither cause nor hint.
-    pub fn new(kind: Kind, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, reason, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    pub fn new(kind: Kind, reason: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into(), message: message.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
     /// The arguments are wrong.

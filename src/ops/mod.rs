@@ -9,6 +9,7 @@ pub mod create;
 pub mod delete;
 mod entitlement;
 pub mod error;
+pub mod facts;
 pub mod lifecycle;
 pub mod list;
 mod lookup;

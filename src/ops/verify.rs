@@ -39,9 +39,7 @@ pub fn verify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Verify
     let plan = entitlement::plan_of(tx, workspace)?;
     let secret = key.as_ref().and_then(|key| key.secrets.iter().find(|secret| secret.lookup == token.lookup()));
     let presented = match (&key, secret) {
-        (Some(key), Some(secret)) if secret.verifier.matches(&presented) => {
-            Presented::Known { key, secret, plan: &plan }
-        }
+        (Some(key), Some(secret)) if secret.verifier.matches(&presented) => Presented::known(key, secret, &plan),
         _ => Presented::Unknown,
     };
     Ok(decide(&presented, &request.request, &catalogue, now))

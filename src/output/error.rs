@@ -25,7 +25,7 @@ pub struct ErrorReport {
     /// The name of the exit code, such as `NOT_FOUND`.
     pub code: &'static str,
     /// A stable word for the exact reason, such as `key_not_found`.
-    pub reason: &'static str,
+    pub reason: std::borrow::Cow<'static, str>,
     /// The exit code.
     pub exit: u8,
     /// Whether the same command may succeed later.
@@ -75,7 +75,7 @@ mod tests {
             causes: vec!["workspace default has none".to_owned()],
             hints: vec!["keyward list".to_owned()],
             code: "NOT_FOUND",
-            reason: "key_not_found",
+            reason: "key_not_found".into(),
             exit: 3,
             retryable: false,
         }

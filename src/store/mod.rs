@@ -7,6 +7,7 @@
 mod audit;
 mod backup;
 mod error;
+mod facts;
 mod head;
 mod idempotency;
 mod keys;

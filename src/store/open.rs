@@ -16,7 +16,10 @@ use crate::{
     vault::{Capabilities, Pins, Slot},
 };
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// What a keystore says of itself in the clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub struct LockedStore {
 /// An open keystore.
 pub struct Store {
     pub(super) connection: Connection,
-    pub(super) caps: Capabilities,
+    pub(super) caps: Arc<Capabilities>,
     pub(super) meta: Meta,
     pub(super) pins: Pins,
 }
@@ -70,7 +73,9 @@ impl Store {
                 }
             });
         for suffix in ["", "-wal", "-shm"] {
-            match std::fs::remove_file(files::with_suffix(&temporary, suffix)) {
+            let mut name = temporary.clone().into_os_string();
+            name.push(suffix);
+            match std::fs::remove_file(&name) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }
@@ -82,14 +87,13 @@ impl Store {
     /// Opens a keystore file without any key, and checks that it is one.
     ///
     /// # Errors
-    /// `Foreign`, `Newer`, `Damaged`, `ReadOnly` or `TooOpen`; nothing is written in any case.
+    /// `Foreign`, `Newer`, `Damaged` or `ReadOnly`; nothing is written in any case.
     pub fn open(path: &Path) -> Result<LockedStore> {
         if path.metadata()?.len() == 0 {
             return Err(Error::Foreign);
         }
         let connection = connect(path)?;
         schema::check(&connection)?;
-        check_private(path)?;
         let meta = connection.query_row("SELECT vault_id, brand, created_at FROM vault", [], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
         });
@@ -114,6 +118,32 @@ impl Store {
     /// As [`Store::read`]; `Busy` when another process writes for more than ten seconds; `SupportSlot`.
     pub fn begin(&self, now: Time) -> Result<Tx<'_>> {
         Tx::begin(self, now)
+    }
+
+    /// The same keystore over a connection of its own, opened by the same capabilities.
+    ///
+    /// # Errors
+    /// As [`Store::open`] and [`Store::read`].
+    pub fn another(&self, now: Time) -> Result<Self> {
+        let locked = Self::open(&self.meta.path)?;
+        if locked.meta.vault_id != self.meta.vault_id {
+            return Err(Error::Foreign);
+        }
+        locked.open_with(Arc::clone(&self.caps), self.pins.clone(), now)
+    }
+
+    /// A number that differs once any other connection, of this process or another, has committed.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn data_version(&self) -> Result<i64> {
+        Ok(self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+    }
+
+    /// What opened it, to be shared with other threads.
+    #[must_use]
+    pub fn shared_capabilities(&self) -> Arc<Capabilities> {
+        Arc::clone(&self.caps)
     }
 
     /// What opened it.
@@ -161,23 +191,13 @@ impl LockedStore {
     /// # Errors
     /// As [`Store::read`].
     pub fn unlock(self, caps: Capabilities, pins: Pins, now: Time) -> Result<Store> {
-        let store = Store { connection: self.connection, caps, meta: self.meta, pins };
-        let unseen = store.read(now)?.unseen.clone();
-        if let Some(pin) = unseen
-            && let Err(error) = store.pins.advance(&store.meta.vault_id, &pin)
-        {
-            tracing::warn!(%error, "the last commit could not be remembered outside the keystore");
-        }
-        Ok(store)
+        self.open_with(Arc::new(caps), pins, now)
     }
-}
 
-/// Nobody but its owner has anything to do with the keystore, nor with what SQLite keeps beside it.
-fn check_private(path: &Path) -> Result<()> {
-    let beside = ["", "-wal", "-shm"].map(|suffix| files::with_suffix(path, suffix));
-    match beside.into_iter().find(|file| files::too_open(file)) {
-        Some(file) => Err(Error::TooOpen(file)),
-        None => Ok(()),
+    fn open_with(self, caps: Arc<Capabilities>, pins: Pins, now: Time) -> Result<Store> {
+        let store = Store { connection: self.connection, caps, meta: self.meta, pins };
+        drop(store.read(now)?);
+        Ok(store)
     }
 }
 
@@ -215,7 +235,7 @@ fn fill(
         sealed_digests: Vec::new(),
     };
     let meta = Meta { vault_id: caps.vault_id.clone(), brand: brand.clone(), created_at: now, path: path.to_owned() };
-    let store = Store { connection, caps, meta, pins };
+    let store = Store { connection, caps: Arc::new(caps), meta, pins };
     let transaction = Transaction::new_unchecked(&store.connection, TransactionBehavior::Immediate)?;
     let view = View::on(&store.connection, &store.caps, &store.meta, now, head);
     let mut tx = Tx::on(view, transaction, &store.pins);

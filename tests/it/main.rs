@@ -11,10 +11,11 @@
 mod crash;
 mod first_use;
 mod house;
-mod keystore_file;
 mod lifecycle;
 mod model;
 mod readme;
 mod refusals;
 mod secrets;
+#[cfg(feature = "server")]
+mod serve;
 mod support;

@@ -108,7 +108,7 @@ fn one(cx: &mut Ctx, request: Create) -> Result<u8> {
 pub(crate) fn lost(error: Error, id: &str, name: &str) -> Error {
     Error {
         kind: Kind::Undelivered,
-        reason: "undelivered",
+        reason: "undelivered".into(),
         message: format!("the secret of {id} ({name}) was minted, and could not be printed"),
         ..error.clone()
     }

@@ -20,6 +20,8 @@ pub(super) mod revoke;
 pub(super) mod rotate;
 pub(super) mod scan_rule;
 pub(super) mod scopes;
+#[cfg(feature = "server")]
+pub(super) mod serve;
 pub(super) mod show;
 mod switching;
 pub(super) mod unlock;

@@ -1,5 +1,8 @@
 //! The real program in a home of its own, with nothing of the caller's environment.
 
+#[cfg(feature = "server")]
+pub(crate) mod server;
+
 use std::{
     io::Write,
     path::{Path, PathBuf},

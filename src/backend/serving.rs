@@ -1,0 +1,107 @@
+//! An opened vault for a server: connections that threads can own, the facts for verdicts, and the keyed hash of tokens.
+
+use super::{
+    Backend,
+    local::Local,
+    unlock::{LocalVault, OpenedBy, Unlock},
+};
+use crate::{
+    domain::{PlainToken, Time, Verifier},
+    ops::{
+        self, Context, Result,
+        facts::{Changed, Facts},
+    },
+    store::Store,
+    vault::Capabilities,
+};
+use std::sync::Arc;
+
+/// An opened vault that hands out what a server's threads need.
+pub struct Serving {
+    first: Local,
+    now: Time,
+}
+
+/// A connection that reads the facts for verdicts and notices when they change.
+pub struct FactSource {
+    store: Store,
+}
+
+/// Computes verifiers; shared by all threads.
+#[derive(Clone)]
+pub struct TokenHasher(Arc<Capabilities>);
+
+impl LocalVault {
+    /// Opens the vault for a server.
+    ///
+    /// # Errors
+    /// As [`LocalVault::unlock`]; `Forbidden` for a support slot, which holds no verifier key.
+    pub fn serve(&self, cx: &Context, unlock: Unlock<'_>) -> Result<Serving> {
+        let first = self.open(cx, unlock)?;
+        if first.store.capabilities().admin.is_none() {
+            return Err(ops::support_refused());
+        }
+        Ok(Serving { first, now: cx.now })
+    }
+}
+
+impl Serving {
+    /// A back end with a connection of its own.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn backend(&self) -> Result<Box<dyn Backend + Send>> {
+        let store = self.first.store.another(self.now)?;
+        Ok(Box::new(Local::new(self.first.dirs.clone(), store, OpenedBy::Session)))
+    }
+
+    /// The facts for verdicts, over a connection of its own.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn facts(&self) -> Result<FactSource> {
+        Ok(FactSource { store: self.first.store.another(self.now)? })
+    }
+
+    /// The keyed hash of tokens.
+    #[must_use]
+    pub fn hasher(&self) -> TokenHasher {
+        TokenHasher(self.first.store.shared_capabilities())
+    }
+}
+
+impl FactSource {
+    /// A number that differs once anybody else has committed; asking costs microseconds.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn version(&self) -> Result<i64> {
+        Ok(self.store.data_version()?)
+    }
+
+    /// Everything.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn all(&self, now: Time) -> Result<Facts> {
+        let view = self.store.read(now)?;
+        ops::facts::all(&view)
+    }
+
+    /// What has changed since an event; `None` when everything must be read again.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn since(&self, seq: u64, now: Time) -> Result<Option<Changed>> {
+        let view = self.store.read(now)?;
+        ops::facts::since(&view, seq)
+    }
+}
+
+impl TokenHasher {
+    /// The verifier of a token.
+    #[must_use]
+    pub fn verifier_of(&self, token: &PlainToken) -> Option<Verifier> {
+        self.0.verifier_of(token)
+    }
+}

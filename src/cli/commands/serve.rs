@@ -1,0 +1,56 @@
+//! `serve`: the vault over HTTP, until it is told to stop.
+
+use crate::{
+    cli::{context::Ctx, exit::Exit, logs, values},
+    ops::{Error, Result},
+    server::{self, Address, Options, TlsFiles},
+};
+use std::path::PathBuf;
+
+/// Serve the vault over HTTP: verdicts for services, the management of keys for operators
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  keyward serve\n  keyward serve --listen unix:/run/keyward/keyward.sock\n  \
+    keyward serve --listen 0.0.0.0:8787 --tls-cert server.pem --tls-key server.key\n\n\
+    SIGTERM and SIGINT stop it once every request is answered; SIGHUP reads the certificate again.")]
+pub(crate) struct Args {
+    /// Where to listen: ADDRESS:PORT or unix:PATH; may be repeated
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    listen: Vec<Address>,
+    /// The certificate chain for TLS, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = clap::ValueHint::FilePath)]
+    tls_key: Option<PathBuf>,
+    /// Allow plain HTTP beyond this machine: every key can be read on the way
+    #[arg(long)]
+    insecure_http: bool,
+    /// How often one address may ask, whichever key it presents, or none
+    #[arg(long, value_name = "N/UNIT", value_parser = values::rate_limit, default_value = "800/m")]
+    address_limit: values::RateLimitArg,
+    /// How many connections at once
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_connections: u32,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    if cx.global.read_only || cx.global.dry_run {
+        return Err(Error::usage("serve takes neither --read-only nor --dry-run"));
+    }
+    logs::start_for_server(&cx.global, &cx.env)?;
+    let options = Options {
+        listen: args.listen,
+        tls: args.tls_cert.zip(args.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
+        insecure_http: args.insecure_http,
+        address_limit: args.address_limit.0,
+        max_connections: args.max_connections as usize,
+    };
+    let serving = cx.serving()?;
+    server::run(&serving, &options, &mut |urls| {
+        for url in urls {
+            cx.note(&format!("listening on {url}"));
+        }
+    })?;
+    Ok(Exit::Ok.code())
+}

@@ -1,0 +1,84 @@
+//! What the verdict engine of a server keeps in memory: every key, and what verdicts on them depend on.
+//!
+//! Read whole once, then by what the trail says has changed: no key changes without an event that names it.
+
+use super::{entitlement, error::Result};
+use crate::{
+    domain::{Catalogue, Key, KeyId, Plan},
+    store::View,
+};
+
+/// A workspace, as far as verdicts on its keys depend on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkspaceFacts {
+    /// Its name.
+    pub name: String,
+    /// What it is entitled to.
+    pub plan: Plan,
+    /// Which scope implies which.
+    pub catalogue: Catalogue,
+    /// Its projects.
+    pub projects: Vec<String>,
+}
+
+/// Everything, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The last event they take into account.
+    pub seq: u64,
+    /// All keys of all workspaces.
+    pub keys: Vec<Key>,
+    /// All workspaces.
+    pub workspaces: Vec<WorkspaceFacts>,
+}
+
+/// What has changed between two moments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The last event they take into account.
+    pub seq: u64,
+    /// The keys that were touched, as they are now; `None` for one that is gone.
+    pub keys: Vec<(KeyId, Option<Key>)>,
+    /// All workspaces; they are few.
+    pub workspaces: Vec<WorkspaceFacts>,
+}
+
+/// Reads everything.
+///
+/// # Errors
+/// Those of the store.
+pub fn all(view: &View<'_>) -> Result<Facts> {
+    Ok(Facts { seq: view.trail_size(), keys: view.every_key()?, workspaces: workspaces(view)? })
+}
+
+/// Reads what events after `seq` were about; `None` when the trail is shorter than that, and everything must be read.
+///
+/// # Errors
+/// Those of the store.
+pub fn since(view: &View<'_>, seq: u64) -> Result<Option<Changed>> {
+    if view.trail_size() < seq {
+        return Ok(None);
+    }
+    let touched = view.keys_touched_after(seq)?.into_iter();
+    let keys = touched
+        .map(|id| {
+            let key = view.key(&id)?;
+            Ok((id, key))
+        })
+        .collect::<Result<_>>()?;
+    Ok(Some(Changed { seq: view.trail_size(), keys, workspaces: workspaces(view)? }))
+}
+
+fn workspaces(view: &View<'_>) -> Result<Vec<WorkspaceFacts>> {
+    view.workspaces()?
+        .into_iter()
+        .map(|workspace| {
+            Ok(WorkspaceFacts {
+                plan: entitlement::plan_of(view, &workspace.name)?,
+                catalogue: view.catalogue(&workspace.name)?,
+                projects: view.projects(&workspace.name)?.into_iter().map(|project| project.name).collect(),
+                name: workspace.name,
+            })
+        })
+        .collect()
+}

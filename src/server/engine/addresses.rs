@@ -1,0 +1,104 @@
+//! The limit that holds for an address, whichever key it presents: an IPv6 network of 64 bits counts as one address.
+//!
+//! The memory is bounded: when very many addresses are remembered, further ones share a fixed number of windows.
+
+use super::window::{Standing, Window};
+use crate::domain::RateLimit;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
+
+const SHARDS: usize = 64;
+/// How many addresses a shard remembers by name.
+const MAX_IN_SHARD: usize = 2_048;
+/// How many windows of a shard the others share.
+const SHARED_IN_SHARD: u64 = 64;
+
+/// The windows of all addresses.
+pub(super) struct Addresses {
+    limit: RateLimit,
+    hasher: RandomState,
+    shards: Vec<Mutex<HashMap<Place, Window>>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    V4(u32),
+    V6(u64),
+    Shared(u64),
+}
+
+impl Addresses {
+    pub(super) fn new(limit: RateLimit) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { limit, hasher: RandomState::new(), shards }
+    }
+
+    /// Takes one request of an address.
+    pub(super) fn take(&self, ip: IpAddr, now_ms: i64) -> Standing {
+        let mut place = Place::of(ip);
+        let hash = self.hasher.hash_one(place);
+        let mut shard = self.shards[(hash as usize) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
+        if shard.len() >= MAX_IN_SHARD && !shard.contains_key(&place) {
+            place = Place::Shared((hash >> 32) % SHARED_IN_SHARD);
+        }
+        shard.entry(place).or_default().take(self.limit, 1, now_ms)
+    }
+
+    /// Forgets addresses that were not seen for a whole window.
+    pub(super) fn sweep(&self, now_ms: i64) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|_, window| !window.is_over(self.limit, now_ms));
+            if shard.capacity() > 4 * shard.len() + 64 {
+                shard.shrink_to_fit();
+            }
+        }
+    }
+}
+
+impl Place {
+    /// An IPv4 address, or the first 64 bits of an IPv6 one.
+    fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(v4) => Self::V4(u32::from(v4)),
+            IpAddr::V6(v6) => Self::V6((u128::from(v6) >> 64) as u64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(addresses: &Addresses, ip: &str) -> bool {
+        !addresses.take(ip.parse().unwrap(), 1_000).denied
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        let addresses = Addresses::new(RateLimit { limit: 2, window_seconds: 60 });
+        assert!(take(&addresses, "2001:db8::1") && take(&addresses, "2001:db8::ffff:2"));
+        assert!(!take(&addresses, "2001:db8::3"));
+        assert!(take(&addresses, "2001:db8:0:1::1"));
+        assert!(take(&addresses, "192.0.2.1") && take(&addresses, "::ffff:192.0.2.1"));
+        assert!(!take(&addresses, "192.0.2.1"));
+        assert!(take(&addresses, "192.0.2.2"));
+    }
+
+    #[test]
+    fn the_memory_is_bounded_and_is_given_back() {
+        let addresses = Addresses::new(RateLimit { limit: 800, window_seconds: 60 });
+        for number in 0..400_000u32 {
+            addresses.take(IpAddr::from(number.to_be_bytes()), 1_000);
+        }
+        let held =
+            |addresses: &Addresses| addresses.shards.iter().map(|shard| shard.lock().unwrap().len()).sum::<usize>();
+        assert!(held(&addresses) <= SHARDS * (MAX_IN_SHARD + SHARED_IN_SHARD as usize));
+        addresses.sweep(120_000);
+        assert_eq!(held(&addresses), 0);
+    }
+}

@@ -1,0 +1,156 @@
+use super::*;
+use crate::{
+    backend::{Dirs, InitOptions, LocalVault, Serving, Unlock},
+    domain::{Environment, KeyRef},
+    ops::{Context, Create, Delete, Rotate, Switch},
+};
+use chrono::Utc;
+
+struct Vault {
+    _home: tempfile::TempDir,
+    serving: Serving,
+    engine: Arc<Engine>,
+    source: crate::backend::FactSource,
+    seq: std::cell::Cell<u64>,
+}
+
+fn context() -> Context {
+    Context {
+        now: Utc::now(),
+        actor: "test".to_owned(),
+        source: "test".to_owned(),
+        reason: None,
+        ticket: None,
+        workspace: "default".to_owned(),
+        read_only: false,
+        dry_run: false,
+    }
+}
+
+impl Vault {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let dir = |name: &str| home.path().join(name);
+        let dirs = Dirs { data: dir("data"), config: dir("config"), state: dir("state"), runtime: dir("run") };
+        let vault = LocalVault::locate(dirs);
+        vault.init(&context(), InitOptions::default()).unwrap();
+        let unlock = Unlock {
+            session: None,
+            key_file: None,
+            credentials_dir: None,
+            passphrase_named: false,
+            passphrase: &mut || Ok(None),
+        };
+        let serving = vault.serve(&context(), unlock).unwrap();
+        let limit = RateLimit { limit: 800, window_seconds: 60 };
+        let engine = Arc::new(Engine::new(serving.hasher(), Some(limit)));
+        let source = serving.facts().unwrap();
+        Self { _home: home, serving, engine, source, seq: std::cell::Cell::new(0) }
+    }
+
+    /// What the refresher does when it notices a commit.
+    fn refresh(&self) {
+        let index = &self.engine.index;
+        match self.seq.get() {
+            0 => {
+                let facts = self.source.all(Utc::now()).unwrap();
+                index.put_workspaces(facts.workspaces);
+                facts.keys.into_iter().for_each(|key| index.put_key(key));
+                self.seq.set(facts.seq);
+            }
+            seq => {
+                let changed = self.source.since(seq, Utc::now()).unwrap().unwrap();
+                index.put_workspaces(changed.workspaces);
+                let gone = changed.keys.iter().filter(|(_, key)| key.is_none()).map(|(id, _)| id.clone()).collect();
+                changed.keys.into_iter().filter_map(|(_, key)| key).for_each(|key| index.put_key(key));
+                index.remove_keys(&gone);
+                self.seq.set(changed.seq);
+            }
+        }
+        self.engine.seen_ms.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
+    }
+
+    fn create(&self, limit: &str) -> (String, String) {
+        let mut request = Create::named(format!("key-{}", rand::random::<u64>()));
+        request.rate_limit = RateLimit::parse_or_none(limit).unwrap();
+        let made = self.serving.backend().unwrap().create(&context(), request).unwrap();
+        self.refresh();
+        (made.key.id, made.secret.unwrap().expose_plaintext().to_owned())
+    }
+
+    fn code(&self, token: &str) -> Code {
+        self.engine.judge(token, &Request::default(), 1, Utc::now()).unwrap().code
+    }
+}
+
+fn named(id: &str) -> KeyRef {
+    id.parse().unwrap()
+}
+
+#[test]
+fn every_change_of_a_key_is_heeded() {
+    let vault = Vault::new();
+    let (id, token) = vault.create("none");
+    let backend = vault.serving.backend().unwrap();
+    assert_eq!(vault.code(&token), Code::Valid);
+    for (switch, code) in
+        [(Switch::Deactivate, Code::Inactive), (Switch::Activate, Code::Valid), (Switch::Revoke, Code::Revoked)]
+    {
+        backend.switch(&context(), &named(&id), None, switch).unwrap();
+        vault.refresh();
+        assert_eq!(vault.code(&token), code);
+    }
+    let rotate = Rotate { key: named(&id), environment: None, overlap: None, renew: false, supersede: false };
+    let new = backend.rotate(&context(), &rotate).unwrap().secret.unwrap();
+    vault.refresh();
+    assert_eq!((vault.code(&token), vault.code(new.expose_plaintext())), (Code::Revoked, Code::Valid));
+    backend.delete(&context(), &Delete { key: named(&id), environment: None }).unwrap();
+    vault.refresh();
+    assert_eq!((vault.code(&token), vault.code(new.expose_plaintext())), (Code::Unknown, Code::Unknown));
+    assert_eq!(vault.engine.size(), 0);
+}
+
+#[test]
+fn a_wrong_secret_is_unknown_and_a_damaged_one_malformed() {
+    let vault = Vault::new();
+    let (_, token) = vault.create("none");
+    let stranger = PlainToken::generate(&mut rand::rng(), &"kw".parse().unwrap(), Environment::Development);
+    assert_eq!(vault.code(stranger.expose_plaintext()), Code::Unknown);
+    assert_eq!(vault.code(&token[..token.len() - 1]), Code::Malformed);
+    assert_eq!(vault.code(""), Code::Malformed);
+}
+
+#[test]
+fn a_change_of_the_key_does_not_give_its_limit_back() {
+    let vault = Vault::new();
+    let (id, token) = vault.create("2/h");
+    assert_eq!((vault.code(&token), vault.code(&token)), (Code::Valid, Code::Valid));
+    assert_eq!(vault.code(&token), Code::RateLimited);
+    let backend = vault.serving.backend().unwrap();
+    let rotate = Rotate { key: named(&id), environment: None, overlap: None, renew: false, supersede: false };
+    let new = backend.rotate(&context(), &rotate).unwrap().secret.unwrap();
+    vault.refresh();
+    assert_eq!(vault.code(&token), Code::RateLimited, "the old secret, during the overlap");
+    assert_eq!(vault.code(new.expose_plaintext()), Code::RateLimited, "both secrets count together");
+}
+
+#[test]
+fn what_is_denied_takes_nothing_from_the_limit() {
+    let vault = Vault::new();
+    let (_, token) = vault.create("1/h");
+    let wanted = Request { scopes: vec!["invoices:read".parse().unwrap()], ..Request::default() };
+    for _ in 0..5 {
+        assert_eq!(vault.engine.judge(&token, &wanted, 1, Utc::now()).unwrap().code, Code::InsufficientScope);
+    }
+    assert_eq!(vault.code(&token), Code::Valid);
+    assert_eq!(vault.code(&token), Code::RateLimited);
+}
+
+#[test]
+fn nothing_is_judged_while_the_keystore_was_not_seen_lately() {
+    let vault = Vault::new();
+    let (_, token) = vault.create("none");
+    let later = Utc::now() + chrono::TimeDelta::seconds(10);
+    assert!(vault.engine.judge(&token, &Request::default(), 1, later).is_err());
+    assert!(vault.engine.explain(&token, &Request::default(), later).is_err());
+}

@@ -1,0 +1,200 @@
+//! The index: the public id of every version of a secret, with its verifier and its key beside it.
+//!
+//! Keys with the same rules share them: a million keys are mostly the same few shapes.
+
+use super::window::{Standing, Window};
+use crate::{
+    domain::{Allowlist, Environment, Facts, Key, KeyId, RateLimit, Scope, SecretState, Time, Verifier},
+    ops::facts::WorkspaceFacts,
+};
+use arc_swap::{ArcSwap, Guard};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+/// The public id of a version of a secret.
+type LookupBytes = [u8; 16];
+
+/// One version of a key's secret.
+pub(in crate::server) struct Entry {
+    pub(super) verifier: Verifier,
+    pub(super) state: SecretState,
+    pub(super) key: Arc<KeyRecord>,
+}
+
+/// A key, as far as a verdict depends on it.
+pub(in crate::server) struct KeyRecord {
+    pub(in crate::server) id: KeyId,
+    active: bool,
+    expires_at: Option<Time>,
+    revoked_at: Option<Time>,
+    pub(in crate::server) rules: Arc<Rules>,
+    /// What the key has used of its limit; made at the first use, and handed on when the key changes.
+    window: OnceLock<Arc<Mutex<Window>>>,
+}
+
+/// What keys have in common.
+pub(in crate::server) struct Rules {
+    pub(in crate::server) shape: Shape,
+    pub(super) workspace: Arc<WorkspaceCell>,
+}
+
+/// The part of the rules that makes them equal.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(in crate::server) struct Shape {
+    pub(in crate::server) workspace: String,
+    pub(in crate::server) environment: Environment,
+    pub(in crate::server) project: Option<String>,
+    pub(in crate::server) customers: Vec<String>,
+    pub(in crate::server) scopes: Vec<Scope>,
+    allow_ips: Allowlist,
+    pub(in crate::server) rate_limit: Option<RateLimit>,
+}
+
+/// A workspace, replaced as a whole when it changes.
+pub(in crate::server) struct WorkspaceCell(ArcSwap<WorkspaceFacts>);
+
+impl WorkspaceCell {
+    pub(in crate::server) fn load(&self) -> Guard<Arc<WorkspaceFacts>> {
+        self.0.load()
+    }
+}
+
+/// All of it. Read by everybody; changed by the refresher alone.
+#[derive(Default)]
+pub(in crate::server) struct Index {
+    secrets: papaya::HashMap<LookupBytes, Entry>,
+    shared: Mutex<Shared>,
+}
+
+/// What only the refresher uses.
+#[derive(Default)]
+struct Shared {
+    rules: HashMap<Shape, Arc<Rules>>,
+    workspaces: HashMap<String, Arc<WorkspaceCell>>,
+}
+
+impl KeyRecord {
+    pub(super) fn facts(&self) -> Facts<'_> {
+        let shape = &self.rules.shape;
+        Facts {
+            id: self.id.as_str(),
+            active: self.active,
+            expires_at: self.expires_at,
+            revoked_at: self.revoked_at,
+            environment: shape.environment,
+            project: shape.project.as_deref(),
+            customers: &shape.customers,
+            scopes: &shape.scopes,
+            allow_ips: &shape.allow_ips,
+            rate_limit: shape.rate_limit,
+        }
+    }
+
+    /// Takes from the key's limit; `None` for a key without one.
+    pub(super) fn take(&self, cost: u32, now: Time) -> Option<Standing> {
+        let limit = self.rules.shape.rate_limit?;
+        let mut window = self.window().lock().unwrap_or_else(PoisonError::into_inner);
+        Some(window.take(limit, cost, now.timestamp_millis()))
+    }
+
+    fn window(&self) -> &Arc<Mutex<Window>> {
+        self.window.get_or_init(Arc::default)
+    }
+}
+
+impl Index {
+    /// Calls with what stands under a public id.
+    pub(super) fn get<T>(&self, lookup: &str, with: impl FnOnce(Option<&Entry>) -> T) -> T {
+        let secrets = self.secrets.pin();
+        with(bytes(lookup).as_ref().and_then(|lookup| secrets.get(lookup)))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.secrets.len()
+    }
+
+    /// Takes over the workspaces as they are now.
+    pub(super) fn put_workspaces(&self, workspaces: Vec<WorkspaceFacts>) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        for facts in workspaces {
+            match shared.workspaces.get(&facts.name) {
+                Some(cell) if **cell.load() == facts => {}
+                Some(cell) => cell.0.store(Arc::new(facts)),
+                None => {
+                    let name = facts.name.clone();
+                    shared.workspaces.insert(name, Arc::new(WorkspaceCell(ArcSwap::from_pointee(facts))));
+                }
+            }
+        }
+    }
+
+    /// Inserts a key or replaces it, with all versions of its secret. A key of a workspace that is unknown works
+    /// nowhere, and is left out.
+    pub(super) fn put_key(&self, key: Key) {
+        let Some(record) = self.record(&key).map(Arc::new) else { return };
+        let secrets = self.secrets.pin();
+        let lookups = key.secrets.iter().filter_map(|secret| Some((bytes(secret.lookup.as_str())?, secret)));
+        for (lookup, secret) in lookups {
+            if let Some(before) = secrets.get(&lookup) {
+                // The old record may be in use at this moment: both must count in the same window.
+                let _ = record.window.set(Arc::clone(before.key.window()));
+            }
+            let entry = Entry { verifier: secret.verifier, state: secret.state, key: Arc::clone(&record) };
+            secrets.insert(lookup, entry);
+        }
+    }
+
+    /// Removes keys.
+    pub(super) fn remove_keys(&self, ids: &HashSet<KeyId>) {
+        if !ids.is_empty() {
+            self.secrets.pin().retain(|_, entry| !ids.contains(&entry.key.id));
+        }
+    }
+
+    /// Removes every key that is not among these: after everything was read again.
+    pub(super) fn keep_only(&self, ids: &HashSet<KeyId>) {
+        self.secrets.pin().retain(|_, entry| ids.contains(&entry.key.id));
+    }
+
+    fn record(&self, key: &Key) -> Option<KeyRecord> {
+        let shape = Shape {
+            workspace: key.workspace.clone(),
+            environment: key.environment,
+            project: key.project.clone(),
+            customers: key.customers.clone(),
+            scopes: key.scopes.clone(),
+            allow_ips: key.allow_ips.clone(),
+            rate_limit: key.rate_limit,
+        };
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = match shared.rules.get(&shape) {
+            Some(rules) => Arc::clone(rules),
+            None => {
+                let workspace = Arc::clone(shared.workspaces.get(&key.workspace)?);
+                let rules = Arc::new(Rules { shape: shape.clone(), workspace });
+                shared.rules.insert(shape, Arc::clone(&rules));
+                rules
+            }
+        };
+        Some(KeyRecord {
+            id: key.id.clone(),
+            active: key.active,
+            expires_at: key.expires_at,
+            revoked_at: key.revoked_at,
+            rules,
+            window: OnceLock::new(),
+        })
+    }
+
+    /// Forgets rules that no key has any more.
+    pub(super) fn sweep(&self) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.rules.retain(|_, rules| Arc::strong_count(rules) > 1);
+    }
+}
+
+fn bytes(lookup: &str) -> Option<LookupBytes> {
+    lookup.as_bytes().try_into().ok()
+}

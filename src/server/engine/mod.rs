@@ -1,0 +1,144 @@
+//! The verdict engine: every key in memory, judged without a write and without SQL.
+//!
+//! The path of a request: parse and checksum, the keyed hash, the look-up, a comparison in constant time, the rule
+//! [`decide_code`], the rate limit. The hash is computed before the look-up, so that a token nobody has costs what a
+//! wrong secret costs. [`refresh`] keeps the index at what the keystore says; while it cannot, nothing is judged.
+
+mod addresses;
+mod index;
+pub(super) mod refresh;
+mod window;
+
+pub(super) use index::{Index, KeyRecord};
+pub(super) use window::Standing;
+
+use crate::{
+    backend::TokenHasher,
+    domain::{
+        Code, PlainToken, Presented, RateLimit, Request, Time, TokenError, Verdict, Verifier, decide, decide_code,
+    },
+};
+use addresses::Addresses;
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+/// How long the last look at the keystore may be ago before nothing is judged any more.
+const STALE_AFTER_MS: i64 = 3_000;
+
+/// Everything that is needed to judge.
+pub(super) struct Engine {
+    index: Index,
+    hasher: TokenHasher,
+    addresses: Option<Addresses>,
+    /// When the keystore was last seen, in milliseconds; 0 while it cannot be read.
+    seen_ms: AtomicI64,
+}
+
+/// The store cannot be asked: never answered as "invalid".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unavailable;
+
+/// What came of judging.
+pub(super) struct Judged {
+    /// The answer in a word.
+    pub(super) code: Code,
+    /// The key, when the secret is one of its.
+    pub(super) key: Option<Arc<KeyRecord>>,
+    /// Where the limit stands that was asked, the key's or the address's.
+    pub(super) standing: Option<Standing>,
+}
+
+impl Engine {
+    pub(super) fn new(hasher: TokenHasher, address_limit: Option<RateLimit>) -> Self {
+        Self {
+            index: Index::default(),
+            hasher,
+            addresses: address_limit.map(Addresses::new),
+            seen_ms: AtomicI64::new(0),
+        }
+    }
+
+    /// Judges a token, and takes `cost` from the key's limit when it is valid.
+    pub(super) fn judge(&self, token: &str, request: &Request, cost: u32, now: Time) -> Result<Judged, Unavailable> {
+        self.available(now)?;
+        if let Some(denied) = self.take_address(request.ip, now) {
+            return Ok(denied);
+        }
+        let Ok(found) = self.find(token) else {
+            return Ok(Judged { code: Code::Malformed, key: None, standing: None });
+        };
+        let Some((key, state)) = found else {
+            return Ok(Judged { code: Code::Unknown, key: None, standing: None });
+        };
+        let workspace = key.rules.workspace.load();
+        // The public id of the secret is told to operators alone, and not on this path.
+        let presented = Presented::Known { key: key.facts(), lookup: "", state, plan: &workspace.plan };
+        let code = decide_code(&presented, request, &workspace.catalogue, now);
+        if code != Code::Valid {
+            return Ok(Judged { code, key: Some(key), standing: None });
+        }
+        let taken = key.take(cost, now);
+        let code = if taken.as_ref().is_some_and(|standing| standing.denied) { Code::RateLimited } else { code };
+        Ok(Judged { code, key: Some(key), standing: taken })
+    }
+
+    /// Judges a token with every check told; takes nothing from any limit.
+    pub(super) fn explain(&self, token: &str, request: &Request, now: Time) -> Result<Verdict, Unavailable> {
+        self.available(now)?;
+        Ok(match self.find(token) {
+            Err(error) => decide(&Presented::Malformed(error), request, &Default::default(), now),
+            Ok(None) => decide(&Presented::Unknown, request, &Default::default(), now),
+            Ok(Some((key, state))) => {
+                let workspace = key.rules.workspace.load();
+                let lookup = PlainToken::parse(token).map(|token| token.lookup().to_string()).unwrap_or_default();
+                let presented = Presented::Known { key: key.facts(), lookup: &lookup, state, plan: &workspace.plan };
+                decide(&presented, request, &workspace.catalogue, now)
+            }
+        })
+    }
+
+    /// Whether the keystore was seen lately.
+    pub(super) fn available(&self, now: Time) -> Result<(), Unavailable> {
+        let age = now.timestamp_millis() - self.seen_ms.load(Ordering::Relaxed);
+        if age <= STALE_AFTER_MS { Ok(()) } else { Err(Unavailable) }
+    }
+
+    /// How many versions of secrets are in memory.
+    pub(super) fn size(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Forgets what no limit needs any more.
+    fn sweep(&self, now: Time) {
+        if let Some(addresses) = &self.addresses {
+            addresses.sweep(now.timestamp_millis());
+        }
+    }
+
+    fn take_address(&self, ip: Option<IpAddr>, now: Time) -> Option<Judged> {
+        let standing = self.addresses.as_ref()?.take(ip?, now.timestamp_millis());
+        standing.denied.then_some(Judged { code: Code::RateLimited, key: None, standing: Some(standing) })
+    }
+
+    /// The key and the state of the secret that a token is; `None` for one that nobody has.
+    fn find(&self, token: &str) -> Result<Option<(Arc<KeyRecord>, crate::domain::SecretState)>, TokenError> {
+        let token = PlainToken::parse(token)?;
+        // A vault that is open for serving holds the key of the hash; the server does not start without it.
+        let presented = self.hasher.verifier_of(&token).unwrap_or(Verifier([0; 32]));
+        let lookup = token.lookup();
+        Ok(self.index.get(lookup.as_str(), |entry| {
+            // An unknown look-up is compared too, with a verifier that nothing has.
+            let stored = entry.map_or(&Verifier([0xff; 32]), |entry| &entry.verifier).matches(&presented);
+            entry.filter(|_| stored).map(|entry| (Arc::clone(&entry.key), entry.state))
+        }))
+    }
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

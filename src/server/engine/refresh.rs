@@ -1,0 +1,127 @@
+//! Keeps the index at what the keystore says, whoever changes it.
+//!
+//! One thread with a connection of its own looks every quarter of a second whether anybody has committed, which costs
+//! microseconds, and reads what the trail says has changed. A change made through this server wakes it at once and waits
+//! for it, so that a revocation is in force when it is answered. While the keystore cannot be read, the engine judges
+//! nothing.
+
+use super::Engine;
+use crate::{
+    backend::FactSource,
+    domain::{KeyId, Time},
+    ops::Result,
+};
+use chrono::Utc;
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+use tokio::sync::oneshot;
+
+const POLL: Duration = Duration::from_millis(250);
+/// Every so many looks, what no limit needs any more is forgotten.
+const SWEEP_EVERY: u32 = 240;
+/// How many callers may wait to be told.
+const WAITING: usize = 1_024;
+
+/// Keeps the refresher running.
+pub(in crate::server) struct Wake {
+    _sender: SyncSender<oneshot::Sender<()>>,
+}
+
+struct Refresher {
+    engine: Arc<Engine>,
+    source: FactSource,
+    seq: u64,
+    version: Option<i64>,
+}
+
+/// Reads everything, then keeps it up to date on a thread that ends when the last [`Wake`] is dropped.
+///
+/// # Errors
+/// Those of the store.
+pub(in crate::server) fn start(engine: Arc<Engine>, source: FactSource) -> Result<(Wake, JoinHandle<()>)> {
+    let mut refresher = Refresher { engine, source, seq: 0, version: None };
+    refresher.look(Utc::now())?;
+    let (sender, receiver) = sync_channel(WAITING);
+    let thread = std::thread::Builder::new().name("keyward-refresh".to_owned());
+    let thread = thread.spawn(move || refresher.run(&receiver)).map_err(|error| {
+        crate::ops::Error::new(crate::ops::Kind::Unavailable, "thread", "cannot start a thread")
+            .cause(error.to_string())
+    })?;
+    Ok((Wake { _sender: sender }, thread))
+}
+
+impl Refresher {
+    fn run(mut self, wakes: &Receiver<oneshot::Sender<()>>) {
+        let mut looks = 0u32;
+        loop {
+            let first = match wakes.recv_timeout(POLL) {
+                Ok(waiting) => Some(waiting),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            // All who called before this look are served by it.
+            let waiting: Vec<_> = first.into_iter().chain(wakes.try_iter()).collect();
+            let now = Utc::now();
+            if let Err(error) = self.look(now) {
+                self.engine.seen_ms.store(0, Ordering::Relaxed);
+                self.version = None;
+                tracing::error!(%error, causes = ?error.causes, "the keystore cannot be read; nothing is judged");
+            }
+            for told in waiting {
+                // Whoever has gone away needs no answer.
+                let _ = told.send(());
+            }
+            looks = looks.wrapping_add(1);
+            if looks.is_multiple_of(SWEEP_EVERY) {
+                self.engine.sweep(now);
+            }
+        }
+    }
+
+    fn look(&mut self, now: Time) -> Result<()> {
+        let version = self.source.version()?;
+        if self.version != Some(version) {
+            self.refresh(now)?;
+            self.version = Some(version);
+        }
+        self.engine.seen_ms.store(now.timestamp_millis(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn refresh(&mut self, now: Time) -> Result<()> {
+        let index = &self.engine.index;
+        let changed = if self.seq == 0 { None } else { self.source.since(self.seq, now)? };
+        match changed {
+            Some(changed) => {
+                index.put_workspaces(changed.workspaces);
+                let mut gone = HashSet::new();
+                for (id, key) in changed.keys {
+                    match key {
+                        Some(key) => index.put_key(key),
+                        None => drop(gone.insert(id)),
+                    }
+                }
+                index.remove_keys(&gone);
+                self.seq = changed.seq;
+            }
+            None => {
+                let facts = self.source.all(now)?;
+                index.put_workspaces(facts.workspaces);
+                let ids: HashSet<KeyId> = facts.keys.iter().map(|key| key.id.clone()).collect();
+                facts.keys.into_iter().for_each(|key| index.put_key(key));
+                index.keep_only(&ids);
+                self.seq = facts.seq;
+            }
+        }
+        index.sweep();
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! `keyward serve`: the use cases and the verdicts over HTTP.
+//!
+//! [`run`] owns the only async runtime. Verdicts come from the engine in memory; everything else goes through
+//! [`crate::backend::Backend`], on connections that requests take turns with. A stop lets every request finish.
+
+mod app;
+mod engine;
+mod limits;
+mod listen;
+mod problem;
+mod routes;
+mod tls;
+
+pub use listen::Address;
+pub use tls::TlsFiles;
+
+use crate::{
+    backend::Serving,
+    domain::RateLimit,
+    ops::{Error, Kind, Result},
+};
+use app::App;
+use engine::{Engine, refresh};
+use listen::{Doors, Listener, Watching};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{Semaphore, watch},
+};
+
+/// How long a stop waits for requests that are still answered.
+const GRACE: Duration = Duration::from_secs(30);
+const TLS_CHECK: Duration = Duration::from_secs(30);
+
+/// How to serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Where to listen, besides the sockets that systemd hands over.
+    pub listen: Vec<Address>,
+    /// The certificate for TCP addresses.
+    pub tls: Option<TlsFiles>,
+    /// Plain HTTP beyond this machine was spelled out.
+    pub insecure_http: bool,
+    /// Requests an address may make, whichever key it presents.
+    pub address_limit: Option<RateLimit>,
+    /// How many connections at once.
+    pub max_connections: usize,
+}
+
+/// Serves until SIGTERM or SIGINT; `listening` hears the addresses once requests are answered.
+///
+/// # Errors
+/// `Forbidden` for plain HTTP beyond this machine; `Unavailable` when an address cannot be had; those of the store.
+pub fn run(serving: &Serving, options: &Options, listening: &mut dyn FnMut(&[String])) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Error::new(Kind::Unavailable, "runtime", "cannot start the server's threads").cause(error.to_string())
+    })?;
+    runtime.block_on(serve(serving, options, listening))
+}
+
+async fn serve(serving: &Serving, options: &Options, listening: &mut dyn FnMut(&[String])) -> Result<()> {
+    let tls = options.tls.as_ref().map(tls::Tls::open).transpose()?;
+    let listeners = bind(options, tls.is_some()).await?;
+    let engine = Arc::new(Engine::new(serving.hasher(), options.address_limit));
+    let (wake, refresher) = refresh::start(Arc::clone(&engine), serving.facts()?)?;
+    tracing::info!(secrets = engine.size(), "the keys are in memory");
+    let app = Arc::new(App { engine, stop: watch::Sender::new(false) });
+    let mut signals = Signals::listen()?;
+    let doors = Doors {
+        app: Arc::clone(&app),
+        router: routes::router(&app),
+        tls: tls.clone(),
+        places: Arc::new(Semaphore::new(options.max_connections)),
+        watching: Arc::new(Watching::new()),
+    };
+    let urls: Vec<String> = listeners.iter().map(|listener| listener.url(tls.is_some())).collect();
+    let accepting: Vec<_> =
+        listeners.into_iter().map(|listener| tokio::spawn(listener.accept(doors.clone()))).collect();
+    listening(&urls);
+    notify(sd_notify::NotifyState::Ready);
+    signals.until_stop(tls.as_ref()).await;
+    notify(sd_notify::NotifyState::Stopping);
+    tracing::info!("stopping: requests that are being answered are finished");
+    app.stop.send_replace(true);
+    for task in accepting {
+        // A task that panicked has stopped too.
+        let _ = task.await;
+    }
+    if tokio::time::timeout(GRACE, doors.watching.finish()).await.is_err() {
+        tracing::warn!("some requests did not finish in time and were cut off");
+    }
+    // The last sender: the thread ends after what it is doing.
+    drop(wake);
+    let _ = tokio::task::spawn_blocking(move || refresher.join()).await;
+    Ok(())
+}
+
+async fn bind(options: &Options, tls: bool) -> Result<Vec<Listener>> {
+    let mut listeners = Listener::inherited()?;
+    if !options.listen.is_empty() || listeners.is_empty() {
+        for address in &options.listen {
+            listeners.push(Listener::bind(address).await?);
+        }
+    }
+    if !tls && !options.insecure_http && listeners.iter().any(Listener::reaches_beyond) {
+        return Err(Error::forbidden("plain_http", "plain HTTP beyond this machine would show every key on the way")
+            .hint("--tls-cert FILE --tls-key FILE")
+            .hint("--insecure-http, where something else encrypts the way"));
+    }
+    Ok(listeners)
+}
+
+/// The signals that a server heeds.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Error::new(Kind::Unavailable, "signal", "cannot listen for signals").cause(error.to_string())
+            })
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns when the server is to stop; renews the certificate meanwhile.
+    async fn until_stop(&mut self, tls: Option<&tls::Tls>) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => renew(tls, true),
+                () = tokio::time::sleep(TLS_CHECK) => renew(tls, false),
+            }
+        }
+    }
+}
+
+fn renew(tls: Option<&tls::Tls>, asked: bool) {
+    let Some(tls) = tls else { return };
+    match tls.renew(asked) {
+        Ok(true) => tracing::info!("the certificate was read again"),
+        Ok(false) => {}
+        Err(error) => {
+            tracing::error!(%error, causes = ?error.causes, "the certificate in use stays in use");
+        }
+    }
+}
+
+/// Tells systemd, when it started us.
+fn notify(state: sd_notify::NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd could not be told");
+    }
+}

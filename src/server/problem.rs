@@ -1,0 +1,49 @@
+//! Errors as HTTP answers.
+
+use crate::{
+    ops::{Error, Kind},
+    wire::{Problem, problem::MEDIA_TYPE},
+};
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+/// An error on its way out.
+pub(super) struct Failed(pub(super) Error);
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        if matches!(error.kind, Kind::Internal | Kind::Integrity | Kind::Failure) {
+            tracing::error!(%error, causes = ?error.causes, "a request failed");
+        }
+        let problem = Problem::from(&error);
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"keyward\""));
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// The store cannot be asked.
+pub(super) fn unavailable() -> Error {
+    Error::new(Kind::Unavailable, "store", "the keystore cannot be read at the moment")
+}

@@ -1,0 +1,61 @@
+//! `/v1/verify`: a service asks whether a credential may do something.
+
+use crate::{
+    domain::Verdict,
+    ops::Error,
+    server::{
+        app::App,
+        limits,
+        problem::{Failed, unavailable},
+    },
+    wire::verdict::VerifyRequest,
+};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use chrono::Utc;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Judges a credential; the status is 200 whatever the verdict.
+pub(super) async fn verify(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Failed> {
+    let asked: VerifyRequest = serde_json::from_slice(&body)
+        .map_err(|error| Error::usage("the body is not a request for a verdict").cause(position(&error)))?;
+    let (request, now) = (asked.request()?, Utc::now());
+    if asked.explain {
+        let verdict = app.engine.explain(&asked.key, &request, now).map_err(|_| unavailable())?;
+        return Ok(reply(&verdict, true).into_response());
+    }
+    let judged = app.engine.judge(&asked.key, &request, asked.cost.unwrap_or(1), now).map_err(|_| unavailable())?;
+    let verdict = Verdict {
+        valid: judged.code.http_status() == 200,
+        code: judged.code,
+        http_status: judged.code.http_status(),
+        key_id: judged.key.map(|key| key.id.to_string()),
+        checks: Vec::new(),
+    };
+    let mut response = reply(&verdict, false).into_response();
+    if let Some(standing) = &judged.standing {
+        limits::tell(response.headers_mut(), standing);
+    }
+    Ok(response)
+}
+
+/// Where a body is wrong; its words might repeat a part of the secret.
+fn position(error: &serde_json::Error) -> String {
+    format!("line {}, column {}", error.line(), error.column())
+}
+
+fn reply(verdict: &Verdict, explain: bool) -> Json<serde_json::Value> {
+    let mut reply = json!({
+        "schema": "keyward.verdict/v1", "valid": verdict.valid, "code": verdict.code,
+        "http_status": verdict.http_status, "key_id": verdict.key_id,
+    });
+    if explain {
+        reply["checks"] = json!(verdict.checks);
+    }
+    Json(reply)
+}

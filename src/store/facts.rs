@@ -1,0 +1,27 @@
+//! What a verdict needs of every key, whole or since an event: read by whoever keeps them in memory.
+
+use super::{error::Result, view::View};
+use crate::domain::{Key, KeyId};
+
+impl View<'_> {
+    /// Every key of every workspace; a whole scan, checked as a set against the head.
+    ///
+    /// # Errors
+    /// `SetMismatch` when a row was deleted, added or put back; `RowTampered` when one was changed.
+    pub fn every_key(&self) -> Result<Vec<Key>> {
+        self.scan()
+    }
+
+    /// The keys that events after a place in the trail are about; some of them may be gone.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn keys_touched_after(&self, seq: u64) -> Result<Vec<KeyId>> {
+        let seq = i64::try_from(seq).unwrap_or(i64::MAX);
+        let mut statement =
+            self.connection.prepare_cached("SELECT DISTINCT target FROM audit WHERE seq > ?1 AND done = 1")?;
+        let targets = statement.query_map((seq,), |row| row.get::<_, String>(0))?;
+        // What is not the id of a key is no key: a scope, a slot, a hidden name.
+        targets.filter_map(|target| target.map(|target| target.parse().ok()).map_err(Into::into).transpose()).collect()
+    }
+}

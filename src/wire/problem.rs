@@ -1,0 +1,91 @@
+//! Problem details (RFC 9457) with the error codes of the command line: what fails remotely fails in the same words.
+
+use crate::ops::{Error, Kind};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The media type of a problem.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// What went wrong, why, and the commands that fix it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `urn:keyward:problem:` and the code in lower case.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The code, as in the exit-code table of the command line: `NOT_FOUND`.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened, one sentence.
+    pub detail: String,
+    /// The code again, under the name that the command line uses.
+    pub code: String,
+    /// A finer, stable name in snake case.
+    pub reason: String,
+    /// Whether the same call may succeed later without anybody changing anything.
+    pub retryable: bool,
+    /// Why, outermost first.
+    #[serde(default)]
+    pub causes: Vec<String>,
+    /// Commands that fix it.
+    #[serde(default)]
+    pub hints: Vec<String>,
+}
+
+/// The HTTP status of an error.
+#[must_use]
+pub fn status_of(kind: Kind) -> u16 {
+    match kind {
+        Kind::Usage => 400,
+        Kind::Auth => 401,
+        Kind::Forbidden => 403,
+        Kind::NotFound => 404,
+        Kind::Conflict => 409,
+        Kind::Partial => 422,
+        Kind::Locked | Kind::Busy | Kind::Unavailable => 503,
+        Kind::Failure | Kind::Undelivered | Kind::Integrity | Kind::Internal => 500,
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        let code = error.kind.name();
+        Self {
+            kind: format!("urn:keyward:problem:{}", code.to_ascii_lowercase()),
+            title: code.to_owned(),
+            status: status_of(error.kind),
+            detail: error.message.clone(),
+            code: code.to_owned(),
+            reason: error.reason.clone().into_owned(),
+            retryable: error.kind.retryable(),
+            causes: error.causes.clone(),
+            hints: error.hints.clone(),
+        }
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == problem.code).unwrap_or(Kind::Failure);
+        let mut error = Self::new(kind, problem.reason, problem.detail);
+        error.causes = problem.causes;
+        error.hints = problem.hints;
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_survives_the_way_there_and_back() {
+        for kind in Kind::ALL {
+            let error = Error::new(kind, "reason", "what").cause("why").hint("keyward help");
+            let text = serde_json::to_string(&Problem::from(&error)).unwrap();
+            assert_eq!(Error::from(serde_json::from_str::<Problem>(&text).unwrap()), error);
+            assert!((400..600).contains(&status_of(kind)));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Asking for a verdict: the body of `POST /v1/verify`.
+
+use crate::{
+    domain::{Request, Scope},
+    ops::{Error, Result},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// A credential to be judged, and what is asked of it; what is absent is not asked.
+#[derive(Deserialize, Serialize, ToSchema, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyRequest {
+    /// The credential, as it was presented.
+    #[schema(example = "kw_prod_…")]
+    pub key: String,
+    /// The environment of the service that asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The scopes the request needs, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// The project the request is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The customer the request is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// The address the request comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// What the request takes from the key's limit; 1 unless told, and 0 takes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u32>,
+    /// Answer with every check; takes nothing from any limit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explain: bool,
+}
+
+impl VerifyRequest {
+    /// What is asked of the credential.
+    ///
+    /// # Errors
+    /// `Usage` for a value that is not one; what was given is not repeated.
+    pub fn request(&self) -> Result<Request> {
+        let scopes = self.scopes.iter().map(|scope| scope.parse::<Scope>()).collect::<std::result::Result<_, _>>();
+        let bad = |field: &str, cause: String| Error::usage(format!("'{field}' is not usable")).cause(cause);
+        Ok(Request {
+            environment: self
+                .environment
+                .as_ref()
+                .map(|name| name.parse().map_err(|cause| bad("environment", cause)))
+                .transpose()?,
+            scopes: scopes.map_err(|cause| bad("scopes", cause))?,
+            project: self.project.clone(),
+            customer: self.customer.clone(),
+            ip: self
+                .ip
+                .as_ref()
+                .map(|ip| ip.parse().map_err(|_| bad("ip", "expected an IPv4 or IPv6 address".to_owned())))
+                .transpose()?,
+            needs_project: false,
+        })
+    }
+}

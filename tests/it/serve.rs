@@ -1,0 +1,139 @@
+//! `serve` as its clients see it: real processes, ports of their own.
+
+use crate::support::{
+    Home,
+    server::{Served, socket},
+};
+use nix::sys::signal::Signal;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+fn create(home: &Home, name: &str, args: &[&str]) -> String {
+    let mut all = vec!["create", name];
+    all.extend(args);
+    home.ok(&all)
+}
+
+fn code(server: &Served, body: serde_json::Value) -> String {
+    let answer = server.send("POST", "/v1/verify", &[], &body.to_string());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["code"].as_str().unwrap().to_owned()
+}
+
+/// Asks until the verdict is as expected; answers with how long that took.
+fn until(server: &Served, key: &str, expected: &str) -> Duration {
+    let began = Instant::now();
+    while code(server, json!({ "key": key, "cost": 0 })) != expected {
+        assert!(began.elapsed() < Duration::from_secs(20), "still not {expected}");
+        std::thread::yield_now();
+    }
+    began.elapsed()
+}
+
+#[test]
+fn verdicts_have_the_codes_of_the_command_line() {
+    let home = Home::new();
+    let key = create(&home, "sync", &["--env", "production", "--scope", "invoices:read", "--allow-ip", "192.0.2.0/24"]);
+    let server = Served::start(&home, &[]);
+    assert_eq!((server.get("/healthz", &[]).status, server.get("/readyz", &[]).status), (200, 200));
+    for (asked, expected) in [
+        (json!({}), "VALID"),
+        (json!({ "environment": "production", "scopes": ["invoices:read"], "ip": "192.0.2.7" }), "VALID"),
+        (json!({ "environment": "staging" }), "WRONG_ENVIRONMENT"),
+        (json!({ "scopes": ["invoices:write"] }), "INSUFFICIENT_SCOPE"),
+        (json!({ "ip": "198.51.100.1" }), "IP_NOT_ALLOWED"),
+    ] {
+        let mut body = asked;
+        body["key"] = json!(key);
+        assert_eq!(code(&server, body), expected);
+    }
+    let damaged = key.replace("kw_prod_", "kw_stg_");
+    assert_eq!(code(&server, json!({ "key": damaged })), "MALFORMED");
+    let explained = server.send("POST", "/v1/verify", &[], &json!({ "key": key, "explain": true }).to_string()).json();
+    assert_eq!(explained["schema"], "keyward.verdict/v1");
+    assert!(explained["checks"].as_array().unwrap().len() > 5);
+}
+
+#[test]
+fn what_another_process_changes_is_heeded() {
+    let home = Home::new();
+    let key = create(&home, "sync", &[]);
+    let server = Served::start(&home, &[]);
+    assert_eq!(code(&server, json!({ "key": key })), "VALID");
+    home.ok(&["deactivate", "sync"]);
+    until(&server, &key, "INACTIVE");
+    home.ok(&["activate", "sync"]);
+    until(&server, &key, "VALID");
+    let second = create(&home, "late", &[]);
+    until(&server, &second, "VALID");
+    home.ok(&["revoke", "sync", "--yes"]);
+    until(&server, &key, "REVOKED");
+    home.ok(&["delete", "sync", "--confirm", "sync", "--yes"]);
+    until(&server, &key, "UNKNOWN");
+}
+
+#[test]
+fn a_limit_is_told_in_headers_and_holds() {
+    let home = Home::new();
+    let key = create(&home, "sync", &["--rate-limit", "2/h"]);
+    let server = Served::start(&home, &[]);
+    let ask = || server.send("POST", "/v1/verify", &[], &json!({ "key": key }).to_string());
+    let first = ask();
+    assert_eq!(first.header("ratelimit-policy"), Some("\"key\";q=2;w=3600"));
+    assert_eq!(first.header("ratelimit"), Some("\"key\";r=1;t=3601"));
+    assert_eq!(ask().json()["code"], "VALID");
+    let denied = ask();
+    assert_eq!(denied.json()["code"], "RATE_LIMITED");
+    assert_eq!(denied.json()["http_status"], 429);
+    let wait: u32 = denied.header("retry-after").unwrap().parse().unwrap();
+    assert!((3_500..=3_601).contains(&wait), "{wait}");
+}
+
+#[test]
+fn a_stop_ends_well_and_frees_the_socket() {
+    let home = Home::new();
+    create(&home, "sync", &[]);
+    let path = socket(&home);
+    let listen = format!("unix:{}", path.display());
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let server = Served::start_with(&home, &["serve", "--listen", &listen]);
+        assert_eq!(server.get("/healthz", &[]).body, "ok\n");
+        let (status, said) = server.stop(signal);
+        assert!(status.success(), "{status:?}: {said}");
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn plain_http_beyond_this_machine_is_refused() {
+    let home = Home::new();
+    create(&home, "sync", &[]);
+    let refused = home.run(&["serve", "--listen", "0.0.0.0:0"]);
+    assert_eq!(refused.code, Some(5), "{refused:?}");
+    assert!(refused.stderr.contains("--insecure-http"), "{refused:?}");
+    let server = Served::start_with(&home, &["serve", "--listen", "0.0.0.0:0", "--insecure-http"]);
+    assert!(server.url.starts_with("http://0.0.0.0:"));
+}
+
+#[test]
+fn what_is_not_http_gets_an_answer_or_is_cut_off() {
+    let home = Home::new();
+    create(&home, "sync", &[]);
+    let server = Served::start(&home, &[]);
+    let status = |answer: &str| answer.split(' ').nth(1).map(str::to_owned);
+    assert_eq!(status(&server.raw(b"GARBAGE\r\n\r\n")).as_deref(), Some("400"));
+    let huge = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "a".repeat(200_000));
+    assert_eq!(status(&server.raw(huge.as_bytes())).as_deref(), Some("431"));
+    let many: String = (0..500).map(|number| format!("X-{number}: 1\r\n")).collect();
+    let many = format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{many}\r\n");
+    assert_eq!(status(&server.raw(many.as_bytes())).as_deref(), Some("431"));
+    let both = b"POST /v1/verify HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let answers = server.raw(both);
+    assert!(!answers.contains("200 OK"), "a request was smuggled: {answers}");
+    assert_eq!(server.send("POST", "/v1/verify", &[], &"x".repeat(3_000_000)).status, 413);
+    let secret = format!("{{\"key\": \"{}\", \"nonsense\": 1}}", create(&home, "other", &[]));
+    let answer = server.send("POST", "/v1/verify", &[], &secret);
+    assert_eq!((answer.status, answer.header("content-type")), (400, Some("application/problem+json")));
+    assert!(!answer.body.contains("kw_dev"), "{answer:?}");
+    assert_eq!(server.get("/healthz", &[]).status, 200);
+}

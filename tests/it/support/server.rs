@@ -1,0 +1,153 @@
+//! A running `keyward serve` on a port of its own, and a client that speaks plain HTTP/1.1 over whatever carries bytes.
+
+use super::Home;
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    process::{Child, ExitStatus},
+};
+
+/// A server that is killed with the test.
+pub(crate) struct Served {
+    child: Child,
+    stderr: BufReader<std::process::ChildStderr>,
+    pub(crate) url: String,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Served {
+    /// Starts `keyward serve` with `--listen 127.0.0.1:0` and waits until it answers.
+    pub(crate) fn start(home: &Home, args: &[&str]) -> Self {
+        let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
+        all.extend(args);
+        Self::start_with(home, &all)
+    }
+
+    /// Starts `keyward` with these arguments and waits until it listens.
+    pub(crate) fn start_with(home: &Home, args: &[&str]) -> Self {
+        let mut child = home.command(args).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let url = loop {
+            let mut line = String::new();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the server ended: {said}");
+            said.push_str(&line);
+            if let Some((_, url)) = line.split_once("listening on ") {
+                break url.trim().to_owned();
+            }
+        };
+        Self { child, stderr, url }
+    }
+
+    /// Sends a request with a JSON body, or none for an empty one.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut text = format!("{method} {path} HTTP/1.1\r\nHost: keyward.test\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !body.is_empty() {
+            text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
+        }
+        text.push_str("\r\n");
+        text.push_str(body);
+        Answer::parse(&self.raw(text.as_bytes()))
+    }
+
+    pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send("GET", path, headers, "")
+    }
+
+    /// Sends bytes, and reads until the server closes.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> String {
+        fn talk(mut stream: impl Read + Write, bytes: &[u8]) -> String {
+            // A server that has heard enough may answer and close before all is sent.
+            let _ = stream.write_all(bytes);
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            String::from_utf8_lossy(&answer).into_owned()
+        }
+        match self.url.strip_prefix("unix:") {
+            Some(path) => talk(UnixStream::connect(path).unwrap(), bytes),
+            None => talk(TcpStream::connect(self.authority()).unwrap(), bytes),
+        }
+    }
+
+    /// The host and port.
+    pub(crate) fn authority(&self) -> &str {
+        self.url.split_once("://").unwrap().1
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, and answers with how the server ended and what it logged.
+    pub(crate) fn stop(mut self, signal: nix::sys::signal::Signal) -> (ExitStatus, String) {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid()).unwrap());
+        nix::sys::signal::kill(pid, signal).unwrap();
+        let mut said = String::new();
+        self.stderr.read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap(), said)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Answer {
+    fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let mut answer = Self { status, headers, body: body.to_owned() };
+        if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = unchunked(body);
+        }
+        answer
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+}
+
+fn unchunked(body: &str) -> String {
+    let (mut rest, mut whole) = (body, String::new());
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            break;
+        }
+        whole.push_str(&after[..size]);
+        rest = &after[size + 2..];
+    }
+    whole
+}
+
+/// A socket path in a home; a test's directory is short enough for one.
+pub(crate) fn socket(home: &Home) -> PathBuf {
+    home.path().join("k.sock")
+}
