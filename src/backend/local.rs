@@ -11,9 +11,9 @@ use super::{
 use crate::{
     domain::{Action, Environment, Event, KeyRef, Recorded, Scope, Time, Verdict},
     ops::{
-        self, AuditFilter, AuditList, Context, Create, Created, Delete, Deleted, Done, Error, KeyView, Kind, List,
-        Listed, ObjectChange, ObjectKind, ObjectView, Result, Rotate, Rotated, ScopeChange, ScopeList, ScopeView, Show,
-        Switch, Switched, Update, Updated, Verify,
+        self, Appointed, AuditFilter, AuditList, Context, Create, CreateOperator, Created, Delete, Deleted, Done,
+        Error, KeyView, Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, Rotate,
+        RotateOperator, Rotated, ScopeChange, ScopeList, ScopeView, Show, Switch, Switched, Update, Updated, Verify,
     },
     store::{Store, Tx},
     vault,
@@ -196,6 +196,32 @@ impl Backend for Local {
 
     fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
         self.change(cx, kind.actions()[2], name, |tx| ops::tenancy::delete(tx, cx, kind, name))
+    }
+
+    fn operators(&self, cx: &Context) -> Result<Vec<OperatorView>> {
+        self.read(cx, |view| ops::operators::list(view, cx))
+    }
+
+    fn create_operator(&self, cx: &Context, request: CreateOperator) -> Result<Appointed> {
+        let (caps, target) = (self.store.capabilities(), request.name.clone());
+        self.change(cx, Action::OperatorCreate, &target, |tx| {
+            ops::operators::create(tx, caps, &mut rand::rng(), cx, request)
+        })
+    }
+
+    fn rotate_operator(&self, cx: &Context, request: &RotateOperator) -> Result<Appointed> {
+        let caps = self.store.capabilities();
+        self.change(cx, Action::OperatorRotate, &request.name, |tx| {
+            ops::operators::rotate(tx, caps, &mut rand::rng(), cx, request)
+        })
+    }
+
+    fn revoke_operator(&self, cx: &Context, name: &str) -> Result<OperatorView> {
+        self.change(cx, Action::OperatorRevoke, name, |tx| ops::operators::revoke(tx, cx, name))
+    }
+
+    fn refuse(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()> {
+        self.record_refusal(cx, action, target, error)
     }
 
     fn audit(&self, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {

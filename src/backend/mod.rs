@@ -18,11 +18,11 @@ pub use serving::{FactSource, Serving, TokenHasher};
 pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
 
 use crate::{
-    domain::{Environment, KeyRef, Recorded, Scope, Verdict},
+    domain::{Action, Environment, KeyRef, Recorded, Scope, Verdict},
     ops::{
-        AuditFilter, AuditList, Context, Create, Created, Delete, Deleted, EntryError, KeyView, List, Listed,
-        ObjectChange, ObjectKind, ObjectView, Result, Rotate, Rotated, ScopeChange, ScopeList, ScopeView, Show, Switch,
-        Switched, Update, Updated, Verify,
+        Appointed, AuditFilter, AuditList, Context, Create, CreateOperator, Created, Delete, Deleted, EntryError,
+        Error, KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, Rotate,
+        RotateOperator, Rotated, ScopeChange, ScopeList, ScopeView, Show, Switch, Switched, Update, Updated, Verify,
     },
 };
 
@@ -138,6 +138,31 @@ pub trait Backend {
     /// # Errors
     /// See [`crate::ops::tenancy::delete`].
     fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView>;
+    /// The operators that the caller may manage.
+    ///
+    /// # Errors
+    /// See [`crate::ops::operators::list`].
+    fn operators(&self, cx: &Context) -> Result<Vec<OperatorView>>;
+    /// Creates an operator.
+    ///
+    /// # Errors
+    /// See [`crate::ops::operators::create`].
+    fn create_operator(&self, cx: &Context, request: CreateOperator) -> Result<Appointed>;
+    /// Gives an operator a new credential.
+    ///
+    /// # Errors
+    /// See [`crate::ops::operators::rotate`].
+    fn rotate_operator(&self, cx: &Context, request: &RotateOperator) -> Result<Appointed>;
+    /// Cuts an operator off for good.
+    ///
+    /// # Errors
+    /// See [`crate::ops::operators::revoke`].
+    fn revoke_operator(&self, cx: &Context, name: &str) -> Result<OperatorView>;
+    /// Records that a call was refused before it came to a use case.
+    ///
+    /// # Errors
+    /// Those of the store: a refusal that cannot be recorded is not answered as one.
+    fn refuse(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()>;
     /// The audit trail.
     ///
     /// # Errors

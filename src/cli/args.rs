@@ -123,6 +123,7 @@ pub(crate) enum Command {
     Projects(commands::projects::Args),
     Customers(commands::customers::Args),
     Plans(commands::plans::Args),
+    Operators(commands::operators::Args),
     Doctor(commands::doctor::Args),
     #[cfg(feature = "server")]
     Serve(commands::serve::Args),
@@ -156,6 +157,7 @@ impl Command {
             Self::Projects(args) => commands::projects::run(cx, args),
             Self::Customers(args) => commands::customers::run(cx, args),
             Self::Plans(args) => commands::plans::run(cx, args),
+            Self::Operators(args) => commands::operators::run(cx, args),
             #[cfg(feature = "server")]
             Self::Serve(args) => commands::serve::run(cx, args),
             Self::Doctor(args) => commands::doctor::run(cx, &args),

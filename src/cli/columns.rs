@@ -56,6 +56,24 @@ pub(super) const KEY: &[Column] = &[
     Column::new("rotation.due_at", "rotation due", Time),
 ];
 
+/// Operators.
+pub(super) const OPERATORS: &[Column] = &[
+    Column::new("name", "name", Text),
+    Column::new("id", "id", Text),
+    Column::new("role", "role", Text),
+    Column::new("workspace", "workspace", Text),
+    Column::new("status", "status", Text),
+    Column::new("expires_at", "expires", Time),
+    Column::new("hint", "hint", Text),
+    Column::new("ceiling", "ceiling", List).wide(),
+    Column::new("allow_ips", "allowed from", List).wide(),
+    Column::new("created_at", "created", Time).wide(),
+    Column::new("created_by", "created by", Text).wide(),
+];
+
+/// One operator.
+pub(super) const OPERATOR: &[Column] = OPERATORS;
+
 /// The catalogue of scopes.
 pub(super) const SCOPES: &[Column] = &[
     Column::new("name", "scope", Text),

@@ -7,7 +7,7 @@ use crate::{
     backend::{Backend, Dirs, InitOptions, Initialised, LocalVault, Restored, Unlock},
     config::{self, ConfigFile, Env},
     domain::Time,
-    ops::{Context, Error, Result},
+    ops::{Authority, Context, Error, Result},
     output::{Emitter, Options, Streams},
 };
 use chrono::{SubsecRound, Utc};
@@ -67,6 +67,7 @@ impl Ctx {
             reason: self.global.reason.clone(),
             ticket: self.global.ticket.clone(),
             workspace: self.global.workspace.clone().unwrap_or_else(|| "default".to_owned()),
+            authority: Authority::Vault,
             read_only: self.global.read_only,
             dry_run: self.global.dry_run,
         }

@@ -72,6 +72,14 @@ actions! {
     PlanUpdate = "plan.update",
     /// A plan was deleted.
     PlanDelete = "plan.delete",
+    /// An operator was made.
+    OperatorCreate = "operator.create",
+    /// An operator got a new credential.
+    OperatorRotate = "operator.rotate",
+    /// An operator was cut off for good.
+    OperatorRevoke = "operator.revoke",
+    /// An operator asked for something that its role does not allow.
+    OperatorDenied = "operator.denied",
     /// The vault was made.
     VaultInit = "vault.init",
     /// The vault was opened for a while, or failed to open.

@@ -7,6 +7,7 @@ pub mod event;
 pub mod filter;
 pub mod ids;
 pub mod key;
+pub mod operator;
 pub mod presented;
 pub mod rate_limit;
 pub mod role;
@@ -25,9 +26,10 @@ pub use ids::{KeyId, KeyRef, ObjectName, RefError};
 pub use key::{
     DEFAULT_OVERLAP, Illegal, Key, Overlap, RotateEffect, RotationPolicy, Secret, SecretState, Status, Usage,
 };
+pub use operator::{OPERATOR_BRAND, Operator};
 pub use presented::{HeaderError, key_from_headers};
 pub use rate_limit::RateLimit;
-pub use role::SlotRole;
+pub use role::{Permission, Role, SlotRole};
 pub use scope::{Catalogue, Scope, ScopeEntry};
 pub use suggest::closest;
 pub use tenancy::{Customer, Feature, Plan, PlanRefusal, Project, Workspace};

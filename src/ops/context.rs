@@ -1,6 +1,9 @@
 //! Who acts, when, from where and why: passed into every use case as plain values.
 
-use super::error::{Error, Result};
+use super::{
+    authority::Authority,
+    error::{Error, Result},
+};
 use crate::domain::{Action, Event, Outcome, Time};
 use serde_json::Value;
 
@@ -19,6 +22,8 @@ pub struct Context {
     pub ticket: Option<String>,
     /// The workspace the call works in.
     pub workspace: String,
+    /// On whose authority.
+    pub authority: Authority,
     /// Every change is refused.
     pub read_only: bool,
     /// Changes are worked out and shown, then thrown away.
@@ -37,7 +42,12 @@ impl Context {
             action,
             target,
             Outcome::Refused,
-            serde_json::json!({ "refused": error.reason, "kind": error.kind.name() }),
+            match &self.authority {
+                Authority::Vault => serde_json::json!({ "refused": error.reason, "kind": error.kind.name() }),
+                Authority::Operator(operator) => serde_json::json!({
+                    "refused": error.reason, "kind": error.kind.name(), "role": operator.role.as_str(),
+                }),
+            },
         )
     }
 

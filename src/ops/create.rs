@@ -120,6 +120,7 @@ fn create_in(
     entitlement::require(plan, Feature::RateLimit(request.rate_limit))?;
     lookup::project_exists(tx, &cx.workspace, request.project.as_deref())?;
     lookup::customers_exist(tx, &cx.workspace, &request.customers)?;
+    cx.authority.may_grant(&workspace.catalogue, &request.scopes)?;
     let mut notes = Vec::new();
     let mut events = super::scopes::declare_missing(tx, cx, &mut workspace.catalogue, &request.scopes, &mut notes)?;
 

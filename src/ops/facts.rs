@@ -4,7 +4,7 @@
 
 use super::{entitlement, error::Result};
 use crate::{
-    domain::{Catalogue, Key, KeyId, Plan},
+    domain::{Catalogue, Key, KeyId, Operator, Plan},
     store::View,
 };
 
@@ -30,6 +30,8 @@ pub struct Facts {
     pub keys: Vec<Key>,
     /// All workspaces.
     pub workspaces: Vec<WorkspaceFacts>,
+    /// All operators.
+    pub operators: Vec<Operator>,
 }
 
 /// What has changed between two moments.
@@ -41,6 +43,8 @@ pub struct Changed {
     pub keys: Vec<(KeyId, Option<Key>)>,
     /// All workspaces; they are few.
     pub workspaces: Vec<WorkspaceFacts>,
+    /// All operators.
+    pub operators: Vec<Operator>,
 }
 
 /// Reads everything.
@@ -48,7 +52,12 @@ pub struct Changed {
 /// # Errors
 /// Those of the store.
 pub fn all(view: &View<'_>) -> Result<Facts> {
-    Ok(Facts { seq: view.trail_size(), keys: view.every_key()?, workspaces: workspaces(view)? })
+    Ok(Facts {
+        seq: view.trail_size(),
+        keys: view.every_key()?,
+        workspaces: workspaces(view)?,
+        operators: view.operators()?,
+    })
 }
 
 /// Reads what events after `seq` were about; `None` when the trail is shorter than that, and everything must be read.
@@ -66,17 +75,20 @@ pub fn since(view: &View<'_>, seq: u64) -> Result<Option<Changed>> {
             Ok((id, key))
         })
         .collect::<Result<_>>()?;
-    Ok(Some(Changed { seq: view.trail_size(), keys, workspaces: workspaces(view)? }))
+    Ok(Some(Changed { seq: view.trail_size(), keys, workspaces: workspaces(view)?, operators: view.operators()? }))
 }
 
 fn workspaces(view: &View<'_>) -> Result<Vec<WorkspaceFacts>> {
     view.workspaces()?
         .into_iter()
         .map(|workspace| {
+            let mut projects: Vec<String> =
+                view.projects(&workspace.name)?.into_iter().map(|project| project.name).collect();
+            projects.sort();
             Ok(WorkspaceFacts {
                 plan: entitlement::plan_of(view, &workspace.name)?,
                 catalogue: view.catalogue(&workspace.name)?,
-                projects: view.projects(&workspace.name)?.into_iter().map(|project| project.name).collect(),
+                projects,
                 name: workspace.name,
             })
         })

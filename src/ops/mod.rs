@@ -4,6 +4,7 @@
 //! answers with [`Done`]: the outcome and the events that the caller must commit with it.
 
 pub mod audit;
+pub mod authority;
 pub mod context;
 pub mod create;
 pub mod delete;
@@ -13,6 +14,7 @@ pub mod facts;
 pub mod lifecycle;
 pub mod list;
 mod lookup;
+pub mod operators;
 pub mod rotate;
 pub mod scopes;
 pub mod tenancy;
@@ -21,12 +23,14 @@ pub mod verify;
 pub mod view;
 
 pub use audit::{AuditFilter, AuditList};
+pub use authority::Authority;
 pub use context::Context;
 pub use create::{Create, Created, EntryError};
 pub use delete::{Delete, Deleted};
 pub use error::{Error, Kind, Result};
 pub use lifecycle::{Switch, Switched};
 pub use list::{List, Listed, Show};
+pub use operators::{Appointed, CreateOperator, OperatorView, RotateOperator};
 pub use rotate::{Rotate, Rotated};
 pub use scopes::{ScopeChange, ScopeList, ScopeView};
 pub use tenancy::{ObjectChange, ObjectKind, ObjectView};

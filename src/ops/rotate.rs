@@ -57,6 +57,7 @@ pub fn rotate(
     request: &Rotate,
 ) -> Result<Done<Rotated>> {
     let mut key = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
+    cx.authority.may_grant(&tx.catalogue(&key.workspace)?, &key.scopes)?;
     entitlement::require(&entitlement::plan_of(tx, &key.workspace)?, Feature::ApiAccess)?;
     let overlap = request.overlap.unwrap_or_else(|| Overlap::For(key.rotation.overlap.unwrap_or(DEFAULT_OVERLAP)));
     let (token, secret) = mint(&tx.meta().brand.clone(), caps, rng, key.environment, SecretState::Current, cx.now)?;

@@ -70,6 +70,7 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Upd
     let mut key = before.clone();
     let mut notes = Vec::new();
     let mut catalogue = tx.catalogue(&cx.workspace)?;
+    cx.authority.may_grant(&catalogue, &request.add_scopes)?;
     let mut events = super::scopes::declare_missing(tx, cx, &mut catalogue, &request.add_scopes, &mut notes)?;
     rename(tx, &mut key, request.name)?;
     if let Some(owner) = request.owner {

@@ -1,12 +1,90 @@
-//! What every request has at hand.
+//! What every request has at hand, and the keystore connections that requests take turns with.
 
-use super::engine::Engine;
-use std::sync::Arc;
-use tokio::sync::watch;
+use super::{
+    engine::{Engine, refresh::Wake},
+    table::RouteTable,
+};
+use crate::{
+    backend::Backend,
+    domain::Environment,
+    ops::{Error, Kind, Result},
+};
+use ipnet::IpNet;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Semaphore, watch};
 
 /// The state of the server.
 pub(super) struct App {
     pub(super) engine: Arc<Engine>,
+    pub(super) vaults: Vaults,
+    pub(super) wake: Wake,
+    /// How requests from outside are read.
+    pub(super) doors: Gate,
     /// Becomes true once, when the server is to stop.
     pub(super) stop: watch::Sender<bool>,
+}
+
+/// How requests from outside are read.
+pub(super) struct Gate {
+    /// The proxies that may name the client's address.
+    pub(super) trusted: Vec<IpNet>,
+    /// The query parameter that may carry a key.
+    pub(super) query_parameter: Option<String>,
+    /// The environment of the services behind this server.
+    pub(super) environment: Option<Environment>,
+    /// What `/v1/authz` asks of which request.
+    pub(super) routes: Option<RouteTable>,
+}
+
+/// Back ends, each with a connection of its own.
+pub(super) struct Vaults {
+    idle: Mutex<Vec<Box<dyn Backend + Send>>>,
+    turns: Semaphore,
+}
+
+/// The server is stopping, or a task was lost.
+fn lost() -> Error {
+    Error::new(Kind::Unavailable, "stopping", "the server is stopping")
+}
+
+impl Vaults {
+    pub(super) fn new(backends: Vec<Box<dyn Backend + Send>>) -> Self {
+        Self { turns: Semaphore::new(backends.len()), idle: Mutex::new(backends) }
+    }
+}
+
+impl App {
+    /// Runs a use case on a thread that may block.
+    ///
+    /// # Errors
+    /// Those of the use case.
+    pub(super) async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&dyn Backend) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let app = Arc::clone(self);
+        let _turn = self.vaults.turns.acquire().await.map_err(|_| lost())?;
+        let asked = tokio::task::spawn_blocking(move || {
+            let idle = || app.vaults.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let backend = idle().pop().ok_or_else(lost)?;
+            // A panic in a use case must not take the connection with it.
+            let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&*backend)));
+            idle().push(backend);
+            asked.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "panic", "the request ran into a bug")))
+        });
+        asked.await.map_err(|_| lost())?
+    }
+
+    /// Runs a change, and answers once verdicts heed it.
+    ///
+    /// # Errors
+    /// Those of the use case.
+    pub(super) async fn change<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&dyn Backend) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let done = self.ask(work).await?;
+        self.wake.caught_up().await;
+        Ok(done)
+    }
 }

@@ -4,23 +4,27 @@
 //! [`crate::backend::Backend`], on connections that requests take turns with. A stop lets every request finish.
 
 mod app;
+mod caller;
 mod engine;
 mod limits;
 mod listen;
 mod problem;
 mod routes;
+mod table;
 mod tls;
 
 pub use listen::Address;
+pub use table::RouteTable;
 pub use tls::TlsFiles;
 
 use crate::{
     backend::Serving,
-    domain::RateLimit,
+    domain::{Environment, RateLimit},
     ops::{Error, Kind, Result},
 };
-use app::App;
+use app::{App, Gate, Vaults};
 use engine::{Engine, refresh};
+use ipnet::IpNet;
 use listen::{Doors, Listener, Watching};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -28,6 +32,8 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 
+/// How many keystore connections requests take turns with: one writes, others read beside it.
+const CONNECTIONS: usize = 4;
 /// How long a stop waits for requests that are still answered.
 const GRACE: Duration = Duration::from_secs(30);
 const TLS_CHECK: Duration = Duration::from_secs(30);
@@ -43,6 +49,14 @@ pub struct Options {
     pub insecure_http: bool,
     /// Requests an address may make, whichever key it presents.
     pub address_limit: Option<RateLimit>,
+    /// The proxies that may name the client's address.
+    pub trusted: Vec<IpNet>,
+    /// The query parameter that may carry a key.
+    pub query_parameter: Option<String>,
+    /// The environment of the services behind this server.
+    pub environment: Option<Environment>,
+    /// What `/v1/authz` asks of which request; nothing but a good key without it.
+    pub routes: Option<RouteTable>,
     /// How many connections at once.
     pub max_connections: usize,
 }
@@ -64,7 +78,19 @@ async fn serve(serving: &Serving, options: &Options, listening: &mut dyn FnMut(&
     let engine = Arc::new(Engine::new(serving.hasher(), options.address_limit));
     let (wake, refresher) = refresh::start(Arc::clone(&engine), serving.facts()?)?;
     tracing::info!(secrets = engine.size(), "the keys are in memory");
-    let app = Arc::new(App { engine, stop: watch::Sender::new(false) });
+    let backends = (0..CONNECTIONS).map(|_| serving.backend()).collect::<Result<_>>()?;
+    let app = Arc::new(App {
+        engine,
+        vaults: Vaults::new(backends),
+        wake,
+        stop: watch::Sender::new(false),
+        doors: Gate {
+            trusted: options.trusted.clone(),
+            query_parameter: options.query_parameter.clone(),
+            environment: options.environment,
+            routes: options.routes.clone(),
+        },
+    });
     let mut signals = Signals::listen()?;
     let doors = Doors {
         app: Arc::clone(&app),
@@ -89,8 +115,8 @@ async fn serve(serving: &Serving, options: &Options, listening: &mut dyn FnMut(&
     if tokio::time::timeout(GRACE, doors.watching.finish()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
-    // The last sender: the thread ends after what it is doing.
-    drop(wake);
+    drop((doors, app));
+    // The last sender is gone with the application: the thread ends after what it is doing.
     let _ = tokio::task::spawn_blocking(move || refresher.join()).await;
     Ok(())
 }

@@ -77,7 +77,7 @@ fn bound(caps: &Capabilities, seq: u64, generation: u32) -> Vec<u8> {
 
 /// Random ids stand in the clear, so that a key's story can be found by an index; names do not.
 fn public_target(caps: &Capabilities, target: &str) -> String {
-    let random_id = ["key_", "slot_", "vault_"].iter().any(|prefix| {
+    let random_id = ["key_", "slot_", "vault_", "op_"].iter().any(|prefix| {
         target.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     });
     if random_id { target.to_owned() } else { format!("hidden_{}", hex(&caps.blind_index("audit-target", target))) }

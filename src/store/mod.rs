@@ -13,6 +13,7 @@ mod idempotency;
 mod keys;
 mod objects;
 mod open;
+mod operators;
 mod pages;
 mod records;
 mod rekey;

@@ -3,6 +3,7 @@
 use super::{
     error::{Error, Result},
     head::Table,
+    operators::OperatorRecord,
     records::{decode, encode},
     rows,
     sum::{self, Sum},
@@ -24,6 +25,7 @@ pub(super) enum Kind {
     Customer = 4,
     Scope = 5,
     CatalogueClosed = 6,
+    Operator = 8,
 }
 
 /// One record serves all kinds: which fields mean something depends on the kind.
@@ -34,18 +36,20 @@ pub(super) struct ObjectRecord {
     #[n(1)]
     pub(super) name: String,
     #[n(2)]
-    description: Option<String>,
+    pub(super) description: Option<String>,
     /// The plan of a workspace.
     #[n(3)]
-    refers_to: Option<String>,
+    pub(super) refers_to: Option<String>,
     #[n(4)]
-    plan: Option<PlanRecord>,
+    pub(super) plan: Option<PlanRecord>,
     #[n(5)]
-    implies: Vec<String>,
+    pub(super) implies: Vec<String>,
+    #[n(7)]
+    pub(super) operator: Option<OperatorRecord>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-struct PlanRecord {
+pub(super) struct PlanRecord {
     #[n(0)]
     api_access: bool,
     #[n(1)]
@@ -227,7 +231,7 @@ impl View<'_> {
         stored.map(|stored| stored.open(self.caps).map(|(record, _)| record)).transpose()
     }
 
-    fn objects(&self, kind: Kind, parent: &str) -> Result<Vec<ObjectRecord>> {
+    pub(super) fn objects(&self, kind: Kind, parent: &str) -> Result<Vec<ObjectRecord>> {
         self.check_small_tables()?;
         let sql = format!("SELECT {COLUMNS} FROM objects WHERE kind = ?1 AND parent_index = ?2");
         let mut statement = self.connection.prepare_cached(&sql)?;

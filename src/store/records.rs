@@ -45,8 +45,8 @@ pub(super) struct KeyRecord {
     secrets: Vec<SecretRecord>,
 }
 
-#[derive(Encode, Decode)]
-struct SecretRecord {
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(super) struct SecretRecord {
     #[n(0)]
     lookup: String,
     #[n(1)]
@@ -134,7 +134,7 @@ impl KeyRecord {
 }
 
 impl SecretRecord {
-    fn of(secret: &Secret) -> Self {
+    pub(super) fn of(secret: &Secret) -> Self {
         let (state, at) = match secret.state {
             SecretState::Staged => (0, None),
             SecretState::Current => (1, None),
@@ -151,7 +151,7 @@ impl SecretRecord {
         }
     }
 
-    fn into_secret(self) -> Result<Secret> {
+    pub(super) fn into_secret(self) -> Result<Secret> {
         let at = self.at.map(time).transpose()?;
         let state = match (self.state, at) {
             (0, None) => SecretState::Staged,

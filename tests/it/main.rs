@@ -10,6 +10,8 @@
 
 mod crash;
 mod first_use;
+#[cfg(feature = "server")]
+mod gateway;
 mod house;
 mod lifecycle;
 mod model;

@@ -87,6 +87,7 @@ fn context(now: Time) -> Context {
         reason: None,
         ticket: None,
         workspace: "default".to_owned(),
+        authority: Default::default(),
         read_only: false,
         dry_run: false,
     }

@@ -14,6 +14,7 @@ pub(super) mod list;
 pub(super) mod lock;
 pub(super) mod man;
 mod objects;
+pub(super) mod operators;
 pub(super) mod plans;
 pub(super) mod projects;
 pub(super) mod revoke;

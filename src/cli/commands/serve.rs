@@ -2,9 +2,11 @@
 
 use crate::{
     cli::{context::Ctx, exit::Exit, logs, values},
+    domain::Environment,
     ops::{Error, Result},
-    server::{self, Address, Options, TlsFiles},
+    server::{self, Address, Options, RouteTable, TlsFiles},
 };
+use ipnet::IpNet;
 use std::path::PathBuf;
 
 /// Serve the vault over HTTP: verdicts for services, the management of keys for operators
@@ -28,6 +30,18 @@ pub(crate) struct Args {
     /// How often one address may ask, whichever key it presents, or none
     #[arg(long, value_name = "N/UNIT", value_parser = values::rate_limit, default_value = "800/m")]
     address_limit: values::RateLimitArg,
+    /// Proxies that may name the client's address in X-Forwarded-For; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    trust_proxy: Vec<IpNet>,
+    /// Accept keys in this query parameter too; they end up in the logs of everything on the way
+    #[arg(long, value_name = "NAME")]
+    key_parameter: Option<String>,
+    /// The environment of the services behind this server: keys of another one are no good
+    #[arg(long, value_name = "ENV", add = values::environments())]
+    env: Option<Environment>,
+    /// The route table for gateways: method and path to scopes
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    routes: Option<PathBuf>,
     /// How many connections at once
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: u32,
@@ -44,6 +58,10 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         tls: args.tls_cert.zip(args.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
         insecure_http: args.insecure_http,
         address_limit: args.address_limit.0,
+        trusted: args.trust_proxy,
+        query_parameter: args.key_parameter,
+        environment: args.env,
+        routes: args.routes.as_deref().map(RouteTable::read).transpose()?,
         max_connections: args.max_connections as usize,
     };
     let serving = cx.serving()?;

@@ -22,6 +22,7 @@ fn context() -> Context {
         reason: None,
         ticket: None,
         workspace: "default".to_owned(),
+        authority: Default::default(),
         read_only: false,
         dry_run: false,
     }
@@ -79,7 +80,7 @@ impl Vault {
     }
 
     fn code(&self, token: &str) -> Code {
-        self.engine.judge(token, &Request::default(), 1, Utc::now()).unwrap().code
+        self.engine.judge(token, &Request::default(), 1, None, Utc::now()).unwrap().code
     }
 }
 
@@ -140,7 +141,7 @@ fn what_is_denied_takes_nothing_from_the_limit() {
     let (_, token) = vault.create("1/h");
     let wanted = Request { scopes: vec!["invoices:read".parse().unwrap()], ..Request::default() };
     for _ in 0..5 {
-        assert_eq!(vault.engine.judge(&token, &wanted, 1, Utc::now()).unwrap().code, Code::InsufficientScope);
+        assert_eq!(vault.engine.judge(&token, &wanted, 1, None, Utc::now()).unwrap().code, Code::InsufficientScope);
     }
     assert_eq!(vault.code(&token), Code::Valid);
     assert_eq!(vault.code(&token), Code::RateLimited);
@@ -151,6 +152,6 @@ fn nothing_is_judged_while_the_keystore_was_not_seen_lately() {
     let vault = Vault::new();
     let (_, token) = vault.create("none");
     let later = Utc::now() + chrono::TimeDelta::seconds(10);
-    assert!(vault.engine.judge(&token, &Request::default(), 1, later).is_err());
-    assert!(vault.engine.explain(&token, &Request::default(), later).is_err());
+    assert!(vault.engine.judge(&token, &Request::default(), 1, None, later).is_err());
+    assert!(vault.engine.explain(&token, &Request::default(), None, later).is_err());
 }

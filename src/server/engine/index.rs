@@ -4,10 +4,12 @@
 
 use super::window::{Standing, Window};
 use crate::{
-    domain::{Allowlist, Environment, Facts, Key, KeyId, RateLimit, Scope, SecretState, Time, Verifier},
+    domain::{Allowlist, Environment, Facts, Key, KeyId, Operator, RateLimit, Scope, SecretState, Time, Verifier},
     ops::facts::WorkspaceFacts,
 };
 use arc_swap::{ArcSwap, Guard};
+use axum::http::{HeaderName, HeaderValue};
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -23,11 +25,18 @@ pub(in crate::server) struct Entry {
     pub(super) key: Arc<KeyRecord>,
 }
 
+/// One version of an operator's credential.
+struct Credential {
+    verifier: Verifier,
+    state: SecretState,
+    operator: Arc<Operator>,
+}
+
 /// A key, as far as a verdict depends on it.
 pub(in crate::server) struct KeyRecord {
     pub(in crate::server) id: KeyId,
     active: bool,
-    expires_at: Option<Time>,
+    pub(in crate::server) expires_at: Option<Time>,
     revoked_at: Option<Time>,
     pub(in crate::server) rules: Arc<Rules>,
     /// What the key has used of its limit; made at the first use, and handed on when the key changes.
@@ -37,6 +46,8 @@ pub(in crate::server) struct KeyRecord {
 /// What keys have in common.
 pub(in crate::server) struct Rules {
     pub(in crate::server) shape: Shape,
+    /// What an upstream is told of whoever calls.
+    pub(in crate::server) identity: Vec<(HeaderName, HeaderValue)>,
     pub(super) workspace: Arc<WorkspaceCell>,
 }
 
@@ -52,6 +63,23 @@ pub(in crate::server) struct Shape {
     pub(in crate::server) rate_limit: Option<RateLimit>,
 }
 
+impl Shape {
+    /// Headers for upstreams; what is not plain ASCII is percent-encoded.
+    fn identity(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let scopes = self.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let mut told = vec![
+            ("x-keyward-workspace", self.workspace.clone()),
+            ("x-keyward-environment", self.environment.to_string()),
+            ("x-keyward-scopes", scopes),
+        ];
+        told.extend(self.project.clone().map(|project| ("x-keyward-project", project)));
+        let encoded = told.into_iter().map(|(name, value)| (name, utf8_percent_encode(&value, CONTROLS).to_string()));
+        encoded
+            .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?)))
+            .collect()
+    }
+}
+
 /// A workspace, replaced as a whole when it changes.
 pub(in crate::server) struct WorkspaceCell(ArcSwap<WorkspaceFacts>);
 
@@ -65,6 +93,7 @@ impl WorkspaceCell {
 #[derive(Default)]
 pub(in crate::server) struct Index {
     secrets: papaya::HashMap<LookupBytes, Entry>,
+    operators: ArcSwap<HashMap<LookupBytes, Credential>>,
     shared: Mutex<Shared>,
 }
 
@@ -92,6 +121,15 @@ impl KeyRecord {
         }
     }
 
+    /// The workspace as it is now.
+    pub(in crate::server) fn workspace(&self) -> Guard<Arc<WorkspaceFacts>> {
+        self.rules.workspace.load()
+    }
+
+    pub(super) fn is_within(&self, workspace: Option<&str>) -> bool {
+        workspace.is_none_or(|own| own == self.rules.shape.workspace)
+    }
+
     /// Takes from the key's limit; `None` for a key without one.
     pub(super) fn take(&self, cost: u32, now: Time) -> Option<Standing> {
         let limit = self.rules.shape.rate_limit?;
@@ -109,6 +147,29 @@ impl Index {
     pub(super) fn get<T>(&self, lookup: &str, with: impl FnOnce(Option<&Entry>) -> T) -> T {
         let secrets = self.secrets.pin();
         with(bytes(lookup).as_ref().and_then(|lookup| secrets.get(lookup)))
+    }
+
+    /// The operator of a credential, which has been compared in constant time and works.
+    pub(super) fn operator(&self, lookup: &str, presented: &Verifier, now: Time) -> Option<Arc<Operator>> {
+        let operators = self.operators.load();
+        let credential = bytes(lookup).and_then(|lookup| operators.get(&lookup));
+        let matches = credential.map_or(&Verifier([0xff; 32]), |credential| &credential.verifier).matches(presented);
+        let credential = credential.filter(|credential| matches && credential.state.works_at(now))?;
+        credential.operator.active_at(now).then(|| Arc::clone(&credential.operator))
+    }
+
+    /// Takes over the operators as they are now.
+    pub(super) fn put_operators(&self, operators: Vec<Operator>) {
+        let mut credentials = HashMap::new();
+        for operator in operators.into_iter().map(Arc::new) {
+            for secret in &operator.secrets {
+                let Some(lookup) = bytes(secret.lookup.as_str()) else { continue };
+                let credential =
+                    Credential { verifier: secret.verifier, state: secret.state, operator: Arc::clone(&operator) };
+                credentials.insert(lookup, credential);
+            }
+        }
+        self.operators.store(Arc::new(credentials));
     }
 
     pub(super) fn len(&self) -> usize {
@@ -173,7 +234,7 @@ impl Index {
             Some(rules) => Arc::clone(rules),
             None => {
                 let workspace = Arc::clone(shared.workspaces.get(&key.workspace)?);
-                let rules = Arc::new(Rules { shape: shape.clone(), workspace });
+                let rules = Arc::new(Rules { identity: shape.identity(), shape: shape.clone(), workspace });
                 shared.rules.insert(shape, Arc::clone(&rules));
                 rules
             }

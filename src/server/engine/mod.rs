@@ -15,7 +15,8 @@ pub(super) use window::Standing;
 use crate::{
     backend::TokenHasher,
     domain::{
-        Code, PlainToken, Presented, RateLimit, Request, Time, TokenError, Verdict, Verifier, decide, decide_code,
+        Code, Operator, PlainToken, Presented, RateLimit, Request, Time, TokenError, Verdict, Verifier, decide,
+        decide_code,
     },
 };
 use addresses::Addresses;
@@ -64,7 +65,15 @@ impl Engine {
     }
 
     /// Judges a token, and takes `cost` from the key's limit when it is valid.
-    pub(super) fn judge(&self, token: &str, request: &Request, cost: u32, now: Time) -> Result<Judged, Unavailable> {
+    /// Keys beyond the workspace `within`, when one is given, are as unknown as keys that do not exist.
+    pub(super) fn judge(
+        &self,
+        token: &str,
+        request: &Request,
+        cost: u32,
+        within: Option<&str>,
+        now: Time,
+    ) -> Result<Judged, Unavailable> {
         self.available(now)?;
         if let Some(denied) = self.take_address(request.ip, now) {
             return Ok(denied);
@@ -72,7 +81,7 @@ impl Engine {
         let Ok(found) = self.find(token) else {
             return Ok(Judged { code: Code::Malformed, key: None, standing: None });
         };
-        let Some((key, state)) = found else {
+        let Some((key, state)) = found.filter(|(key, _)| key.is_within(within)) else {
             return Ok(Judged { code: Code::Unknown, key: None, standing: None });
         };
         let workspace = key.rules.workspace.load();
@@ -88,9 +97,16 @@ impl Engine {
     }
 
     /// Judges a token with every check told; takes nothing from any limit.
-    pub(super) fn explain(&self, token: &str, request: &Request, now: Time) -> Result<Verdict, Unavailable> {
+    pub(super) fn explain(
+        &self,
+        token: &str,
+        request: &Request,
+        within: Option<&str>,
+        now: Time,
+    ) -> Result<Verdict, Unavailable> {
         self.available(now)?;
-        Ok(match self.find(token) {
+        let found = self.find(token).map(|found| found.filter(|(key, _)| key.is_within(within)));
+        Ok(match found {
             Err(error) => decide(&Presented::Malformed(error), request, &Default::default(), now),
             Ok(None) => decide(&Presented::Unknown, request, &Default::default(), now),
             Ok(Some((key, state))) => {
@@ -100,6 +116,14 @@ impl Engine {
                 decide(&presented, request, &workspace.catalogue, now)
             }
         })
+    }
+
+    /// The operator of a credential; `None` for one that nobody has, or that does not work at this time.
+    pub(super) fn operator(&self, token: &str, now: Time) -> Result<Option<Arc<Operator>>, Unavailable> {
+        self.available(now)?;
+        let Ok(token) = PlainToken::parse(token) else { return Ok(None) };
+        let presented = self.hasher.verifier_of(&token).unwrap_or(Verifier([0; 32]));
+        Ok(self.index.operator(token.lookup().as_str(), &presented, now))
     }
 
     /// Whether the keystore was seen lately.

@@ -30,9 +30,19 @@ const SWEEP_EVERY: u32 = 240;
 /// How many callers may wait to be told.
 const WAITING: usize = 1_024;
 
-/// Keeps the refresher running.
-pub(in crate::server) struct Wake {
-    _sender: SyncSender<oneshot::Sender<()>>,
+/// Wakes the refresher.
+#[derive(Clone)]
+pub(in crate::server) struct Wake(SyncSender<oneshot::Sender<()>>);
+
+impl Wake {
+    /// Returns once every change committed before this call is in force.
+    pub(in crate::server) async fn caught_up(&self) {
+        let (told, heard) = oneshot::channel();
+        if self.0.try_send(told).is_ok() {
+            // A refresher that ended tells nobody; then nothing is judged either.
+            let _ = heard.await;
+        }
+    }
 }
 
 struct Refresher {
@@ -55,7 +65,7 @@ pub(in crate::server) fn start(engine: Arc<Engine>, source: FactSource) -> Resul
         crate::ops::Error::new(crate::ops::Kind::Unavailable, "thread", "cannot start a thread")
             .cause(error.to_string())
     })?;
-    Ok((Wake { _sender: sender }, thread))
+    Ok((Wake(sender), thread))
 }
 
 impl Refresher {
@@ -102,6 +112,7 @@ impl Refresher {
         match changed {
             Some(changed) => {
                 index.put_workspaces(changed.workspaces);
+                index.put_operators(changed.operators);
                 let mut gone = HashSet::new();
                 for (id, key) in changed.keys {
                     match key {
@@ -115,6 +126,7 @@ impl Refresher {
             None => {
                 let facts = self.source.all(now)?;
                 index.put_workspaces(facts.workspaces);
+                index.put_operators(facts.operators);
                 let ids: HashSet<KeyId> = facts.keys.iter().map(|key| key.id.clone()).collect();
                 facts.keys.into_iter().for_each(|key| index.put_key(key));
                 index.keep_only(&ids);

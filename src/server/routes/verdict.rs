@@ -1,10 +1,11 @@
 //! `/v1/verify`: a service asks whether a credential may do something.
 
 use crate::{
-    domain::Verdict,
+    domain::{Permission, Verdict},
     ops::Error,
     server::{
         app::App,
+        caller::Caller,
         limits,
         problem::{Failed, unavailable},
     },
@@ -21,15 +22,20 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// Judges a credential; the status is 200 whatever the verdict.
-pub(super) async fn verify(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, Failed> {
+pub(super) async fn verify(State(app): State<Arc<App>>, caller: Caller, body: Bytes) -> Result<Response, Failed> {
+    if !caller.may(Permission::AskVerdicts) {
+        caller.permitted(&app, Permission::AskVerdicts, "verdict").await?;
+    }
+    let within = caller.operator.workspace.as_deref();
     let asked: VerifyRequest = serde_json::from_slice(&body)
         .map_err(|error| Error::usage("the body is not a request for a verdict").cause(position(&error)))?;
     let (request, now) = (asked.request()?, Utc::now());
     if asked.explain {
-        let verdict = app.engine.explain(&asked.key, &request, now).map_err(|_| unavailable())?;
+        let verdict = app.engine.explain(&asked.key, &request, within, now).map_err(|_| unavailable())?;
         return Ok(reply(&verdict, true).into_response());
     }
-    let judged = app.engine.judge(&asked.key, &request, asked.cost.unwrap_or(1), now).map_err(|_| unavailable())?;
+    let judged =
+        app.engine.judge(&asked.key, &request, asked.cost.unwrap_or(1), within, now).map_err(|_| unavailable())?;
     let verdict = Verdict {
         valid: judged.code.http_status() == 200,
         code: judged.code,

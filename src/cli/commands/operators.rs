@@ -1,0 +1,141 @@
+//! `operators`: who may use a server, with which role and bounds.
+
+use crate::{
+    cli::{columns, context::Ctx, exit::Exit, prompt, values},
+    domain::{Expiry, Overlap, Role, Scope, Time},
+    ops::{Appointed, CreateOperator, Error, Kind, Result, RotateOperator},
+    output::Report,
+};
+use chrono::TimeDelta;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+/// Operators: who may use a server, with a credential and a role of their own
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  keyward operators create ci-deploy --role rotator --expires-in 90d\n  \
+    keyward operators create gateway --role verifier --bind default --allow-ip 10.0.0.0/8\n  keyward operators list")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List the operators
+    #[command(after_help = "Example:\n  keyward operators list -o json")]
+    List,
+    /// Create an operator; its credential is printed once, alone, on stdout
+    #[command(after_help = "Examples:\n  keyward operators create root --role platform-admin\n  \
+        keyward operators create team --role issuer --bind acme --ceiling invoices:read")]
+    Create(Create),
+    /// Give an operator a new credential
+    #[command(after_help = "Example:\n  keyward operators rotate gateway --overlap 1h")]
+    Rotate {
+        /// Its name or id
+        name: String,
+        /// How long the old credential goes on working; it stops at once unless told
+        #[arg(long, value_name = "D", value_parser = values::duration)]
+        overlap: Option<TimeDelta>,
+    },
+    /// Cut an operator off for good
+    #[command(after_help = "Example:\n  keyward operators revoke ci-deploy --yes")]
+    Revoke {
+        /// Its name or id
+        name: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Create {
+    /// Its unique name
+    #[arg(value_parser = values::name)]
+    name: String,
+    /// What it may do
+    #[arg(long, value_name = "ROLE", value_parser = PossibleValuesParser::new(Role::ALL.map(Role::as_str)).try_map(|word| word.parse::<Role>()))]
+    role: Role,
+    /// The one workspace it is bound to; the whole platform when not given
+    #[arg(long, value_name = "WORKSPACE")]
+    bind: Option<String>,
+    /// A scope that keys it makes or rotates may have, and no others; may be repeated
+    #[arg(long, value_name = "SCOPE")]
+    ceiling: Vec<Scope>,
+    /// An address or range its credential works from; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    allow_ip: Vec<String>,
+    /// How long its credential works [default: 90d]
+    #[arg(long, value_name = "D", value_parser = values::duration, conflicts_with_all = ["expires_at", "no_expiry"])]
+    expires_in: Option<TimeDelta>,
+    /// When its credential ends
+    #[arg(long, value_name = "T", value_parser = values::time, conflicts_with = "no_expiry")]
+    expires_at: Option<Time>,
+    /// Its credential never ends by itself
+    #[arg(long)]
+    no_expiry: bool,
+}
+
+/// Reads or changes operators.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    match args.command {
+        Command::List => {
+            let items: Vec<_> = cx.backend()?.operators(&cx.operation())?.into_iter().map(|one| json!(one)).collect();
+            let total = items.len();
+            cx.list("keyward.operator-list/v1", items, total, columns::OPERATORS)?;
+        }
+        Command::Create(create) => {
+            let request = request(create)?;
+            appoint(cx, "created", "would create", |cx| cx.backend()?.create_operator(&cx.operation(), request))?;
+        }
+        Command::Rotate { name, overlap } => {
+            let request = RotateOperator { name, overlap: overlap.map_or(Overlap::Now, Overlap::For) };
+            appoint(cx, "rotated", "would rotate", |cx| cx.backend()?.rotate_operator(&cx.operation(), &request))?;
+        }
+        Command::Revoke { name } => {
+            prompt::confirm(cx, &format!("Cut off the operator '{name}' for good?"))?;
+            let revoked = cx.backend()?.revoke_operator(&cx.operation(), &name)?;
+            let verb = if cx.global.dry_run { "would revoke" } else { "revoked" };
+            cx.note(&format!("{verb} the operator '{}' ({})", revoked.name, revoked.id));
+            cx.item_if_asked("keyward.operator/v1", "operator", json!(revoked), columns::OPERATOR)?;
+        }
+    }
+    Ok(Exit::Ok.code())
+}
+
+fn appoint(cx: &mut Ctx, did: &str, would: &str, act: impl FnOnce(&mut Ctx) -> Result<Appointed>) -> Result<()> {
+    cx.refuse_secret_in_ci()?;
+    cx.preflight_secret()?;
+    let appointed = act(cx)?;
+    let operator = &appointed.operator;
+    let (name, id) = (operator.name.clone(), operator.id.clone());
+    let verb = if cx.global.dry_run { would } else { did };
+    cx.note(&format!("{verb} the operator '{name}' ({id}), {}", operator.role));
+    let secret = appointed.secret.map(|token| ("secret", Zeroizing::new(token.expose_plaintext().to_owned())));
+    let report = Report::item("keyward.operator/v1", "operator", json!(operator), secret);
+    let report = report.with_columns(columns::OPERATOR).named_by("id");
+    cx.emit(&report).map_err(|error| {
+        Error {
+            kind: Kind::Undelivered,
+            reason: "undelivered".into(),
+            message: format!("the credential of '{name}' was minted, and could not be printed"),
+            ..error.clone()
+        }
+        .cause(error.message)
+        .hint(format!("keyward operators rotate {name}"))
+    })
+}
+
+fn request(args: Create) -> Result<CreateOperator> {
+    let expiry = match (args.expires_in, args.expires_at, args.no_expiry) {
+        (_, Some(at), _) => Expiry::At(at),
+        (_, _, true) => Expiry::Never,
+        (lifetime, ..) => Expiry::In(lifetime.unwrap_or_else(|| TimeDelta::days(90))),
+    };
+    Ok(CreateOperator {
+        name: args.name,
+        role: args.role,
+        workspace: args.bind,
+        ceiling: (!args.ceiling.is_empty()).then(|| values::sorted(args.ceiling)),
+        allow_ips: values::allowlist(&args.allow_ip)?,
+        expiry,
+    })
+}

@@ -1,0 +1,87 @@
+//! On whose authority a call is made: the holder of the vault, or an operator of a server with its bounds.
+//!
+//! Whether a role may do such a thing at all is asked before a use case; what depends on the key or the operator at
+//! hand is asked inside its transaction, so that nothing can change in between.
+
+use super::{
+    error::{Error, Result},
+    operators::CreateOperator,
+};
+use crate::{
+    domain::{Catalogue, Operator, Scope},
+    store::View,
+};
+use std::sync::Arc;
+
+/// On whose authority.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Authority {
+    /// Whoever opened the vault: no bounds but those of the slot.
+    #[default]
+    Vault,
+    /// An operator.
+    Operator(Arc<Operator>),
+}
+
+impl Authority {
+    /// Refuses scopes beyond the caller's ceiling.
+    ///
+    /// # Errors
+    /// `Forbidden`, naming the scopes.
+    pub fn may_grant(&self, catalogue: &Catalogue, scopes: &[Scope]) -> Result<()> {
+        let Self::Operator(operator) = self else { return Ok(()) };
+        let Some(ceiling) = &operator.ceiling else { return Ok(()) };
+        let beyond: Vec<String> =
+            scopes.iter().filter(|scope| !catalogue.grants(ceiling, scope)).map(ToString::to_string).collect();
+        if beyond.is_empty() {
+            return Ok(());
+        }
+        let own = ceiling.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Err(Error::forbidden(
+            "ceiling",
+            format!("beyond the ceiling of operator '{}': {}", operator.name, beyond.join(", ")),
+        )
+        .cause(format!("the ceiling is {}", if own.is_empty() { "no scope at all" } else { &own })))
+    }
+
+    /// Refuses an operator that would be wider than the caller.
+    ///
+    /// # Errors
+    /// `Forbidden`, naming the bound.
+    pub fn may_appoint(&self, tx: &View<'_>, request: &CreateOperator) -> Result<()> {
+        self.bounds(tx, request.role, request.workspace.as_deref(), request.ceiling.as_deref())
+    }
+
+    /// Refuses to touch an operator that is wider than the caller: a new credential for it would be a way up.
+    ///
+    /// # Errors
+    /// `Forbidden`, naming the bound.
+    pub fn may_replace(&self, tx: &View<'_>, other: &Operator) -> Result<()> {
+        self.bounds(tx, other.role, other.workspace.as_deref(), other.ceiling.as_deref())
+    }
+
+    fn bounds(
+        &self,
+        tx: &View<'_>,
+        role: crate::domain::Role,
+        workspace: Option<&str>,
+        ceiling: Option<&[Scope]>,
+    ) -> Result<()> {
+        let Self::Operator(caller) = self else { return Ok(()) };
+        let wider = |what: String| Err(Error::forbidden("wider", format!("operator '{}' may not {what}", caller.name)));
+        if !caller.role.may_appoint(role) {
+            return wider(format!("manage a {role}: it is itself a {}", caller.role));
+        }
+        if caller.workspace.is_some() && caller.workspace.as_deref() != workspace {
+            return wider("manage operators beyond its workspace".to_owned());
+        }
+        match (&caller.ceiling, ceiling) {
+            (None, _) => Ok(()),
+            (Some(_), None) => wider("manage an operator without a ceiling".to_owned()),
+            (Some(_), Some(scopes)) => {
+                let workspace = workspace.unwrap_or_default();
+                self.may_grant(&tx.catalogue(workspace)?, scopes)
+            }
+        }
+    }
+}

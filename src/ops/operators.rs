@@ -1,0 +1,240 @@
+//! Operators: created, rotated and revoked; never with more than whoever does it may.
+
+use super::{
+    Done,
+    authority::Authority,
+    context::Context,
+    create::mint,
+    error::{Error, Kind, Result},
+};
+use crate::{
+    domain::{
+        Action, Allowlist, Environment, Expiry, OPERATOR_BRAND, Operator, Overlap, PlainToken, Role, Scope,
+        SecretState, closest, ids::random_base62, time::format_time,
+    },
+    store::{Tx, View},
+    vault::Capabilities,
+};
+use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// An operator to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateOperator {
+    /// Its unique name.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The one workspace it is bound to; `None` is the whole platform.
+    pub workspace: Option<String>,
+    /// The most that a key it makes or rotates may be allowed.
+    pub ceiling: Option<Vec<Scope>>,
+    /// Where its credential works.
+    pub allow_ips: Allowlist,
+    /// When its credential ends.
+    pub expiry: Expiry,
+}
+
+/// An operator whose credential is to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotateOperator {
+    /// Its name or id.
+    pub name: String,
+    /// How long the old credential goes on working.
+    pub overlap: Overlap,
+}
+
+/// An operator with its credential, the only time it is seen; absent in a dry run.
+pub struct Appointed {
+    /// The operator.
+    pub operator: OperatorView,
+    /// Its credential.
+    pub secret: Option<PlainToken>,
+}
+
+/// An operator's public facts; never its credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct OperatorView {
+    pub id: String,
+    pub name: String,
+    pub role: String,
+    pub workspace: Option<String>,
+    pub ceiling: Option<Vec<String>>,
+    pub allow_ips: Vec<String>,
+    pub status: String,
+    pub expires_at: Option<String>,
+    pub created_at: String,
+    pub created_by: String,
+    pub hint: Option<String>,
+}
+
+impl OperatorView {
+    /// The view of an operator at the time of a call.
+    #[must_use]
+    pub fn new(operator: &Operator, cx: &Context) -> Self {
+        Self {
+            id: operator.id.clone(),
+            name: operator.name.clone(),
+            role: operator.role.to_string(),
+            workspace: operator.workspace.clone(),
+            ceiling: operator.ceiling.as_ref().map(|scopes| scopes.iter().map(ToString::to_string).collect()),
+            allow_ips: operator.allow_ips.to_strings(),
+            status: operator.status_at(cx.now).to_owned(),
+            expires_at: operator.expires_at.map(format_time),
+            created_at: format_time(operator.created_at),
+            created_by: operator.created_by.clone(),
+            hint: operator.secrets.last().map(|secret| secret.hint.clone()),
+        }
+    }
+}
+
+/// All operators that the caller may manage, by name.
+///
+/// # Errors
+/// Those of the store.
+pub fn list(tx: &View<'_>, cx: &Context) -> Result<Vec<OperatorView>> {
+    let mut all = managed(tx, cx)?;
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all.iter().map(|operator| OperatorView::new(operator, cx)).collect())
+}
+
+/// Creates an operator.
+///
+/// # Errors
+/// `Conflict` when the name is taken, `Forbidden` when it would be wider than the caller, `NotFound` for an unknown
+/// workspace, `Usage` for a workspace admin without a workspace or an expiry in the past.
+pub fn create(
+    tx: &mut Tx<'_>,
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+    request: CreateOperator,
+) -> Result<Done<Appointed>> {
+    if request.role == Role::WorkspaceAdmin && request.workspace.is_none() {
+        return Err(Error::usage("a workspace-admin is bound to a workspace").hint("--bind WORKSPACE"));
+    }
+    if request.role == Role::PlatformAdmin && (request.workspace.is_some() || request.ceiling.is_some()) {
+        return Err(Error::usage("a platform-admin is bound to nothing")
+            .hint("--role workspace-admin --bind WORKSPACE, for one workspace"));
+    }
+    if let Some(workspace) = &request.workspace {
+        super::entitlement::plan_of(tx, workspace)?;
+    }
+    cx.authority.may_appoint(tx, &request)?;
+    if let Some(taken) = tx.operators()?.iter().find(|operator| operator.name == request.name) {
+        return Err(Error::conflict("exists", format!("an operator named '{}' exists: {}", taken.name, taken.id))
+            .hint(format!("keyward operators rotate {}  (a new credential for the same operator)", taken.name)));
+    }
+    let (token, secret) = credential(caps, rng, cx)?;
+    let operator = Operator {
+        id: format!("op_{}", random_base62(rng, 16)),
+        name: request.name,
+        role: request.role,
+        workspace: request.workspace,
+        ceiling: request.ceiling,
+        allow_ips: request.allow_ips,
+        expires_at: request.expiry.resolve(cx.now).map_err(Error::usage)?,
+        revoked_at: None,
+        created_at: cx.now,
+        created_by: cx.actor.clone(),
+        secrets: vec![secret],
+    };
+    tx.put_operator(&operator)?;
+    let view = OperatorView::new(&operator, cx);
+    let events = vec![cx.event(Action::OperatorCreate, operator.id, json!({ "operator": view }))];
+    Ok(Done { outcome: Appointed { operator: view, secret: (!cx.dry_run).then_some(token) }, events })
+}
+
+/// Gives an operator a new credential.
+///
+/// # Errors
+/// `NotFound`; `Conflict` for a revoked or expired one; `Forbidden` when it is wider than the caller.
+pub fn rotate(
+    tx: &mut Tx<'_>,
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+    request: &RotateOperator,
+) -> Result<Done<Appointed>> {
+    let mut operator = find(tx, cx, &request.name)?;
+    if !operator.active_at(cx.now) {
+        let status = operator.status_at(cx.now);
+        return Err(Error::conflict("illegal_state", format!("the operator '{}' is {status}", operator.name))
+            .hint("keyward operators create NAME --role ROLE"));
+    }
+    let (token, secret) = credential(caps, rng, cx)?;
+    let until = match request.overlap {
+        Overlap::Now => cx.now,
+        Overlap::For(duration) => cx.now.checked_add_signed(duration).unwrap_or(crate::domain::Time::MAX_UTC),
+    };
+    let until = operator.expires_at.map_or(until, |at| until.min(at));
+    for old in &mut operator.secrets {
+        old.state = match old.state {
+            SecretState::Current if until > cx.now => SecretState::Retiring { until },
+            // At most two credentials work: what was retiring before stops.
+            _ => SecretState::Dead { since: cx.now },
+        };
+    }
+    operator.secrets.push(secret);
+    // Dead versions of an operator's credential open nothing and are asked for by nobody.
+    operator.secrets.retain(|secret| secret.works_at(cx.now));
+    tx.put_operator(&operator)?;
+    let changes = json!({ "old_valid_until": (until > cx.now).then(|| format_time(until)) });
+    let view = OperatorView::new(&operator, cx);
+    let events = vec![cx.event(Action::OperatorRotate, operator.id, changes)];
+    Ok(Done { outcome: Appointed { operator: view, secret: (!cx.dry_run).then_some(token) }, events })
+}
+
+/// Cuts an operator off for good; says so again without an error.
+///
+/// # Errors
+/// `NotFound`; `Forbidden` when it is wider than the caller.
+pub fn revoke(tx: &mut Tx<'_>, cx: &Context, name: &str) -> Result<Done<OperatorView>> {
+    let mut operator = find(tx, cx, name)?;
+    if operator.revoked_at.is_some() {
+        return Ok(Done::unchanged(OperatorView::new(&operator, cx)));
+    }
+    operator.revoked_at = Some(cx.now);
+    for secret in &mut operator.secrets {
+        secret.state = SecretState::Dead { since: cx.now };
+    }
+    tx.put_operator(&operator)?;
+    let view = OperatorView::new(&operator, cx);
+    let events = vec![cx.event(Action::OperatorRevoke, operator.id, json!({ "name": operator.name }))];
+    Ok(Done { outcome: view, events })
+}
+
+fn credential(
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+) -> Result<(PlainToken, crate::domain::Secret)> {
+    let brand = OPERATOR_BRAND.parse().map_err(|cause: String| Error::new(Kind::Internal, "brand", cause))?;
+    mint(&brand, caps, rng, Environment::Production, SecretState::Current, cx.now)
+}
+
+/// The operators that the caller may manage: all of them, or those of its own workspace.
+fn managed(tx: &View<'_>, cx: &Context) -> Result<Vec<Operator>> {
+    let mut all = tx.operators()?;
+    if let Authority::Operator(caller) = &cx.authority
+        && let Some(own) = &caller.workspace
+    {
+        all.retain(|operator| operator.workspace.as_ref() == Some(own));
+    }
+    Ok(all)
+}
+
+fn find(tx: &View<'_>, cx: &Context, name: &str) -> Result<Operator> {
+    let all = managed(tx, cx)?;
+    let found = all.iter().find(|operator| operator.name == name || operator.id == name).cloned();
+    let Some(operator) = found else {
+        let names: Vec<&str> = all.iter().map(|operator| operator.name.as_str()).collect();
+        return Err(Error::not_found(format!("no operator '{name}'"))
+            .suggest(&closest(name, &names))
+            .hint("keyward operators list"));
+    };
+    cx.authority.may_replace(tx, &operator)?;
+    Ok(operator)
+}

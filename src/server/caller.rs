@@ -1,0 +1,215 @@
+//! Who calls, from where, and on whose behalf: read once from the headers of a request.
+//!
+//! The address of a client is what the connection says, unless that is a proxy that the operator of the server trusts:
+//! then `X-Forwarded-For` is walked from the right, through trusted proxies, to the first address that is none. What
+//! cannot be read on that way is refused, never skipped.
+
+use super::{
+    app::App,
+    listen::Peer,
+    problem::{Failed, unavailable},
+};
+use crate::{
+    domain::{Operator, Permission, key_from_headers},
+    ops::{Authority, Context, Error, Kind, Result},
+    wire::header,
+};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
+};
+use chrono::{SubsecRound, Utc};
+use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
+use std::{net::IpAddr, sync::Arc};
+
+const MAX_FORWARDED: usize = 32;
+
+/// The address of the client; `None` when nobody said one, over a Unix socket.
+///
+/// # Errors
+/// `Usage` when a trusted proxy forwarded something that is no list of addresses.
+pub(super) fn client_ip(peer: Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Result<Option<IpAddr>> {
+    let is_trusted = |ip: &IpAddr| trusted.iter().any(|range| range.contains(ip));
+    let direct = match peer {
+        Peer::Ip(ip) if !is_trusted(&ip) => return Ok(Some(ip)),
+        Peer::Ip(ip) => Some(ip),
+        // Whoever may open the socket is trusted to name the client.
+        Peer::Local => None,
+    };
+    let refused = || Error::usage("X-Forwarded-For is no list of addresses");
+    let mut forwarded = Vec::new();
+    for value in headers.get_all(header::FORWARDED_FOR) {
+        for part in value.to_str().map_err(|_| refused())?.split(',') {
+            let ip: IpAddr = part.trim().parse().map_err(|_| refused())?;
+            forwarded.push(ip.to_canonical());
+            if forwarded.len() > MAX_FORWARDED {
+                return Err(refused());
+            }
+        }
+    }
+    // All of them trusted: the furthest that is known.
+    Ok(forwarded.iter().rev().find(|ip| !is_trusted(ip)).or(forwarded.first()).copied().or(direct))
+}
+
+/// An operator that has shown its credential, and the circumstances of its call.
+pub(super) struct Caller {
+    pub(super) operator: Arc<Operator>,
+    pub(super) ip: Option<IpAddr>,
+    workspace: Option<String>,
+    reason: Option<String>,
+    ticket: Option<String>,
+    dry_run: bool,
+}
+
+fn unauthorised() -> Error {
+    Error::new(Kind::Auth, "credential", "no operator has this credential, or it does not work from here or any more")
+        .hint("keyward login URL")
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failed> {
+        let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer::Local);
+        Ok(Self::of(app, peer, &parts.headers)?)
+    }
+}
+
+impl Caller {
+    fn of(app: &App, peer: Peer, headers: &HeaderMap) -> Result<Self> {
+        let bearer = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
+        let token = key_from_headers(bearer, []).map_err(|error| unauthorised().cause(error.to_string()))?;
+        let now = Utc::now();
+        let operator = app.engine.operator(token, now).map_err(|_| unavailable())?.ok_or_else(unauthorised)?;
+        let ip = client_ip(peer, headers, &app.doors.trusted)?;
+        // Bound to addresses, and the address unknown: closed.
+        if !operator.allow_ips.is_empty() && !ip.is_some_and(|ip| operator.allow_ips.permits(ip)) {
+            return Err(unauthorised());
+        }
+        Ok(Self {
+            operator,
+            ip,
+            workspace: text(headers, header::WORKSPACE)?,
+            reason: text(headers, header::REASON)?,
+            ticket: text(headers, header::TICKET)?,
+            dry_run: headers.get(header::DRY_RUN).is_some_and(|value| value == "true"),
+        })
+    }
+
+    /// Whether the operator may do so, without a record of a refusal: for reading what it is told itself.
+    pub(super) fn may(&self, permission: Permission) -> bool {
+        self.operator.role.may(permission)
+    }
+
+    /// The workspace of the call: the one named, else the operator's own, else `default`.
+    pub(super) fn workspace(&self) -> &str {
+        self.workspace.as_deref().or(self.operator.workspace.as_deref()).unwrap_or("default")
+    }
+
+    /// The circumstances of the call, once the operator's role and bounds allow it. A refusal is recorded.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub(super) async fn permitted(&self, app: &Arc<App>, permission: Permission, target: &str) -> Result<Context> {
+        let cx = self.context();
+        match self.check(permission) {
+            Ok(()) => Ok(cx),
+            Err(error) => {
+                let (target, told) = (target.to_owned(), error.clone());
+                app.ask(move |backend| backend.refuse(&cx, permission.action(), &target, &told)).await?;
+                Err(error)
+            }
+        }
+    }
+
+    fn check(&self, permission: Permission) -> Result<()> {
+        let operator = &self.operator;
+        if !operator.role.may(permission) {
+            let allowed: Vec<&str> =
+                Permission::ALL.iter().filter(|each| operator.role.may(**each)).map(|each| each.words()).collect();
+            let what =
+                format!("operator '{}' may not {}: its role is {}", operator.name, permission.words(), operator.role);
+            return Err(Error::forbidden("role", what).cause(format!(
+                "a {} may {}",
+                operator.role,
+                allowed.join(", ")
+            )));
+        }
+        if !operator.reaches(self.workspace()) {
+            let own = operator.workspace.as_deref().unwrap_or_default();
+            return Err(Error::forbidden(
+                "workspace",
+                format!("operator '{}' is bound to another workspace", operator.name),
+            )
+            .hint(format!("--workspace {own}")));
+        }
+        Ok(())
+    }
+
+    /// The circumstances of the call, before anything is permitted.
+    pub(super) fn context(&self) -> Context {
+        Context {
+            now: Utc::now().trunc_subsecs(0),
+            actor: self.operator.name.clone(),
+            source: self.ip.map_or_else(|| "server".to_owned(), |ip| format!("server {ip}")),
+            reason: self.reason.clone(),
+            ticket: self.ticket.clone(),
+            workspace: self.workspace().to_owned(),
+            authority: Authority::Operator(Arc::clone(&self.operator)),
+            read_only: false,
+            dry_run: self.dry_run,
+        }
+    }
+}
+
+/// A header with text in percent-encoding.
+fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let refused = || Error::usage(format!("the header {name} is not text in percent-encoding"));
+    let value = value.to_str().map_err(|_| refused())?;
+    let text = percent_decode_str(value).decode_utf8().map_err(|_| refused())?;
+    Ok((!text.is_empty()).then(|| text.into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn ip(peer: &str, forwarded: &[&str]) -> Result<Option<String>> {
+        let trusted = ["10.0.0.0/8", "127.0.0.1/32", "2001:db8::/32"].map(|range| range.parse().unwrap());
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(header::FORWARDED_FOR, HeaderValue::from_str(value).unwrap());
+        }
+        let peer = peer.parse().map_or(Peer::Local, Peer::Ip);
+        client_ip(peer, &headers, &trusted).map(|ip| ip.map(|ip| ip.to_string()))
+    }
+
+    #[test]
+    fn the_client_is_found_from_the_right_through_trusted_proxies() {
+        let is = |peer, forwarded: &[&str], expected: &str| {
+            assert_eq!(ip(peer, forwarded).unwrap().as_deref(), Some(expected), "{peer} {forwarded:?}");
+        };
+        is("203.0.113.9", &["198.51.100.1"], "203.0.113.9");
+        is("10.0.0.1", &["198.51.100.1"], "198.51.100.1");
+        is("10.0.0.1", &["6.6.6.6, 198.51.100.1, 10.0.0.2"], "198.51.100.1");
+        is("10.0.0.1", &["6.6.6.6", "198.51.100.1", "10.0.0.2"], "198.51.100.1");
+        is("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3");
+        is("10.0.0.1", &["::ffff:198.51.100.1"], "198.51.100.1");
+        is("10.0.0.1", &["2001:db9::1, 2001:db8::7"], "2001:db9::1");
+        is("10.0.0.1", &[], "10.0.0.1");
+        is("unix", &["198.51.100.1"], "198.51.100.1");
+        assert_eq!(ip("unix", &[]).unwrap(), None);
+    }
+
+    #[test]
+    fn a_forwarded_header_that_cannot_be_read_is_refused() {
+        for bad in ["unknown", "198.51.100.1,", "198.51.100.1:80", "a, 198.51.100.1", ""] {
+            assert!(ip("10.0.0.1", &[bad]).is_err(), "{bad:?} was accepted");
+            assert!(ip("203.0.113.9", &[bad]).is_ok(), "what an untrusted peer says is not read");
+        }
+        assert!(ip("10.0.0.1", &["1.1.1.1,".repeat(40).trim_end_matches(',')]).is_err());
+    }
+}

@@ -1,0 +1,239 @@
+//! For whoever holds a key, and for gateways that ask on behalf of a request: `/v1/validate`, `/v1/projects`, `/v1/authz`.
+//!
+//! These routes answer with the verdict's own status. Outsiders get one 401, whatever is wrong with a credential.
+
+use crate::{
+    domain::{Code, Request, key_from_headers},
+    ops::{Error, Result},
+    server::{
+        app::App,
+        caller::client_ip,
+        engine::Judged,
+        limits,
+        listen::Peer,
+        problem::{Failed, unavailable},
+        table::segments,
+    },
+    wire::{header, problem::MEDIA_TYPE},
+};
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header::AUTHORIZATION, request::Parts},
+    response::IntoResponse,
+};
+use chrono::Utc;
+use serde_json::json;
+use std::sync::Arc;
+
+type Answer = Response<Body>;
+
+/// The one answer to a credential that is no good, and to none at all.
+const OUTSIDER: &str = r#"{"type":"urn:keyward:problem:auth","title":"AUTH","status":401,"detail":"the key is missing or not valid here","code":"AUTH","reason":"key","retryable":false}"#;
+
+/// Is my key valid, and what is it for?
+pub(super) async fn validate(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
+    let asked = Request { environment: app.doors.environment, ..Request::default() };
+    let judged = judge(&app, &parts, asked)?;
+    let Some(key) = judged.key.as_ref().filter(|_| judged.code == Code::Valid) else {
+        return Ok(refused(&judged, &Request::default()));
+    };
+    let shape = &key.rules.shape;
+    let reply = Json(json!({
+        "schema": "keyward.validation/v1", "valid": true, "key_id": key.id, "workspace": shape.workspace,
+        "environment": shape.environment.to_string(), "project": shape.project, "customers": shape.customers,
+        "scopes": shape.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "expires_at": key.expires_at.map(crate::domain::time::format_time),
+    }));
+    Ok(with_limit(reply.into_response(), &judged))
+}
+
+/// Which projects does my key reach?
+pub(super) async fn projects(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
+    let asked = Request { environment: app.doors.environment, ..Request::default() };
+    let judged = judge(&app, &parts, asked)?;
+    let Some(key) = judged.key.as_ref().filter(|_| judged.code == Code::Valid) else {
+        return Ok(refused(&judged, &Request::default()));
+    };
+    let workspace = key.workspace();
+    let reached =
+        workspace.projects.iter().filter(|name| key.rules.shape.project.as_ref().is_none_or(|own| own == *name));
+    let items: Vec<_> = reached.map(|name| json!({ "name": name, "workspace": workspace.name })).collect();
+    let total = items.len();
+    let reply = Json(json!({
+        "schema": "keyward.project-list/v1", "items": items,
+        "page": { "returned": total, "total": total, "truncated": false },
+    }));
+    Ok(with_limit(reply.into_response(), &judged))
+}
+
+/// May this request pass? The method and path stand in the headers of nginx, Caddy, Traefik and HAProxy.
+pub(super) async fn authz(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
+    let asked = match &app.doors.routes {
+        None => None,
+        Some(_) => Some((
+            one_of(&parts.headers, ["x-original-method", "x-forwarded-method"])?,
+            one_of(&parts.headers, ["x-original-uri", "x-forwarded-uri"])?,
+        )),
+    };
+    Ok(gate(&app, &parts, asked)?)
+}
+
+/// May this request pass? The path follows ours, and the method is that of the request, as Envoy asks.
+pub(super) async fn authz_path(
+    State(app): State<Arc<App>>,
+    method: Method,
+    Path(_): Path<String>,
+    uri: Uri,
+    parts: Parts,
+) -> Result<Answer, Failed> {
+    let path = uri.path().strip_prefix("/v1/authz").unwrap_or_default();
+    Ok(gate(&app, &parts, Some((method.as_str(), path)))?)
+}
+
+fn gate(app: &App, parts: &Parts, asked: Option<(&str, &str)>) -> Result<Answer> {
+    let mut request = Request {
+        environment: app.doors.environment,
+        project: one(&parts.headers, header::PROJECT)?.map(str::to_owned),
+        needs_project: true,
+        ..Request::default()
+    };
+    if let (Some(table), Some((method, path))) = (&app.doors.routes, asked) {
+        let path =
+            segments(path).ok_or_else(|| Error::usage("the path is not an absolute path in its simplest form"))?;
+        let Some(route) = table.find(method, &path) else {
+            return Err(Error::forbidden("no_route", "no route of the table fits this method and path"));
+        };
+        request.scopes.clone_from(&route.scopes);
+        request.environment = route.environment.or(request.environment);
+        request.needs_project = route.needs_project;
+    }
+    let (judged, request) = judge_with(app, parts, request)?;
+    let Some(key) = judged.key.as_ref().filter(|_| judged.code == Code::Valid) else {
+        return Ok(refused(&judged, &request));
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(key.id.as_str()) {
+        headers.insert("x-keyward-key-id", id);
+    }
+    for (name, value) in &key.rules.identity {
+        headers.insert(name, value.clone());
+    }
+    Ok(with_limit(response, &judged))
+}
+
+fn judge(app: &App, parts: &Parts, request: Request) -> Result<Judged> {
+    judge_with(app, parts, request).map(|(judged, _)| judged)
+}
+
+fn judge_with(app: &App, parts: &Parts, mut request: Request) -> Result<(Judged, Request)> {
+    let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer::Local);
+    request.ip = client_ip(peer, &parts.headers, &app.doors.trusted)?;
+    let token = presented(app, parts).unwrap_or_default();
+    let judged = app.engine.judge(&token, &request, 1, None, Utc::now()).map_err(|_| unavailable())?;
+    Ok((judged, request))
+}
+
+/// The key of a request: from its headers, or from a query parameter where that is switched on. Several are none.
+fn presented(app: &App, parts: &Parts) -> Option<zeroize::Zeroizing<String>> {
+    let all = |name: &str| parts.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
+    let in_query = app.doors.query_parameter.as_ref().map(|name| {
+        // Gateways put the query of the request into a header of theirs.
+        let original = ["x-original-uri", "x-forwarded-uri"].iter().find_map(|name| parts.headers.get(*name));
+        let query =
+            original.and_then(|uri| uri.to_str().ok()).and_then(|uri| uri.split_once('?')).map(|(_, query)| query);
+        let query = query.or(parts.uri.query()).unwrap_or_default();
+        let values = query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(held, _)| held == name);
+        values.map(|(_, value)| value).collect::<Vec<_>>()
+    });
+    let headers = [all(AUTHORIZATION.as_str()), all(header::API_KEY)];
+    match (in_query.as_deref(), headers.iter().all(Vec::is_empty)) {
+        (Some([only]), true) => Some((*only).to_owned().into()),
+        (Some([_, ..]), _) => None,
+        (None | Some([]), _) => {
+            let [authorization, api_key] = headers;
+            key_from_headers(authorization, api_key).ok().map(|key| key.to_owned().into())
+        }
+    }
+}
+
+/// The value of a header that may be sent once.
+fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>> {
+    let refused = || Error::usage(format!("the header {name} is not usable"));
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(refused());
+    }
+    let value = value.to_str().map_err(|_| refused())?;
+    Ok((!value.is_empty()).then_some(value))
+}
+
+/// The value of either header. A caller could add the one that its gateway does not set: both must then agree.
+fn one_of<'a>(headers: &'a HeaderMap, names: [&str; 2]) -> Result<&'a str> {
+    match (one(headers, names[0])?, one(headers, names[1])?) {
+        (Some(first), Some(second)) if first != second => {
+            Err(Error::usage(format!("the headers {} and {} differ", names[0], names[1])))
+        }
+        (Some(value), _) | (None, Some(value)) => Ok(value),
+        (None, None) => Err(Error::usage(format!("neither {} nor {} was sent", names[0], names[1]))
+            .hint("the gateway must name the method and the path: see the README")),
+    }
+}
+
+fn with_limit(mut response: Answer, judged: &Judged) -> Answer {
+    if let Some(standing) = &judged.standing {
+        limits::tell(response.headers_mut(), standing);
+    }
+    response
+}
+
+/// What a caller is told of a refusal: outsiders nothing, the holder of a good key what is missing.
+fn refused(judged: &Judged, request: &Request) -> Answer {
+    let status = StatusCode::from_u16(judged.code.http_status()).unwrap_or(StatusCode::FORBIDDEN);
+    let body = if status == StatusCode::UNAUTHORIZED {
+        OUTSIDER.to_owned()
+    } else {
+        let code = judged.code.as_str();
+        json!({
+            "type": format!("urn:keyward:problem:{}", code.to_ascii_lowercase()), "title": code, "status": status.as_u16(),
+            "detail": told(judged, request), "code": code, "reason": code.to_ascii_lowercase(),
+            "retryable": judged.code == Code::RateLimited,
+        })
+        .to_string()
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert("content-type", HeaderValue::from_static(MEDIA_TYPE));
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert("www-authenticate", HeaderValue::from_static("Bearer realm=\"keyward\""));
+    }
+    with_limit(response, judged)
+}
+
+fn told(judged: &Judged, request: &Request) -> String {
+    match judged.code {
+        Code::ProjectRequired => "this key reaches every project: name one in X-Project-ID".to_owned(),
+        Code::InsufficientScope => {
+            let workspace = judged.key.as_ref().map(|key| key.workspace());
+            let missing = request.scopes.iter().filter(|wanted| {
+                judged
+                    .key
+                    .as_ref()
+                    .zip(workspace.as_ref())
+                    .is_none_or(|(key, workspace)| !workspace.catalogue.grants(&key.rules.shape.scopes, wanted))
+            });
+            let missing: Vec<String> = missing.map(ToString::to_string).collect();
+            format!("the key lacks: {}", missing.join(", "))
+        }
+        Code::IpNotAllowed => "the key may not be used from this address".to_owned(),
+        Code::WrongProject => "the key is for another project".to_owned(),
+        Code::WrongCustomer => "the key is for other customers".to_owned(),
+        Code::PlanForbidden => "the plan of the workspace has no API access".to_owned(),
+        Code::RateLimited => "the limit is used up; see Retry-After".to_owned(),
+        _ => "the key is missing or not valid here".to_owned(),
+    }
+}

@@ -1,0 +1,20 @@
+//! `/v1/whoami`: what a credential is good for, told to whoever holds it.
+
+use crate::{
+    domain::Permission,
+    ops::{Context, OperatorView},
+    server::caller::Caller,
+};
+use axum::Json;
+use serde_json::{Value, json};
+
+/// The operator, and what its role allows.
+pub(super) async fn whoami(caller: Caller) -> Json<Value> {
+    let cx: Context = caller.context();
+    let permissions: Vec<&str> =
+        Permission::ALL.into_iter().filter(|each| caller.may(*each)).map(Permission::words).collect();
+    Json(json!({
+        "schema": "keyward.operator/v1", "operator": OperatorView::new(&caller.operator, &cx), "permissions": permissions,
+        "workspace": caller.workspace(), "address": caller.ip,
+    }))
+}
