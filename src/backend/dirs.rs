@@ -22,6 +22,12 @@ impl Dirs {
         self.data.join("keystore.db")
     }
 
+    /// The locks of rotations that are being worked on.
+    #[must_use]
+    pub fn leases(&self) -> PathBuf {
+        self.state.join("leases")
+    }
+
     /// The journal of refusals that happened without a signing key.
     #[must_use]
     pub fn journal(&self) -> PathBuf {

@@ -6,14 +6,15 @@
 use super::{
     AuditReport, Backend, BulkError, Dirs, NewSlot, SlotView, VaultStatus,
     journal::{Entry, Journal},
+    lease::Leases,
     maintenance, unlock,
 };
 use crate::{
-    domain::{Action, Environment, Event, KeyRef, Recorded, Scope, Time, Verdict},
+    domain::{Action, Environment, Event, KeyId, KeyRef, Recorded, Scope, Time, Verdict},
     ops::{
-        self, Appointed, AuditFilter, AuditList, Context, Create, CreateOperator, Created, Delete, Deleted, Done,
-        Error, KeyView, Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, Rotate,
-        RotateOperator, Rotated, ScopeChange, ScopeList, ScopeView, Show, Switch, Switched, Update, Updated, Verify,
+        self, Abort, Appointed, AuditFilter, AuditList, Commit, Context, Create, CreateOperator, Created, Delete, Deleted, Done, Error, KeyView,
+        Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, RotateOperator, Rotated, RotationRef, RotationView,
+        ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated, Verify,
     },
     store::{Store, Tx},
     vault,
@@ -27,11 +28,13 @@ pub struct Local {
     pub(super) dirs: Dirs,
     pub(super) store: Store,
     pub(super) opened_by: unlock::OpenedBy,
+    leases: Leases,
 }
 
 impl Local {
     pub(super) fn new(dirs: Dirs, store: Store, opened_by: unlock::OpenedBy) -> Self {
-        Self { dirs, store, opened_by }
+        let leases = Leases::at(dirs.leases());
+        Self { dirs, store, opened_by, leases }
     }
 
     /// Runs a change and commits it with its events, or records why it was refused.
@@ -92,6 +95,12 @@ impl Local {
         })
     }
 
+    fn let_go(&self, rotation: &RotationView) {
+        if let Ok(key) = rotation.key_id.parse::<KeyId>() {
+            self.leases.release(&key);
+        }
+    }
+
     fn read<T>(&self, cx: &Context, work: impl FnOnce(&crate::store::View<'_>) -> Result<T>) -> Result<T> {
         let snapshot = self.store.read(cx.now)?;
         work(&snapshot)
@@ -135,11 +144,46 @@ impl Backend for Local {
         self.change(cx, Action::KeyUpdate, &target, |tx| ops::update::update(tx, cx, request))
     }
 
-    fn rotate(&self, cx: &Context, request: &Rotate) -> Result<Rotated> {
+    fn stage(&self, cx: &Context, request: &Stage) -> Result<Staged> {
         let caps = self.store.capabilities();
-        self.change(cx, Action::KeyRotate, &request.key.to_string(), |tx| {
-            ops::rotate::rotate(tx, caps, &mut rand::rng(), cx, request)
+        let target = request.key.to_string();
+        // Whoever is not there, or may not be rotated, is told by the use case itself.
+        let key = self.read(cx, |view| ops::stage::target(view, cx, request)).ok();
+        let alone = match key {
+            Some(key) if !cx.dry_run && !cx.read_only && caps.admin.is_some() => self.leases.acquire(&key)?,
+            _ => true,
+        };
+        self.change(cx, Action::KeyStage, &target, |tx| {
+            ops::stage::stage(tx, caps, &mut rand::rng(), cx, request, alone)
         })
+    }
+
+    fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView> {
+        let caps = self.store.capabilities();
+        let target = step.rotation.to_string();
+        self.change(cx, Action::KeyDeliver, &target, |tx| ops::rotation::step(tx, caps, cx, step))
+    }
+
+    fn commit_rotation(&self, cx: &Context, request: &Commit) -> Result<Rotated> {
+        let target = request.rotation.to_string();
+        let rotated = self.change(cx, Action::KeyRotate, &target, |tx| ops::rotation::commit(tx, cx, request))?;
+        self.let_go(&rotated.rotation);
+        Ok(rotated)
+    }
+
+    fn abort_rotation(&self, cx: &Context, request: &Abort) -> Result<RotationView> {
+        let target = request.rotation.to_string();
+        let aborted = self.change(cx, Action::KeyAbort, &target, |tx| ops::rotation::abort(tx, cx, request))?;
+        self.let_go(&aborted);
+        Ok(aborted)
+    }
+
+    fn rotations(&self, cx: &Context, ended: bool) -> Result<Vec<RotationView>> {
+        self.read(cx, |view| ops::rotation::list(view, cx, ended))
+    }
+
+    fn rotation(&self, cx: &Context, rotation: &RotationRef) -> Result<RotationView> {
+        self.read(cx, |view| ops::rotation::show(view, cx, rotation))
     }
 
     fn switch(&self, cx: &Context, key: &KeyRef, environment: Option<Environment>, switch: Switch) -> Result<Switched> {

@@ -4,6 +4,7 @@
 
 pub mod dirs;
 pub mod journal;
+mod lease;
 pub mod local;
 mod maintenance;
 mod restore;
@@ -20,9 +21,9 @@ pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
 use crate::{
     domain::{Action, Environment, KeyRef, Recorded, Scope, Verdict},
     ops::{
-        Appointed, AuditFilter, AuditList, Context, Create, CreateOperator, Created, Delete, Deleted, EntryError,
-        Error, KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, Rotate,
-        RotateOperator, Rotated, ScopeChange, ScopeList, ScopeView, Show, Switch, Switched, Update, Updated, Verify,
+        Abort, Appointed, AuditFilter, AuditList, Commit, Context, Create, CreateOperator, Created, Delete, Deleted, EntryError, Error, KeyView, List,
+        Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, RotateOperator, Rotated, RotationRef, RotationView, ScopeChange,
+        ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated, Verify,
     },
 };
 
@@ -78,11 +79,36 @@ pub trait Backend {
     /// # Errors
     /// See [`crate::ops::update::update`].
     fn update(&self, cx: &Context, request: Update) -> Result<Updated>;
-    /// Rotates a key.
+    /// Begins a rotation, or goes on with one that was interrupted: mints a secret that works beside the old one.
     ///
     /// # Errors
-    /// See [`crate::ops::rotate::rotate`].
-    fn rotate(&self, cx: &Context, request: &Rotate) -> Result<Rotated>;
+    /// See [`crate::ops::stage::stage`].
+    fn stage(&self, cx: &Context, request: &Stage) -> Result<Staged>;
+    /// Records one step of a delivery.
+    ///
+    /// # Errors
+    /// See [`crate::ops::rotation::step`].
+    fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView>;
+    /// Makes the staged secret the current one.
+    ///
+    /// # Errors
+    /// See [`crate::ops::rotation::commit`].
+    fn commit_rotation(&self, cx: &Context, request: &Commit) -> Result<Rotated>;
+    /// Ends a rotation without its secret.
+    ///
+    /// # Errors
+    /// See [`crate::ops::rotation::abort`].
+    fn abort_rotation(&self, cx: &Context, request: &Abort) -> Result<RotationView>;
+    /// The running rotations; with `ended` also the last one of every other key.
+    ///
+    /// # Errors
+    /// See [`crate::ops::rotation::list`].
+    fn rotations(&self, cx: &Context, ended: bool) -> Result<Vec<RotationView>>;
+    /// One rotation.
+    ///
+    /// # Errors
+    /// See [`crate::ops::rotation::show`].
+    fn rotation(&self, cx: &Context, rotation: &RotationRef) -> Result<RotationView>;
     /// Activates, deactivates or revokes a key.
     ///
     /// # Errors

@@ -107,10 +107,11 @@ pub(super) fn request(line: Line, defaults: &Create) -> Result<Create, String> {
         _ => {}
     }
     if let Some(expiry) = expiry(line.expires_in, line.expires_at, line.no_expiry)? {
-        create.expiry = expiry;
+        create.expiry = Some(expiry);
     }
     let period = |text: &str| time::parse_duration(text).map(Some);
-    set(&mut create.rotate_every, given(line.rotate_every), "rotate_every", period)?;
+    let every = |text: &str| super::values::duration_or_none(text).map(|every| Some(every.0));
+    set(&mut create.rotate_every, given(line.rotate_every), "rotate_every", every)?;
     set(&mut create.overlap, given(line.overlap), "overlap", period)?;
     create.idempotency_key = given(line.idempotency_key);
     Ok(create)
@@ -182,7 +183,10 @@ mod tests {
         let json = r#"{"name":"a","environment":"production","scopes":["x:read","y:write"],
             "labels":{"team":"t","tier":"1"},"expires_in":"7d"}"#;
         assert_eq!(of_csv, of_json(json).unwrap());
-        assert_eq!((of_csv.environment, of_csv.expiry), (Environment::Production, Expiry::In(TimeDelta::days(7))));
+        assert_eq!(
+            (of_csv.environment, of_csv.expiry),
+            (Environment::Production, Some(Expiry::In(TimeDelta::days(7))))
+        );
     }
 
     #[test]

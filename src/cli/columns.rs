@@ -73,6 +73,37 @@ pub(super) const OPERATORS: &[Column] = &[
 
 /// One operator.
 pub(super) const OPERATOR: &[Column] = OPERATORS;
+/// Rotations.
+pub(super) const ROTATIONS: &[Column] = &[
+    Column::new("id", "id", Text),
+    Column::new("key_name", "key", Text),
+    Column::new("environment", "env", Text),
+    Column::new("state", "state", Text),
+    Column::new("deliveries", "sinks", List),
+    Column::new("started_at", "began", Time),
+    Column::new("actor", "actor", Text),
+    Column::new("key_id", "key id", Text).wide(),
+    Column::new("finished_at", "ended", Time).wide(),
+];
+
+/// One rotation.
+pub(super) const ROTATION: &[Column] = &[
+    Column::new("id", "id", Text),
+    Column::new("key_name", "key", Text),
+    Column::new("key_id", "key id", Text),
+    Column::new("environment", "environment", Text),
+    Column::new("state", "state", Text),
+    Column::new("parked", "parked", Text),
+    Column::new("actor", "actor", Text),
+    Column::new("started_at", "began", Time),
+    Column::new("finished_at", "ended", Time),
+    Column::new("lease_until", "lease until", Time),
+    Column::new("overlap_seconds", "overlap", Duration),
+    Column::new("secret.lookup", "new secret", Text),
+    Column::new("secret.state", "its state", Text),
+    Column::new("in_doubt.lookup", "in doubt", Text),
+    Column::new("deliveries", "sinks", List),
+];
 
 /// The catalogue of scopes.
 pub(super) const SCOPES: &[Column] = &[
@@ -121,6 +152,9 @@ pub(super) const DOCTOR: &[Column] =
 pub(super) const WORKSPACES: &[Column] = &[
     Column::new("name", "name", Text),
     Column::new("plan", "plan", Text),
+    Column::new("rotate_every_seconds", "rotate every", Duration).wide(),
+    Column::new("overlap_seconds", "overlap", Duration).wide(),
+    Column::new("max_lifetime_seconds", "longest lifetime", Duration).wide(),
     Column::new("description", "description", Text),
 ];
 

@@ -16,6 +16,7 @@ mod logs;
 mod operand;
 mod prompt;
 mod render;
+mod rotating;
 mod slips;
 mod values;
 

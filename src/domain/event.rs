@@ -34,8 +34,14 @@ actions! {
     KeyActivate = "key.activate",
     /// A key was switched off.
     KeyDeactivate = "key.deactivate",
-    /// A key got a new secret.
+    /// A new secret was staged beside the old one.
+    KeyStage = "key.stage",
+    /// A staged secret was handed to a sink, or could not be.
+    KeyDeliver = "key.deliver",
+    /// A key got a new secret: the staged one is current.
     KeyRotate = "key.rotate",
+    /// A rotation ended without its secret.
+    KeyAbort = "key.abort",
     /// A key was cut off for good.
     KeyRevoke = "key.revoke",
     /// A key was removed.

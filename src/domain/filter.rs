@@ -29,6 +29,8 @@ pub struct KeyFilter {
     pub older_than: Option<TimeDelta>,
     /// Only keys used within so long.
     pub used_since: Option<TimeDelta>,
+    /// Only keys whose rotation is due within so long (zero: now), or was begun and has not ended.
+    pub due_within: Option<TimeDelta>,
     /// Only keys of an environment.
     pub environment: Option<Environment>,
     /// Only keys of an owner.
@@ -66,6 +68,7 @@ pub enum SortField {
     Created,
     #[default]
     Expires,
+    Due,
     LastUsed,
     Owner,
     Environment,
@@ -82,12 +85,13 @@ impl FromStr for Sort {
             "name" => SortField::Name,
             "created" | "created_at" => SortField::Created,
             "expires" | "expires_at" => SortField::Expires,
+            "due" | "due_at" => SortField::Due,
             "last-used" | "last_used_at" => SortField::LastUsed,
             "owner" => SortField::Owner,
             "env" | "environment" => SortField::Environment,
             "status" => SortField::Status,
             "uses" => SortField::Uses,
-            _ => return Err("expected name, created, expires, last-used, owner, env, status or uses".to_owned()),
+            _ => return Err("expected name, created, expires, due, last-used, owner, env, status or uses".to_owned()),
         };
         Ok(Self { field, descending })
     }
@@ -116,6 +120,7 @@ impl KeyFilter {
             SortField::Name => self.directed(a.name.cmp(&b.name)),
             SortField::Created => self.directed(a.created_at.cmp(&b.created_at)),
             SortField::Expires => self.missing_last(a.expires_at, b.expires_at),
+            SortField::Due => self.missing_last(a.rotation.due_at, b.rotation.due_at),
             SortField::LastUsed => self.missing_last(a_usage.last_used_at, b_usage.last_used_at),
             SortField::Owner => self.missing_last(a.owner.as_ref(), b.owner.as_ref()),
             SortField::Environment => self.directed(a.environment.cmp(&b.environment)),
@@ -156,6 +161,9 @@ impl KeyFilter {
         (!self.no_expiry || key.expires_at.is_none())
             && self.expires_within.is_none_or(|within| key.expires_at.is_some_and(|at| at > now && at - now <= within))
             && self.unused_for.is_none_or(|period| ago(period).is_some_and(|limit| last_sign_of_life <= limit))
+            && self.due_within.is_none_or(|within| {
+                key.running().is_some() || key.rotation.due_at.is_some_and(|due| due - now <= within)
+            })
             && (!self.never_used || usage.last_used_at.is_none())
             && self.older_than.is_none_or(|period| ago(period).is_some_and(|limit| key.created_at <= limit))
             && self

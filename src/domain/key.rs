@@ -8,6 +8,7 @@ use super::{
     environment::Environment,
     ids::KeyId,
     rate_limit::RateLimit,
+    rotation::Rotation,
     scope::Scope,
     time::{Time, format_time},
     token::{Lookup, Verifier},
@@ -61,6 +62,8 @@ pub struct Key {
     pub rotation: RotationPolicy,
     /// The versions of its secret, oldest first.
     pub secrets: Vec<Secret>,
+    /// The rotation that runs, or the last that ended.
+    pub run: Option<Rotation>,
     /// Counts its stored states, for compare-and-swap; 0 before the first.
     pub version: u64,
 }
@@ -143,13 +146,6 @@ pub enum Overlap {
     For(TimeDelta),
 }
 
-/// What a rotation did to the old secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RotateEffect {
-    /// Until when it works; `None` when it stopped at once.
-    pub old_until: Option<Time>,
-}
-
 /// A step that a key's state does not allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Illegal {
@@ -171,6 +167,21 @@ pub enum Illegal {
         /// When the older secret stops; `None` while one is staged.
         until: Option<Time>,
     },
+    /// No rotation of the key runs.
+    #[error("no rotation of this key is running")]
+    NoRotation,
+    /// A sink that may hold the secret was not named.
+    #[error("another sink may hold the secret of the rotation that was interrupted")]
+    OtherSinks,
+    /// The rotation delivers to no such sink.
+    #[error("the rotation has no such sink")]
+    UnknownSink,
+    /// Two deliveries are in doubt already.
+    #[error("two deliveries of this rotation are in doubt, and a further secret would be one too many")]
+    TwoInDoubt,
+    /// Neither a receipt nor use shows that the secret arrived.
+    #[error("nothing shows that the new secret has arrived: no receipt of every sink, and it was not seen in use")]
+    Undelivered,
     /// The renewed lifetime is beyond the calendar.
     #[error("the renewed expiry is beyond the calendar")]
     BeyondCalendar,
@@ -228,7 +239,7 @@ impl Secret {
         self.state.works_at(now)
     }
 
-    fn kill(&mut self, now: Time) {
+    pub(super) fn kill(&mut self, now: Time) {
         self.state = match self.state {
             SecretState::Dead { since } => SecretState::Dead { since },
             SecretState::Retiring { until } => SecretState::Dead { since: until.min(now) },
@@ -277,41 +288,10 @@ impl Key {
             return Ok(false);
         }
         self.revoked_at = Some(now);
+        // A rotation that runs is over: a revocation must leave nothing that could be committed.
+        self.abort_rotation(now).ok();
         self.secrets.iter_mut().for_each(|secret| secret.kill(now));
         Ok(true)
-    }
-
-    /// Takes a new current secret and retires the old one.
-    ///
-    /// # Errors
-    /// When the key has expired and no renewal is asked for, and while an earlier rotation still runs, unless it is to
-    /// be superseded: then the oldest working secret ends first.
-    pub fn rotate(
-        &mut self,
-        new: Secret,
-        overlap: Overlap,
-        now: Time,
-        renew: bool,
-        supersede: bool,
-    ) -> Result<RotateEffect, Illegal> {
-        let was_revoked = self.revoked_at.is_some();
-        let expired = self.expires_at.filter(|at| *at <= now);
-        if let (Some(at), false) = (expired, renew) {
-            return Err(Illegal::Expired { at });
-        }
-        self.end_earlier_rotation(now, supersede)?;
-        let renewed = match (renew, self.lifetime) {
-            (true, Some(lifetime)) => Some(now.checked_add_signed(lifetime).ok_or(Illegal::BeyondCalendar)?),
-            _ => self.expires_at,
-        };
-        // An expired key's secret had stopped: renewing the key must not bring the old secret back to life.
-        let overlap = if expired.is_some() || was_revoked { Overlap::Now } else { overlap };
-        let old_until = self.retire_current(overlap, now);
-        self.expires_at = renewed;
-        self.revoked_at = None;
-        self.advance_due(now);
-        self.secrets.push(new);
-        Ok(RotateEffect { old_until })
     }
 
     fn switch(&mut self, on: bool) -> Result<bool, Illegal> {
@@ -322,61 +302,8 @@ impl Key {
         self.active = on;
         Ok(changed)
     }
-
-    fn end_earlier_rotation(&mut self, now: Time, supersede: bool) -> Result<(), Illegal> {
-        for secret in &mut self.secrets {
-            let until = match secret.state {
-                SecretState::Staged => None,
-                SecretState::Retiring { until } if until > now => Some(until),
-                SecretState::Retiring { .. } => {
-                    secret.kill(now);
-                    continue;
-                }
-                SecretState::Current | SecretState::Dead { .. } => continue,
-            };
-            if !supersede {
-                return Err(Illegal::RotationRunning { until });
-            }
-            secret.kill(now);
-        }
-        Ok(())
-    }
-
-    fn retire_current(&mut self, overlap: Overlap, now: Time) -> Option<Time> {
-        let until = match overlap {
-            Overlap::Now => now,
-            // Beyond the calendar means beyond the expiry too, or for ever: the furthest time there is.
-            Overlap::For(duration) => now.checked_add_signed(duration).unwrap_or(Time::MAX_UTC),
-        };
-        let until = self.expires_at.map_or(until, |at| until.min(at));
-        let mut old_until = None;
-        for secret in self.secrets.iter_mut().filter(|secret| secret.state == SecretState::Current) {
-            if until > now {
-                secret.state = SecretState::Retiring { until };
-                old_until = Some(until);
-            } else {
-                secret.kill(now);
-            }
-        }
-        old_until
-    }
-
-    /// Due dates are anchored to the previous due date, so that late runs do not make them drift.
-    fn advance_due(&mut self, now: Time) {
-        let (Some(every), Some(mut due)) = (self.rotation.every, self.rotation.due_at) else { return };
-        let period = every.num_seconds().max(1);
-        if due <= now {
-            let missed = (now - due).num_seconds() / period + 1;
-            due = TimeDelta::try_seconds(missed.saturating_mul(period))
-                .and_then(|step| due.checked_add_signed(step))
-                .unwrap_or(Time::MAX_UTC);
-        } else {
-            due = now.checked_add_signed(every).unwrap_or(Time::MAX_UTC);
-        }
-        self.rotation.due_at = Some(due);
-    }
 }
 
 #[cfg(test)]
 #[path = "key_tests.rs"]
-mod tests;
+pub(super) mod tests;

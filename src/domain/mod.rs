@@ -11,6 +11,7 @@ pub mod operator;
 pub mod presented;
 pub mod rate_limit;
 pub mod role;
+pub mod rotation;
 pub mod scope;
 pub mod suggest;
 pub mod tenancy;
@@ -23,15 +24,14 @@ pub use environment::Environment;
 pub use event::{Action, Event, Outcome, Recorded};
 pub use filter::{KeyFilter, Sort, SortField};
 pub use ids::{KeyId, KeyRef, ObjectName, RefError};
-pub use key::{
-    DEFAULT_OVERLAP, Illegal, Key, Overlap, RotateEffect, RotationPolicy, Secret, SecretState, Status, Usage,
-};
+pub use key::{DEFAULT_OVERLAP, Illegal, Key, Overlap, RotationPolicy, Secret, SecretState, Status, Usage};
 pub use operator::{OPERATOR_BRAND, Operator};
 pub use presented::{HeaderError, key_from_headers};
 pub use rate_limit::RateLimit;
 pub use role::{Permission, Role, SlotRole};
+pub use rotation::{Begin, Committed, Delivery, DeliveryState, Phase, Rotation, RotationId};
 pub use scope::{Catalogue, Scope, ScopeEntry};
 pub use suggest::closest;
-pub use tenancy::{Customer, Feature, Plan, PlanRefusal, Project, Workspace};
+pub use tenancy::{Customer, Feature, KeyPolicy, Plan, PlanRefusal, Project, Workspace};
 pub use time::{Expiry, Time};
 pub use token::{Brand, Lookup, PlainToken, TokenError, Verifier, scan_rule};

@@ -1,10 +1,11 @@
 //! Workspaces, projects, customers, and the plans that say what a workspace is entitled to.
 
 use super::rate_limit::RateLimit;
+use chrono::TimeDelta;
 use std::fmt;
 
 /// A tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Workspace {
     /// Its unique name.
     pub name: String,
@@ -12,6 +13,19 @@ pub struct Workspace {
     pub description: Option<String>,
     /// The name of its plan.
     pub plan: String,
+    /// What holds for its keys where they say nothing themselves.
+    pub policy: KeyPolicy,
+}
+
+/// What holds for the keys of a workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyPolicy {
+    /// How often the secret of a new key is rotated.
+    pub rotate_every: Option<TimeDelta>,
+    /// How long an old secret goes on working after a rotation.
+    pub overlap: Option<TimeDelta>,
+    /// The longest a key may live from its creation or renewal.
+    pub max_lifetime: Option<TimeDelta>,
 }
 
 /// A project of a workspace; a project-level key reaches exactly one.

@@ -5,13 +5,13 @@ use super::{
     context::Context,
     entitlement,
     error::{Error, Kind, Result},
-    lookup,
+    lookup, policy,
     view::KeyView,
 };
 use crate::{
     domain::{
-        Action, Allowlist, Brand, Catalogue, Environment, Expiry, Feature, Key, KeyId, PlainToken, Plan, RateLimit,
-        RotationPolicy, Scope, Secret, SecretState, Time, Usage,
+        Action, Allowlist, Brand, Catalogue, Environment, Expiry, Feature, Key, KeyId, KeyPolicy, PlainToken, Plan,
+        RateLimit, RotationPolicy, Scope, Secret, SecretState, Time, Usage,
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -44,10 +44,10 @@ pub struct Create {
     pub allow_ips: Allowlist,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
-    /// When the key ends; never edited afterwards.
-    pub expiry: Expiry,
-    /// How often the secret is to be rotated.
-    pub rotate_every: Option<TimeDelta>,
+    /// When the key ends, never edited afterwards; 90 days, or less where the workspace says so, when not given.
+    pub expiry: Option<Expiry>,
+    /// How often the secret is to be rotated; `Some(None)` is never, `None` leaves it to the workspace.
+    pub rotate_every: Option<Option<TimeDelta>>,
     /// How long the old secret goes on working after a rotation.
     pub overlap: Option<TimeDelta>,
     /// An existing key of that name is an answer, not a conflict.
@@ -87,14 +87,17 @@ pub fn create(
 /// What is the same for every key of a workspace, read once for a whole file of them.
 struct Standing {
     plan: Plan,
+    policy: KeyPolicy,
     catalogue: Catalogue,
     brand: Brand,
 }
 
 impl Standing {
     fn of(tx: &View<'_>, cx: &Context) -> Result<Self> {
+        let workspace = entitlement::workspace(tx, &cx.workspace)?;
         Ok(Self {
-            plan: entitlement::plan_of(tx, &cx.workspace)?,
+            plan: entitlement::plan(tx, &workspace.plan)?,
+            policy: workspace.policy,
             catalogue: tx.catalogue(&cx.workspace)?,
             brand: tx.meta().brand.clone(),
         })
@@ -126,7 +129,7 @@ fn create_in(
 
     let (token, secret) = mint(&workspace.brand, caps, rng, request.environment, SecretState::Current, cx.now)?;
     let idempotency_key = request.idempotency_key.clone();
-    let key = new_key(rng, cx, request, secret)?;
+    let key = new_key(rng, cx, &workspace.policy, request, secret)?;
     tx.put_key(&key)?;
     if let Some(idempotency_key) = idempotency_key {
         tx.remember_idempotency(&idempotency_key, &key.id)?;
@@ -230,14 +233,11 @@ fn found(tx: &View<'_>, cx: &Context, key: &Key, note: String) -> Result<Created
     Ok(Created { key: KeyView::new(key, &usage, cx.now), secret: None, existed: true, notes: vec![note] })
 }
 
-fn new_key(rng: &mut impl CryptoRng, cx: &Context, request: Create, secret: Secret) -> Result<Key> {
-    let expires_at = request.expiry.resolve(cx.now).map_err(Error::usage)?;
-    let due_at = match request.rotate_every {
-        Some(every) => Some(
-            cx.now.checked_add_signed(every).ok_or_else(|| Error::usage("--rotate-every reaches past the calendar"))?,
-        ),
-        None => None,
-    };
+fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: Create, secret: Secret) -> Result<Key> {
+    let expires_at = policy::expires_at(request.expiry, policy, cx.now)?;
+    let every = request.rotate_every.unwrap_or(policy.rotate_every);
+    policy::shorter(request.overlap, every)?;
+    let due_at = policy::first_due(every, cx.now)?;
     Ok(Key {
         id: KeyId::generate(rng),
         workspace: cx.workspace.clone(),
@@ -257,8 +257,9 @@ fn new_key(rng: &mut impl CryptoRng, cx: &Context, request: Create, secret: Secr
         created_by: cx.actor.clone(),
         expires_at,
         lifetime: expires_at.map(|at| at - cx.now),
-        rotation: RotationPolicy { every: request.rotate_every, overlap: request.overlap, due_at },
+        rotation: RotationPolicy { every, overlap: request.overlap, due_at },
         secrets: vec![secret],
+        run: None,
         version: 0,
     })
 }
@@ -287,7 +288,7 @@ impl Create {
             rate_limit: Some(RateLimit::default()),
             allow_ips: Allowlist::default(),
             labels: BTreeMap::new(),
-            expiry: Expiry::In(TimeDelta::days(90)),
+            expiry: None,
             rotate_every: None,
             overlap: None,
             if_not_exists: false,

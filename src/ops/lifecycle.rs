@@ -1,6 +1,6 @@
 //! The switches of a key's life: activate, deactivate, revoke.
 
-use super::{Done, context::Context, error::Result, lookup, rotate::refused, view::KeyView};
+use super::{Done, context::Context, error::Result, lookup, rotation_view::refused, view::KeyView};
 use crate::{
     domain::{Action, Environment, KeyRef},
     store::Tx,
@@ -57,7 +57,7 @@ pub fn switch(
         Switch::Deactivate => key.deactivate(cx.now),
         Switch::Revoke => key.revoke(cx.now),
     }
-    .map_err(|illegal| refused(illegal, &key.id.to_string()))?;
+    .map_err(|illegal| refused(illegal, &key))?;
     let mut events = Vec::new();
     if changed {
         tx.put_key(&key)?;

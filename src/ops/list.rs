@@ -53,10 +53,12 @@ pub fn list(tx: &View<'_>, cx: &Context, request: &List) -> Result<Listed> {
 /// also notices rows that are missing.
 fn clear_filter(filter: &KeyFilter, now: Time) -> Option<ClearFilter> {
     if filter.expired {
-        return Some(ClearFilter { expires_after: None, expires_by: now });
+        return Some(ClearFilter::Expiring { after: None, by: now });
     }
-    let within = filter.expires_within?;
-    Some(ClearFilter { expires_after: Some(now), expires_by: now.checked_add_signed(within)? })
+    if let Some(within) = filter.expires_within {
+        return Some(ClearFilter::Expiring { after: Some(now), by: now.checked_add_signed(within)? });
+    }
+    filter.due_within.and_then(|within| Some(ClearFilter::Due { by: now.checked_add_signed(within)? }))
 }
 
 /// Which key to show.

@@ -10,6 +10,7 @@ use crate::{
     domain::{Action, Customer, Plan, Project, RateLimit, Workspace, closest},
     store::{Tx, View},
 };
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 /// The kinds of thing a key can belong to.
@@ -41,6 +42,12 @@ pub struct ObjectChange {
     pub description: Option<String>,
     /// The plan of a workspace.
     pub plan: Option<String>,
+    /// How often the secrets of a workspace's new keys are rotated; `Some(None)` is never.
+    pub rotate_every: Option<Option<TimeDelta>>,
+    /// How long old secrets of a workspace's keys go on working; `Some(None)` returns to 24 hours.
+    pub overlap: Option<Option<TimeDelta>>,
+    /// The longest a workspace's keys may live; `Some(None)` is no bound.
+    pub max_lifetime: Option<Option<TimeDelta>>,
     /// A plan's access to the API.
     pub api_access: Option<bool>,
     /// A plan's number of keys; `Some(None)` is no cap.
@@ -132,7 +139,7 @@ pub fn create(
     }
     match kind {
         ObjectKind::Workspace => {
-            let fresh = Workspace { name: name.to_owned(), description: None, plan: "unlimited".to_owned() };
+            let fresh = Workspace { name: name.to_owned(), plan: "unlimited".to_owned(), ..Workspace::default() };
             put_workspace(tx, fresh, change)?;
         }
         ObjectKind::Plan => tx.put_plan(&changed_plan(Plan::unrestricted(name), change))?,
@@ -230,6 +237,11 @@ fn put_workspace(tx: &mut Tx<'_>, mut workspace: Workspace, change: ObjectChange
         workspace.plan = entitlement::plan(tx, &plan)?.name;
     }
     workspace.description = change.description.or(workspace.description);
+    let policy = &mut workspace.policy;
+    policy.rotate_every = change.rotate_every.unwrap_or(policy.rotate_every);
+    policy.overlap = change.overlap.unwrap_or(policy.overlap);
+    policy.max_lifetime = change.max_lifetime.unwrap_or(policy.max_lifetime);
+    super::policy::shorter(policy.overlap, policy.rotate_every)?;
     Ok(tx.put_workspace(&workspace)?)
 }
 
@@ -263,7 +275,13 @@ fn refuse_builtin(plan: &Plan) -> Result<()> {
 }
 
 fn workspace_view(workspace: &Workspace) -> ObjectView {
-    let fields = json!({ "name": workspace.name, "description": workspace.description, "plan": workspace.plan });
+    let seconds = |period: Option<TimeDelta>| period.map(|period| period.num_seconds());
+    let fields = json!({
+        "name": workspace.name, "description": workspace.description, "plan": workspace.plan,
+        "rotate_every_seconds": seconds(workspace.policy.rotate_every),
+        "overlap_seconds": seconds(workspace.policy.overlap),
+        "max_lifetime_seconds": seconds(workspace.policy.max_lifetime),
+    });
     ObjectView { name: workspace.name.clone(), fields }
 }
 

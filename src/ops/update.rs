@@ -5,7 +5,7 @@ use super::{
     context::Context,
     entitlement,
     error::{Error, Result},
-    lookup,
+    lookup, policy,
     view::{KeyView, RateLimitView},
 };
 use crate::{
@@ -160,19 +160,12 @@ fn change_policy(
         && every != key.rotation.every
     {
         key.rotation.every = every;
-        key.rotation.due_at = match every {
-            Some(every) => Some(
-                cx.now
-                    .checked_add_signed(every)
-                    .ok_or_else(|| Error::usage("--rotate-every reaches past the calendar"))?,
-            ),
-            None => None,
-        };
+        key.rotation.due_at = policy::first_due(every, cx.now)?;
     }
     if let Some(overlap) = overlap {
         key.rotation.overlap = overlap;
     }
-    Ok(())
+    policy::shorter(key.rotation.overlap, key.rotation.every)
 }
 
 fn differences(before: &Key, after: &Key) -> Vec<Change> {

@@ -50,7 +50,9 @@ pub struct RotationView {
     pub every_seconds: Option<i64>,
     pub overlap_seconds: Option<i64>,
     pub due_at: Option<String>,
+    pub overdue: bool,
     pub state: &'static str,
+    pub id: Option<String>,
 }
 
 /// One version of a key's secret, by its public look-up id.
@@ -103,7 +105,9 @@ impl KeyView {
                 every_seconds: key.rotation.every.map(|every| every.num_seconds()),
                 overlap_seconds: key.rotation.overlap.map(|overlap| overlap.num_seconds()),
                 due_at: key.rotation.due_at.map(format_time),
+                overdue: key.is_overdue(now),
                 state: rotation_state(key, now),
+                id: key.running().map(|run| run.id.to_string()),
             },
             secrets,
         }
@@ -129,12 +133,10 @@ fn secret_view(secret: &crate::domain::Secret, now: Time) -> SecretView {
 }
 
 fn rotation_state(key: &Key, now: Time) -> &'static str {
-    let staged = key.secrets.iter().any(|secret| secret.state == SecretState::Staged);
+    if let Some(run) = key.running() {
+        return run.phase.as_str();
+    }
     let overlapping =
         key.secrets.iter().any(|secret| matches!(secret.state, SecretState::Retiring { until } if until > now));
-    match (staged, overlapping) {
-        (true, _) => "staged",
-        (false, true) => "overlap",
-        (false, false) => "idle",
-    }
+    if overlapping { "overlap" } else { "idle" }
 }

@@ -10,15 +10,15 @@ use super::{
     view::View,
 };
 use crate::{
-    domain::{Environment, Key, KeyId, KeyRef, Lookup, Scope, Time, Usage},
+    domain::{Environment, Key, KeyId, KeyRef, Lookup, RotationId, Scope, Time, Usage},
     vault::{Capabilities, seal_framed},
 };
 use rayon::prelude::*;
 use rusqlite::{OptionalExtension, Params, Row};
 use std::collections::{BTreeMap, HashMap};
 
-const COLUMNS: &str = "id, name_index, workspace_index, environment, active, revoked_at, expires_at, created_at, \
-                       version, epoch, generation, sealed, tag";
+pub(super) const COLUMNS: &str = "id, name_index, workspace_index, environment, active, revoked_at, expires_at, created_at, \
+                       due_at, rotation, rotating, version, epoch, generation, sealed, tag";
 /// Fewer rows than this are opened faster on one core.
 const PARALLEL_FROM: usize = 2_000;
 /// How many candidates of an ambiguous prefix are of use.
@@ -26,11 +26,19 @@ const MAX_CANDIDATES: i64 = 20;
 
 /// A condition on facts in the clear, answered by an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClearFilter {
-    /// Only keys that expire after this time; any when `None`.
-    pub expires_after: Option<Time>,
-    /// Only keys that expire at or before this time.
-    pub expires_by: Time,
+pub enum ClearFilter {
+    /// Keys by their expiry.
+    Expiring {
+        /// Only keys that expire after this time; any when `None`.
+        after: Option<Time>,
+        /// Only keys that expire at or before this time.
+        by: Time,
+    },
+    /// Keys whose rotation is due at or before a time, or was begun and has not ended.
+    Due {
+        /// The time.
+        by: Time,
+    },
 }
 
 /// A row as stored.
@@ -52,12 +60,15 @@ impl StoredKey {
                 revoked_at: row.get(5)?,
                 expires_at: row.get(6)?,
                 created_at: row.get(7)?,
-                version: row.get(8)?,
-                epoch: row.get(9)?,
-                generation: row.get(10)?,
+                due_at: row.get(8)?,
+                rotation: row.get(9)?,
+                rotating: row.get(10)?,
+                version: row.get(11)?,
+                epoch: row.get(12)?,
+                generation: row.get(13)?,
             },
-            sealed: row.get(11)?,
-            tag: row.get(12)?,
+            sealed: row.get(14)?,
+            tag: row.get(15)?,
         })
     }
 
@@ -94,6 +105,9 @@ pub(super) fn bound(caps: &Capabilities, columns: &KeyColumns) -> Vec<u8> {
         optional(columns.revoked_at).as_bytes(),
         optional(columns.expires_at).as_bytes(),
         &columns.created_at.to_le_bytes(),
+        optional(columns.due_at).as_bytes(),
+        columns.rotation.as_deref().unwrap_or_default().as_bytes(),
+        &[u8::from(columns.rotating)],
         &columns.version.to_le_bytes(),
         &columns.epoch.to_le_bytes(),
         &columns.generation.to_le_bytes(),
@@ -160,6 +174,23 @@ impl View<'_> {
         Ok(key)
     }
 
+    /// The key whose running or last rotation has an id.
+    ///
+    /// # Errors
+    /// See [`View::key`].
+    pub fn key_rotating(&self, rotation: &RotationId) -> Result<Option<Key>> {
+        self.one("rotation = ?1", (rotation.as_str(),))
+    }
+
+    /// The keys of a workspace whose rotation was begun and has not ended.
+    ///
+    /// # Errors
+    /// See [`View::key`].
+    pub fn keys_rotating(&self, workspace: &str) -> Result<Vec<Key>> {
+        let stored = self.stored(&format!("SELECT {COLUMNS} FROM keys WHERE rotating = 1"), ())?;
+        Ok(self.open_all(stored)?.0.into_iter().filter(|key| key.workspace == workspace).collect())
+    }
+
     /// The keys a reference may mean, within a workspace.
     ///
     /// # Errors
@@ -224,10 +255,16 @@ impl View<'_> {
     pub fn keys(&self, workspace: &str, filter: Option<ClearFilter>) -> Result<Vec<(Key, Usage)>> {
         let keys = match filter {
             None => self.scan()?,
-            Some(filter) => {
-                let after = filter.expires_after.map_or(i64::MIN, |time| time.timestamp());
+            Some(ClearFilter::Expiring { after, by }) => {
+                let after = after.map_or(i64::MIN, |time| time.timestamp());
                 let sql = format!("SELECT {COLUMNS} FROM keys WHERE expires_at > ?1 AND expires_at <= ?2");
-                self.open_all(self.stored(&sql, (after, filter.expires_by.timestamp()))?)?.0
+                self.open_all(self.stored(&sql, (after, by.timestamp()))?)?.0
+            }
+            Some(ClearFilter::Due { by }) => {
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM keys WHERE due_at <= ?1 UNION SELECT {COLUMNS} FROM keys WHERE rotating = 1"
+                );
+                self.open_all(self.stored(&sql, (by.timestamp(),))?)?.0
             }
         };
         let mut usage = self.all_usage()?;
@@ -369,6 +406,9 @@ impl Tx<'_> {
             revoked_at: key.revoked_at.map(|time| time.timestamp()),
             expires_at: key.expires_at.map(|time| time.timestamp()),
             created_at: key.created_at.timestamp(),
+            due_at: key.rotation.due_at.map(|time| time.timestamp()),
+            rotation: key.run.as_ref().map(|run| run.id.to_string()),
+            rotating: key.running().is_some(),
             version: i64::try_from(key.version).map_err(|_| Error::Stale)? + 1,
             epoch: self.next_epoch(),
             generation: i64::from(caps.generation),
@@ -421,7 +461,8 @@ impl Tx<'_> {
         let row = rows::seal(self.caps, Table::Keys, &bound, plain)?;
         self.connection
             .prepare_cached(&format!(
-                "INSERT INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                "INSERT INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
+                 ?15, ?16)"
             ))?
             .execute((
                 &columns.id,
@@ -432,6 +473,9 @@ impl Tx<'_> {
                 columns.revoked_at,
                 columns.expires_at,
                 columns.created_at,
+                columns.due_at,
+                &columns.rotation,
+                columns.rotating,
                 columns.version,
                 columns.epoch,
                 columns.generation,

@@ -11,9 +11,10 @@ use super::{
     view::View,
 };
 use crate::{
-    domain::{Catalogue, Customer, Plan, Project, RateLimit, Scope, ScopeEntry, Workspace},
+    domain::{Catalogue, Customer, KeyPolicy, Plan, Project, RateLimit, Scope, ScopeEntry, Workspace},
     vault::{Capabilities, seal_framed},
 };
+use chrono::TimeDelta;
 use minicbor::{Decode, Encode};
 use rusqlite::{OptionalExtension, Row};
 
@@ -46,6 +47,18 @@ pub(super) struct ObjectRecord {
     pub(super) implies: Vec<String>,
     #[n(7)]
     pub(super) operator: Option<OperatorRecord>,
+    #[n(6)]
+    pub(super) policy: Option<PolicyRecord>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(super) struct PolicyRecord {
+    #[n(0)]
+    rotate_every: Option<i64>,
+    #[n(1)]
+    overlap: Option<i64>,
+    #[n(2)]
+    max_lifetime: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -133,7 +146,7 @@ impl View<'_> {
     /// # Errors
     /// `RowTampered` when the row was changed.
     pub fn workspace(&self, name: &str) -> Result<Option<Workspace>> {
-        Ok(self.object(Kind::Workspace, "", name)?.map(workspace))
+        self.object(Kind::Workspace, "", name)?.map(workspace).transpose()
     }
 
     /// All workspaces.
@@ -141,7 +154,7 @@ impl View<'_> {
     /// # Errors
     /// See [`View::workspace`].
     pub fn workspaces(&self) -> Result<Vec<Workspace>> {
-        Ok(self.objects(Kind::Workspace, "")?.into_iter().map(workspace).collect())
+        self.objects(Kind::Workspace, "")?.into_iter().map(workspace).collect()
     }
 
     /// The plan of a name.
@@ -250,6 +263,7 @@ impl Tx<'_> {
             name: workspace.name.clone(),
             description: workspace.description.clone(),
             refers_to: Some(workspace.plan.clone()),
+            policy: policy_record(&workspace.policy),
             ..ObjectRecord::default()
         };
         self.put_object(Kind::Workspace as i64, &record)
@@ -403,8 +417,31 @@ impl Tx<'_> {
     }
 }
 
-fn workspace(record: ObjectRecord) -> Workspace {
-    Workspace { name: record.name, description: record.description, plan: record.refers_to.unwrap_or_default() }
+fn workspace(record: ObjectRecord) -> Result<Workspace> {
+    Ok(Workspace {
+        name: record.name,
+        description: record.description,
+        plan: record.refers_to.unwrap_or_default(),
+        policy: record.policy.map(policy).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn policy_record(policy: &KeyPolicy) -> Option<PolicyRecord> {
+    let seconds = |period: Option<TimeDelta>| period.map(|period| period.num_seconds());
+    (*policy != KeyPolicy::default()).then(|| PolicyRecord {
+        rotate_every: seconds(policy.rotate_every),
+        overlap: seconds(policy.overlap),
+        max_lifetime: seconds(policy.max_lifetime),
+    })
+}
+
+fn policy(record: PolicyRecord) -> Result<KeyPolicy> {
+    let period = |seconds: Option<i64>| seconds.map(super::records::seconds).transpose();
+    Ok(KeyPolicy {
+        rotate_every: period(record.rotate_every)?,
+        overlap: period(record.overlap)?,
+        max_lifetime: period(record.max_lifetime)?,
+    })
 }
 
 fn plan(record: ObjectRecord) -> Result<Plan> {

@@ -245,7 +245,7 @@ fn fill(
     for plan in Plan::builtin() {
         tx.put_plan(&plan)?;
     }
-    let workspace = Workspace { name: "default".to_owned(), description: None, plan: "unlimited".to_owned() };
+    let workspace = Workspace { name: "default".to_owned(), plan: "unlimited".to_owned(), ..Workspace::default() };
     tx.put_workspace(&workspace)?;
     tx.commit_all(vec![event])?;
     store.truncate_log()

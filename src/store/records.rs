@@ -2,7 +2,8 @@
 
 use super::error::{Error, Result};
 use crate::domain::{
-    Allowlist, Environment, Key, KeyId, RateLimit, RotationPolicy, Secret, SecretState, Time, Verifier,
+    Allowlist, Delivery, DeliveryState, Environment, Key, KeyId, Overlap, Phase, RateLimit, Rotation, RotationPolicy,
+    Secret, SecretState, Time, Verifier,
 };
 use chrono::{DateTime, TimeDelta};
 use minicbor::{Decode, Encode};
@@ -40,9 +41,9 @@ pub(super) struct KeyRecord {
     #[n(13)]
     overlap: Option<i64>,
     #[n(14)]
-    due_at: Option<i64>,
-    #[n(15)]
     secrets: Vec<SecretRecord>,
+    #[n(15)]
+    run: Option<RotationRecord>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -61,6 +62,37 @@ pub(super) struct SecretRecord {
     created_at: i64,
 }
 
+#[derive(Encode, Decode)]
+struct RotationRecord {
+    #[n(0)]
+    id: String,
+    #[n(1)]
+    phase: u8,
+    #[n(2)]
+    actor: String,
+    #[n(3)]
+    started_at: i64,
+    #[n(4)]
+    finished_at: Option<i64>,
+    #[n(5)]
+    lease_until: i64,
+    /// `None`: the old secret stops at once.
+    #[n(6)]
+    overlap: Option<i64>,
+    #[n(7)]
+    renew: bool,
+    #[n(8)]
+    parked: bool,
+    #[n(9)]
+    secret: String,
+    #[n(10)]
+    in_doubt: Option<String>,
+    #[n(11)]
+    deliveries: Vec<(String, u8, i64)>,
+    #[n(12)]
+    idempotency_key: Option<String>,
+}
+
 /// The facts of a key that stand in the clear, bound to the sealed ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyColumns {
@@ -72,6 +104,10 @@ pub(super) struct KeyColumns {
     pub(super) revoked_at: Option<i64>,
     pub(super) expires_at: Option<i64>,
     pub(super) created_at: i64,
+    pub(super) due_at: Option<i64>,
+    /// The id of the rotation that runs, or of the last that ended.
+    pub(super) rotation: Option<String>,
+    pub(super) rotating: bool,
     pub(super) version: i64,
     pub(super) epoch: i64,
     pub(super) generation: i64,
@@ -94,8 +130,8 @@ impl KeyRecord {
             lifetime: key.lifetime.map(|lifetime| lifetime.num_seconds()),
             rotate_every: key.rotation.every.map(|every| every.num_seconds()),
             overlap: key.rotation.overlap.map(|overlap| overlap.num_seconds()),
-            due_at: key.rotation.due_at.map(|due| due.timestamp()),
             secrets: key.secrets.iter().map(SecretRecord::of).collect(),
+            run: key.run.as_ref().map(RotationRecord::of),
         }
     }
 
@@ -125,9 +161,10 @@ impl KeyRecord {
             rotation: RotationPolicy {
                 every: self.rotate_every.map(seconds).transpose()?,
                 overlap: self.overlap.map(seconds).transpose()?,
-                due_at: self.due_at.map(time).transpose()?,
+                due_at: columns.due_at.map(time).transpose()?,
             },
             secrets: self.secrets.into_iter().map(SecretRecord::into_secret).collect::<Result<_>>()?,
+            run: self.run.map(RotationRecord::into_rotation).transpose()?,
             version: u64::try_from(columns.version).map_err(|_| damaged())?,
         })
     }
@@ -170,6 +207,64 @@ impl SecretRecord {
     }
 }
 
+const PHASES: [Phase; 5] = Phase::ALL;
+const DELIVERY_STATES: [DeliveryState; 4] =
+    [DeliveryState::Pending, DeliveryState::Intended, DeliveryState::Delivered, DeliveryState::Failed];
+
+/// The place of a value in its list, as it is stored.
+fn number<T: PartialEq>(all: &[T], value: &T) -> u8 {
+    all.iter().position(|one| one == value).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+}
+
+impl RotationRecord {
+    fn of(run: &Rotation) -> Self {
+        let delivery = |delivery: &Delivery| {
+            (delivery.sink.clone(), number(&DELIVERY_STATES, &delivery.state), delivery.at.timestamp())
+        };
+        Self {
+            id: run.id.to_string(),
+            phase: number(&PHASES, &run.phase),
+            actor: run.actor.clone(),
+            started_at: run.started_at.timestamp(),
+            finished_at: run.finished_at.map(|at| at.timestamp()),
+            lease_until: run.lease_until.timestamp(),
+            overlap: match run.overlap {
+                Overlap::Now => None,
+                Overlap::For(duration) => Some(duration.num_seconds()),
+            },
+            renew: run.renew,
+            parked: run.parked,
+            secret: run.secret.to_string(),
+            in_doubt: run.in_doubt.as_ref().map(ToString::to_string),
+            deliveries: run.deliveries.iter().map(delivery).collect(),
+            idempotency_key: run.idempotency_key.clone(),
+        }
+    }
+
+    fn into_rotation(self) -> Result<Rotation> {
+        let lookup = |text: String| text.parse().map_err(|_| Error::Damaged(None));
+        let delivery = |(sink, state, at): (String, u8, i64)| {
+            let state = *DELIVERY_STATES.get(usize::from(state)).ok_or(Error::Damaged(None))?;
+            Ok(Delivery { sink, state, at: time(at)? })
+        };
+        Ok(Rotation {
+            id: self.id.parse().map_err(|_| Error::Damaged(None))?,
+            phase: *PHASES.get(usize::from(self.phase)).ok_or(Error::Damaged(None))?,
+            actor: self.actor,
+            started_at: time(self.started_at)?,
+            finished_at: self.finished_at.map(time).transpose()?,
+            lease_until: time(self.lease_until)?,
+            overlap: self.overlap.map(seconds).transpose()?.map_or(Overlap::Now, Overlap::For),
+            renew: self.renew,
+            parked: self.parked,
+            secret: lookup(self.secret)?,
+            in_doubt: self.in_doubt.map(lookup).transpose()?,
+            deliveries: self.deliveries.into_iter().map(delivery).collect::<Result<_>>()?,
+            idempotency_key: self.idempotency_key,
+        })
+    }
+}
+
 /// The number of an environment in its column.
 pub(super) fn environment_number(environment: Environment) -> i64 {
     match environment {
@@ -187,7 +282,7 @@ pub(super) fn time(timestamp: i64) -> Result<Time> {
     DateTime::from_timestamp(timestamp, 0).ok_or(Error::Damaged(None))
 }
 
-fn seconds(count: i64) -> Result<TimeDelta> {
+pub(super) fn seconds(count: i64) -> Result<TimeDelta> {
     TimeDelta::try_seconds(count).ok_or(Error::Damaged(None))
 }
 

@@ -20,12 +20,16 @@ CREATE TABLE slots (id TEXT PRIMARY KEY, body BLOB NOT NULL, tag BLOB NOT NULL) 
 CREATE TABLE keys (
     id TEXT NOT NULL, name_index BLOB NOT NULL UNIQUE, workspace_index BLOB NOT NULL, environment INTEGER NOT NULL,
     active INTEGER NOT NULL, revoked_at INTEGER, expires_at INTEGER, created_at INTEGER NOT NULL,
+    due_at INTEGER, rotation TEXT, rotating INTEGER NOT NULL,
     version INTEGER NOT NULL, epoch INTEGER NOT NULL, generation INTEGER NOT NULL,
     sealed BLOB NOT NULL, tag BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX keys_by_id ON keys (id, tag);
 CREATE INDEX keys_by_expiry ON keys (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE pages (number INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+CREATE INDEX keys_by_due ON keys (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX keys_by_rotation ON keys (rotation) WHERE rotation IS NOT NULL;
+CREATE INDEX keys_rotating ON keys (rotating) WHERE rotating = 1;
 CREATE TABLE lookups (lookup TEXT PRIMARY KEY, key_id TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX lookups_by_key ON lookups (key_id);
 CREATE TABLE objects (

@@ -74,6 +74,7 @@ fn key(number: u8) -> Key {
             state: SecretState::Current,
             created_at: now(),
         }],
+        run: None,
         version: 0,
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// A label, as key=value; may be repeated
     #[arg(long, value_name = "K=V", value_parser = values::label)]
     label: Vec<(String, String)>,
-    /// How long the key lives; never changed afterwards [default: 90d]
+    /// How long the key lives; never changed afterwards [default: 90d, less where the workspace says so]
     #[arg(long, value_name = "D", value_parser = values::duration, conflicts_with_all = ["expires_at", "no_expiry"])]
     expires_in: Option<TimeDelta>,
     /// When the key ends: RFC 3339 or a date
@@ -55,10 +55,10 @@ pub(crate) struct Args {
     /// The key never expires
     #[arg(long)]
     no_expiry: bool,
-    /// How often its secret is to be rotated
-    #[arg(long, value_name = "D", value_parser = values::duration)]
-    rotate_every: Option<TimeDelta>,
-    /// How long an old secret goes on working after a rotation [default: 24h]
+    /// How often its secret is to be rotated, or none [default: the workspace's, else none]
+    #[arg(long, value_name = "D", value_parser = values::duration_or_none)]
+    rotate_every: Option<values::DurationArg>,
+    /// How long an old secret goes on working after a rotation [default: the workspace's, else 24h]
     #[arg(long, value_name = "D", value_parser = values::duration)]
     overlap: Option<TimeDelta>,
     /// Accept a key of that name that exists already; its secret is not shown
@@ -118,10 +118,10 @@ pub(crate) fn lost(error: Error, id: &str, name: &str) -> Error {
 
 fn request(args: Args) -> Result<Create> {
     let expiry = match (args.expires_in, args.expires_at, args.no_expiry) {
-        (Some(lifetime), _, _) => Expiry::In(lifetime),
-        (_, Some(at), _) => Expiry::At(at),
-        (_, _, true) => Expiry::Never,
-        _ => Expiry::In(TimeDelta::days(90)),
+        (Some(lifetime), _, _) => Some(Expiry::In(lifetime)),
+        (_, Some(at), _) => Some(Expiry::At(at)),
+        (_, _, true) => Some(Expiry::Never),
+        _ => None,
     };
     let defaults = Create::named(args.name.unwrap_or_default());
     Ok(Create {
@@ -135,7 +135,7 @@ fn request(args: Args) -> Result<Create> {
         allow_ips: values::allowlist(&args.allow_ip)?,
         labels: args.label.into_iter().collect(),
         expiry,
-        rotate_every: args.rotate_every,
+        rotate_every: args.rotate_every.map(|every| every.0),
         overlap: args.overlap,
         if_not_exists: args.if_not_exists,
         idempotency_key: args.idempotency_key,

@@ -40,6 +40,12 @@ pub(crate) struct Args {
     /// Keys used within this time
     #[arg(long, value_name = "D", value_parser = values::duration)]
     used_since: Option<TimeDelta>,
+    /// Keys whose rotation is due, or was begun and has not ended
+    #[arg(long)]
+    due: bool,
+    /// Keys whose rotation is due within this time
+    #[arg(long, value_name = "D", value_parser = values::duration)]
+    due_within: Option<TimeDelta>,
     /// Keys of this environment
     #[arg(long, value_name = "ENV", add = values::environments())]
     env: Option<Environment>,
@@ -61,7 +67,7 @@ pub(crate) struct Args {
     /// Keys whose name matches this pattern
     #[arg(long, value_name = "GLOB", value_parser = glob::Pattern::new)]
     name: Option<glob::Pattern>,
-    /// Sort by name, created, expires, last-used, owner, env, status or uses; a leading - turns it round
+    /// Sort by name, created, expires, due, last-used, owner, env, status or uses; a leading - turns it round
     #[arg(long, value_name = "[-]FIELD", allow_hyphen_values = true)]
     sort: Option<Sort>,
     /// At most so many
@@ -114,6 +120,7 @@ fn filter(args: Args) -> Result<KeyFilter> {
         never_used: args.never_used,
         older_than: args.older_than,
         used_since: args.used_since,
+        due_within: args.due_within.or(args.due.then(TimeDelta::zero)),
         environment: args.env,
         owner: args.owner,
         project: args.project,

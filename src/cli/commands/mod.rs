@@ -19,6 +19,7 @@ pub(super) mod plans;
 pub(super) mod projects;
 pub(super) mod revoke;
 pub(super) mod rotate;
+pub(super) mod rotation;
 pub(super) mod scan_rule;
 pub(super) mod scopes;
 #[cfg(feature = "server")]

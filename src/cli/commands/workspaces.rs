@@ -35,7 +35,9 @@ enum Command {
         name: String,
     },
     /// Update a workspace
-    #[command(after_help = "Example:\n  keyward workspaces update acme --plan premium")]
+    #[command(
+        after_help = "Example:\n  keyward workspaces update acme --plan premium\n  keyward workspaces update default --rotate-every 90d --max-lifetime 180d"
+    )]
     Update {
         /// Its name
         name: String,
@@ -58,11 +60,27 @@ struct Fields {
     /// The plan it is on; `unlimited` for a new one
     #[arg(long, value_name = "PLAN")]
     plan: Option<String>,
+    /// How often the secrets of its new keys are rotated, or none
+    #[arg(long, value_name = "D", value_parser = values::duration_or_none)]
+    rotate_every: Option<values::DurationArg>,
+    /// How long old secrets of its keys go on working after a rotation, or none for 24h
+    #[arg(long, value_name = "D", value_parser = values::duration_or_none)]
+    overlap: Option<values::DurationArg>,
+    /// The longest its keys may live, or none
+    #[arg(long, value_name = "D", value_parser = values::duration_or_none)]
+    max_lifetime: Option<values::DurationArg>,
 }
 
 impl From<Fields> for ObjectChange {
     fn from(fields: Fields) -> Self {
-        Self { description: fields.description, plan: fields.plan, ..Self::default() }
+        Self {
+            description: fields.description,
+            plan: fields.plan,
+            rotate_every: fields.rotate_every.map(|every| every.0),
+            overlap: fields.overlap.map(|overlap| overlap.0),
+            max_lifetime: fields.max_lifetime.map(|longest| longest.0),
+            ..Self::default()
+        }
     }
 }
 

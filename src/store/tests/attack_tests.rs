@@ -23,7 +23,7 @@ impl Vault {
 }
 
 fn workspace(plan: &str) -> Workspace {
-    Workspace { name: "default".to_owned(), description: None, plan: plan.to_owned() }
+    Workspace { name: "default".to_owned(), plan: plan.to_owned(), ..Workspace::default() }
 }
 
 fn revoke_first(vault: &Vault) {
@@ -181,9 +181,8 @@ fn a_support_slot_that_seals_a_whole_row_convinces_no_admin() {
     let vault = Vault::new();
     let support = vault.open(&vault.support).unwrap();
     let snapshot = support.read(now()).unwrap();
-    let sql = "SELECT id, name_index, workspace_index, environment, active, revoked_at, expires_at, created_at, \
-               version, epoch, generation, sealed, tag FROM keys WHERE id LIKE '%1'";
-    let stored = snapshot.stored(sql, ()).unwrap().remove(0);
+    let sql = format!("SELECT {} FROM keys WHERE id LIKE '%1'", keys::COLUMNS);
+    let stored = snapshot.stored(&sql, ()).unwrap().remove(0);
     // As a patched program would: everything but the tag is what keyward itself would write.
     let bound = keys::bound(support.capabilities(), &stored.columns);
     let plain = support.capabilities().open_record(&bound, &stored.sealed).unwrap();

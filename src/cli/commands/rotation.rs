@@ -1,0 +1,132 @@
+//! `rotation`: the rotations that run, and what a person decides about one.
+
+use crate::{
+    cli::{columns, context::Ctx, exit::Exit, prompt, rotating, values},
+    domain::{Environment, KeyRef, RotationId},
+    ops::{Abort, Commit, Result, RotationRef, RotationView, Stage},
+};
+use serde_json::json;
+
+/// The rotations that run, and what becomes of them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  keyward rotation list\n  keyward rotation commit billing-sync")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List the rotations that run
+    #[command(after_help = "Example:\n  keyward rotation list --all")]
+    List {
+        /// Also the last rotation of every other key
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show a rotation: how far it got, and which sink may hold its secret
+    #[command(after_help = "Example:\n  keyward rotation show billing-sync")]
+    Show {
+        #[command(flatten)]
+        rotation: Operand,
+    },
+    /// Go on with a rotation that was interrupted: a fresh secret is printed, and the lost one dies once it is
+    #[command(after_help = "Example:\n  keyward rotation resume billing-sync")]
+    Resume {
+        #[command(flatten)]
+        rotation: Operand,
+    },
+    /// Make the staged secret the current one
+    #[command(after_help = "Example:\n  keyward rotation commit billing-sync")]
+    Commit {
+        #[command(flatten)]
+        rotation: Operand,
+        /// Commit although nothing shows that the secret has arrived
+        #[arg(long)]
+        force: bool,
+    },
+    /// Keep the old secret; the staged one stops at once
+    #[command(after_help = "Example:\n  keyward rotation abort billing-sync --yes")]
+    Abort {
+        #[command(flatten)]
+        rotation: Operand,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Operand {
+    /// The rotation's id, or the key it belongs to
+    #[arg(value_name = "ROT", value_parser = reference, add = values::keys())]
+    rotation: Reference,
+    /// Decides between keys of one name
+    #[arg(long, value_name = "ENV", add = values::environments())]
+    env: Option<Environment>,
+}
+
+#[derive(Debug, Clone)]
+enum Reference {
+    Id(RotationId),
+    Key(KeyRef),
+}
+
+fn reference(text: &str) -> std::result::Result<Reference, String> {
+    match text.parse() {
+        Ok(id) => Ok(Reference::Id(id)),
+        Err(_) => values::key_ref(text).map(Reference::Key),
+    }
+}
+
+impl Operand {
+    fn rotation(self) -> RotationRef {
+        match self.rotation {
+            Reference::Id(id) => RotationRef::Id(id),
+            Reference::Key(key) => RotationRef::Of(key, self.env),
+        }
+    }
+}
+
+/// Looks at rotations, or ends one.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    match args.command {
+        Command::List { all } => {
+            let rows: Vec<_> = cx.backend()?.rotations(&cx.operation(), all)?.iter().map(|one| json!(one)).collect();
+            let total = rows.len();
+            cx.list("keyward.rotation-list/v1", rows, total, columns::ROTATIONS)?;
+        }
+        Command::Show { rotation } => {
+            let view = cx.backend()?.rotation(&cx.operation(), &rotation.rotation())?;
+            cx.item("keyward.rotation/v1", "rotation", json!(view), columns::ROTATION)?;
+        }
+        Command::Resume { rotation } => resume(cx, &rotation.rotation())?,
+        Command::Commit { rotation, force } => {
+            let commit = Commit { rotation: rotation.rotation(), receipts: Vec::new(), force };
+            let rotated = cx.backend()?.commit_rotation(&cx.operation(), &commit)?;
+            told(cx, "committed", "would commit", &rotated.rotation)?;
+        }
+        Command::Abort { rotation } => {
+            let rotation = rotation.rotation();
+            let view = cx.backend()?.rotation(&cx.operation(), &rotation)?;
+            let force = view.running && view.is_held();
+            if force {
+                prompt::confirm(cx, &format!("{} may be in use already. Stop it at once?", view.secret_in_words()))?;
+            }
+            let aborted = cx.backend()?.abort_rotation(&cx.operation(), &Abort { rotation, force, because: None })?;
+            told(cx, "aborted", "would abort", &aborted)?;
+        }
+    }
+    Ok(Exit::Ok.code())
+}
+
+fn resume(cx: &mut Ctx, rotation: &RotationRef) -> Result<()> {
+    cx.refuse_secret_in_ci()?;
+    cx.preflight_secret()?;
+    let view = cx.backend()?.rotation(&cx.operation(), rotation)?;
+    let request = Stage::resume(&view, vec![rotating::STDOUT.to_owned()])?;
+    rotating::rotate(cx, Stage { intend: true, ..request }, false).map(drop)
+}
+
+fn told(cx: &mut Ctx, did: &str, would: &str, rotation: &RotationView) -> Result<()> {
+    let verb = if cx.global.dry_run { would } else { did };
+    cx.note(&format!("{verb} {} of {} ({})", rotation.id, rotation.key_name, rotation.key_id));
+    cx.item_if_asked("keyward.rotation/v1", "rotation", json!(rotation), columns::ROTATION)
+}

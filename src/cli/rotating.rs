@@ -1,0 +1,121 @@
+//! Rotations whose secret is printed: standard output is a sink like any other, whose receipt is that it was written.
+//!
+//! The secret is staged, printed, and only then made the current one: whoever is killed in between has lost nothing, for
+//! the old secret still works and the next run goes on with the same rotation.
+
+use super::{columns, context::Ctx};
+use crate::{
+    domain::{Lookup, RotationId, Time, time::format_time},
+    ops::{Commit, Error, KeyView, Kind, Progress, Result, RotationRef, Stage, Staged, Step},
+    output::{Format, Report},
+};
+use serde_json::json;
+
+/// What a printed secret's sink is called.
+pub(super) const STDOUT: &str = "stdout";
+
+/// A staged rotation whose secret waits to be printed with others in one document.
+pub(super) struct Unprinted {
+    key: KeyView,
+    rotation: Option<RotationId>,
+    lookup: Option<Lookup>,
+    old_valid_until: Option<Time>,
+    parked: bool,
+}
+
+/// Rotates one key and prints its secret as soon as it exists, so that a later failure loses none. JSON must be one
+/// document: with `gather` the reply comes back instead.
+///
+/// # Errors
+/// See [`crate::ops::stage::stage`]; `Undelivered` when the secret cannot be printed.
+pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Option<(Report, Unprinted)>> {
+    let staged = cx.backend()?.stage(&cx.operation(), &request)?;
+    if let Some(note) = &staged.note {
+        cx.note(note);
+    }
+    if staged.lookup.is_none() || staged.ready {
+        return settled(cx, staged).map(|()| None);
+    }
+    let report = Ctx::minted(json!(staged.key), staged.secret.as_ref());
+    let unprinted = Unprinted {
+        rotation: staged.rotation.map(|rotation| parsed(&rotation.id)).transpose()?,
+        key: staged.key,
+        lookup: staged.lookup,
+        old_valid_until: staged.old_valid_until,
+        parked: request.park,
+    };
+    if gather && cx.format() == Format::Json {
+        return Ok(Some((report, unprinted)));
+    }
+    cx.emit(&report).map_err(|error| unprinted.lost(error))?;
+    unprinted.finish(cx).map(|()| None)
+}
+
+/// Prints what was gathered, in one document.
+///
+/// # Errors
+/// `Undelivered` when the secrets cannot be printed.
+pub(super) fn print_gathered(cx: &mut Ctx, gathered: Vec<(Report, Unprinted)>) -> Result<()> {
+    let (reports, gathered): (Vec<Report>, Vec<Unprinted>) = gathered.into_iter().unzip();
+    let Some(first) = gathered.first() else { return Ok(()) };
+    cx.emit_batch("keyward.key-list/v1", &reports).map_err(|error| first.lost(error))?;
+    gathered.iter().try_for_each(|unprinted| unprinted.finish(cx))
+}
+
+/// Nothing was minted: the secret had arrived before, or the rotation was done.
+fn settled(cx: &mut Ctx, staged: Staged) -> Result<()> {
+    let mut key = staged.key;
+    if let (true, Some(rotation)) = (staged.ready && !cx.global.dry_run, &staged.rotation) {
+        let commit = Commit { rotation: RotationRef::Id(parsed(&rotation.id)?), receipts: Vec::new(), force: false };
+        let rotated = cx.backend()?.commit_rotation(&cx.operation(), &commit)?;
+        cx.note(&format!("finished the rotation of {} ({}), whose secret had arrived", key.name, key.id));
+        key = rotated.key;
+    }
+    cx.item_if_asked("keyward.key/v1", "key", json!(key), columns::KEY)
+}
+
+impl Unprinted {
+    /// The secret is out: makes it the current one, unless it waits for somebody.
+    fn finish(&self, cx: &mut Ctx) -> Result<()> {
+        let named = format!("{} ({})", self.key.name, self.key.id);
+        let old = match self.old_valid_until {
+            Some(until) => format!("the old secret works until {}", format_time(until)),
+            None => "the old secret stops at once".to_owned(),
+        };
+        let (Some(rotation), Some(secret)) = (self.rotation.clone(), self.lookup.clone()) else { return Ok(()) };
+        if cx.global.dry_run {
+            cx.note(&format!("would rotate {named}: {old}"));
+        } else if self.parked {
+            let hint = format!("hint: keyward rotation commit {rotation}   or: keyward rotation abort {rotation}");
+            let progress = Progress::Delivered("printed".to_owned());
+            let step = Step { rotation, secret, sink: STDOUT.to_owned(), progress };
+            cx.backend()?.rotation_step(&cx.operation(), step)?;
+            cx.note(&format!("staged {named}: both secrets work"));
+            cx.note(&hint);
+        } else {
+            let commit = format!("keyward rotation commit {rotation} --force  (the new secret was printed, and works)");
+            let request =
+                Commit { rotation: RotationRef::Id(rotation), receipts: vec![STDOUT.to_owned()], force: false };
+            cx.backend()?.commit_rotation(&cx.operation(), &request).map_err(|error| error.hint(commit))?;
+            cx.note(&format!("rotated {named}: {old}"));
+        }
+        Ok(())
+    }
+
+    /// The secret exists and could not be printed: the old one still works, and the next run goes on.
+    fn lost(&self, error: Error) -> Error {
+        let (id, name) = (&self.key.id, &self.key.name);
+        Error {
+            kind: Kind::Undelivered,
+            reason: "undelivered",
+            message: format!("the new secret of {id} ({name}) was minted, and could not be printed; the old one works"),
+            ..error.clone()
+        }
+        .cause(error.message)
+        .hint(format!("keyward rotate {id}  (goes on with the same rotation)"))
+    }
+}
+
+fn parsed(id: &str) -> Result<RotationId> {
+    id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))
+}

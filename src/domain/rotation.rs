@@ -1,0 +1,445 @@
+//! A rotation as a transaction of its own: staged, intended, delivered, committed, or aborted.
+//!
+//! ```text
+//! IDLE --stage--> STAGED --intend--> DELIVERING --receive--> DELIVERED --commit--> IDLE
+//!                   \--------------------- abort: the new secret dies --------------/
+//! ```
+//!
+//! Every step is a function of the stored facts alone, so that whatever a killed process leaves behind decides how the
+//! next one goes on. The secret itself is never kept: a delivery that may have arrived is *in doubt*, and its secret goes
+//! on working until a later one has a receipt.
+
+use super::{
+    ids::random_base62,
+    key::{Illegal, Key, Overlap, Secret, SecretState, Status},
+    time::Time,
+    token::Lookup,
+};
+use chrono::TimeDelta;
+use rand::CryptoRng;
+use std::{fmt, str::FromStr};
+
+const PREFIX: &str = "rot_";
+const RANDOM_CHARS: usize = 16;
+
+/// The id of a rotation: `rot_` and 16 base62 characters. It survives every interruption.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RotationId(String);
+
+/// A rotation of one key, running or the last that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    /// Its id.
+    pub id: RotationId,
+    /// How far it got.
+    pub phase: Phase,
+    /// Who began it.
+    pub actor: String,
+    /// When it began.
+    pub started_at: Time,
+    /// When it ended.
+    pub finished_at: Option<Time>,
+    /// Until when the process that works on it is left alone. Correctness never rests on it.
+    pub lease_until: Time,
+    /// What becomes of the old secret at the commit.
+    pub overlap: Overlap,
+    /// The commit starts the key's original lifetime again.
+    pub renew: bool,
+    /// It waits for somebody's commit after its delivery.
+    pub parked: bool,
+    /// The version of the secret that is being delivered.
+    pub secret: Lookup,
+    /// An earlier version that a sink may still hold.
+    pub in_doubt: Option<Lookup>,
+    /// Where the secret goes.
+    pub deliveries: Vec<Delivery>,
+    /// The caller's name for it: a repetition within a day means this rotation.
+    pub idempotency_key: Option<String>,
+}
+
+/// How far a rotation got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The secret exists and was handed to nobody.
+    Staged,
+    /// A sink may hold the secret.
+    Delivering,
+    /// Every sink has acknowledged it.
+    Delivered,
+    /// The secret is the current one.
+    Committed,
+    /// The secret is dead, the old one untouched.
+    Aborted,
+}
+
+/// One sink of a rotation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The sink, as the caller wrote it; never a value.
+    pub sink: String,
+    /// What is known of it.
+    pub state: DeliveryState,
+    /// Since when.
+    pub at: Time,
+}
+
+/// What is known of a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Nothing was handed to it.
+    Pending,
+    /// It may hold the secret: in doubt until there is a receipt.
+    Intended,
+    /// It has acknowledged the secret.
+    Delivered,
+    /// It does not hold the secret.
+    Failed,
+}
+
+/// What a new rotation is begun with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begin {
+    /// Its id.
+    pub id: RotationId,
+    /// Who begins it.
+    pub actor: String,
+    /// Where the secret will go.
+    pub sinks: Vec<String>,
+    /// Until when the process that works on it is left alone.
+    pub lease_until: Time,
+    /// What becomes of the old secret at the commit.
+    pub overlap: Overlap,
+    /// The commit starts the key's original lifetime again.
+    pub renew: bool,
+    /// It waits for somebody's commit after its delivery.
+    pub parked: bool,
+    /// The caller's name for it.
+    pub idempotency_key: Option<String>,
+}
+
+/// What a commit did to the old secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// Until when it works; `None` when it stopped at once, or there was none.
+    pub old_until: Option<Time>,
+}
+
+impl RotationId {
+    /// Draws a new id.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        Self(format!("{PREFIX}{}", random_base62(rng, RANDOM_CHARS)))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RotationId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let random = text.strip_prefix(PREFIX).unwrap_or_default();
+        if random.len() == RANDOM_CHARS && random.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("a rotation id is rot_ and 16 letters or digits".to_owned())
+        }
+    }
+}
+
+impl fmt::Display for RotationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Phase {
+    /// All of them, in the order of a rotation's life.
+    pub const ALL: [Self; 5] = [Self::Staged, Self::Delivering, Self::Delivered, Self::Committed, Self::Aborted];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Staged => "staged",
+            Self::Delivering => "delivering",
+            Self::Delivered => "delivered",
+            Self::Committed => "committed",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+impl DeliveryState {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Intended => "in_doubt",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Rotation {
+    /// Whether a later step is still to come.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Staged | Phase::Delivering | Phase::Delivered)
+    }
+
+    /// The sinks that hold the secret, or may.
+    #[must_use]
+    pub fn may_hold(&self) -> Vec<&str> {
+        let may = |delivery: &&Delivery| matches!(delivery.state, DeliveryState::Intended | DeliveryState::Delivered);
+        self.deliveries.iter().filter(may).map(|delivery| delivery.sink.as_str()).collect()
+    }
+
+    fn deliver_to(&mut self, sinks: &[String], now: Time) {
+        self.deliveries =
+            sinks.iter().map(|sink| Delivery { sink: sink.clone(), state: DeliveryState::Pending, at: now }).collect();
+    }
+
+    fn mark(&mut self, sink: &str, state: DeliveryState, now: Time) -> Result<(), Illegal> {
+        let delivery = self.deliveries.iter_mut().find(|delivery| delivery.sink == sink).ok_or(Illegal::UnknownSink)?;
+        (delivery.state, delivery.at) = (state, now);
+        let all = |wanted: &[DeliveryState]| self.deliveries.iter().all(|delivery| wanted.contains(&delivery.state));
+        self.phase = if all(&[DeliveryState::Delivered]) {
+            Phase::Delivered
+        } else if all(&[DeliveryState::Pending, DeliveryState::Failed]) {
+            Phase::Staged
+        } else {
+            Phase::Delivering
+        };
+        Ok(())
+    }
+}
+
+impl Key {
+    /// The rotation that still runs.
+    #[must_use]
+    pub fn running(&self) -> Option<&Rotation> {
+        self.run.as_ref().filter(|run| run.is_running())
+    }
+
+    /// Whether its rotation is due and the key still lives.
+    #[must_use]
+    pub fn is_overdue(&self, now: Time) -> bool {
+        self.rotation.due_at.is_some_and(|due| due <= now)
+            && matches!(self.status_at(now), Status::Active | Status::Inactive)
+    }
+
+    /// Begins a rotation: the new secret works from now on beside the old one.
+    ///
+    /// # Errors
+    /// When the key has expired and no renewal is asked for, and while an earlier rotation or overlap still runs, unless
+    /// it is to be superseded: then the oldest working secret ends first.
+    pub fn stage(&mut self, new: Secret, begin: Begin, now: Time, supersede: bool) -> Result<(), Illegal> {
+        if let (Some(at), false) = (self.expires_at.filter(|at| *at <= now), begin.renew) {
+            return Err(Illegal::Expired { at });
+        }
+        if self.running().is_some() && !supersede {
+            return Err(Illegal::RotationRunning { until: None });
+        }
+        self.end_overlap(now, supersede)?;
+        // A superseded delivery may have arrived: its secret works until this rotation's has.
+        let in_doubt = match self.running().map(|run| (run.secret.clone(), run.may_hold().is_empty())) {
+            Some((secret, false)) => Some(secret),
+            _ => None,
+        };
+        let kept = in_doubt.clone();
+        self.kill_where(now, |secret| secret.state == SecretState::Staged && Some(&secret.lookup) != kept.as_ref());
+        let mut run = Rotation {
+            id: begin.id,
+            phase: Phase::Staged,
+            actor: begin.actor,
+            started_at: now,
+            finished_at: None,
+            lease_until: begin.lease_until,
+            overlap: begin.overlap,
+            renew: begin.renew,
+            parked: begin.parked,
+            secret: new.lookup.clone(),
+            in_doubt,
+            deliveries: Vec::new(),
+            idempotency_key: begin.idempotency_key,
+        };
+        run.deliver_to(&begin.sinks, now);
+        self.secrets.push(new);
+        self.run = Some(run);
+        Ok(())
+    }
+
+    /// Mints again under the same rotation, after an interruption. A secret that no sink holds dies; one that a sink may
+    /// hold goes on working until this one has its receipts.
+    ///
+    /// # Errors
+    /// When a sink that may hold the earlier secret is not among `sinks`, and when two deliveries would be in doubt: a
+    /// fourth working secret is never made. With `supersede` both are done all the same, oldest secret first.
+    pub fn restage(
+        &mut self,
+        new: Secret,
+        sinks: &[String],
+        lease_until: Time,
+        now: Time,
+        supersede: bool,
+    ) -> Result<(), Illegal> {
+        let Some(run) = self.run.as_mut().filter(|run| run.is_running()) else { return Err(Illegal::NoRotation) };
+        let held = run.may_hold();
+        if !supersede && held.iter().any(|held| !sinks.iter().any(|sink| sink == held)) {
+            return Err(Illegal::OtherSinks);
+        }
+        if !held.is_empty() {
+            if run.in_doubt.is_some() && !supersede {
+                return Err(Illegal::TwoInDoubt);
+            }
+            run.in_doubt = Some(run.secret.clone());
+        }
+        run.secret = new.lookup.clone();
+        run.phase = Phase::Staged;
+        run.lease_until = lease_until;
+        run.deliver_to(sinks, now);
+        let kept = run.in_doubt.clone();
+        self.kill_where(now, |secret| secret.state == SecretState::Staged && Some(&secret.lookup) != kept.as_ref());
+        self.secrets.push(new);
+        Ok(())
+    }
+
+    /// Records that the secret is about to be handed to these sinks.
+    ///
+    /// # Errors
+    /// When no rotation runs, or it has no such sink.
+    pub fn intend(&mut self, sink: &str, now: Time) -> Result<(), Illegal> {
+        self.running_mut()?.mark(sink, DeliveryState::Intended, now)
+    }
+
+    /// Records a sink's receipt. With the last one, the delivery that was in doubt is over and its secret dies.
+    ///
+    /// # Errors
+    /// See [`Key::intend`].
+    pub fn receive(&mut self, sink: &str, now: Time) -> Result<(), Illegal> {
+        let run = self.running_mut()?;
+        run.mark(sink, DeliveryState::Delivered, now)?;
+        if run.phase == Phase::Delivered {
+            self.end_doubt(now);
+        }
+        Ok(())
+    }
+
+    /// Records that a sink does not hold the secret.
+    ///
+    /// # Errors
+    /// See [`Key::intend`].
+    pub fn fail_delivery(&mut self, sink: &str, now: Time) -> Result<(), Illegal> {
+        self.running_mut()?.mark(sink, DeliveryState::Failed, now)
+    }
+
+    /// Makes the staged secret the current one. `proven` says that it was seen in use, or that the caller insists.
+    ///
+    /// # Errors
+    /// When no rotation runs, and when the secret has neither its receipts nor proof.
+    pub fn commit_rotation(&mut self, now: Time, proven: bool) -> Result<Committed, Illegal> {
+        let run = self.running_mut()?;
+        if run.phase != Phase::Delivered && !proven {
+            return Err(Illegal::Undelivered);
+        }
+        let (overlap, renew, staged) = (run.overlap, run.renew, run.secret.clone());
+        (run.phase, run.finished_at) = (Phase::Committed, Some(now));
+        let was_over = self.revoked_at.is_some() || self.expires_at.is_some_and(|at| at <= now);
+        let renewed = match (renew, self.lifetime) {
+            (true, Some(lifetime)) => Some(now.checked_add_signed(lifetime).ok_or(Illegal::BeyondCalendar)?),
+            _ => self.expires_at,
+        };
+        self.end_doubt(now);
+        // An expired key's secret had stopped: renewing the key must not bring the old secret back to life.
+        let old_until = self.retire_current(if was_over { Overlap::Now } else { overlap }, now);
+        for secret in self.secrets.iter_mut().filter(|secret| secret.lookup == staged) {
+            if secret.state == SecretState::Staged {
+                secret.state = SecretState::Current;
+            }
+        }
+        self.expires_at = renewed;
+        self.revoked_at = None;
+        self.advance_due(now);
+        Ok(Committed { old_until })
+    }
+
+    /// Ends a rotation without its secret: that dies, and the old one is untouched.
+    ///
+    /// # Errors
+    /// When no rotation runs.
+    pub fn abort_rotation(&mut self, now: Time) -> Result<(), Illegal> {
+        let run = self.running_mut()?;
+        (run.phase, run.finished_at, run.in_doubt) = (Phase::Aborted, Some(now), None);
+        self.kill_where(now, |secret| secret.state == SecretState::Staged);
+        Ok(())
+    }
+
+    fn running_mut(&mut self) -> Result<&mut Rotation, Illegal> {
+        self.run.as_mut().filter(|run| run.is_running()).ok_or(Illegal::NoRotation)
+    }
+
+    fn end_doubt(&mut self, now: Time) {
+        let Some(lookup) = self.run.as_mut().and_then(|run| run.in_doubt.take()) else { return };
+        self.kill_where(now, |secret| secret.lookup == lookup);
+    }
+
+    fn kill_where(&mut self, now: Time, which: impl Fn(&Secret) -> bool) {
+        self.secrets.iter_mut().filter(|secret| which(secret)).for_each(|secret| secret.kill(now));
+    }
+
+    /// An overlap that has run out is written down; one that still runs refuses another rotation, or ends.
+    fn end_overlap(&mut self, now: Time, supersede: bool) -> Result<(), Illegal> {
+        for secret in &mut self.secrets {
+            let SecretState::Retiring { until } = secret.state else { continue };
+            if until > now && !supersede {
+                return Err(Illegal::RotationRunning { until: Some(until) });
+            }
+            secret.kill(now);
+        }
+        Ok(())
+    }
+
+    fn retire_current(&mut self, overlap: Overlap, now: Time) -> Option<Time> {
+        let until = match overlap {
+            Overlap::Now => now,
+            // Beyond the calendar means beyond the expiry too, or for ever: the furthest time there is.
+            Overlap::For(duration) => now.checked_add_signed(duration).unwrap_or(Time::MAX_UTC),
+        };
+        let until = self.expires_at.map_or(until, |at| until.min(at));
+        let mut old_until = None;
+        for secret in self.secrets.iter_mut().filter(|secret| secret.state == SecretState::Current) {
+            if until > now {
+                secret.state = SecretState::Retiring { until };
+                old_until = Some(until);
+            } else {
+                secret.kill(now);
+            }
+        }
+        old_until
+    }
+
+    /// Due dates are anchored to the previous due date, so that neither late nor early runs make them drift. A rotation
+    /// in the second half of a period counts for the date that it precedes; an earlier one leaves that date as it is.
+    fn advance_due(&mut self, now: Time) {
+        let (Some(every), Some(due)) = (self.rotation.every, self.rotation.due_at) else { return };
+        let period = every.num_seconds().max(1);
+        let early = (due - now).num_seconds();
+        let periods = match early {
+            early if early <= 0 => -early / period + 1,
+            early if early <= period / 2 => 1,
+            _ => 0,
+        };
+        let step = TimeDelta::try_seconds(periods.saturating_mul(period));
+        self.rotation.due_at = Some(step.and_then(|step| due.checked_add_signed(step)).unwrap_or(Time::MAX_UTC));
+    }
+}
+
+#[cfg(test)]
+#[path = "rotation_tests.rs"]
+mod tests;

@@ -1,0 +1,218 @@
+use super::*;
+use crate::domain::{
+    RotationPolicy, Status,
+    key::tests::{at, key, secret as current},
+};
+use proptest::prelude::*;
+
+const SINK: &str = "file:/run/key";
+
+fn secret(number: u8, now: i64) -> Secret {
+    Secret { state: SecretState::Staged, ..current(number, at(now)) }
+}
+
+fn begin(sinks: &[&str]) -> Begin {
+    Begin {
+        id: "rot_0123456789abcdef".parse().unwrap(),
+        actor: "ci@host".to_owned(),
+        sinks: sinks.iter().map(|sink| (*sink).to_owned()).collect(),
+        lease_until: at(0),
+        overlap: Overlap::For(TimeDelta::seconds(100)),
+        renew: false,
+        parked: false,
+        idempotency_key: None,
+    }
+}
+
+/// A whole rotation at one moment.
+fn rotate(key: &mut Key, number: u8, now: i64, with: Begin, supersede: bool) -> Result<Committed, Illegal> {
+    let sinks = with.sinks.clone();
+    key.stage(secret(number, now), with, at(now), supersede)?;
+    for sink in sinks {
+        key.intend(&sink, at(now))?;
+        key.receive(&sink, at(now))?;
+    }
+    key.commit_rotation(at(now), false)
+}
+
+fn working(key: &Key, now: i64) -> Vec<String> {
+    let works = key.secrets.iter().filter(|secret| secret.works_at(at(now)));
+    works.map(|secret| secret.lookup.as_str().trim_start_matches('0').to_owned()).collect()
+}
+
+#[test]
+fn an_overlap_never_outlives_the_expiry() {
+    let mut key = key(Some(100));
+    let with = Begin { overlap: Overlap::For(TimeDelta::seconds(500)), ..begin(&[SINK]) };
+    assert_eq!(rotate(&mut key, 2, 10, with, false), Ok(Committed { old_until: Some(at(100)) }));
+    assert_eq!(key.expires_at, Some(at(100)));
+}
+
+#[test]
+fn an_expired_key_needs_a_renewal_and_its_old_secret_stays_dead() {
+    let mut key = key(Some(100));
+    assert_eq!(rotate(&mut key, 2, 200, begin(&[SINK]), false), Err(Illegal::Expired { at: at(100) }));
+    let with = Begin { renew: true, ..begin(&[SINK]) };
+    assert_eq!(rotate(&mut key, 2, 200, with, false), Ok(Committed { old_until: None }));
+    assert_eq!(key.expires_at, Some(at(300)));
+    assert_eq!(working(&key, 200), ["2"]);
+}
+
+#[test]
+fn a_running_overlap_refuses_another_rotation_unless_superseded() {
+    let mut key = key(None);
+    rotate(&mut key, 2, 10, begin(&[SINK]), false).unwrap();
+    let again = rotate(&mut key.clone(), 3, 20, begin(&[SINK]), false);
+    assert_eq!(again, Err(Illegal::RotationRunning { until: Some(at(110)) }));
+    rotate(&mut key, 3, 20, begin(&[SINK]), true).unwrap();
+    assert_eq!(working(&key, 20), ["2", "3"]);
+}
+
+#[test]
+fn a_revoked_secret_never_works_again_and_a_rotation_revives_the_key() {
+    let mut key = key(None);
+    key.revoke(at(5)).unwrap();
+    rotate(&mut key, 2, 10, begin(&[SINK]), false).unwrap();
+    assert_eq!(key.status_at(at(10)), Status::Active);
+    assert_eq!(working(&key, 10), ["2"]);
+}
+
+#[test]
+fn a_revocation_ends_the_rotation_that_runs() {
+    let mut key = key(None);
+    key.stage(secret(2, 1), begin(&[SINK]), at(1), false).unwrap();
+    key.revoke(at(2)).unwrap();
+    assert_eq!(key.commit_rotation(at(3), true), Err(Illegal::NoRotation));
+    assert!(working(&key, 3).is_empty());
+}
+
+#[test]
+fn a_commit_needs_a_receipt_of_every_sink_or_proof() {
+    let mut key = key(None);
+    key.stage(secret(2, 1), begin(&["a", "b"]), at(1), false).unwrap();
+    assert_eq!(key.commit_rotation(at(1), false), Err(Illegal::Undelivered));
+    key.receive("a", at(1)).unwrap();
+    assert_eq!(key.commit_rotation(at(1), false), Err(Illegal::Undelivered));
+    assert_eq!(key.receive("c", at(1)), Err(Illegal::UnknownSink));
+    let mut proven = key.clone();
+    assert_eq!(proven.commit_rotation(at(1), true), Ok(Committed { old_until: Some(at(101)) }));
+    key.receive("b", at(1)).unwrap();
+    assert_eq!(key.commit_rotation(at(1), false), Ok(Committed { old_until: Some(at(101)) }));
+}
+
+#[test]
+fn a_secret_that_nobody_was_handed_dies_when_it_is_minted_again() {
+    let mut key = key(None);
+    key.stage(secret(2, 1), begin(&[SINK]), at(1), false).unwrap();
+    key.restage(secret(3, 2), &[SINK.to_owned()], at(2), at(2), false).unwrap();
+    assert_eq!(working(&key, 2), ["1", "3"]);
+}
+
+#[test]
+fn a_secret_in_doubt_works_until_the_next_one_has_arrived() {
+    let mut key = key(None);
+    let sinks = [SINK.to_owned()];
+    key.stage(secret(2, 1), begin(&[SINK]), at(1), false).unwrap();
+    key.intend(SINK, at(1)).unwrap();
+    assert_eq!(
+        key.clone().restage(secret(3, 2), &["exec:x".to_owned()], at(2), at(2), false),
+        Err(Illegal::OtherSinks)
+    );
+    key.restage(secret(3, 2), &sinks, at(2), at(2), false).unwrap();
+    assert_eq!(working(&key, 2), ["1", "2", "3"]);
+    key.intend(SINK, at(2)).unwrap();
+    assert_eq!(key.clone().restage(secret(4, 3), &sinks, at(3), at(3), false), Err(Illegal::TwoInDoubt));
+    key.receive(SINK, at(2)).unwrap();
+    assert_eq!(working(&key, 2), ["1", "3"]);
+    key.commit_rotation(at(3), false).unwrap();
+    assert_eq!(working(&key, 102), ["1", "3"]);
+    assert_eq!(working(&key, 103), ["3"]);
+}
+
+#[test]
+fn an_abort_kills_the_new_and_leaves_the_old() {
+    let mut key = key(None);
+    key.stage(secret(2, 1), begin(&[SINK]), at(1), false).unwrap();
+    key.abort_rotation(at(2)).unwrap();
+    assert_eq!(working(&key, 2), ["1"]);
+    assert_eq!(key.secrets[0].state, SecretState::Current);
+    assert!(key.stage(secret(3, 3), begin(&[SINK]), at(3), false).is_ok());
+}
+
+#[test]
+fn due_dates_stay_on_their_grid() {
+    let policy = |due| RotationPolicy { every: Some(TimeDelta::seconds(100)), overlap: None, due_at: Some(at(due)) };
+    for (due, rotated, next) in [(100, 100, 200), (100, 130, 200), (100, 455, 500), (100, 60, 200), (100, 40, 100)] {
+        let mut key = key(None);
+        key.rotation = policy(due);
+        rotate(&mut key, 2, rotated, begin(&[SINK]), false).unwrap();
+        assert_eq!(key.rotation.due_at, Some(at(next)), "rotated at {rotated}");
+    }
+}
+
+#[test]
+fn a_year_of_late_early_and_missed_runs_does_not_move_the_grid() {
+    let mut key = key(None);
+    let day = 86_400;
+    key.rotation = RotationPolicy { every: Some(TimeDelta::days(7)), overlap: None, due_at: Some(at(7 * day)) };
+    let mut random = 12_345_u64;
+    let mut now = 0;
+    let mut rotations = 0;
+    while now < 365 * day {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        now += i64::try_from(random >> 40).unwrap() % (3 * day);
+        let outage = random.is_multiple_of(7);
+        if key.rotation.due_at.is_some_and(|due| due <= at(now + day)) && !outage {
+            let number = u8::try_from(rotations % 200 + 2).unwrap();
+            rotate(&mut key, number, now, begin(&[SINK]), true).unwrap();
+            rotations += 1;
+            let due = key.rotation.due_at.unwrap();
+            assert_eq!((due - at(0)).num_seconds() % (7 * day), 0, "the due date left its grid");
+            assert!(due > at(now) && due <= at(now + 8 * day));
+        }
+    }
+    assert!(rotations > 40, "{rotations} rotations in a year of weeks");
+}
+
+proptest! {
+    /// Whatever is called in whatever order: never more than three secrets work, a third only while a delivery is in
+    /// doubt, what died stays dead, and what the sink holds always works.
+    #[test]
+    fn random_steps_keep_the_promises(
+        steps in proptest::collection::vec((0i64..60, 0i64..100, any::<bool>(), any::<bool>(), 0u8..10), 1..40)
+    ) {
+        let mut key = key(Some(5_000));
+        let mut now = 0;
+        let mut holds = Some(key.secrets[0].lookup.clone());
+        for (number, (wait, overlap, renew, supersede, what)) in steps.into_iter().enumerate() {
+            now += wait;
+            let dead: Vec<_> = key.secrets.iter().filter(|s| !s.works_at(at(now))).map(|s| s.lookup.clone()).collect();
+            let new = secret(u8::try_from(number).unwrap() + 2, now);
+            let with = Begin { overlap: Overlap::For(TimeDelta::seconds(overlap)), renew, ..begin(&[SINK]) };
+            match what {
+                0 => { key.deactivate(at(now)).ok(); }
+                1 | 2 => { let supersede = supersede && key.running().is_none(); key.stage(new, with, at(now), supersede).ok(); }
+                3 => { key.restage(new, &[SINK.to_owned()], at(now), at(now), false).ok(); }
+                4 | 5 => { key.intend(SINK, at(now)).ok(); }
+                6 => if key.intend(SINK, at(now)).is_ok() { holds = key.run.as_ref().map(|run| run.secret.clone()); },
+                7 => if key.run.as_ref().is_some_and(|run| holds.as_ref() == Some(&run.secret)) {
+                    key.receive(SINK, at(now)).ok();
+                },
+                8 => {
+                    let staged = |secret: &Secret| secret.state == SecretState::Staged && holds.as_ref() == Some(&secret.lookup);
+                    if !key.secrets.iter().any(staged) {
+                        key.abort_rotation(at(now)).ok();
+                    }
+                }
+                _ => { key.commit_rotation(at(now), false).ok(); }
+            }
+            let alive = key.secrets.iter().filter(|secret| secret.works_at(at(now))).count();
+            let doubt = key.running().is_some_and(|run| run.in_doubt.is_some());
+            let most = if doubt { 3 } else { 2 };
+            prop_assert!(alive <= most);
+            prop_assert!(key.secrets.iter().all(|secret| !dead.contains(&secret.lookup) || !secret.works_at(at(now))));
+            prop_assert!(key.secrets.iter().filter(|secret| secret.state == SecretState::Current).count() == 1);
+            prop_assert!(key.secrets.iter().any(|s| holds.as_ref() == Some(&s.lookup) && s.works_at(at(now))));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The policy of keys: what a workspace prescribes, and what a key says for itself.
+
+use super::error::{Error, Result};
+use crate::domain::{Expiry, KeyPolicy, Time, time::format_duration};
+use chrono::TimeDelta;
+
+/// How long a key lives when nothing is said.
+const DEFAULT_LIFETIME: TimeDelta = TimeDelta::days(90);
+
+/// When a new key ends: as asked for, else after 90 days or the workspace's longest lifetime, whichever is shorter.
+pub(super) fn expires_at(asked: Option<Expiry>, policy: &KeyPolicy, now: Time) -> Result<Option<Time>> {
+    let Some(longest) = policy.max_lifetime else {
+        return asked.unwrap_or(Expiry::In(DEFAULT_LIFETIME)).resolve(now).map_err(Error::usage);
+    };
+    let expires_at = asked.unwrap_or(Expiry::In(longest.min(DEFAULT_LIFETIME))).resolve(now).map_err(Error::usage)?;
+    if expires_at.is_some_and(|at| at - now <= longest) {
+        return Ok(expires_at);
+    }
+    let longest = format_duration(longest);
+    Err(Error::forbidden("max_lifetime", format!("keys of this workspace live at most {longest}"))
+        .hint(format!("--expires-in {longest}"))
+        .hint("keyward workspaces update NAME --max-lifetime D  (for those who may)"))
+}
+
+/// The first due date of a rotation policy that begins now.
+pub(super) fn first_due(every: Option<TimeDelta>, now: Time) -> Result<Option<Time>> {
+    let Some(every) = every else { return Ok(None) };
+    let due = now.checked_add_signed(every).ok_or_else(|| Error::usage("--rotate-every reaches past the calendar"))?;
+    Ok(Some(due))
+}
+
+/// An overlap as long as the period would still run when the next rotation is due.
+pub(super) fn shorter(overlap: Option<TimeDelta>, every: Option<TimeDelta>) -> Result<()> {
+    match (overlap, every) {
+        (Some(overlap), Some(every)) if overlap >= every => {
+            Err(Error::usage("the overlap must be shorter than the time between rotations")
+                .hint(format!("--rotate-every is {}: take a shorter --overlap", format_duration(every))))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,241 @@
+//! The steps of a rotation that has been staged: intent, receipt, commit, abort; and looking at rotations.
+//!
+//! Each is one transaction. A step names the rotation and the version of the secret it is about: if another process has
+//! minted again in the meantime, the step is refused, whatever any lease says.
+
+use super::{
+    Done,
+    context::Context,
+    error::{Error, Result},
+    lookup,
+    rotation_view::{RotationView, refused},
+    view::KeyView,
+};
+use crate::{
+    domain::{
+        Action, Environment, Illegal, Key, KeyRef, Lookup, Outcome, Phase, PlainToken, Rotation, RotationId,
+        SecretState, Time, time::format_time,
+    },
+    store::{Tx, View},
+    vault::Capabilities,
+};
+use serde_json::json;
+use std::fmt;
+
+/// What a user types to mean a rotation: its id, or the key it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RotationRef {
+    /// Its id.
+    Id(RotationId),
+    /// The running or last rotation of a key.
+    Of(KeyRef, Option<Environment>),
+}
+
+impl fmt::Display for RotationRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Of(key, _) => key.fmt(f),
+        }
+    }
+}
+
+/// One step of a delivery.
+pub struct Step {
+    /// Which rotation.
+    pub rotation: RotationId,
+    /// The version of the secret the caller is delivering.
+    pub secret: Lookup,
+    /// The sink.
+    pub sink: String,
+    /// What happened, or is about to.
+    pub progress: Progress,
+}
+
+/// What a [`Step`] records of a sink.
+pub enum Progress {
+    /// The secret is about to be handed over.
+    Intended,
+    /// The sink has acknowledged it; what it said, without any value.
+    Delivered(String),
+    /// The sink does not hold it; why.
+    Failed(String),
+    /// What was read back from the sink after an interruption: the staged secret is a receipt, anything else is none.
+    ReadBack(Option<PlainToken>),
+}
+
+/// Makes the staged secret the current one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Which rotation.
+    pub rotation: RotationRef,
+    /// Sinks whose receipt comes with the commit.
+    pub receipts: Vec<String>,
+    /// Commits without receipt or use.
+    pub force: bool,
+}
+
+/// What came of a [`Commit`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotated {
+    /// The key, with its new secret current.
+    pub key: KeyView,
+    /// The rotation.
+    pub rotation: RotationView,
+    /// Until when the old secret works; `None` when it stopped at once.
+    pub old_valid_until: Option<Time>,
+}
+
+/// Ends a rotation without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Abort {
+    /// Which rotation.
+    pub rotation: RotationRef,
+    /// Aborts even where a sink holds the new secret, or may.
+    pub force: bool,
+    /// Why, for the trail.
+    pub because: Option<String>,
+}
+
+/// Records one step of a delivery.
+///
+/// # Errors
+/// `NotFound`; `Conflict` when the rotation is over, or another process minted again.
+pub fn step(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, step: Step) -> Result<Done<RotationView>> {
+    let (mut key, run) = find(tx, cx, &RotationRef::Id(step.rotation))?;
+    if run.secret != step.secret {
+        return Err(Error::conflict("taken_over", format!("another process goes on with the rotation {}", run.id))
+            .hint(format!("keyward rotation show {}", run.id)));
+    }
+    let (state, detail) = match step.progress {
+        Progress::Intended => ("intended", None),
+        Progress::Delivered(detail) => ("delivered", Some(detail)),
+        Progress::Failed(why) => ("failed", Some(why)),
+        Progress::ReadBack(found) if holds(&key, &run, caps, found.as_ref())? => {
+            ("delivered", Some("read back".to_owned()))
+        }
+        Progress::ReadBack(_) => ("failed", Some("read back: it holds another value".to_owned())),
+    };
+    let outcome = match state {
+        "intended" => key.intend(&step.sink, cx.now),
+        "delivered" => key.receive(&step.sink, cx.now),
+        _ => key.fail_delivery(&step.sink, cx.now),
+    };
+    outcome.map_err(|illegal| refused(illegal, &key))?;
+    tx.put_key(&key)?;
+    let changes = json!({
+        "rotation": run.id.as_str(), "lookup": run.secret.as_str(), "sink": step.sink, "state": state, "detail": detail,
+    });
+    let mut event = cx.event(Action::KeyDeliver, key.id.to_string(), changes);
+    if state == "failed" {
+        event.outcome = Outcome::Failed;
+    }
+    let view = RotationView::of(&key, cx.now).ok_or_else(nothing_left)?;
+    Ok(Done { outcome: view, events: vec![event] })
+}
+
+/// Whether a value read back from a sink is the secret being delivered; decided by its verifier, never by its look-up id.
+fn holds(key: &Key, run: &Rotation, caps: &Capabilities, found: Option<&PlainToken>) -> Result<bool> {
+    let Some(token) = found else { return Ok(false) };
+    let verifier = caps.verifier_of(token).ok_or_else(super::support_refused)?;
+    Ok(key.secrets.iter().any(|secret| secret.lookup == run.secret && secret.verifier.matches(&verifier)))
+}
+
+/// Commits a rotation.
+///
+/// # Errors
+/// `NotFound`; `Conflict` when it is over, when nothing shows that the secret arrived, and when the old one is in use
+/// but was to be idle.
+pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Rotated>> {
+    let (mut key, run) = find(tx, cx, &request.rotation)?;
+    for sink in &request.receipts {
+        key.receive(sink, cx.now).map_err(|illegal| refused(illegal, &key))?;
+    }
+    let expiry_before = key.expires_at;
+    let committed = key.commit_rotation(cx.now, request.force).map_err(|illegal| refused(illegal, &key))?;
+    tx.put_key(&key)?;
+    let proof = if run.phase == Phase::Delivered || !request.receipts.is_empty() { "receipts" } else { "forced" };
+    let mut changes = json!({
+        "rotation": run.id.as_str(), "lookup": run.secret.as_str(),
+        "old_valid_until": committed.old_until.map(format_time), "proof": proof,
+    });
+    if key.expires_at != expiry_before {
+        changes["renewed"] = json!({
+            "expires_at": { "from": expiry_before.map(format_time), "to": key.expires_at.map(format_time) }
+        });
+    }
+    let events = vec![cx.event(Action::KeyRotate, key.id.to_string(), changes)];
+    let rotation = RotationView::of(&key, cx.now).ok_or_else(nothing_left)?;
+    let key = KeyView::new(&key, &tx.usage(&key.id)?, cx.now);
+    Ok(Done { outcome: Rotated { key, rotation, old_valid_until: committed.old_until }, events })
+}
+
+/// Aborts a rotation. A key that was still being created, and so never had a secret of its own, goes with it.
+///
+/// # Errors
+/// `NotFound`; `Conflict` when it is over, and unless forced when a sink holds the new secret, or may.
+pub fn abort(tx: &mut Tx<'_>, cx: &Context, request: &Abort) -> Result<Done<RotationView>> {
+    let (mut key, run) = find(tx, cx, &request.rotation)?;
+    let held = run.may_hold();
+    if run.is_running() && !(held.is_empty() && run.in_doubt.is_none()) && !request.force {
+        let sinks = if held.is_empty() { "an earlier sink".to_owned() } else { held.join(", ") };
+        return Err(Error::conflict(
+            "may_be_delivered",
+            format!("{sinks} may hold the new secret, which an abort would end at once"),
+        )
+        .hint(format!("keyward rotation commit {} --force  (keep the new secret)", run.id))
+        .hint(format!("keyward rotation abort {} --yes  (keep the old secret)", run.id)));
+    }
+    key.abort_rotation(cx.now).map_err(|illegal| refused(illegal, &key))?;
+    let view = RotationView::of(&key, cx.now).ok_or_else(nothing_left)?;
+    let changes = json!({ "rotation": run.id.as_str(), "lookup": run.secret.as_str(), "because": request.because });
+    let mut events = vec![cx.event(Action::KeyAbort, key.id.to_string(), changes)];
+    let never_lived = key.secrets.iter().all(|secret| {
+        secret.lookup == run.secret
+            || run.in_doubt.as_ref() == Some(&secret.lookup)
+            || secret.created_at > run.started_at
+    });
+    if never_lived && !key.secrets.iter().any(|secret| secret.state == SecretState::Current) {
+        tx.delete_key(&key)?;
+        events.push(cx.event(Action::KeyDelete, key.id.to_string(), json!({ "name": key.name, "undelivered": true })));
+    } else {
+        tx.put_key(&key)?;
+    }
+    Ok(Done { outcome: view, events })
+}
+
+/// The running rotations of a workspace, oldest first; with `ended` also the last one of every other key.
+///
+/// # Errors
+/// Those of the store.
+pub fn list(tx: &View<'_>, cx: &Context, ended: bool) -> Result<Vec<RotationView>> {
+    let keys = if ended { tx.all_keys(&cx.workspace)? } else { tx.keys_rotating(&cx.workspace)? };
+    let mut all: Vec<RotationView> = keys.iter().filter_map(|key| RotationView::of(key, cx.now)).collect();
+    all.sort_by(|a, b| (&a.started_at, &a.id).cmp(&(&b.started_at, &b.id)));
+    Ok(all)
+}
+
+/// One rotation.
+///
+/// # Errors
+/// `NotFound`.
+pub fn show(tx: &View<'_>, cx: &Context, rotation: &RotationRef) -> Result<RotationView> {
+    let (key, _) = find(tx, cx, rotation)?;
+    RotationView::of(&key, cx.now).ok_or_else(nothing_left)
+}
+
+/// The key and the rotation that a reference names.
+pub(super) fn find(tx: &View<'_>, cx: &Context, rotation: &RotationRef) -> Result<(Key, Rotation)> {
+    let (key, name) = match rotation {
+        RotationRef::Id(id) => (tx.key_rotating(id)?.filter(|key| key.workspace == cx.workspace), id.to_string()),
+        RotationRef::Of(key, environment) => {
+            (Some(lookup::key(tx, &cx.workspace, key, *environment)?), format!("of {key}"))
+        }
+    };
+    let found = key.and_then(|key| key.run.clone().map(|run| (key, run)));
+    found.ok_or_else(|| Error::not_found(format!("no rotation {name}")).hint("keyward rotation list --all"))
+}
+
+fn nothing_left() -> Error {
+    Error::conflict("illegal_state", Illegal::NoRotation.to_string())
+}

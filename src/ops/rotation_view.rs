@@ -1,0 +1,146 @@
+//! A rotation as every door shows it, and the errors of steps that its state does not allow.
+
+use super::error::Error;
+use crate::domain::{Illegal, Key, Overlap, Rotation, SecretState, Time, key::Secret, time::format_time};
+use serde::Serialize;
+
+/// A rotation's public facts; never a secret. The order of the fields is the order in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct RotationView {
+    pub id: String,
+    pub key_id: String,
+    pub key_name: String,
+    pub environment: String,
+    pub state: &'static str,
+    pub running: bool,
+    pub parked: bool,
+    pub actor: String,
+    pub started_at: String,
+    pub finished_at: Option<String>,
+    pub lease_until: Option<String>,
+    /// Zero: the old secret stops at the commit.
+    pub overlap_seconds: i64,
+    pub renew: bool,
+    pub secret: VersionView,
+    pub in_doubt: Option<VersionView>,
+    pub deliveries: Vec<DeliveryView>,
+}
+
+/// A version of the secret, by its public look-up id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct VersionView {
+    pub lookup: String,
+    pub hint: String,
+    pub state: &'static str,
+}
+
+/// What is known of a sink.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct DeliveryView {
+    pub sink: String,
+    pub state: &'static str,
+    pub at: String,
+}
+
+impl RotationView {
+    /// The running or last rotation of a key; `None` when it never had one.
+    #[must_use]
+    pub fn of(key: &Key, now: Time) -> Option<Self> {
+        key.run.as_ref().map(|run| Self::new(key, run, now))
+    }
+
+    /// Whether a sink holds the new secret, or may.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.in_doubt.is_some() || self.deliveries.iter().any(|one| matches!(one.state, "in_doubt" | "delivered"))
+    }
+
+    /// The new secret, as a person would call it.
+    #[must_use]
+    pub fn secret_in_words(&self) -> String {
+        format!("the new secret of {} (…{})", self.key_name, self.secret.hint)
+    }
+
+    fn new(key: &Key, run: &Rotation, now: Time) -> Self {
+        let version = |lookup| key.secrets.iter().find(|secret| &secret.lookup == lookup).map(|s| version(s, now));
+        let gone = || VersionView { lookup: run.secret.to_string(), hint: String::new(), state: "dead" };
+        Self {
+            id: run.id.to_string(),
+            key_id: key.id.to_string(),
+            key_name: key.name.clone(),
+            environment: key.environment.to_string(),
+            state: run.phase.as_str(),
+            running: run.is_running(),
+            parked: run.parked,
+            actor: run.actor.clone(),
+            started_at: format_time(run.started_at),
+            finished_at: run.finished_at.map(format_time),
+            lease_until: run.is_running().then(|| format_time(run.lease_until)),
+            overlap_seconds: match run.overlap {
+                Overlap::Now => 0,
+                Overlap::For(overlap) => overlap.num_seconds(),
+            },
+            renew: run.renew,
+            secret: version(&run.secret).unwrap_or_else(gone),
+            in_doubt: run.in_doubt.as_ref().and_then(version),
+            deliveries: run
+                .deliveries
+                .iter()
+                .map(|delivery| DeliveryView {
+                    sink: delivery.sink.clone(),
+                    state: delivery.state.as_str(),
+                    at: format_time(delivery.at),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn version(secret: &Secret, now: Time) -> VersionView {
+    let state = match secret.state {
+        SecretState::Staged => "staged",
+        SecretState::Current => "current",
+        SecretState::Retiring { until } if until > now => "retiring",
+        SecretState::Retiring { .. } | SecretState::Dead { .. } => "dead",
+    };
+    VersionView { lookup: secret.lookup.to_string(), hint: secret.hint.clone(), state }
+}
+
+/// The error of a step the key's state does not allow, with the command that helps.
+pub(super) fn refused(illegal: Illegal, key: &Key) -> Error {
+    let id = &key.id;
+    let run = key.running().map(|run| run.id.to_string()).unwrap_or_default();
+    let error = Error::conflict("illegal_state", format!("{id}: {illegal}"));
+    match illegal {
+        Illegal::Expired { .. } => error.hint(format!("keyward rotate {id} --renew")),
+        Illegal::RotationRunning { until: None } => error
+            .hint(format!("keyward rotation commit {run}  (make the staged secret the current one)"))
+            .hint(format!("keyward rotation abort {run}  (keep the old secret)"))
+            .hint(format!("keyward rotate {id} --supersede  (start again; the oldest secret ends)")),
+        Illegal::RotationRunning { .. } => {
+            error.hint(format!("keyward rotate {id} --supersede  (ends the oldest secret at once)"))
+        }
+        Illegal::Revoked { .. } => {
+            error.hint(format!("keyward rotate {id}  (only a new secret revives a revoked key)"))
+        }
+        Illegal::OtherSinks => {
+            let held: Vec<&str> = key.running().map(Rotation::may_hold).unwrap_or_default();
+            error
+                .cause(format!("in doubt: {}", held.join(", ")))
+                .hint(format!("keyward rotation resume {run} --deliver …  (with the same sinks)"))
+                .hint(format!("keyward rotate {id} --supersede  (start again; the oldest secret ends)"))
+        }
+        Illegal::TwoInDoubt => error
+            .hint(format!("keyward rotation show {run}"))
+            .hint(format!("keyward rotation commit {run} --force  (if the last delivery has arrived)"))
+            .hint(format!("keyward rotate {id} --supersede  (the oldest of them ends)")),
+        Illegal::Undelivered => error
+            .hint(format!("keyward rotation resume {run}  (deliver a fresh secret)"))
+            .hint(format!("keyward rotation commit {run} --force")),
+        Illegal::NoRotation => error.hint(format!("keyward rotate {id}")),
+        Illegal::UnknownSink | Illegal::BeyondCalendar => error,
+    }
+}

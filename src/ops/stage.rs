@@ -1,0 +1,305 @@
+//! Beginning a rotation, and going on with one that was interrupted: the only places where a rotation mints.
+
+use super::{
+    Done,
+    context::Context,
+    create::mint,
+    entitlement,
+    error::{Error, Kind, Result},
+    lookup,
+    rotation::{self, RotationRef},
+    rotation_view::{RotationView, refused},
+    view::KeyView,
+};
+use crate::{
+    domain::{
+        Action, Begin, DEFAULT_OVERLAP, Environment, Feature, Illegal, Key, KeyId, KeyRef, Lookup, Overlap, Phase,
+        PlainToken, RotationId, SecretState, Time, time::format_time,
+    },
+    store::{Tx, View},
+    vault::Capabilities,
+};
+use chrono::TimeDelta;
+use rand::CryptoRng;
+use serde_json::json;
+
+/// How long a process is left alone with its rotation between two steps.
+pub const LEASE: TimeDelta = TimeDelta::minutes(5);
+
+/// A key whose secret is to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Which key.
+    pub key: KeyRef,
+    /// Decides between keys of one name.
+    pub environment: Option<Environment>,
+    /// How long the old secret goes on working; the key's own overlap, else its workspace's, else 24 hours.
+    pub overlap: Option<Overlap>,
+    /// Starts the key's original lifetime again.
+    pub renew: bool,
+    /// Ends a rotation that still runs, oldest secret first.
+    pub supersede: bool,
+    /// Waits for somebody's commit after the delivery.
+    pub park: bool,
+    /// Where the secret will go.
+    pub sinks: Vec<String>,
+    /// The hand-over follows at once: the intent is recorded with the staging.
+    pub intend: bool,
+    /// Goes on with exactly this rotation, a parked one too.
+    pub resume: Option<RotationId>,
+    /// Does nothing unless the rotation is due within so long, or was interrupted.
+    pub due_within: Option<TimeDelta>,
+    /// The same idempotency key within 24 hours names the same rotation.
+    pub idempotency_key: Option<String>,
+}
+
+impl Stage {
+    /// A plain rotation of a key, to no sink yet.
+    #[must_use]
+    pub fn of(key: KeyRef) -> Self {
+        Self {
+            key,
+            environment: None,
+            overlap: None,
+            renew: false,
+            supersede: false,
+            park: false,
+            sinks: Vec::new(),
+            intend: false,
+            resume: None,
+            due_within: None,
+            idempotency_key: None,
+        }
+    }
+
+    /// Goes on with a rotation, a parked one too, and delivers to these sinks.
+    ///
+    /// # Errors
+    /// `Internal` when the view is not one of a rotation.
+    pub fn resume(rotation: &RotationView, sinks: Vec<String>) -> Result<Self> {
+        let internal = |why: String| Error::new(Kind::Internal, "rotation", why);
+        let key = rotation.key_id.parse().map_err(internal)?;
+        Ok(Self { sinks, resume: Some(rotation.id.parse().map_err(internal)?), ..Self::of(KeyRef::Id(key)) })
+    }
+}
+
+/// What came of a [`Stage`].
+pub struct Staged {
+    /// The key: as the commit will leave it where a secret was minted and the rotation does not wait for somebody.
+    pub key: KeyView,
+    /// Until when the old secret will work after the commit; `None` when it stops at once.
+    pub old_valid_until: Option<Time>,
+    /// Its running or last rotation.
+    pub rotation: Option<RotationView>,
+    /// The new secret, the only time it is seen; absent when nothing was minted.
+    pub secret: Option<PlainToken>,
+    /// The version of the secret that the steps to come are about.
+    pub lookup: Option<Lookup>,
+    /// The secret arrived already: only the commit is missing.
+    pub ready: bool,
+    /// A rotation that was interrupted goes on.
+    pub resumed: bool,
+    /// What the caller should know.
+    pub note: Option<String>,
+}
+
+/// The key that a request is about.
+///
+/// # Errors
+/// `NotFound`, `Conflict` when the reference is ambiguous.
+pub fn target(tx: &View<'_>, cx: &Context, request: &Stage) -> Result<KeyId> {
+    Ok(find(tx, cx, request)?.id)
+}
+
+fn find(tx: &View<'_>, cx: &Context, request: &Stage) -> Result<Key> {
+    match &request.resume {
+        Some(id) => Ok(rotation::find(tx, cx, &RotationRef::Id(id.clone()))?.0),
+        None => lookup::key(tx, &cx.workspace, &request.key, request.environment),
+    }
+}
+
+/// Stages a new secret, or mints again for a rotation that was interrupted. `alone` says that no other process works on
+/// the key: then a lease that has not run out is void.
+///
+/// # Errors
+/// `NotFound`; `Conflict` for an expired key without `renew`, while an overlap or a parked rotation runs, and when too
+/// much is in doubt; `Busy` while another process holds the lease; `Forbidden` by the plan.
+pub fn stage(
+    tx: &mut Tx<'_>,
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+    request: &Stage,
+    alone: bool,
+) -> Result<Done<Staged>> {
+    let mut key = find(tx, cx, request)?;
+    cx.authority.may_grant(&tx.catalogue(&key.workspace)?, &key.scopes)?;
+    entitlement::require(&entitlement::plan_of(tx, &key.workspace)?, Feature::ApiAccess)?;
+    let repeated = match repetition(tx, cx, &key, request)? {
+        Repetition::Over(note) => return nothing(tx, cx, &key, Some(note)),
+        Repetition::Running => true,
+        Repetition::None => false,
+    };
+    if request.resume.is_some() && key.running().is_none() {
+        return Err(refused(Illegal::NoRotation, &key));
+    }
+    if key.running().is_none() && !is_due(&key, request.due_within, cx.now) {
+        return nothing(tx, cx, &key, None);
+    }
+    let goes_on =
+        key.running().filter(|run| !request.supersede && (!run.parked || repeated || request.resume.is_some()));
+    let resumed = goes_on.is_some();
+    if !alone && key.running().is_none_or(|run| run.lease_until > cx.now) {
+        return Err(busy(&key));
+    }
+    if let Some(run) = goes_on.filter(|run| run.phase == Phase::Delivered) {
+        let lookup = Some(run.secret.clone());
+        let mut done = nothing(tx, cx, &key, None)?;
+        (done.outcome.ready, done.outcome.resumed, done.outcome.lookup) = (true, true, lookup);
+        return Ok(done);
+    }
+    let lease_until = cx.now.checked_add_signed(LEASE).unwrap_or(cx.now);
+    let (token, secret) = mint(&tx.meta().brand.clone(), caps, rng, key.environment, SecretState::Staged, cx.now)?;
+    let lookup = secret.lookup.clone();
+    let step = if resumed {
+        key.restage(secret, &request.sinks, lease_until, cx.now, false)
+    } else {
+        let begin = begin(tx, rng, cx, &key, request, lease_until)?;
+        key.stage(secret, begin, cx.now, request.supersede)
+    };
+    step.map_err(|illegal| refused(illegal, &key))?;
+    if request.intend {
+        for sink in &request.sinks {
+            key.intend(sink, cx.now).map_err(|illegal| refused(illegal, &key))?;
+        }
+    }
+    tx.put_key(&key)?;
+    if let Some(idempotency_key) = &request.idempotency_key {
+        tx.remember_idempotency(&named(idempotency_key), &key.id)?;
+    }
+    let events = vec![cx.event(Action::KeyStage, key.id.to_string(), staging_facts(&key, resumed, request.intend))];
+    let (shown, old_valid_until) = if request.park { (key.clone(), None) } else { projected(&key, cx.now)? };
+    let outcome = Staged {
+        old_valid_until,
+        rotation: RotationView::of(&key, cx.now),
+        secret: (!cx.dry_run).then_some(token),
+        lookup: Some(lookup),
+        ready: false,
+        resumed,
+        note: None,
+        key: KeyView::new(&shown, &tx.usage(&key.id)?, cx.now),
+    };
+    Ok(Done { outcome, events })
+}
+
+/// What an idempotency key says of a request.
+enum Repetition {
+    /// It names no rotation yet.
+    None,
+    /// It names the rotation that runs.
+    Running,
+    /// It names a rotation that has ended; in words.
+    Over(String),
+}
+
+fn repetition(tx: &View<'_>, cx: &Context, key: &Key, request: &Stage) -> Result<Repetition> {
+    let Some(idempotency_key) = &request.idempotency_key else { return Ok(Repetition::None) };
+    let Some(id) = tx.idempotent(&named(idempotency_key))? else { return Ok(Repetition::None) };
+    if id != key.id {
+        return Err(Error::conflict(
+            "idempotency_mismatch",
+            format!("the idempotency key was used within 24 hours to rotate another key, {id}"),
+        )
+        .hint("use a new --idempotency-key for a new rotation"));
+    }
+    let run = key.run.as_ref().filter(|run| run.idempotency_key.as_ref() == Some(idempotency_key));
+    Ok(match run {
+        Some(run) if run.is_running() => Repetition::Running,
+        Some(run) if run.phase == Phase::Aborted => Repetition::None,
+        Some(run) => Repetition::Over(format!(
+            "the idempotency key names {}, which was done at {}; its secret is not shown again",
+            run.id,
+            format_time(run.finished_at.unwrap_or(cx.now))
+        )),
+        None => Repetition::Over("the idempotency key names an earlier rotation, which has ended".to_owned()),
+    })
+}
+
+/// Rotations and creations may use one idempotency key without meaning each other.
+fn named(idempotency_key: &str) -> String {
+    format!("rotate\0{idempotency_key}")
+}
+
+fn nothing(tx: &View<'_>, cx: &Context, key: &Key, note: Option<String>) -> Result<Done<Staged>> {
+    Ok(Done::unchanged(Staged {
+        key: KeyView::new(key, &tx.usage(&key.id)?, cx.now),
+        old_valid_until: None,
+        rotation: RotationView::of(key, cx.now),
+        secret: None,
+        lookup: None,
+        ready: false,
+        resumed: false,
+        note,
+    }))
+}
+
+fn is_due(key: &Key, within: Option<TimeDelta>, now: Time) -> bool {
+    within.is_none_or(|within| key.rotation.due_at.is_some_and(|due| due - now <= within))
+}
+
+fn busy(key: &Key) -> Error {
+    let error = Error::new(Kind::Busy, "lease", format!("another process is rotating {}", key.name));
+    let error = match key.running() {
+        Some(run) => error.cause(format!("{} has the lease until {}", run.actor, format_time(run.lease_until))),
+        None => error,
+    };
+    error.hint("try again later; nothing is lost")
+}
+
+/// The key as the commit will leave it, so that it can be shown together with its secret.
+fn projected(key: &Key, now: Time) -> Result<(Key, Option<Time>)> {
+    let mut after = key.clone();
+    let committed = after.commit_rotation(now, true).map_err(|illegal| refused(illegal, key))?;
+    Ok((after, committed.old_until))
+}
+
+fn begin(
+    tx: &View<'_>,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+    key: &Key,
+    request: &Stage,
+    lease_until: Time,
+) -> Result<Begin> {
+    let workspace = entitlement::workspace(tx, &key.workspace)?;
+    let policy = &workspace.policy;
+    if let (true, Some(longest), Some(lifetime)) = (request.renew, policy.max_lifetime, key.lifetime)
+        && lifetime > longest
+    {
+        return Err(Error::forbidden("max_lifetime", "the key's lifetime is longer than its workspace allows today")
+            .hint("create a new key, and delete this one"));
+    }
+    let own = key.rotation.overlap.or(policy.overlap).unwrap_or(DEFAULT_OVERLAP);
+    Ok(Begin {
+        id: RotationId::generate(rng),
+        actor: cx.actor.clone(),
+        sinks: request.sinks.clone(),
+        lease_until,
+        overlap: request.overlap.unwrap_or(Overlap::For(own)),
+        renew: request.renew,
+        parked: request.park,
+        idempotency_key: request.idempotency_key.clone(),
+    })
+}
+
+fn staging_facts(key: &Key, again: bool, intended: bool) -> serde_json::Value {
+    let run = key.running();
+    json!({
+        "rotation": run.map(|run| run.id.as_str()),
+        "lookup": run.map(|run| run.secret.as_str()),
+        "sinks": run.map(|run| run.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect::<Vec<_>>()),
+        "again": again,
+        "intended": intended,
+        "in_doubt": run.and_then(|run| run.in_doubt.as_ref()).map(|lookup| lookup.as_str()),
+    })
+}
