@@ -107,7 +107,7 @@ impl Unprinted {
         let (id, name) = (&self.key.id, &self.key.name);
         Error {
             kind: Kind::Undelivered,
-            reason: "undelivered",
+            reason: "undelivered".into(),
             message: format!("the new secret of {id} ({name}) was minted, and could not be printed; the old one works"),
             ..error.clone()
         }

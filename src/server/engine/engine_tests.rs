@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     backend::{Dirs, InitOptions, LocalVault, Serving, Unlock},
     domain::{Environment, KeyRef},
-    ops::{Context, Create, Delete, Rotate, Switch},
+    ops::{Commit, Context, Create, Delete, RotationRef, Stage, Switch},
 };
 use chrono::Utc;
 
@@ -101,14 +101,23 @@ fn every_change_of_a_key_is_heeded() {
         vault.refresh();
         assert_eq!(vault.code(&token), code);
     }
-    let rotate = Rotate { key: named(&id), environment: None, overlap: None, renew: false, supersede: false };
-    let new = backend.rotate(&context(), &rotate).unwrap().secret.unwrap();
+    let new = rotate(&*backend, &id);
     vault.refresh();
     assert_eq!((vault.code(&token), vault.code(new.expose_plaintext())), (Code::Revoked, Code::Valid));
     backend.delete(&context(), &Delete { key: named(&id), environment: None }).unwrap();
     vault.refresh();
     assert_eq!((vault.code(&token), vault.code(new.expose_plaintext())), (Code::Unknown, Code::Unknown));
     assert_eq!(vault.engine.size(), 0);
+}
+
+/// A whole rotation, delivered at once.
+fn rotate(backend: &dyn crate::backend::Backend, id: &str) -> PlainToken {
+    let receipts = vec!["stdout".to_owned()];
+    let stage = Stage { sinks: receipts.clone(), intend: true, ..Stage::of(named(id)) };
+    let staged = backend.stage(&context(), &stage).unwrap();
+    let rotation = RotationRef::Id(staged.rotation.unwrap().id.parse().unwrap());
+    backend.commit_rotation(&context(), &Commit { rotation, receipts, force: false }).unwrap();
+    staged.secret.unwrap()
 }
 
 #[test]
@@ -128,8 +137,7 @@ fn a_change_of_the_key_does_not_give_its_limit_back() {
     assert_eq!((vault.code(&token), vault.code(&token)), (Code::Valid, Code::Valid));
     assert_eq!(vault.code(&token), Code::RateLimited);
     let backend = vault.serving.backend().unwrap();
-    let rotate = Rotate { key: named(&id), environment: None, overlap: None, renew: false, supersede: false };
-    let new = backend.rotate(&context(), &rotate).unwrap().secret.unwrap();
+    let new = rotate(&*backend, &id);
     vault.refresh();
     assert_eq!(vault.code(&token), Code::RateLimited, "the old secret, during the overlap");
     assert_eq!(vault.code(new.expose_plaintext()), Code::RateLimited, "both secrets count together");
