@@ -12,9 +12,10 @@ use super::{
 use crate::{
     domain::{Action, Environment, Event, KeyId, KeyRef, Recorded, Scope, Time, Verdict},
     ops::{
-        self, Abort, Appointed, AuditFilter, AuditList, Commit, Context, Create, CreateOperator, Created, Delete, Deleted, Done, Error, KeyView,
-        Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, RotateOperator, Rotated, RotationRef, RotationView,
-        ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated, Verify,
+        self, Abort, Appointed, AuditFilter, AuditList, Commit, Context, Create, CreateOperator, Created, Delete,
+        Deleted, Done, Error, KeyView, Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result,
+        RotateOperator, Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged,
+        Step, Switch, Switched, Update, Updated, Verify,
     },
     store::{Store, Tx},
     vault,

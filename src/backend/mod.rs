@@ -21,9 +21,10 @@ pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
 use crate::{
     domain::{Action, Environment, KeyRef, Recorded, Scope, Verdict},
     ops::{
-        Abort, Appointed, AuditFilter, AuditList, Commit, Context, Create, CreateOperator, Created, Delete, Deleted, EntryError, Error, KeyView, List,
-        Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, RotateOperator, Rotated, RotationRef, RotationView, ScopeChange,
-        ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated, Verify,
+        Abort, Appointed, AuditFilter, AuditList, Commit, Context, Create, CreateOperator, Created, Delete, Deleted,
+        EntryError, Error, KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result,
+        RotateOperator, Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged,
+        Step, Switch, Switched, Update, Updated, Verify,
     },
 };
 
