@@ -83,9 +83,9 @@ fn tags_of_other_rows_do_not_make_up_for_an_old_one() {
         "UPDATE keys SET tag = (SELECT tag FROM kept WHERE id LIKE '%1') WHERE id LIKE '%2'",
         "UPDATE keys SET tag = (SELECT tag FROM kept WHERE id LIKE '%1') WHERE id LIKE '%1'",
         "INSERT INTO keys SELECT id, zeroblob(16), workspace_index, environment, active, revoked_at, expires_at, created_at,
-         version, epoch, generation, sealed, tag FROM kept WHERE id LIKE '%1'",
+         due_at, rotation, rotating, version, epoch, generation, sealed, tag FROM kept WHERE id LIKE '%1'",
         "INSERT INTO keys SELECT 'key_00zzzzzzzzzzzzzz', zeroblob(16), workspace_index, environment, active, revoked_at,
-         expires_at, created_at, version, epoch, generation, sealed, tag FROM kept WHERE id LIKE '%1'",
+         expires_at, created_at, due_at, rotation, rotating, version, epoch, generation, sealed, tag FROM kept WHERE id LIKE '%1'",
     ] {
         let vault = Vault::new();
         vault.vandalise("CREATE TABLE old AS SELECT * FROM keys");
