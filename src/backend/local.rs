@@ -150,13 +150,16 @@ impl Backend for Local {
         let target = request.key.to_string();
         // Whoever is not there, or may not be rotated, is told by the use case itself.
         let key = self.read(cx, |view| ops::stage::target(view, cx, request)).ok();
-        let alone = match key {
-            Some(key) if !cx.dry_run && !cx.read_only && caps.admin.is_some() => self.leases.acquire(&key)?,
-            _ => true,
-        };
-        self.change(cx, Action::KeyStage, &target, |tx| {
+        let key = key.filter(|_| !cx.dry_run && !cx.read_only && caps.admin.is_some());
+        let alone = key.as_ref().map_or(Ok(true), |key| self.leases.acquire(key))?;
+        let staged = self.change(cx, Action::KeyStage, &target, |tx| {
             ops::stage::stage(tx, caps, &mut rand::rng(), cx, request, alone)
-        })
+        });
+        let goes_on = staged.as_ref().is_ok_and(|staged| staged.lookup.is_some());
+        if let (Some(key), true, false) = (key, alone, goes_on) {
+            self.leases.release(&key);
+        }
+        staged
     }
 
     fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView> {
