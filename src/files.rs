@@ -61,6 +61,14 @@ pub fn sibling(path: &Path, purpose: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// The name of a file with something appended, as SQLite names what it keeps beside a database.
+#[must_use]
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 /// Makes a directory's change of names durable.
 ///
 /// # Errors

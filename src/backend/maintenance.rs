@@ -244,6 +244,14 @@ impl From<store::Error> for Error {
                 "rolled_back",
                 "put the newest keystore back together with its -wal file; an old copy was put in its place",
             ),
+            E::Forked { .. } => (
+                Kind::Integrity,
+                "forked",
+                "put the copy this machine worked with back; to go on with this one: keyward vault restore COPY --force",
+            ),
+            E::TooOpen(path) => {
+                return Self::forbidden("permissions", error.to_string()).hint(format!("chmod go= {}", path.display()));
+            }
             E::Stale => (Kind::Conflict, "stale", "run the command again"),
             E::Busy => (Kind::Busy, "busy", "run the command again"),
             E::Full => (Kind::Unavailable, "disk_full", "make room on the disk and run the command again"),

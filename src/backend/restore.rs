@@ -8,7 +8,7 @@ use crate::{
     domain::Action,
     files,
     ops::{Context, Error, Result},
-    store::Store,
+    store::{self, Store},
     vault::Pins,
 };
 use serde_json::json;
@@ -96,6 +96,7 @@ impl LocalVault {
             )
             .hint("keyward vault backup FILE  (keeps what is there), then restore with --force")),
             Ok(_) => Ok(()),
+            Err(error @ store::Error::TooOpen(_)) => Err(error.into()),
             Err(_) if force => Ok(()),
             Err(error) => Err(Error::conflict("damaged_keystore", "the file in this place is no keystore that opens")
                 .cause(error.to_string())

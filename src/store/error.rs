@@ -1,6 +1,7 @@
 //! What can go wrong with the keystore.
 
 use crate::vault::SealError;
+use std::path::PathBuf;
 
 /// An error of the keystore. Never contains a secret, nor a name.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,12 @@ pub enum Error {
     Trail { seq: u64, what: &'static str },
     #[error("the keystore is older than this machine last saw it: commit {found}, after commit {seen}")]
     RolledBack { seen: u64, found: u64 },
+    #[error(
+        "the keystore is another copy of the vault than this machine worked with: they parted at commit {seen} or before"
+    )]
+    Forked { seen: u64 },
+    #[error("{} can be read or written by others than its owner", .0.display())]
+    TooOpen(PathBuf),
     #[error("somebody else changed it in the meantime")]
     Stale,
     #[error("another process holds the keystore")]
@@ -56,6 +63,7 @@ impl From<rusqlite::Error> for Error {
             Some(Code::DatabaseBusy | Code::DatabaseLocked) => Self::Busy,
             Some(Code::DiskFull) => Self::Full,
             Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => Self::ReadOnly(error),
+            Some(Code::SystemIoFailure) => Self::Io(std::io::Error::other(error)),
             Some(Code::NotADatabase) => Self::Foreign,
             Some(Code::DatabaseCorrupt) => Self::Damaged(Some(error)),
             _ => Self::Sqlite(error),
@@ -75,5 +83,30 @@ impl From<std::io::Error> for Error {
 impl From<SealError> for Error {
     fn from(_: SealError) -> Self {
         Self::Damaged(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn what_sqlite_says_of_the_disk_is_not_a_bug_of_the_keystore() {
+        let of = |code| Error::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_IOERR_READ,
+            ffi::SQLITE_IOERR_SHORT_READ,
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_IOERR_SHMSIZE,
+        ] {
+            assert!(matches!(of(code), Error::Io(_)), "{code}");
+        }
+        assert!(matches!(of(ffi::SQLITE_FULL), Error::Full));
+        assert!(matches!(of(ffi::SQLITE_CANTOPEN), Error::ReadOnly(_)));
+        assert!(matches!(of(ffi::SQLITE_BUSY_SNAPSHOT), Error::Busy));
+        assert!(matches!(of(ffi::SQLITE_CORRUPT), Error::Damaged(_)));
     }
 }

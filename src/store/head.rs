@@ -4,6 +4,7 @@
 //! their [digest as a set](super::sum), and the digests of the [pages](super::pages) by which a single key is checked.
 
 use super::{
+    audit::hex,
     error::{Error, Result},
     pages::PageDigests,
     sum::Sum,
@@ -91,8 +92,8 @@ impl Digests {
 }
 
 impl Head {
-    /// Reads the head and checks its signature and that the trail ends where it says.
-    pub(super) fn read(connection: &Connection, caps: &Capabilities) -> Result<Self> {
+    /// Reads the head and checks its signature and that the trail ends where it says; also what to remember of it.
+    pub(super) fn read(connection: &Connection, caps: &Capabilities) -> Result<(Self, Pin)> {
         let row: Option<(Vec<u8>, Vec<u8>)> = connection
             .prepare_cached("SELECT body, signature FROM head WHERE one = 1")?
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -113,7 +114,24 @@ impl Head {
         if last != Some((i64::try_from(head.size).map_err(|_| Error::HeadForged)?, head.last_hash.to_vec())) {
             return Err(Error::TrailCut);
         }
-        Ok(head)
+        let pin = head.pin(&body);
+        Ok((head, pin))
+    }
+
+    /// Compares the head with what was last seen: it is neither an older one nor one of a copy that went its own way.
+    pub(super) fn check_against(&self, own: &Pin, seen: &Pin, connection: &Connection) -> Result<()> {
+        if seen.is_after(own) {
+            return Err(Error::RolledBack { seen: seen.epoch, found: own.epoch });
+        }
+        if own == seen || own.incarnation != seen.incarnation {
+            return Ok(());
+        }
+        let hash: Option<Vec<u8>> = connection
+            .prepare_cached("SELECT hash FROM audit WHERE seq = ?1")?
+            .query_row((i64::try_from(seen.events).map_err(|_| Error::HeadForged)?,), |row| row.get(0))
+            .optional()?;
+        let continues = own.is_after(seen) && hash.is_some_and(|hash| hex(&hash) == seen.last_event);
+        if continues { Ok(()) } else { Err(Error::Forked { seen: seen.epoch }) }
     }
 
     /// Signs and stores the head; answers with what is to be remembered outside.
@@ -127,8 +145,7 @@ impl Head {
                              ON CONFLICT (one) DO UPDATE SET body = ?1, signature = ?2",
             )?
             .execute((&body, signature.as_slice()))?;
-        let head = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Pin { epoch: self.epoch, incarnation: self.incarnation, head })
+        Ok(self.pin(&body))
     }
 
     /// The digests; `None` for a support slot, which cannot open them.
@@ -138,6 +155,16 @@ impl Head {
         }
         let bytes = caps.open_detail(&self.bound(), &self.sealed_digests).map_err(|_| Error::HeadForged)?;
         Digests::of_bytes(&bytes).map(Some).ok_or(Error::HeadForged)
+    }
+
+    fn pin(&self, body: &[u8]) -> Pin {
+        Pin {
+            epoch: self.epoch,
+            incarnation: self.incarnation,
+            head: hex(&Sha256::digest(body)),
+            events: self.size,
+            last_event: hex(&self.last_hash),
+        }
     }
 
     fn bound(&self) -> Vec<u8> {

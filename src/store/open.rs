@@ -73,9 +73,7 @@ impl Store {
                 }
             });
         for suffix in ["", "-wal", "-shm"] {
-            let mut name = temporary.clone().into_os_string();
-            name.push(suffix);
-            match std::fs::remove_file(&name) {
+            match std::fs::remove_file(files::with_suffix(&temporary, suffix)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }
@@ -87,13 +85,14 @@ impl Store {
     /// Opens a keystore file without any key, and checks that it is one.
     ///
     /// # Errors
-    /// `Foreign`, `Newer`, `Damaged` or `ReadOnly`; nothing is written in any case.
+    /// `Foreign`, `Newer`, `Damaged`, `ReadOnly` or `TooOpen`; nothing is written in any case.
     pub fn open(path: &Path) -> Result<LockedStore> {
         if path.metadata()?.len() == 0 {
             return Err(Error::Foreign);
         }
         let connection = connect(path)?;
         schema::check(&connection)?;
+        check_private(path)?;
         let meta = connection.query_row("SELECT vault_id, brand, created_at FROM vault", [], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
         });
@@ -196,8 +195,22 @@ impl LockedStore {
 
     fn open_with(self, caps: Arc<Capabilities>, pins: Pins, now: Time) -> Result<Store> {
         let store = Store { connection: self.connection, caps, meta: self.meta, pins };
-        drop(store.read(now)?);
+        let unseen = store.read(now)?.unseen.clone();
+        if let Some(pin) = unseen
+            && let Err(error) = store.pins.advance(&store.meta.vault_id, &pin)
+        {
+            tracing::warn!(%error, "the last commit could not be remembered outside the keystore");
+        }
         Ok(store)
+    }
+}
+
+/// Nobody but its owner has anything to do with the keystore, nor with what SQLite keeps beside it.
+fn check_private(path: &Path) -> Result<()> {
+    let beside = ["", "-wal", "-shm"].map(|suffix| files::with_suffix(path, suffix));
+    match beside.into_iter().find(|file| files::too_open(file)) {
+        Some(file) => Err(Error::TooOpen(file)),
+        None => Ok(()),
     }
 }
 

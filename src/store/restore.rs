@@ -49,12 +49,7 @@ impl Store {
         }
         let aside = files::sibling(live, "damaged");
         for suffix in ["", "-wal", "-shm"] {
-            let with = |path: &Path| {
-                let mut name = path.as_os_str().to_owned();
-                name.push(suffix);
-                name
-            };
-            match std::fs::rename(with(live), with(&aside)) {
+            match std::fs::rename(files::with_suffix(live, suffix), files::with_suffix(&aside, suffix)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }

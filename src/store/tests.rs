@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 mod attack_tests;
 mod contention_tests;
+mod place_tests;
 mod point_read_tests;
 mod small_table_tests;
 

@@ -7,7 +7,10 @@ use super::{
     pages::Pages,
     sum::Sum,
 };
-use crate::{domain::Time, vault::Capabilities};
+use crate::{
+    domain::Time,
+    vault::{Capabilities, Pin},
+};
 use rusqlite::{Connection, Transaction};
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
@@ -23,6 +26,8 @@ pub struct View<'s> {
     pub(super) sums: Option<[Sum; TABLES]>,
     /// By which single keys are checked; `None` for a support slot.
     pub(super) pages: Option<RefCell<Pages>>,
+    /// What this machine has not seen before of the vault.
+    pub(super) unseen: Option<Pin>,
     /// Whether objects and slots were checked as sets in this transaction.
     pub(super) small_tables_checked: Cell<bool>,
 }
@@ -32,15 +37,17 @@ impl<'s> View<'s> {
     pub(super) fn of(store: &'s Store, now: Time) -> Result<Self> {
         // First the pin, then the head: read the other way round, a commit in between would look like a rollback.
         let pin = store.pins.load(&store.meta.vault_id)?;
-        let head = Head::read(&store.connection, &store.caps)?;
-        if let Some(pin) = pin.filter(|pin| (head.incarnation, head.epoch) < (pin.incarnation, pin.epoch)) {
-            return Err(Error::RolledBack { seen: pin.epoch, found: head.epoch });
+        let (head, own) = Head::read(&store.connection, &store.caps)?;
+        if let Some(seen) = &pin {
+            head.check_against(&own, seen, &store.connection)?;
         }
+        let unseen = pin.is_none_or(|seen| own.is_after(&seen)).then_some(own);
         let digests = head.digests(&store.caps)?;
         let mut view = Self::on(&store.connection, &store.caps, &store.meta, now, head);
         view.sums = digests.map(|digests| digests.tables);
         view.pages = digests.map(|digests| RefCell::new(Pages::of(digests.pages)));
         view.small_tables_checked = Cell::new(false);
+        view.unseen = unseen;
         Ok(view)
     }
 
@@ -54,7 +61,8 @@ impl<'s> View<'s> {
     ) -> Self {
         let Digests { tables, pages } = Digests::none();
         let pages = Some(RefCell::new(Pages::of(pages)));
-        Self { connection, caps, meta, now, head, sums: Some(tables), pages, small_tables_checked: Cell::new(true) }
+        let small_tables_checked = Cell::new(true);
+        Self { connection, caps, meta, now, head, sums: Some(tables), pages, unseen: None, small_tables_checked }
     }
 
     /// Compares what a table was found to hold with what the head says.

@@ -18,6 +18,18 @@ pub struct Pin {
     pub incarnation: u64,
     /// The head's hash, in hexadecimal.
     pub head: String,
+    /// How many events the trail had, and the hash of the last one: a later head that is not a fork still has it there.
+    pub events: u64,
+    /// In hexadecimal.
+    pub last_event: String,
+}
+
+impl Pin {
+    /// Whether this was seen later in the life of the vault than another.
+    #[must_use]
+    pub fn is_after(&self, other: &Self) -> bool {
+        (self.incarnation, self.epoch) > (other.incarnation, other.epoch)
+    }
 }
 
 /// The directory of what was last seen, a file a vault.
@@ -53,8 +65,7 @@ impl Pins {
         files::create_private_dir(&self.dir)?;
         let guard = files::open_private(&self.dir.join(format!("{vault_id}.lock")))?;
         guard.lock()?;
-        let newer = |seen: Pin| (pin.incarnation, pin.epoch) > (seen.incarnation, seen.epoch);
-        if self.load(vault_id)?.is_none_or(newer) {
+        if self.load(vault_id)?.is_none_or(|seen| pin.is_after(&seen)) {
             files::write_private_atomic(&self.file(vault_id), &serde_json::to_vec(pin)?)?;
         }
         Ok(())
@@ -73,7 +84,13 @@ mod tests {
     fn what_was_seen_never_goes_back() {
         let dir = tempfile::tempdir().unwrap();
         let pins = Pins::new(dir.path());
-        let pin = |incarnation, epoch| Pin { epoch, incarnation, head: String::new() };
+        let pin = |incarnation, epoch| Pin {
+            epoch,
+            incarnation,
+            head: String::new(),
+            events: epoch,
+            last_event: String::new(),
+        };
         assert_eq!(pins.load("vault_1").unwrap(), None);
         for (step, expected) in [((1, 5), (1, 5)), ((1, 4), (1, 5)), ((2, 1), (2, 1)), ((1, 9), (2, 1))] {
             pins.advance("vault_1", &pin(step.0, step.1)).unwrap();

@@ -13,6 +13,7 @@ mod first_use;
 #[cfg(feature = "server")]
 mod gateway;
 mod house;
+mod keystore_file;
 mod lifecycle;
 mod model;
 mod readme;
