@@ -3,7 +3,7 @@
 use super::{context::Context, error::Result, lookup, view::KeyView};
 use crate::{
     domain::{Environment, KeyFilter, KeyRef, Status, Time},
-    store::{ClearFilter, View},
+    store::{ClearFilter, Sieve, View},
 };
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub struct Listed {
 pub fn list(tx: &View<'_>, cx: &Context, request: &List) -> Result<Listed> {
     let filter = &request.filter;
     let catalogue = tx.catalogue(&cx.workspace)?;
-    let rows = tx.keys(&cx.workspace, clear_filter(filter, cx.now))?;
+    let rows = tx.keys_sifted(&cx.workspace, clear_filter(filter, cx.now), sieve(filter))?;
     let mut hidden = BTreeMap::new();
     let mut matching = Vec::new();
     for (key, usage) in rows {
@@ -59,6 +59,13 @@ fn clear_filter(filter: &KeyFilter, now: Time) -> Option<ClearFilter> {
         return Some(ClearFilter::Expiring { after: Some(now), by: now.checked_add_signed(within)? });
     }
     filter.due_within.and_then(|within| Some(ClearFilter::Due { by: now.checked_add_signed(within)? }))
+}
+
+/// The part of a filter by which a row is passed over before a key is made of it; never the status, for what the default
+/// statuses hide is counted.
+fn sieve(filter: &KeyFilter) -> Sieve<'_> {
+    let (owner, project) = (filter.owner.as_deref(), filter.project.as_deref());
+    Sieve { environment: filter.environment, owner, project }
 }
 
 /// Which key to show.

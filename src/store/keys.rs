@@ -5,7 +5,7 @@ use super::{
     head::Table,
     records::{KeyColumns, KeyRecord, decode, encode, environment_number, time},
     rows,
-    sum::{self, Sum},
+    scan::Sieve,
     tx::Tx,
     view::View,
 };
@@ -13,14 +13,11 @@ use crate::{
     domain::{Environment, Key, KeyId, KeyRef, Lookup, RotationId, Scope, Time, Usage},
     vault::{Capabilities, seal_framed},
 };
-use rayon::prelude::*;
 use rusqlite::{OptionalExtension, Params, Row};
 use std::collections::{BTreeMap, HashMap};
 
 pub(super) const COLUMNS: &str = "id, name_index, workspace_index, environment, active, revoked_at, expires_at, created_at, \
                        due_at, rotation, rotating, version, epoch, generation, sealed, tag";
-/// Fewer rows than this are opened faster on one core.
-const PARALLEL_FROM: usize = 2_000;
 /// How many candidates of an ambiguous prefix are of use.
 const MAX_CANDIDATES: i64 = 20;
 
@@ -49,7 +46,7 @@ pub(super) struct StoredKey {
 }
 
 impl StoredKey {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             columns: KeyColumns {
                 id: row.get(0)?,
@@ -81,12 +78,12 @@ impl StoredKey {
     }
 
     /// The row's tag, if this slot can make it, and if it is the stored one.
-    fn checked_tag(&self, caps: &Capabilities, bound: &[u8]) -> Result<Option<[u8; 32]>> {
+    pub(super) fn checked_tag(&self, caps: &Capabilities, bound: &[u8]) -> Result<Option<[u8; 32]>> {
         let tag = rows::tag(caps, Table::Keys, bound, &self.sealed);
         if tag.is_some_and(|tag| tag.as_slice() != self.tag) { Err(self.tampered()) } else { Ok(tag) }
     }
 
-    fn tampered(&self) -> Error {
+    pub(super) fn tampered(&self) -> Error {
         Error::RowTampered { table: "keys", id: self.columns.id.clone() }
     }
 }
@@ -114,7 +111,7 @@ pub(super) fn bound(caps: &Capabilities, columns: &KeyColumns) -> Vec<u8> {
     ])
 }
 
-fn workspace_index(caps: &Capabilities, workspace: &str) -> Vec<u8> {
+pub(super) fn workspace_index(caps: &Capabilities, workspace: &str) -> Vec<u8> {
     caps.blind_index("workspace", workspace).to_vec()
 }
 
@@ -187,8 +184,8 @@ impl View<'_> {
     /// # Errors
     /// See [`View::key`].
     pub fn keys_rotating(&self, workspace: &str) -> Result<Vec<Key>> {
-        let stored = self.stored(&format!("SELECT {COLUMNS} FROM keys WHERE rotating = 1"), ())?;
-        Ok(self.open_all(stored)?.0.into_iter().filter(|key| key.workspace == workspace).collect())
+        let sql = format!("SELECT {COLUMNS} FROM keys WHERE rotating = 1");
+        self.open_current(&sql, (), workspace, Sieve::default())
     }
 
     /// The keys a reference may mean, within a workspace.
@@ -245,7 +242,7 @@ impl View<'_> {
     /// # Errors
     /// Also `SetMismatch`, when a row was deleted, added or put back.
     pub fn all_keys(&self, workspace: &str) -> Result<Vec<Key>> {
-        Ok(self.scan()?.into_iter().filter(|key| key.workspace == workspace).collect())
+        self.scan_for(Some(workspace), Sieve::default())
     }
 
     /// The keys of a workspace with their usage: by an index where a filter is given, else a whole scan.
@@ -253,24 +250,36 @@ impl View<'_> {
     /// # Errors
     /// See [`View::all_keys`].
     pub fn keys(&self, workspace: &str, filter: Option<ClearFilter>) -> Result<Vec<(Key, Usage)>> {
+        self.keys_sifted(workspace, filter, Sieve::default())
+    }
+
+    /// As [`View::keys`], without building the keys that do not pass a sieve.
+    ///
+    /// # Errors
+    /// See [`View::all_keys`].
+    pub fn keys_sifted(
+        &self,
+        workspace: &str,
+        filter: Option<ClearFilter>,
+        sieve: Sieve<'_>,
+    ) -> Result<Vec<(Key, Usage)>> {
         let keys = match filter {
-            None => self.scan()?,
+            None => self.scan_for(Some(workspace), sieve)?,
             Some(ClearFilter::Expiring { after, by }) => {
                 let after = after.map_or(i64::MIN, |time| time.timestamp());
                 let sql = format!("SELECT {COLUMNS} FROM keys WHERE expires_at > ?1 AND expires_at <= ?2");
-                self.open_all(self.stored(&sql, (after, by.timestamp()))?)?.0
+                self.open_current(&sql, (after, by.timestamp()), workspace, sieve)?
             }
             Some(ClearFilter::Due { by }) => {
                 let sql = format!(
                     "SELECT {COLUMNS} FROM keys WHERE due_at <= ?1 UNION SELECT {COLUMNS} FROM keys WHERE rotating = 1"
                 );
-                self.open_all(self.stored(&sql, (by.timestamp(),))?)?.0
+                self.open_current(&sql, (by.timestamp(),), workspace, sieve)?
             }
         };
         let mut usage = self.all_usage()?;
         Ok(keys
             .into_iter()
-            .filter(|key| key.workspace == workspace)
             .map(|key| {
                 let used = usage.remove(key.id.as_str()).unwrap_or_default();
                 (key, used)
@@ -304,11 +313,7 @@ impl View<'_> {
 
     /// Every key, checked as a set against the head.
     pub(super) fn scan(&self) -> Result<Vec<Key>> {
-        let stored = self.stored(&format!("SELECT {COLUMNS} FROM keys"), ())?;
-        let count = stored.len();
-        let (keys, sum) = self.open_all(stored)?;
-        self.check_set(Table::Keys, count, sum)?;
-        Ok(keys)
+        self.scan_for(None, Sieve::default())
     }
 
     pub(super) fn stored(&self, sql: &str, parameters: impl Params) -> Result<Vec<StoredKey>> {
@@ -320,25 +325,6 @@ impl View<'_> {
     /// The clear columns of every key, in the order of [`View::scan`].
     pub(super) fn stored_columns(&self) -> Result<Vec<KeyColumns>> {
         Ok(self.stored(&format!("SELECT {COLUMNS} FROM keys"), ())?.into_iter().map(|row| row.columns).collect())
-    }
-
-    fn open_all(&self, stored: Vec<StoredKey>) -> Result<(Vec<Key>, Sum)> {
-        let caps = self.caps;
-        let opened: Vec<(Key, Option<[u8; 32]>)> = if stored.len() < PARALLEL_FROM {
-            stored.into_iter().map(|row| row.open(caps)).collect::<Result<_>>()?
-        } else {
-            stored.into_par_iter().map(|row| row.open(caps)).collect::<Result<_>>()?
-        };
-        let mut sum = Sum::default();
-        let mut keys = Vec::with_capacity(opened.len());
-        for (key, tag) in opened {
-            if let Some(element) = tag.and_then(|tag| sum::of_row(caps, Table::Keys, key.id.as_str().as_bytes(), &tag))
-            {
-                sum.add(element);
-            }
-            keys.push(key);
-        }
-        Ok((keys, sum))
     }
 
     fn one(&self, condition: &str, parameters: impl Params) -> Result<Option<Key>> {

@@ -178,6 +178,14 @@ impl View<'_> {
         Err(if self.last_epoch_of(id)? == Some(epoch) { Error::SetMismatch("keys") } else { outdated() })
     }
 
+    /// Whether rows that share a bucket are current ones, by id and tag.
+    pub(super) fn check_current_of_bucket(&self, rows: &[(&str, [u8; 32])]) -> Result<()> {
+        let Some((first, _)) = rows.first() else { return Ok(()) };
+        let current = self.add_up_ids(first)?;
+        let is_current = |id: &str, tag: &[u8; 32]| current.iter().any(|(other, stored)| other == id && stored == tag);
+        if rows.iter().all(|(id, tag)| is_current(id, tag)) { Ok(()) } else { Err(Error::SetMismatch("keys")) }
+    }
+
     /// Checks that a key without a row is one that was never made, or was deleted.
     pub(super) fn check_absent(&self, id: &str) -> Result<()> {
         if self.caps.admin.is_none() {

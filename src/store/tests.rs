@@ -45,7 +45,7 @@ fn event(action: Action, target: &str) -> Event {
     }
 }
 
-fn key(number: u8) -> Key {
+pub(super) fn key(number: u8) -> Key {
     let id: KeyId = format!("key_{number:016}").parse().unwrap();
     let lookup: Lookup = format!("{number:016}").parse().unwrap();
     Key {

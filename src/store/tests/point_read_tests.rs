@@ -82,10 +82,10 @@ fn tags_of_other_rows_do_not_make_up_for_an_old_one() {
         // What an attacker would try against a sum of the tags as they are stored.
         "UPDATE keys SET tag = (SELECT tag FROM kept WHERE id LIKE '%1') WHERE id LIKE '%2'",
         "UPDATE keys SET tag = (SELECT tag FROM kept WHERE id LIKE '%1') WHERE id LIKE '%1'",
-        "INSERT INTO keys SELECT id, zeroblob(16), workspace_index, environment, active, revoked_at, expires_at, created_at,
-         due_at, rotation, rotating, version, epoch, generation, sealed, tag FROM kept WHERE id LIKE '%1'",
-        "INSERT INTO keys SELECT 'key_00zzzzzzzzzzzzzz', zeroblob(16), workspace_index, environment, active, revoked_at,
-         expires_at, created_at, due_at, rotation, rotating, version, epoch, generation, sealed, tag FROM kept WHERE id LIKE '%1'",
+        "CREATE TABLE twin AS SELECT * FROM kept WHERE id LIKE '%1'; UPDATE twin SET name_index = zeroblob(16);
+         INSERT INTO keys SELECT * FROM twin",
+        "CREATE TABLE twin AS SELECT * FROM kept WHERE id LIKE '%1';
+         UPDATE twin SET name_index = zeroblob(16), id = 'key_00zzzzzzzzzzzzzz'; INSERT INTO keys SELECT * FROM twin",
     ] {
         let vault = Vault::new();
         vault.vandalise("CREATE TABLE old AS SELECT * FROM keys");
@@ -202,4 +202,67 @@ fn an_index_that_goes_on_showing_the_new_row_does_not_hide_the_old_one() {
         "PRAGMA writable_schema = ON; INSERT INTO sqlite_master SELECT * FROM shown WHERE name = 'keys_by_id'",
     );
     all_refuse(&vault, "a bent index");
+}
+
+#[test]
+fn a_list_by_an_index_shows_no_row_that_is_not_the_current_one() {
+    let vault = Vault::new();
+    let expiring = |change: &dyn Fn(&mut Key)| {
+        let mut found = version_of(&vault, &key(1).id);
+        change(&mut found);
+        vault.put(found);
+    };
+    let soon = now() + chrono::TimeDelta::days(1);
+    expiring(&|key| key.expires_at = Some(soon));
+    let filter = Some(ClearFilter::Expiring { after: None, by: soon });
+    assert_eq!(vault.admin().read(now()).unwrap().keys("default", filter).unwrap().len(), 1);
+    vault.vandalise("CREATE TABLE old AS SELECT * FROM keys");
+    expiring(&|key| key.owner = None);
+    vault.vandalise("DELETE FROM keys WHERE id LIKE '%1'; INSERT INTO keys SELECT * FROM old WHERE id LIKE '%1'");
+    assert!(matches!(vault.admin().read(now()).unwrap().keys("default", filter), Err(Error::SetMismatch("keys"))));
+}
+
+#[test]
+fn a_sieve_passes_over_rows_and_checks_them_all_the_same() {
+    let vault = Vault::new();
+    let mut other = key(4);
+    other.owner = Some("somebody".to_owned());
+    other.project = Some("web".to_owned());
+    vault.put(other);
+    let count = |sieve| vault.admin().read(now()).unwrap().keys_sifted("default", None, sieve).map(|keys| keys.len());
+    assert_eq!(count(Sieve::default()).unwrap(), 4);
+    assert_eq!(count(Sieve { owner: Some("canary-owner"), ..Sieve::default() }).unwrap(), 3);
+    assert_eq!(count(Sieve { owner: Some("somebody"), project: Some("web"), ..Sieve::default() }).unwrap(), 1);
+    assert_eq!(count(Sieve { project: Some("shop"), ..Sieve::default() }).unwrap(), 0);
+    let environment = Some(crate::domain::Environment::Staging);
+    assert_eq!(count(Sieve { environment, ..Sieve::default() }).unwrap(), 0);
+    vault.vandalise("UPDATE keys SET sealed = zeroblob(length(sealed)) WHERE id LIKE '%2'");
+    assert!(count(Sieve { environment, ..Sieve::default() }).is_err());
+    vault.vandalise("DELETE FROM keys WHERE id LIKE '%2'");
+    assert!(matches!(count(Sieve { owner: Some("somebody"), ..Sieve::default() }), Err(Error::SetMismatch("keys"))));
+}
+
+#[test]
+fn many_keys_are_scanned_in_order_and_completely() {
+    let vault = Vault::new();
+    let many = 3_000;
+    let store = vault.admin();
+    let mut tx = store.begin(now()).unwrap();
+    let mut events = Vec::new();
+    for number in 0..many {
+        let mut key = key(1);
+        key.id = format!("key_a{number:015}").parse().unwrap();
+        key.name = format!("many-{number}");
+        key.secrets[0].lookup = format!("a{number:015}").parse().unwrap();
+        tx.put_key(&key).unwrap();
+        events.push(event(Action::KeyCreate, key.id.as_str()));
+    }
+    tx.commit_all(events).unwrap();
+    let names = store.read(now()).unwrap().key_names("default").unwrap();
+    assert_eq!(names[3..], (0..many).map(|number| format!("many-{number}")).collect::<Vec<_>>());
+    vault.vandalise("DELETE FROM keys WHERE id = 'key_a000000000002047'");
+    assert!(matches!(store.read(now()).unwrap().key_names("default"), Err(Error::SetMismatch("keys"))));
+    vault.vandalise("UPDATE keys SET active = 0 WHERE id = 'key_a000000000002048'");
+    let edited = store.read(now()).unwrap().key_names("default");
+    assert!(matches!(edited, Err(Error::RowTampered { id, .. }) if id == "key_a000000000002048"));
 }
