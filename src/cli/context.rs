@@ -2,7 +2,7 @@
 //!
 //! A command that needs a vault where there is none makes one with a device slot, and says so on stderr.
 
-use super::{args::Global, input::Source, prompt};
+use super::{args::Global, input::Source, prompt, terminal::Terminal};
 use crate::{
     backend::{Backend, Dirs, InitOptions, Initialised, LocalVault, Restored, Unlock},
     config::{self, ConfigFile, Env},
@@ -24,6 +24,8 @@ pub(crate) struct Ctx {
     pub(super) out: Emitter,
     /// When the invocation began, in whole seconds.
     pub(super) now: Time,
+    /// What questions do to the terminal, undone.
+    pub(super) terminal: Terminal,
     backend: Option<Rc<dyn Backend>>,
 }
 
@@ -47,7 +49,7 @@ impl Ctx {
             color: super::color(&global, &env),
             now,
         };
-        Ok(Self { global, env, out: Emitter::new(streams, options), now, backend: None })
+        Ok(Self { global, env, out: Emitter::new(streams, options), now, terminal: Terminal::default(), backend: None })
     }
 
     /// Whether a person is there to be asked.
@@ -141,12 +143,12 @@ impl Ctx {
     fn with_sources<T>(&mut self, session: bool, open: impl FnOnce(&Context, Unlock<'_>) -> Result<T>) -> Result<T> {
         let source = Source::of(self.global.passphrase_file.as_deref(), self.global.passphrase_fd, false);
         let session = if session { self.env.text("KEYWARD_SESSION").map(Zeroizing::new) } else { None };
-        let (operation, can_prompt) = (self.operation(), self.can_prompt());
+        let operation = self.operation();
         let (key_file, credentials_dir) = (self.global.key_file.clone(), self.env.path("CREDENTIALS_DIRECTORY"));
         let named = source.is_some();
         let mut ask = || match &source {
             Some(source) => source.read(self, "passphrase").map(Some),
-            None => prompt::passphrase(can_prompt, "Passphrase of the vault"),
+            None => prompt::passphrase(self, "Passphrase of the vault"),
         };
         open(&operation, Unlock { session, key_file, credentials_dir, passphrase_named: named, passphrase: &mut ask })
     }

@@ -3,7 +3,10 @@
 //! Exactly one trailing newline is stripped, because editors and `echo` add one; an empty secret is refused.
 
 use super::context::Ctx;
-use crate::ops::{Error, Kind, Result};
+use crate::{
+    backend::RecoveryCode,
+    ops::{Error, Kind, Result},
+};
 use std::{
     ffi::OsStr,
     fs::File,
@@ -78,11 +81,7 @@ fn limited(source: std::io::Result<impl Read>) -> std::io::Result<Zeroizing<Vec<
 /// Refuses a command line that carries a token: it would stand in the shell's history and in the process list.
 /// The token is not repeated in the error, and neither is one that was cut or mistyped.
 pub(super) fn refuse_tokens(args: &[impl AsRef<OsStr>]) -> Result<()> {
-    let carried = args
-        .iter()
-        .skip(1)
-        .filter_map(|arg| arg.as_ref().to_str())
-        .any(|arg| arg.split(['=', ',']).chain(arg.strip_prefix("-o")).any(looks_like_token));
+    let carried = args.iter().skip(1).filter_map(|arg| arg.as_ref().to_str()).any(carries_secret);
     if !carried {
         return Ok(());
     }
@@ -92,15 +91,22 @@ pub(super) fn refuse_tokens(args: &[impl AsRef<OsStr>]) -> Result<()> {
         .hint("rotate the key if others can read that history: keyward rotate KEY --now"))
 }
 
-fn looks_like_token(text: &str) -> bool {
-    let mut parts = text.trim().splitn(3, '_');
-    let (Some(brand), Some(environment), Some(rest)) = (parts.next(), parts.next(), parts.next()) else { return false };
-    !brand.is_empty()
-        && brand.len() <= 12
-        && brand.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && matches!(environment, "prod" | "stg" | "dev")
-        && rest.len() >= 32
-        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+/// Whether a token or a recovery code stands anywhere in an argument, a sentence of a reason included.
+fn carries_secret(arg: &str) -> bool {
+    let mut words = arg.split(|character: char| !(character.is_ascii_alphanumeric() || matches!(character, '_' | '-')));
+    words.any(|word| word.split('-').any(looks_like_token) || (word.contains('-') && RecoveryCode::parse(word).is_ok()))
+}
+
+/// A brand, an environment, and then letters and digits as no name has them in one go.
+fn looks_like_token(word: &str) -> bool {
+    const RANDOM: usize = 24;
+    ["_prod_", "_stg_", "_dev_"].iter().any(|environment| {
+        word.match_indices(environment).any(|(at, _)| {
+            let branded = word.as_bytes()[..at].last().is_some_and(u8::is_ascii_alphanumeric);
+            let mut runs = word[at + environment.len()..].split('_');
+            branded && runs.any(|run| run.len() >= RANDOM)
+        })
+    })
 }
 
 #[cfg(test)]
@@ -115,11 +121,19 @@ mod tests {
             assert_eq!(error.kind, Kind::Usage);
             assert!(!format!("{error:?}").contains("aaaaaaaa"));
         }
+        let code = RecoveryCode::generate(&mut rand::rng()).display();
+        let reasons =
+            [format!("it was {token}, in a log"), format!("-o{token}"), format!("file:{token}"), (*code).clone()];
+        for arg in reasons.into_iter().chain([format!("--key-file={}", *code), format!("the code {} is out", *code)]) {
+            assert!(refuse_tokens(&["keyward".to_owned(), arg.clone()]).is_err(), "{arg}");
+        }
     }
+
+    const LONG_NAME: &str = "svc_prod_export_of_all_the_things_every_night";
 
     #[test]
     fn names_and_ids_are_not_taken_for_tokens() {
-        for arg in ["billing_prod_eu", "key_0123456789abcdef", "kw_prod_short", "a_b_c", "--label=team=x"] {
+        for arg in ["billing_prod_eu", "key_0123456789abcdef", "kw_prod_short", "a_b_c", "--label=team=x", LONG_NAME] {
             assert!(refuse_tokens(&["keyward", arg]).is_ok(), "{arg}");
         }
     }

@@ -18,16 +18,18 @@ mod prompt;
 mod render;
 mod rotating;
 mod slips;
+mod terminal;
+mod unparsed;
 mod values;
 
 use crate::{
     config::Env,
-    ops::{Error, Kind},
+    ops::Error,
     output::{ColorPolicy, Emitter, Format, Options, Streams},
 };
 use args::Cli;
 use chrono::Utc;
-use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
 use exit::Exit;
 use std::{ffi::OsString, path::Path};
 
@@ -38,8 +40,11 @@ pub fn command() -> clap::Command {
 }
 
 /// Runs one invocation and answers with its exit code.
-pub fn run(args: impl IntoIterator<Item = OsString>, env: Env, streams: Streams) -> u8 {
+pub fn run(args: impl IntoIterator<Item = OsString>, env: Env, mut streams: Streams) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
+    // Who exports COLUMNS means it, as with other programs.
+    let columns = env.text("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
+    streams.width = columns.or(streams.width);
     if let Some(shell) = env.text("COMPLETE") {
         return complete(&shell, args, streams);
     }
@@ -49,7 +54,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: Env, streams: Streams)
     let parsed = command().try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return unparsed(&slips::keep_close(error), &mut early(&args, &env, streams)),
+        Err(error) => return unparsed::tell(slips::keep_close(error), &args, &mut early(&args, &env, streams)),
     };
     let (early_format, color) = (early_format(&args, &env), color(&cli.global, &env));
     let _log = match logs::start(&cli.global, &env) {
@@ -74,53 +79,33 @@ fn fail(out: &mut Emitter, error: &Error) -> u8 {
     Exit::from(error.kind).code()
 }
 
-/// What clap has to say: help and version are data, everything else is a usage error.
-fn unparsed(error: &clap::Error, out: &mut Emitter) -> u8 {
-    let rendered = error.render();
-    let text = |colored: bool| if colored { rendered.ansi().to_string() } else { rendered.to_string() };
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let colored = out.options.color.applies(out.streams.stdout_terminal);
-            // A closed pipe is no error, and there is nothing else to do about any other.
-            let written = out.raw(text(colored).as_bytes());
-            if written.is_ok() { Exit::Ok } else { Exit::Unavailable }.code()
-        }
-        _ if out.options.format.is_json() => {
-            let plain = rendered.to_string();
-            let mut lines = plain.lines().map(str::trim).filter(|line| !line.is_empty());
-            let first = lines.next().unwrap_or_default();
-            let mut usage = Error::new(Kind::Usage, "usage", first.strip_prefix("error: ").unwrap_or(first));
-            for line in lines.filter(|line| !line.starts_with("For more information")) {
-                usage = usage.hint(line.strip_prefix("tip: ").unwrap_or(line));
-            }
-            fail(out, &usage)
-        }
-        _ => {
-            let colored = out.options.color.applies(out.streams.stderr_terminal);
-            out.raw_stderr(&text(colored));
-            Exit::Usage.code()
-        }
-    }
-}
-
 /// An emitter for what is said before the arguments are understood.
 fn early(args: &[OsString], env: &Env, streams: Streams) -> Emitter {
-    let color = color(&args::Global::default(), env);
+    let color = early_option(args, "--color", None).and_then(|word| word.parse().ok());
+    let color = self::color(&args::Global { color, ..args::Global::default() }, env);
     Emitter::new(streams, options(early_format(args, env), color))
 }
 
 /// The format that was asked for, as far as it can be told from arguments that did not parse.
 fn early_format(args: &[OsString], env: &Env) -> Format {
+    let asked = early_option(args, "--output", Some("-o")).or_else(|| env.text("KEYWARD_OUTPUT"));
+    asked.and_then(|word| word.parse().ok()).unwrap_or_default()
+}
+
+/// The last value of an option, read off the words alone.
+fn early_option(args: &[OsString], long: &str, short: Option<&str>) -> Option<String> {
     let mut words = args.iter().skip(1).filter_map(|arg| arg.to_str()).take_while(|word| *word != "--");
-    let mut asked = env.text("KEYWARD_OUTPUT");
+    let mut found = None;
     while let Some(word) = words.next() {
-        if matches!(word, "-o" | "--output") {
-            asked = words.next().map(str::to_owned);
-        } else if let Some(value) = word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")) {
-            asked = Some(value.trim_start_matches('=').to_owned());
+        if word == long || Some(word) == short {
+            found = words.next().map(str::to_owned);
+        } else if let Some(value) = word.strip_prefix(long).and_then(|rest| rest.strip_prefix('=')) {
+            found = Some(value.to_owned());
+        } else if let Some(value) = short.and_then(|short| word.strip_prefix(short)) {
+            found = Some(value.trim_start_matches('=').to_owned());
         }
     }
-    asked.and_then(|word| word.parse().ok()).unwrap_or_default()
+    found
 }
 
 fn color(global: &args::Global, env: &Env) -> ColorPolicy {

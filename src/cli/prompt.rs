@@ -6,7 +6,11 @@
 use super::context::Ctx;
 use crate::ops::{Error, Kind, Result};
 use dialoguer::{Confirm, Input, Password};
+use std::io::ErrorKind;
 use zeroize::Zeroizing;
+
+/// So often a new passphrase may be mistyped.
+const ATTEMPTS: usize = 3;
 
 /// Asks before something that cannot be undone.
 ///
@@ -19,7 +23,7 @@ pub(super) fn confirm(cx: &Ctx, question: &str) -> Result<()> {
     if !cx.can_prompt() {
         return Err(Error::usage(format!("this needs a confirmation: {question}")).hint("add --yes"));
     }
-    let answer = Confirm::new().with_prompt(question).default(false).interact().map_err(cancelled)?;
+    let answer = ask(cx, || Confirm::new().with_prompt(question).default(false).interact())?;
     if answer { Ok(()) } else { Err(refused()) }
 }
 
@@ -33,11 +37,10 @@ pub(super) fn confirm_name(cx: &Ctx, name: &str, given: Option<&str>, what: &str
     }
     let typed = match given {
         Some(given) => given.to_owned(),
-        None if cx.can_prompt() => Input::<String>::new()
-            .with_prompt(format!("{what}. Type its name to confirm"))
-            .allow_empty(true)
-            .interact_text()
-            .map_err(cancelled)?,
+        None if cx.can_prompt() => ask(cx, || {
+            let question = format!("{what}. Type its name to confirm");
+            Input::<String>::new().with_prompt(question).allow_empty(true).interact_text()
+        })?,
         None => {
             return Err(Error::usage(format!("{what}: this needs a confirmation that names it"))
                 .hint(format!("add --confirm {name}")));
@@ -54,30 +57,27 @@ pub(super) fn confirm_name(cx: &Ctx, name: &str, given: Option<&str>, what: &str
 ///
 /// # Errors
 /// `Failure` when cancelled.
-pub(super) fn passphrase(can_prompt: bool, prompt: &str) -> Result<Option<Zeroizing<String>>> {
-    if !can_prompt {
-        return Ok(None);
-    }
-    let typed = Password::new().with_prompt(prompt).report(false).interact().map_err(cancelled)?;
-    Ok(Some(Zeroizing::new(typed)))
+pub(super) fn passphrase(cx: &Ctx, prompt: &str) -> Result<Option<Zeroizing<String>>> {
+    if cx.can_prompt() { hidden(cx, prompt).map(Some) } else { Ok(None) }
 }
 
 /// Asks twice for a new passphrase.
 ///
 /// # Errors
-/// `Usage` where nobody can be asked, `Failure` when cancelled.
-pub(super) fn new_passphrase(cx: &Ctx, option: &str) -> Result<Zeroizing<String>> {
+/// `Usage` where nobody can be asked, `Failure` when cancelled or when the two differ again and again.
+pub(super) fn new_passphrase(cx: &mut Ctx, option: &str) -> Result<Zeroizing<String>> {
     if !cx.can_prompt() {
         return Err(Error::usage("a new passphrase is needed, and there is no terminal to ask on")
             .hint(format!("add {option} FILE")));
     }
-    Password::new()
-        .with_prompt("New passphrase")
-        .with_confirmation("Again", "the two differ; once more")
-        .report(false)
-        .interact()
-        .map(Zeroizing::new)
-        .map_err(cancelled)
+    for _ in 0..ATTEMPTS {
+        let first = hidden(cx, "New passphrase")?;
+        if hidden(cx, "Again")? == first {
+            return Ok(first);
+        }
+        cx.out.warn("the two differ");
+    }
+    Err(Error::new(Kind::Failure, "not_confirmed", "the passphrase was not typed twice the same; nothing was done"))
 }
 
 /// Asks for a token without showing it.
@@ -85,18 +85,33 @@ pub(super) fn new_passphrase(cx: &Ctx, option: &str) -> Result<Zeroizing<String>
 /// # Errors
 /// `Usage` where nobody can be asked, `Failure` when cancelled.
 pub(super) fn secret(cx: &Ctx, prompt: &str) -> Result<Zeroizing<String>> {
-    passphrase(cx.can_prompt(), prompt)?.ok_or_else(|| {
+    passphrase(cx, prompt)?.ok_or_else(|| {
         Error::usage("no secret was given, and there is no terminal to ask on")
             .hint("pipe it in and say '-', or add --secret-file FILE")
     })
 }
 
-fn cancelled(error: dialoguer::Error) -> Error {
-    let dialoguer::Error::IO(error) = error;
-    if error.kind() == std::io::ErrorKind::NotConnected {
-        return Error::usage("there is no terminal to ask on");
-    }
-    refused().cause(error.to_string())
+/// One hidden line. An empty one is what Ctrl-D gives too, also at the end of a terminal that was hung up: asking
+/// again would never end.
+fn hidden(cx: &Ctx, prompt: &str) -> Result<Zeroizing<String>> {
+    let question = Password::new().with_prompt(prompt).allow_empty_password(true).report(false);
+    let typed = Zeroizing::new(ask(cx, || question.interact())?);
+    if typed.is_empty() { Err(refused().cause("nothing was typed")) } else { Ok(typed) }
+}
+
+/// Asks under the watch that puts the terminal back.
+fn ask<T>(cx: &Ctx, question: impl FnOnce() -> dialoguer::Result<T>) -> Result<T> {
+    cx.terminal.watch().map_err(|error| refused().cause(error.to_string()))?;
+    question().map_err(|dialoguer::Error::IO(error)| {
+        if error.kind() == ErrorKind::Interrupted {
+            cx.terminal.interrupted();
+        }
+        cx.terminal.restore();
+        if error.kind() == ErrorKind::NotConnected {
+            return Error::usage("there is no terminal to ask on");
+        }
+        refused().cause(error.to_string())
+    })
 }
 
 fn refused() -> Error {

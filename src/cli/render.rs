@@ -87,7 +87,7 @@ impl Ctx {
     /// The reply of create and rotate, with the secret beside the key.
     pub(super) fn minted(key: Value, secret: Option<&PlainToken>) -> Report {
         let secret = secret.map(|token| ("secret", Zeroizing::new(token.expose_plaintext().to_owned())));
-        Report::item("keyward.key/v1", "key", key, secret).with_columns(super::columns::KEY).named_by("id")
+        Report::item("keyward.key/v1", "key", key, secret).with_columns(super::columns::KEY).named_by("id").minting()
     }
 
     /// Refuses to mint what could not be printed.

@@ -19,6 +19,7 @@ use crate::{
 use chrono::TimeDelta;
 use rand::CryptoRng;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// A key to be created.
@@ -128,11 +129,11 @@ fn create_in(
     let mut events = super::scopes::declare_missing(tx, cx, &mut workspace.catalogue, &request.scopes, &mut notes)?;
 
     let (token, secret) = mint(&workspace.brand, caps, rng, request.environment, SecretState::Current, cx.now)?;
-    let idempotency_key = request.idempotency_key.clone();
+    let idempotency_key = request.idempotency_key.clone().map(|key| (key, digest_of(cx, &request)));
     let key = new_key(rng, cx, &workspace.policy, request, secret)?;
     tx.put_key(&key)?;
-    if let Some(idempotency_key) = idempotency_key {
-        tx.remember_idempotency(&idempotency_key, &key.id)?;
+    if let Some((idempotency_key, digest)) = idempotency_key {
+        tx.remember_idempotency(&idempotency_key, &key.id, &digest)?;
     }
     let view = KeyView::new(&key, &Usage::default(), cx.now);
     events.push(cx.event(Action::KeyCreate, key.id.to_string(), json!({ "key": creation_facts(&view) })));
@@ -200,13 +201,13 @@ pub(super) fn mint(
 
 fn existing(tx: &View<'_>, cx: &Context, request: &Create) -> Result<Option<Created>> {
     if let Some(idempotency_key) = &request.idempotency_key
-        && let Some(id) = tx.idempotent(idempotency_key)?
+        && let Some((id, digest)) = tx.idempotent(idempotency_key)?
         && let Some(key) = tx.key(&id)?
     {
-        if key.name != request.name || key.environment != request.environment || key.workspace != cx.workspace {
+        if digest != digest_of(cx, request) {
             return Err(Error::conflict(
                 "idempotency_mismatch",
-                format!("the idempotency key was used within 24 hours for another key, {id}"),
+                format!("the idempotency key was used within 24 hours for another request, which made {id}"),
             )
             .hint("use a new --idempotency-key for a new key"));
         }
@@ -226,6 +227,13 @@ fn existing(tx: &View<'_>, cx: &Context, request: &Create) -> Result<Option<Crea
     Err(Error::conflict("exists", format!("a key named '{}' exists in {}: {}", key.name, key.environment, key.id))
         .hint(format!("keyward rotate {}  (a new secret for the same key)", key.id))
         .hint("add --if-not-exists to accept the existing key"))
+}
+
+/// What tells a repeated request from another one under the same idempotency key.
+fn digest_of(cx: &Context, request: &Create) -> String {
+    let same = Create { if_not_exists: false, idempotency_key: None, ..request.clone() };
+    let digest = Sha256::digest(format!("{} {same:?}", cx.workspace));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn found(tx: &View<'_>, cx: &Context, key: &Key, note: String) -> Result<Created> {

@@ -103,6 +103,7 @@ impl Emitter {
             }
             Format::Jsonl => self.lines(report)?,
             _ if secret => self.described_secret(report)?,
+            Format::Table | Format::Wide if report.minting => self.described_nothing(report)?,
             Format::Name => self.values(report, report.name_path)?,
             Format::Csv => {
                 let columns = pick(report, &self.options.columns, true)?;
@@ -121,8 +122,11 @@ impl Emitter {
             }
             Format::Table | Format::Wide => {
                 let style = self.table_style(self.streams.stdout_terminal);
-                let text = self.table(report, style)?;
+                let (text, left_out) = self.table(report, style)?;
                 self.write(text.as_bytes(), false)?;
+                if !left_out.is_empty() {
+                    self.note(&format!("no room for: {} (-o wide shows them)", left_out.join(", ")));
+                }
             }
         }
         self.talk(report);
@@ -215,12 +219,18 @@ impl Emitter {
         }
     }
 
-    fn table(&self, report: &Report, style: TableStyle) -> Result<String, EmitError> {
+    /// The table, and the headers of columns that had no room. Whoever asks for all columns, or for some by name, gets
+    /// them whole.
+    fn table(&self, report: &Report, mut style: TableStyle) -> Result<(String, Vec<String>), EmitError> {
         let wide = self.options.format == Format::Wide;
         let columns = pick(report, &self.options.columns, wide)?;
+        if wide || report.uncut || !self.options.columns.is_empty() {
+            style.width = None;
+        }
+        let whole = |text| (text, Vec::new());
         Ok(match &report.body {
-            Body::Item { value, .. } | Body::Flat { value } => item(&columns, value, style),
-            Body::List { items, .. } if items.is_empty() => String::new(),
+            Body::Item { value, .. } | Body::Flat { value } => whole(item(&columns, value, style)),
+            Body::List { items, .. } if items.is_empty() => whole(String::new()),
             Body::List { items, .. } => list(&columns, items, style),
         })
     }
@@ -235,11 +245,22 @@ impl Emitter {
         let text = human.then(|| self.table(report, style));
         self.write_line(secret, true)?;
         match text {
-            Some(Ok(text)) => self.say(&text),
+            Some(Ok((text, _))) => self.say(&text),
             // The secret is out, so a wrong --columns is no failure of the command any more.
             Some(Err(error)) => self.warn(&error.to_string()),
             None => {}
         }
+        Ok(())
+    }
+
+    /// Nothing was minted: the place of the secret is empty, and the description stays on stderr.
+    fn described_nothing(&mut self, report: &Report) -> Result<(), EmitError> {
+        if self.options.quiet {
+            return self.write_line("", false);
+        }
+        let style = self.table_style(self.streams.stderr_terminal);
+        let (text, _) = self.table(report, style)?;
+        self.say(&text);
         Ok(())
     }
 
@@ -279,6 +300,9 @@ impl Emitter {
                 valid: vec![(*name).to_owned()],
             });
         }
+        if report.minting && path == "secret" {
+            return self.write_line("", false);
+        }
         let mut out = String::new();
         let document = document(report, path);
         if let Some(value) = document {
@@ -307,7 +331,8 @@ impl Emitter {
         let Body::List { items, page } = &report.body else {
             return;
         };
-        if items.is_empty() && self.options.format.is_human() {
+        let cut = page.is_some_and(|page| page.truncated);
+        if items.is_empty() && !cut && self.options.format.is_human() {
             self.note(&format!("no {}", report.plural()));
         }
         if let Some(page) = page.filter(|page| page.truncated)

@@ -85,6 +85,10 @@ pub struct Report {
     pub(super) columns: Vec<Column>,
     pub(super) name_path: &'static str,
     pub(super) noun: Option<&'static str>,
+    /// The reply of a command that mints, although this one may have minted nothing.
+    pub(super) minting: bool,
+    /// Its cells are sentences, which are no use cut.
+    pub(super) uncut: bool,
 }
 
 impl Report {
@@ -121,7 +125,7 @@ impl Report {
         secret: Option<(&'static str, Zeroizing<String>)>,
         name_path: &'static str,
     ) -> Self {
-        Self { schema, body, secret, columns: Vec::new(), name_path, noun: None }
+        Self { schema, body, secret, columns: Vec::new(), name_path, noun: None, minting: false, uncut: false }
     }
 
     /// The columns of a table, or the lines of an item. Without them an item shows every field.
@@ -142,6 +146,21 @@ impl Report {
     #[must_use]
     pub fn noun(mut self, plural: &'static str) -> Self {
         self.noun = Some(plural);
+        self
+    }
+
+    /// Marks the reply of a command that mints: where a secret would stand there is nothing, or null, when none was
+    /// minted, so that no script takes something else for the secret.
+    #[must_use]
+    pub fn minting(mut self) -> Self {
+        self.minting = true;
+        self
+    }
+
+    /// A list of sentences: the lines of its table may be longer than the terminal is wide.
+    #[must_use]
+    pub fn uncut(mut self) -> Self {
+        self.uncut = true;
         self
     }
 

@@ -1,12 +1,13 @@
 //! Borderless tables: one for a list, and a two-column one for the fields of an item.
 //!
-//! On a terminal the table fits its width and long cells are cut with an ellipsis; elsewhere
-//! nothing is cut. Cells are always escaped, for a line break in one would forge a row.
+//! On a terminal the table fits its width: long cells are cut with an ellipsis, and columns at the right for which no
+//! room is left are left out, and named. Elsewhere nothing is cut. Cells are always escaped, for a line break in one would forge a row.
 
 use std::fmt::Write as _;
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width};
+use dialoguer::console::measure_text_width;
 use serde_json::Value;
 
 use super::cell::{CellStyle, render};
@@ -25,8 +26,14 @@ pub(super) struct TableStyle {
     pub(super) color: bool,
 }
 
-/// The table of a list, header first. The caller has nothing to print for an empty one.
-pub(super) fn list(columns: &[Picked], rows: &[Value], style: TableStyle) -> String {
+/// Padding behind every column.
+const GAP: u16 = 2;
+/// The first column names the thing, and keeps this much of the name.
+const NAME: u16 = 12;
+
+/// The table of a list, header first, and the headers of the columns that had no room. The caller has nothing to print
+/// for an empty list.
+pub(super) fn list(columns: &[Picked], rows: &[Value], style: TableStyle) -> (String, Vec<String>) {
     let mut table = table(style.width);
     table.set_header(columns.iter().map(|column| Cell::new(escape(&column.header.to_uppercase()))));
     for row in rows {
@@ -40,13 +47,52 @@ pub(super) fn list(columns: &[Picked], rows: &[Value], style: TableStyle) -> Str
             }),
         );
     }
-    finish(
-        &mut table,
-        |column| columns.get(column).is_some_and(|c| is_id(&c.path)),
+    let whole = |column: usize| columns.get(column).is_some_and(|c| is_id(&c.path));
+    let least = least_widths(&table, columns, whole);
+    let room = style.width.and_then(|width| u16::try_from(width).ok());
+    let shown = room.map_or(columns.len(), |room| fitting(&least, room));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, GAP));
+        if index >= shown {
+            column.set_constraint(ColumnConstraint::Hidden);
+        } else if whole(index) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        } else if room.is_some() {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least[index] + GAP)));
+        }
+    }
+    let text = lines(
+        &table,
         |at, line| {
             if at == 0 && style.color { format!("{BOLD}{line}{BOLD:#}") } else { line.to_owned() }
         },
-    )
+    );
+    (text, columns[shown..].iter().map(|column| column.header.clone()).collect())
+}
+
+/// What each column needs to be of use: its header, an id wholly, some of a name.
+fn least_widths(table: &Table, columns: &[Picked], whole: impl Fn(usize) -> bool) -> Vec<u16> {
+    let contents = table.column_max_content_widths();
+    let least = |(index, column): (usize, &Picked)| {
+        let content = contents.get(index).copied().unwrap_or_default();
+        let header = u16::try_from(measure_text_width(&column.header)).unwrap_or(u16::MAX);
+        match index {
+            _ if whole(index) => content,
+            0 => content.min(header.max(NAME)),
+            _ => content.min(header),
+        }
+    };
+    columns.iter().enumerate().map(least).collect()
+}
+
+/// How many columns, counted from the left, have room. The first two are there whatever the width.
+fn fitting(least: &[u16], room: u16) -> usize {
+    let mut taken = 0_u16;
+    let fit = least.iter().take_while(|width| {
+        taken = taken.saturating_add(**width).saturating_add(GAP);
+        taken <= room.saturating_add(GAP)
+    });
+    fit.count().max(2).min(least.len())
 }
 
 /// The fields of an item, a line each.
@@ -78,7 +124,8 @@ fn table(width: Option<usize>) -> Table {
     table.set_truncation_indicator("…");
     match width.and_then(|width| u16::try_from(width).ok()) {
         Some(width) => {
-            table.set_width(width);
+            // The gap behind the last column is trimmed.
+            table.set_width(width.saturating_add(GAP));
             table.set_content_arrangement(ContentArrangement::Dynamic);
         }
         None => {
@@ -96,13 +143,7 @@ fn add(table: &mut Table, width: Option<usize>, cells: impl Iterator<Item = Cell
     table.add_row(row);
 }
 
-fn finish(table: &mut Table, whole: impl Fn(usize) -> bool, mut line: impl FnMut(usize, &str) -> String) -> String {
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if whole(index) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    }
+fn lines(table: &Table, mut line: impl FnMut(usize, &str) -> String) -> String {
     let mut out = String::new();
     for (at, text) in table.lines().enumerate() {
         out.push_str(&line(at, text.trim_end()));
@@ -147,7 +188,8 @@ mod tests {
     #[test]
     fn a_terminal_width_is_kept_and_ids_stay_whole() {
         for width in [70, 80, 120] {
-            let text = list(&columns(), &rows(), style(Some(width), false));
+            let (text, left_out) = list(&columns(), &rows(), style(Some(width), false));
+            assert!(left_out.is_empty(), "{left_out:?}");
             assert_eq!(text.lines().count(), 3, "{text}");
             for line in text.lines() {
                 assert!(line.chars().count() <= width, "{line}");
@@ -158,8 +200,19 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_room_is_left_out_and_named() {
+        let (text, left_out) = list(&columns(), &rows(), style(Some(44), false));
+        assert_eq!(left_out, ["expires", "uses"], "{text}");
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.starts_with("NAME") && text.contains("billing") && text.contains("SCOPES"), "{text}");
+        let (text, left_out) = list(&columns(), &rows(), style(Some(10), false));
+        assert_eq!(left_out, ["scopes", "expires", "uses"]);
+        assert!(text.contains("key_0123456789abcdef"), "{text}");
+    }
+
+    #[test]
     fn without_a_terminal_nothing_is_cut_and_columns_align() {
-        let text = list(&columns(), &rows(), style(None, false));
+        let (text, _) = list(&columns(), &rows(), style(None, false));
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with("NAME"), "{text}");
         assert!(lines[1].contains("resource11:read") && lines[1].contains("in 3d"), "{text}");
@@ -171,7 +224,7 @@ mod tests {
 
     #[test]
     fn colour_touches_the_header_alone() {
-        let text = list(&columns(), &rows(), style(None, true));
+        let (text, _) = list(&columns(), &rows(), style(None, true));
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with("\u{1b}[1mNAME") && lines[0].ends_with("\u{1b}[0m"));
         assert!(!lines[1].contains('\u{1b}') && !lines[2].contains('\u{1b}'));

@@ -33,6 +33,9 @@ pub(super) struct Remembered {
     idempotency_key: String,
     #[n(1)]
     made: String,
+    /// The digest of the request, which tells a repetition from another request under the same key.
+    #[n(2)]
+    request: String,
 }
 
 struct Stored {
@@ -81,11 +84,11 @@ fn name_index(caps: &Capabilities, idempotency_key: &str) -> Vec<u8> {
 }
 
 impl View<'_> {
-    /// The key that an idempotency key made within the last 24 hours.
+    /// The key that an idempotency key made within the last 24 hours, and the digest of the request that made it.
     ///
     /// # Errors
     /// `RowTampered` when the row was changed.
-    pub fn idempotent(&self, idempotency_key: &str) -> Result<Option<KeyId>> {
+    pub fn idempotent(&self, idempotency_key: &str) -> Result<Option<(KeyId, String)>> {
         let sql = format!("SELECT {COLUMNS} FROM idempotency WHERE name_index = ?1 AND at > ?2");
         let index = name_index(self.caps, idempotency_key);
         let stored =
@@ -95,7 +98,8 @@ impl View<'_> {
             return Err(stored.tampered());
         }
         let (remembered, _) = stored.open(self.caps)?;
-        remembered.made.parse().map(Some).map_err(|_| stored.tampered())
+        let id = remembered.made.parse().map_err(|_| stored.tampered())?;
+        Ok(Some((id, remembered.request)))
     }
 
     /// All that are remembered, with the time, checked as a set against the head.
@@ -121,17 +125,18 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
-    /// Remembers which key an idempotency key made, and forgets those that are over.
+    /// Remembers which key an idempotency key made of which request, and forgets those that are over.
     ///
     /// # Errors
     /// Those of SQLite; `RowTampered` when a row that is over was changed.
-    pub fn remember_idempotency(&mut self, idempotency_key: &str, id: &KeyId) -> Result<()> {
+    pub fn remember_idempotency(&mut self, idempotency_key: &str, id: &KeyId, request: &str) -> Result<()> {
         if !self.forgot_idempotency {
             self.forget_remembered("at <= ?1", self.over_before())?;
             self.forgot_idempotency = true;
         }
         self.forget_remembered("name_index = ?1", name_index(self.caps, idempotency_key))?;
-        let remembered = Remembered { idempotency_key: idempotency_key.to_owned(), made: id.to_string() };
+        let (idempotency_key, request) = (idempotency_key.to_owned(), request.to_owned());
+        let remembered = Remembered { idempotency_key, made: id.to_string(), request };
         self.put_remembered(&remembered, self.now.timestamp())
     }
 

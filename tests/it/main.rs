@@ -9,6 +9,7 @@
 )]
 
 mod crash;
+mod examples;
 mod first_use;
 #[cfg(feature = "server")]
 mod gateway;
@@ -16,9 +17,9 @@ mod house;
 mod keystore_file;
 mod lifecycle;
 mod model;
-mod readme;
 mod refusals;
 mod secrets;
 #[cfg(feature = "server")]
 mod serve;
 mod support;
+mod terminal;

@@ -84,7 +84,7 @@ fn list(cx: &mut Ctx, filter: Filter) -> Result<()> {
     let filter = resolve(cx, filter)?;
     let listed = cx.backend()?.audit(&cx.operation(), &filter)?;
     let rows = listed.items.iter().map(row).collect();
-    cx.list("keyward.audit-list/v1", rows, listed.total, columns::AUDIT)
+    cx.emit(&listing(rows, listed.total))
 }
 
 fn verify(cx: &mut Ctx) -> Result<()> {
@@ -101,9 +101,14 @@ fn export(cx: &mut Ctx, format: &str, filter: Filter) -> Result<()> {
     let filter = resolve(cx, filter)?;
     let events = cx.backend()?.export_audit(&cx.operation(), &filter)?;
     let rows: Vec<Value> = events.iter().map(row).collect();
-    let page = Page::whole(rows.len());
+    let total = rows.len();
     cx.out.options.format = if format == "csv" { Format::Csv } else { Format::Jsonl };
-    cx.emit(&Report::list("keyward.audit-list/v1", rows, page, columns::AUDIT, "seq"))
+    cx.emit(&listing(rows, total))
+}
+
+fn listing(rows: Vec<Value>, total: usize) -> Report {
+    let page = Page { returned: rows.len(), total, truncated: rows.len() < total };
+    Report::list("keyward.audit-list/v1", rows, page, columns::AUDIT, "seq").noun("events")
 }
 
 fn row(recorded: &Recorded) -> Value {

@@ -91,7 +91,8 @@ fn one(cx: &mut Ctx, request: Create) -> Result<u8> {
     let backend = cx.backend()?;
     let created = backend.create(&cx.operation(), request)?;
     for note in &created.notes {
-        cx.note(note);
+        // A script that waits for a secret must hear that there is none, also with -q.
+        if created.existed { cx.out.warn(note) } else { cx.note(note) }
     }
     let (id, name) = (created.key.id.clone(), created.key.name.clone());
     cx.note(&match (created.existed, cx.global.dry_run) {

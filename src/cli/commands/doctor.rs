@@ -118,5 +118,5 @@ fn tell(cx: &mut Ctx, findings: &[Finding]) -> Result<()> {
         })
         .collect();
     let page = Page::whole(rows.len());
-    cx.emit(&Report::list("keyward.doctor/v1", rows, page, columns::DOCTOR, "check"))
+    cx.emit(&Report::list("keyward.doctor/v1", rows, page, columns::DOCTOR, "check").uncut())
 }

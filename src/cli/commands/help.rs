@@ -4,10 +4,11 @@ use crate::{
     cli::{columns, command, context::Ctx, exit},
     domain::closest,
     ops::{Error, Kind, Result},
+    output::{Page, Report},
 };
 use serde_json::json;
 
-const TOPICS: [&str; 3] = ["exit-codes", "environment", "output"];
+const TOPICS: [&str; 4] = ["exit-codes", "environment", "output", "ci"];
 
 const ENVIRONMENT: &str = "\
 Environment variables. An option on the command line beats its variable, a variable beats config.toml.
@@ -24,6 +25,7 @@ Environment variables. An option on the command line beats its variable, a varia
   KEYWARD_SESSION     set by: eval \"$(keyward unlock --for 15m)\"
   CREDENTIALS_DIRECTORY  its file keyward.key opens the vault (systemd's LoadCredential)
   CI                  no prompts; a secret is printed only with -q or -o
+  COLUMNS             the width of tables on a terminal
   NO_COLOR, CLICOLOR_FORCE  colour off, colour on
   XDG_DATA_HOME, XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR  where files are
 
@@ -45,11 +47,34 @@ Errors are lines `error:`, `cause:` and `hint:`; with -o json or jsonl one objec
   {\"schema\":\"keyward.error/v1\",\"error\":{\"code\":\"NOT_FOUND\",\"message\":\"...\",\"exit\":3,\"retryable\":false,\"hints\":[]}}
 ";
 
-/// Help on a command, or on exit-codes, environment or output
+const CI: &str = "\
+keyward in a CI job. Nothing is asked: without a terminal, with CI set or with --no-input a question is an error.
+
+  Open the vault with one of
+    --key-file FILE           a device key or a recovery code, mode 600
+    $CREDENTIALS_DIRECTORY    systemd's LoadCredential=keyward.key
+    --passphrase-file FILE    or --passphrase-fd N
+  A slot of its own for the job:  keyward vault slots add --device-file ci.key --label ci
+
+  Take the secret with one of   (anything else is refused while CI is set: it would end in the log)
+    SECRET=$(keyward -q create nightly-export --env production)
+    keyward -o json create nightly-export > key.json      the field `secret`
+
+  Make a retry harmless
+    --if-not-exists           accepts the key that is there; its secret is not shown again
+    --idempotency-key K       the same call within 24 hours makes no second key; another call with K is refused
+
+  Decide by exit code           keyward help exit-codes
+    keyward list --expires-within 14d --exit-code      10 when there are any
+    printf %s \"$API_KEY\" | keyward verify -          13 when it is not valid
+  8 (BUSY) and 9 (UNAVAILABLE) are worth another try; no other failure is.
+";
+
+/// Help on a command, or on exit-codes, environment, output or ci
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyward help rotate\n  keyward help exit-codes")]
 pub(crate) struct Args {
-    /// A command, or exit-codes, environment or output
+    /// A command, or exit-codes, environment, output or ci
     #[arg(value_name = "COMMAND|TOPIC")]
     words: Vec<String>,
 }
@@ -60,6 +85,7 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
         Some("exit-codes") => exit_codes(cx)?,
         Some("environment") => cx.raw(ENVIRONMENT.as_bytes())?,
         Some("output") => cx.raw(OUTPUT.as_bytes())?,
+        Some("ci") => cx.raw(CI.as_bytes())?,
         _ => of_command(cx, &args.words)?,
     }
     Ok(exit::Exit::Ok.code())
@@ -70,8 +96,8 @@ fn exit_codes(cx: &mut Ctx) -> Result<()> {
         .iter()
         .map(|(code, name, meaning)| json!({ "code": code, "name": name, "meaning": meaning }))
         .collect();
-    let total = rows.len();
-    cx.list("keyward.exit-code-list/v1", rows, total, columns::EXIT_CODES)
+    let page = Page::whole(rows.len());
+    cx.emit(&Report::list("keyward.exit-code-list/v1", rows, page, columns::EXIT_CODES, "code").uncut())
 }
 
 fn of_command(cx: &mut Ctx, words: &[String]) -> Result<()> {

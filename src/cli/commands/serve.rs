@@ -65,6 +65,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         max_connections: args.max_connections as usize,
     };
     let serving = cx.serving()?;
+    // A passphrase may have been asked for; from here on the server heeds the signals.
+    cx.terminal.release();
     server::run(&serving, &options, &mut |urls| {
         for url in urls {
             cx.note(&format!("listening on {url}"));

@@ -84,7 +84,7 @@ fn tell(cx: &mut Ctx, verdict: &Verdict, explain: bool) -> Result<()> {
     cx.raw(format!("{code}  {key}\n").as_bytes())?;
     if explain {
         let page = Page::whole(checks.len());
-        cx.emit(&Report::list("keyward.check-list/v1", shown(checks), page, columns::CHECKS, "check"))?;
+        cx.emit(&Report::list("keyward.check-list/v1", shown(checks), page, columns::CHECKS, "check").uncut())?;
     } else if let Some(failed) = verdict.checks.iter().find(|check| check.ok == Some(false)) {
         cx.note(&format!("{}: {} (--explain shows every check)", failed.check, failed.detail));
     }

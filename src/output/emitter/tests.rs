@@ -345,3 +345,20 @@ fn raw_values_are_escaped_for_a_terminal_only() {
         assert_eq!(desk.out.text(), expected);
     }
 }
+
+#[test]
+fn where_nothing_was_minted_nothing_stands_in_the_place_of_the_secret() {
+    let report = || Report::item("keyward.key/v1", "key", json!({"id": "key_1", "name": "a"}), None).minting();
+    let run = |format, quiet, field: Option<&str>| {
+        let mut desk = desk_failing(format, None);
+        (desk.emitter.options.quiet, desk.emitter.options.field) = (quiet, field.map(str::to_owned));
+        desk.emitter.emit(&report()).unwrap();
+        (desk.out.text(), desk.err.text())
+    };
+    let (out, err) = run(Format::Table, false, None);
+    assert!(out.is_empty() && err.contains("key_1"), "{out}{err}");
+    assert_eq!(run(Format::Table, true, None).0, "\n");
+    assert_eq!(run(Format::Table, false, Some("secret")).0, "\n");
+    assert_eq!(run(Format::Json, false, Some("key.id")).0, "key_1\n");
+    assert!(run(Format::Json, false, None).0.contains("key_1"));
+}

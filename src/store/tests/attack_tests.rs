@@ -205,14 +205,14 @@ fn what_was_stored_is_what_is_read() {
     let entry = ScopeEntry { description: Some("reads".to_owned()), ..ScopeEntry::default() };
     vault.change("default", |tx| {
         tx.put_scope("default", &scope, &entry).unwrap();
-        tx.remember_idempotency("once", &key(1).id).unwrap();
+        tx.remember_idempotency("once", &key(1).id, "digest").unwrap();
     });
     let store = vault.admin();
     let snapshot = store.read(now()).unwrap();
     assert_eq!(snapshot.catalogue("default").unwrap().entries.get(&scope), Some(&entry));
     assert!(snapshot.catalogue("other").unwrap().entries.is_empty());
     assert_eq!(snapshot.plans().unwrap().len(), Plan::builtin().len());
-    assert_eq!(snapshot.idempotent("once").unwrap(), Some(key(1).id));
+    assert_eq!(snapshot.idempotent("once").unwrap(), Some((key(1).id, "digest".to_owned())));
     let mut expected = key(2);
     expected.version = 1;
     assert_eq!(snapshot.key_by_lookup(&expected.secrets[0].lookup).unwrap().as_ref(), Some(&expected));

@@ -87,11 +87,11 @@ fn idempotency_keys_that_are_over_do_not_pile_up() {
         let at = now() + chrono::TimeDelta::days(day);
         change(&vault, at, |tx| {
             for number in 0..4 {
-                tx.remember_idempotency(&format!("{day}-{number}"), &key(1).id).unwrap();
+                tx.remember_idempotency(&format!("{day}-{number}"), &key(1).id, "digest").unwrap();
             }
             // A second time is no second row.
-            tx.remember_idempotency(&format!("{day}-0"), &key(2).id).unwrap();
-            assert_eq!(tx.idempotent(&format!("{day}-0")).unwrap(), Some(key(2).id));
+            tx.remember_idempotency(&format!("{day}-0"), &key(2).id, "digest").unwrap();
+            assert_eq!(tx.idempotent(&format!("{day}-0")).unwrap(), Some((key(2).id, "digest".to_owned())));
         });
         assert_eq!(remembered(&vault), 4);
     }
@@ -102,8 +102,8 @@ fn idempotency_keys_that_are_over_do_not_pile_up() {
 fn a_changed_idempotency_key_is_refused_and_a_missing_one_found_by_a_whole_check() {
     let remember = |vault: &Vault| {
         change(vault, now(), |tx| {
-            tx.remember_idempotency("once", &key(1).id).unwrap();
-            tx.remember_idempotency("twice", &key(2).id).unwrap();
+            tx.remember_idempotency("once", &key(1).id, "digest").unwrap();
+            tx.remember_idempotency("twice", &key(2).id, "digest").unwrap();
         });
     };
     for bend in [
@@ -128,7 +128,7 @@ fn a_changed_idempotency_key_is_refused_and_a_missing_one_found_by_a_whole_check
 #[test]
 fn new_keys_of_the_vault_keep_what_is_remembered_and_how_single_keys_are_checked() {
     let vault = Vault::new();
-    change(&vault, now(), |tx| tx.remember_idempotency("once", &key(1).id).unwrap());
+    change(&vault, now(), |tx| tx.remember_idempotency("once", &key(1).id, "digest").unwrap());
     let store = vault.admin();
     let fresh = store.capabilities().regenerate(&mut rand::rng()).unwrap();
     let mut slot = vault.slot.clone();
@@ -137,7 +137,7 @@ fn new_keys_of_the_vault_keep_what_is_remembered_and_how_single_keys_are_checked
     drop(store);
     let store = vault.open(&slot).unwrap();
     let view = store.read(now()).unwrap();
-    assert_eq!(view.idempotent("once").unwrap(), Some(key(1).id));
+    assert_eq!(view.idempotent("once").unwrap(), Some((key(1).id, "digest".to_owned())));
     assert!(view.key(&key(1).id).unwrap().is_some());
     assert!(view.key_named("default", key(9).environment, &key(9).name).unwrap().is_none());
 }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "server")]
 pub(crate) mod server;
+pub(crate) mod terminal;
 
 use std::{
     io::Write,

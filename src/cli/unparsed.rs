@@ -1,0 +1,97 @@
+//! What is said about a command line that does not parse: help and version are data, everything else is a usage error
+//! told like every other error.
+
+use super::{command, exit::Exit, fail};
+use crate::{
+    ops::{Error, Kind},
+    output::{Emitter, escape},
+};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::ffi::OsString;
+
+/// A value is repeated up to this length, so that a slip with a whole file does not scroll the reason away.
+const REPEATED: usize = 200;
+
+/// Tells it, and answers with the exit code.
+pub(super) fn tell(error: clap::Error, args: &[OsString], out: &mut Emitter) -> u8 {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let colored = out.options.color.applies(out.streams.stdout_terminal);
+            // A closed pipe is no error, and there is nothing else to do about any other.
+            let written = out.raw(text(&error, colored).as_bytes());
+            if written.is_ok() { Exit::Ok } else { Exit::Unavailable }.code()
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !out.options.format.is_json() => {
+            let colored = out.options.color.applies(out.streams.stderr_terminal);
+            out.raw_stderr(&text(&error, colored));
+            Exit::Usage.code()
+        }
+        _ => {
+            let usage = usage_error(error, args);
+            fail(out, &usage)
+        }
+    }
+}
+
+fn text(error: &clap::Error, colored: bool) -> String {
+    let rendered = error.render();
+    if colored { rendered.ansi().to_string() } else { rendered.to_string() }
+}
+
+/// The same in keyward's own words and order: what, causes, then hints.
+fn usage_error(error: clap::Error, args: &[OsString]) -> Error {
+    let help = format!("{} --help", asked_for(args));
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Error::new(Kind::Usage, "usage", "a command is missing").hint(help);
+    }
+    let plain = text(&repeatable(error), false);
+    let mut lines = plain.lines();
+    let first = lines.next().unwrap_or_default();
+    let mut usage = Error::new(Kind::Usage, "usage", first.strip_prefix("error: ").unwrap_or(first));
+    let (mut causes, mut hints) = (Vec::new(), Vec::new());
+    for line in lines.map(str::trim) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            hints.push(tip.to_owned());
+        } else if line.starts_with("Usage: ") {
+            hints.push(line.replacen("Usage: ", "usage: ", 1));
+        } else if !line.is_empty() && !line.starts_with("For more information") {
+            causes.push(line.trim_matches(['[', ']']).to_owned());
+        }
+    }
+    usage.causes = causes;
+    usage.hints = hints;
+    usage.hint(help)
+}
+
+/// Values with control characters made visible, and cut: they come from elsewhere as often as from fingers.
+fn repeatable(mut error: clap::Error) -> clap::Error {
+    let values: Vec<(ContextKind, String)> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, text.clone())),
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in values {
+        let mut shown: String = escape(&value).chars().take(REPEATED).collect();
+        if shown.len() < value.len() && value.chars().count() > REPEATED {
+            shown.push('…');
+        }
+        error.insert(kind, ContextValue::String(shown));
+    }
+    error
+}
+
+/// The command whose arguments were wrong, as far as the words name one.
+fn asked_for(args: &[OsString]) -> String {
+    let mut names = vec!["keyward".to_owned()];
+    let root = command();
+    let mut here = &root;
+    for word in args.iter().skip(1).filter_map(|arg| arg.to_str()) {
+        if let Some(found) = here.find_subcommand(word) {
+            names.push(found.get_name().to_owned());
+            here = found;
+        }
+    }
+    names.join(" ")
+}

@@ -1,0 +1,228 @@
+//! Every example in the help texts and every command of the README is run as it stands, in a home of its own.
+//!
+//! Help examples are collected from the definition of the command line, so that a new one is run without being told
+//! of here. Each starts from a copy of one prepared home; what an example needs beyond that stands in [`PREPARED`].
+
+use crate::support::{Home, terminal::Terminal};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+/// Examples that no test can run, each with the reason.
+const NOT_RUN: [(&str, &str); 0] = [];
+
+/// What has to be done before examples that begin so.
+const PREPARED: [(&str, &str); 17] = [
+    ("keyward init", "rm -rf .local .config"),
+    ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
+    ("keyward vault restore", "keyward vault backup backup/keystore.db"),
+    ("keyward vault slots remove", "keyward vault slots add --device-file media/other.key --label other"),
+    ("keyward workspaces show", "keyward workspaces create acme"),
+    ("keyward workspaces update", "keyward workspaces create acme"),
+    ("keyward workspaces delete", "keyward workspaces create acme"),
+    ("keyward projects show", "keyward projects create shop"),
+    ("keyward projects update", "keyward projects create shop"),
+    ("keyward projects delete", "keyward projects create shop"),
+    ("keyward customers show", "keyward customers create contoso"),
+    ("keyward customers update", "keyward customers create contoso"),
+    ("keyward customers delete", "keyward customers create contoso"),
+    ("keyward plans show", "keyward plans create small"),
+    ("keyward plans update", "keyward plans create small"),
+    ("keyward plans delete", "keyward plans create small"),
+    ("git grep", "git init -q && cat key.txt >leaked && git add leaked"),
+];
+
+/// Examples that ask somebody, with what is asked and answered.
+const ASKED: [(&str, &[(&str, &str)]); 5] = [
+    ("keyward init --passphrase", NEW_PASSPHRASE),
+    ("keyward vault passphrase", NEW_PASSPHRASE),
+    ("keyward vault slots add --passphrase", NEW_PASSPHRASE),
+    ("keyward vault slots add --passphrase --role support --label helpdesk", NEW_PASSPHRASE),
+    ("keyward vault slots remove slot_0123456789abcdef", &[("Remove the slot", "y")]),
+];
+const NEW_PASSPHRASE: &[(&str, &str)] = &[("New passphrase", "correct horse\n"), ("Again", "correct horse\n")];
+
+/// A home with two keys, their scopes, and the files that examples name.
+fn prepared() -> Home {
+    let home = Home::new();
+    for directory in ["bin", "backup", "media", ".zfunc", ".config/fish/completions"] {
+        fs::create_dir_all(home.path().join(directory)).unwrap();
+    }
+    let token = home.ok(&[
+        "create",
+        "billing-sync",
+        "--env",
+        "production",
+        "--scope",
+        "invoices:read",
+        "--rotate-every",
+        "90d",
+    ]);
+    home.ok(&["create", "nightly-export", "--env", "staging"]);
+    home.ok(&["scopes", "add", "invoices:operate"]);
+    for (name, text) in [
+        ("key.txt", format!("{token}\n")),
+        ("keys.csv", "name,environment,scopes\none,production,invoices:read\ntwo,staging,\n".to_owned()),
+        ("scopes.csv", "name,description,implies\nreports:read,reads,\nreports:write,,reports:read\n".to_owned()),
+        // A printer, for those who have none.
+        ("bin/lp", "#!/bin/sh\nexec cat >/dev/null\n".to_owned()),
+    ] {
+        fs::write(home.path().join(name), text).unwrap();
+    }
+    let executable = Command::new("chmod").args(["+x", "bin/lp"]).current_dir(home.path()).status().unwrap();
+    assert!(executable.success());
+    home
+}
+
+/// A copy of a home: the vault knows no path, and opens in it as well.
+fn copy_of(home: &Home) -> Home {
+    let copy = Home::new();
+    let copied = Command::new("cp").args(["-a", "."]).arg(copy.path()).current_dir(home.path()).status().unwrap();
+    assert!(copied.success());
+    copy
+}
+
+/// Runs lines as a shell with `keyward` in its path would; answers with what went wrong.
+fn run(home: &Home, script: &str) -> Result<(), String> {
+    let binaries = Path::new(env!("CARGO_BIN_EXE_keyward")).parent().unwrap();
+    let mut command = Command::new("bash");
+    command.args(["--norc", "-c", script]).env_clear().current_dir(home.path()).stdin(Stdio::null());
+    command.env("HOME", home.path()).env("LANG", "C.UTF-8").env("API_KEY", api_key(home));
+    command.env("PATH", format!("{}:{}/bin:/usr/bin:/bin", binaries.display(), home.path().display()));
+    let output = command.output().unwrap();
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
+}
+
+fn api_key(home: &Home) -> String {
+    fs::read_to_string(home.path().join("key.txt")).unwrap_or_default().trim_end().to_owned()
+}
+
+/// Every example of a command and its subcommands. Three blanks begin the explanation beside it.
+fn collect(command: &clap::Command, path: &str, examples: &mut Vec<String>) {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let mut lines = help.lines().skip_while(|line| !line.starts_with("Example")).skip(1).peekable();
+    assert!(lines.peek().is_some(), "{path} has no example in its help");
+    for line in lines.take_while(|line| line.starts_with("  ")) {
+        examples.push(line.trim().split("   ").next().unwrap().to_owned());
+    }
+    for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
+        collect(subcommand, &format!("{path} {}", subcommand.get_name()), examples);
+    }
+}
+
+fn examples() -> Vec<String> {
+    let mut examples = Vec::new();
+    collect(&keyward::cli::command(), "keyward", &mut examples);
+    examples.sort();
+    examples.dedup();
+    examples
+}
+
+/// An example with the ids and places of this home in it.
+fn at_home(example: &str, home: &Home) -> String {
+    let mut text = example.replace("/mnt/backup", "backup").replace("/media/key", "media");
+    let made_up: Vec<&str> = example.split([' ', '"']).filter(|word| word.starts_with("key_")).collect();
+    for (made_up, name) in made_up.into_iter().zip(["billing-sync", "nightly-export"]) {
+        let id = home.ok(&["show", name, "--field", "key.id"]);
+        text = text.replace(made_up, &id[..made_up.len().min(id.len())]);
+    }
+    if text.contains("slot_0123456789abcdef") {
+        let slots = home.ok(&["-q", "vault", "slots", "list"]);
+        text = text.replace("slot_0123456789abcdef", slots.lines().last().unwrap());
+    }
+    text
+}
+
+fn run_example(example: &str, base: &Home) -> Result<(), String> {
+    let program = example.split(' ').next().unwrap();
+    if program == "git" && !Path::new("/usr/bin/git").exists() {
+        eprintln!("skipped, for want of {program}: {example}");
+        return Ok(());
+    }
+    if example.contains("man -l") && !Path::new("/usr/bin/man").exists() {
+        eprintln!("skipped, for want of man: {example}");
+        return Ok(());
+    }
+    let home = copy_of(base);
+    for (_, preparation) in PREPARED.iter().filter(|(beginning, _)| example.starts_with(beginning)) {
+        run(&home, preparation)?;
+    }
+    let text = at_home(example, &home);
+    let Some((_, answers)) = ASKED.iter().find(|(asking, _)| *asking == example) else {
+        return run(&home, &text);
+    };
+    let mut shell = Terminal::open(&home);
+    shell.type_line(&text);
+    for (question, keys) in *answers {
+        shell.press(question, keys);
+    }
+    shell.finished(0);
+    Ok(())
+}
+
+#[test]
+fn every_example_in_the_help_works() {
+    let examples = examples();
+    assert!(examples.len() > 60, "only {} were found", examples.len());
+    for (stale, reason) in NOT_RUN {
+        assert!(examples.iter().any(|example| example == stale), "{stale} ({reason}) is no example any more");
+    }
+    for (stale, _) in ASKED {
+        assert!(examples.iter().any(|example| example == stale), "{stale} is no example any more");
+    }
+    let (base, next) = (prepared(), AtomicUsize::new(0));
+    let work = || {
+        let mut wrong = Vec::new();
+        while let Some(example) = examples.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if NOT_RUN.iter().any(|(left_out, _)| left_out == example) {
+                continue;
+            }
+            if let Err(why) = run_example(example, &base) {
+                wrong.push(format!("{example}\n  {why}"));
+            }
+        }
+        wrong
+    };
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_readme_begins_with_what_it_is_and_two_commands() {
+    let readme = include_str!("../../README.md");
+    let blocks: Vec<&str> =
+        readme.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let first = "cargo run --release -- create billing-sync --env production --scope audits:read\ncargo test\n";
+    assert_eq!(blocks[0], first);
+    assert!(readme.starts_with("# keyward\n\nkeyward issues, scopes, rotates, revokes, verifies and audits API keys"));
+    assert!(readme.lines().take(12).any(|line| line == "cargo test"), "the commands stand at the top");
+}
+
+/// The blocks run in the order of the README, in one home and one shell; a block after `<!-- not run: why -->` does not.
+#[test]
+fn the_tours_of_the_readme_work() {
+    let readme = include_str!("../../README.md");
+    let mut script = "set -euo pipefail\ntrap 'echo \"in: $BASH_COMMAND\" >&2' ERR\n".to_owned();
+    let mut commands = 0;
+    for (before, rest) in readme.split("```console\n").zip(readme.split("```console\n").skip(1)) {
+        let block = rest.split("```").next().unwrap();
+        if block.starts_with("cargo ") || before.trim_end().ends_with("-->") && before.contains("<!-- not run: ") {
+            continue;
+        }
+        commands += block.matches("keyward ").count();
+        script.push_str(block);
+    }
+    assert!(commands > 25, "only {commands} were found");
+    let home = Home::new();
+    fs::write(home.path().join("keys.csv"), "name,environment,scopes\none,production,invoices:read\n").unwrap();
+    run(&home, &script).unwrap_or_else(|why| panic!("{why}"));
+}
