@@ -175,7 +175,7 @@ pub fn stage(
     }
     tx.put_key(&key)?;
     if let Some(idempotency_key) = &request.idempotency_key {
-        tx.remember_idempotency(&named(idempotency_key), &key.id)?;
+        tx.remember_idempotency(&named(idempotency_key), &key.id, "")?;
     }
     let events = vec![cx.event(Action::KeyStage, key.id.to_string(), staging_facts(&key, resumed, request.intend))];
     let (shown, old_valid_until) = if request.park { (key.clone(), None) } else { projected(&key, cx.now)? };
@@ -204,7 +204,7 @@ enum Repetition {
 
 fn repetition(tx: &View<'_>, cx: &Context, key: &Key, request: &Stage) -> Result<Repetition> {
     let Some(idempotency_key) = &request.idempotency_key else { return Ok(Repetition::None) };
-    let Some(id) = tx.idempotent(&named(idempotency_key))? else { return Ok(Repetition::None) };
+    let Some((id, _)) = tx.idempotent(&named(idempotency_key))? else { return Ok(Repetition::None) };
     if id != key.id {
         return Err(Error::conflict(
             "idempotency_mismatch",

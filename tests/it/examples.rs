@@ -15,7 +15,7 @@ use std::{
 const NOT_RUN: [(&str, &str); 0] = [];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 21] = [
+const PREPARED: [(&str, &str); 22] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward vault restore", "keyward vault backup backup/keystore.db"),
@@ -29,6 +29,7 @@ const PREPARED: [(&str, &str); 21] = [
     ("keyward customers show", "keyward customers create contoso"),
     ("keyward customers update", "keyward customers create contoso"),
     ("keyward customers delete", "keyward customers create contoso"),
+    ("keyward rotation", "keyward -q rotate billing-sync --stage"),
     ("keyward operators create team", "keyward workspaces create acme"),
     ("keyward operators revoke", "keyward -q operators create ci-deploy --role rotator"),
     ("keyward operators rotate", "keyward -q operators create gateway --role verifier"),
