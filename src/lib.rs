@@ -14,13 +14,15 @@
 //! | [`wire`] | the contract of the HTTP API: paths, bodies, problems |
 //! | [`backend`] | the seam: one method a use case, over the local keystore |
 //! | [`server`] | the use cases and verdicts over HTTP; owns the only async runtime |
+//! | [`deliver`] | where a fresh secret goes: sinks, proven first, with a receipt; probes and hooks |
 //! | [`output`] | the only place that prints |
 //! | [`cli`] | arguments, configuration, prompts, exit codes, one file a command |
 //!
 //! # Direction
 //!
-//! A file imports only from rooms above its own in the table; `output` uses none but [`domain`] and is used by [`cli`]
-//! alone, and `cli` never names [`store`] or [`vault`]. `tests/it/house.rs` reads the `use` lines and enforces this.
+//! A file imports only from rooms above its own in the table; `deliver` and `output` are side rooms, used by [`cli`]
+//! alone (`deliver` uses [`domain`] and [`files`], `output` uses [`domain`]), and `cli` never names [`store`] or
+//! [`vault`]. `tests/it/house.rs` reads the `use` lines and enforces this.
 //!
 //! # The walk of `rotate`
 //!
@@ -44,6 +46,7 @@ pub mod artifacts;
 pub mod backend;
 pub mod cli;
 pub mod config;
+pub mod deliver;
 pub mod domain;
 pub mod files;
 pub mod ops;

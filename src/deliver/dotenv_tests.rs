@@ -1,0 +1,1 @@
+//! Dotenv files.

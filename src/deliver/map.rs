@@ -1,0 +1,189 @@
+//! The deliver map: a TOML file that says which keys go where. The first rule that matches a key is its rule.
+//!
+//! It decides which commands are run, so that only its owner and root may be able to change it.
+
+use super::{Fault, KeyFacts, SinkError, SinkSpec};
+use crate::domain::{Environment, time::parse_duration};
+use chrono::TimeDelta;
+use glob::Pattern;
+use nix::sys::statvfs::{FsFlags, fstatvfs};
+use serde::Deserialize;
+use std::{
+    fs::{File, Metadata},
+    io::Read,
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
+
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Which keys go where.
+#[derive(Debug, Clone)]
+pub struct DeliverMap {
+    rules: Vec<Rule>,
+}
+
+/// Where some keys go.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    keys: Keys,
+    env: Option<Environment>,
+    /// The sinks, at least one.
+    pub deliver: Vec<SinkSpec>,
+    /// What is asked whether the new secret works.
+    pub probe: Option<String>,
+    /// How long the old secret goes on working.
+    pub overlap: Option<TimeDelta>,
+}
+
+#[derive(Debug, Clone)]
+enum Keys {
+    Name(String),
+    Glob(Pattern),
+    Label(String, String),
+}
+
+/// The file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MapFile {
+    #[serde(default)]
+    rule: Vec<RuleText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleText {
+    name: Option<String>,
+    glob: Option<String>,
+    label: Option<String>,
+    env: Option<String>,
+    deliver: Vec<String>,
+    probe: Option<String>,
+    overlap: Option<String>,
+}
+
+impl DeliverMap {
+    /// Reads a map.
+    ///
+    /// # Errors
+    /// When it cannot be read or understood, and when others could change it.
+    pub fn load(path: &Path) -> Result<Self, SinkError> {
+        let failed = |error: std::io::Error| {
+            SinkError::usage(format!("the deliver map {} cannot be read", path.display())).cause(error.to_string())
+        };
+        // Links are followed once, so that what is judged is what is read.
+        let real = path.canonicalize().map_err(failed)?;
+        let file = File::open(&real).map_err(failed)?;
+        let dir = File::open(real.parent().unwrap_or(&real)).map_err(failed)?;
+        guard(path, &file, "")?;
+        guard(path, &dir, "its directory ")?;
+        let mut text = String::new();
+        file.take(MOST_BYTES).read_to_string(&mut text).map_err(failed)?;
+        Self::parse(&text)
+            .map_err(|cause| SinkError::usage(format!("the deliver map {} is not usable", path.display())).cause(cause))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let file: MapFile = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        if file.rule.is_empty() {
+            return Err("it has no [[rule]]".to_owned());
+        }
+        let rules = file.rule.into_iter().enumerate();
+        let rules = rules.map(|(at, text)| Rule::read(text).map_err(|cause| format!("rule {}: {cause}", at + 1)));
+        Ok(Self { rules: rules.collect::<Result<_, _>>()? })
+    }
+
+    /// The rule of a key: the first that matches.
+    #[must_use]
+    pub fn rule_for(&self, key: &KeyFacts<'_>) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.matches(key))
+    }
+}
+
+impl Rule {
+    fn read(text: RuleText) -> Result<Self, String> {
+        let keys = match (text.name, text.glob, text.label) {
+            (Some(name), None, None) => Keys::Name(name),
+            (None, Some(glob), None) => Keys::Glob(Pattern::new(&glob).map_err(|error| format!("glob: {error}"))?),
+            (None, None, Some(label)) => {
+                let (name, value) = label.split_once('=').ok_or("label is written \"team=billing\"")?;
+                Keys::Label(name.to_owned(), value.to_owned())
+            }
+            _ => return Err("it needs exactly one of name, glob and label".to_owned()),
+        };
+        let deliver = text.deliver.iter().map(|sink| sink.parse().map_err(|cause| format!("{sink}: {cause}")));
+        let deliver = deliver.collect::<Result<Vec<_>, _>>()?;
+        if deliver.is_empty() {
+            return Err("deliver names no sink".to_owned());
+        }
+        if text.probe.as_ref().is_some_and(|probe| probe.trim().is_empty()) {
+            return Err("probe is empty".to_owned());
+        }
+        let env = text.env.map(|env| env.parse()).transpose().map_err(|cause| format!("env: {cause}"))?;
+        let overlap = text.overlap.map(|overlap| parse_duration(&overlap)).transpose();
+        Ok(Self {
+            keys,
+            env,
+            deliver,
+            probe: text.probe,
+            overlap: overlap.map_err(|cause| format!("overlap: {cause}"))?,
+        })
+    }
+
+    fn matches(&self, key: &KeyFacts<'_>) -> bool {
+        let named = match &self.keys {
+            Keys::Name(name) => name == key.name,
+            Keys::Glob(pattern) => pattern.matches(key.name),
+            Keys::Label(name, value) => key.labels.get(name) == Some(value),
+        };
+        named && self.env.is_none_or(|env| env.as_str() == key.env)
+    }
+}
+
+/// Refuses what others than root and the caller could change.
+fn guard(map: &Path, what: &File, which: &str) -> Result<(), SinkError> {
+    let refused = |cause: String, hint: String| {
+        SinkError::new(Fault::Forbidden, format!("the deliver map {} is refused", map.display()))
+            .cause(cause)
+            .hint(hint)
+    };
+    let metadata = what.metadata().map_err(|error| refused(error.to_string(), String::new()))?;
+    let me = nix::unistd::geteuid().as_raw();
+    if metadata.uid() != me && metadata.uid() != 0 {
+        let cause = format!("{which}belongs to another user, who could change which commands are run");
+        return Err(refused(
+            cause,
+            format!("use a map of your own: cp {0} ~/ && chmod 600 ~/{1}", map.display(), file_name(map)),
+        ));
+    }
+    if writable_by_others(&metadata) && !read_only(what) {
+        let cause = format!("others can write to {}", if which.is_empty() { "it" } else { which.trim_end() });
+        let place = if which.is_empty() {
+            map
+        } else {
+            map.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."))
+        };
+        return Err(refused(cause, format!("chmod go-w {}", place.display())));
+    }
+    Ok(())
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// In a directory with the sticky bit nobody replaces the files of others.
+fn writable_by_others(metadata: &Metadata) -> bool {
+    let sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
+    metadata.mode() & 0o022 != 0 && !sticky
+}
+
+/// Nobody writes to a file system that is mounted for reading, whatever its modes say: a Kubernetes volume, for one.
+fn read_only(file: &File) -> bool {
+    fstatvfs(file).is_ok_and(|system| system.flags().contains(FsFlags::ST_RDONLY))
+}
+
+#[cfg(test)]
+#[path = "map_tests.rs"]
+mod tests;
