@@ -99,7 +99,9 @@ fn split_mode(rest: &str) -> Result<(&str, Option<u32>), String> {
     let Some((path, mode)) = rest.rsplit_once(",mode=") else { return Ok((rest, None)) };
     let bits = u32::from_str_radix(mode, 8)
         .ok()
-        .filter(|bits| (3..=4).contains(&mode.len()) && bits & 0o400 != 0 && bits & !0o644 == 0)
+        .filter(|bits| {
+            (3..=4).contains(&mode.len()) && !mode.starts_with('+') && bits & 0o400 != 0 && bits & !0o644 == 0
+        })
         .ok_or(
             "mode= is an octal mode that its owner can read and nobody else can write, such as 0600, 0640 or 0400",
         )?;
