@@ -112,7 +112,14 @@ impl Backend for Local {
     fn create(&self, cx: &Context, request: Create) -> Result<Created> {
         let target = request.name.clone();
         let caps = self.store.capabilities();
-        self.change(cx, Action::KeyCreate, &target, |tx| ops::create::create(tx, caps, &mut rand::rng(), cx, request))
+        let created = self.change(cx, Action::KeyCreate, &target, |tx| {
+            ops::create::create(tx, caps, &mut rand::rng(), cx, request)
+        })?;
+        if let (Some(rotation), false) = (&created.rotation, created.existed || cx.dry_run) {
+            // Its id is known to nobody else yet.
+            rotation.key_id.parse().map_or(Ok(false), |key| self.leases.acquire(&key))?;
+        }
+        Ok(created)
     }
 
     fn create_many(

@@ -86,6 +86,19 @@ pub(super) const ROTATIONS: &[Column] = &[
     Column::new("finished_at", "ended", Time).wide(),
 ];
 
+/// The results of a run over many keys.
+pub(super) const ROTATION_RESULTS: &[Column] = &[
+    Column::new("name", "key", Text),
+    Column::new("environment", "env", Text),
+    Column::new("outcome", "outcome", Text),
+    Column::new("next_due_at", "next due", Text),
+    Column::new("old_valid_until", "old works until", Text),
+    Column::new("why", "why", Text),
+    Column::new("sinks", "sinks", List).wide(),
+    Column::new("rotation", "rotation", Text).wide(),
+    Column::new("key_id", "key id", Text).wide(),
+];
+
 /// One rotation.
 pub(super) const ROTATION: &[Column] = &[
     Column::new("id", "id", Text),

@@ -17,6 +17,17 @@ pub(super) struct KeyOperands {
     pub(super) env: Option<Environment>,
 }
 
+/// Keys, where something else may say which.
+#[derive(Debug, clap::Args)]
+pub(super) struct MaybeKeys {
+    /// An id, an exact name, or the first 8 or more characters of an id
+    #[arg(value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
+    pub(super) keys: Vec<KeyRef>,
+    /// Decides between keys of one name
+    #[arg(long, value_name = "ENV", add = values::environments())]
+    pub(super) env: Option<Environment>,
+}
+
 /// One key.
 #[derive(Debug, clap::Args)]
 pub(super) struct KeyOperand {

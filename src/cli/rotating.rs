@@ -6,7 +6,7 @@
 use super::{columns, context::Ctx};
 use crate::{
     domain::{Lookup, RotationId, Time, time::format_time},
-    ops::{Commit, Error, KeyView, Kind, Progress, Result, RotationRef, Stage, Staged, Step},
+    ops::{Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Stage, Staged, Step},
     output::{Format, Report},
 };
 use serde_json::json;
@@ -62,14 +62,30 @@ pub(super) fn print_gathered(cx: &mut Ctx, gathered: Vec<(Report, Unprinted)>) -
     gathered.iter().try_for_each(|unprinted| unprinted.finish(cx))
 }
 
+/// Goes on with a rotation whose secret was to be printed.
+///
+/// # Errors
+/// See [`rotate`].
+pub(super) fn resume(cx: &mut Ctx, rotation: &RotationView) -> Result<()> {
+    let request = Stage::resume(rotation, vec![STDOUT.to_owned()])?;
+    rotate(cx, Stage { intend: true, ..request }, false).map(drop)
+}
+
+/// Makes a staged secret the current one, with the receipts that come with it.
+///
+/// # Errors
+/// See [`crate::ops::rotation::commit`].
+pub(super) fn commit(cx: &mut Ctx, rotation: &RotationView, receipts: Vec<String>) -> Result<KeyView> {
+    let commit = Commit { rotation: RotationRef::Id(parsed(&rotation.id)?), receipts, force: false };
+    Ok(cx.backend()?.commit_rotation(&cx.operation(), &commit)?.key)
+}
+
 /// Nothing was minted: the secret had arrived before, or the rotation was done.
 fn settled(cx: &mut Ctx, staged: Staged) -> Result<()> {
     let mut key = staged.key;
     if let (true, Some(rotation)) = (staged.ready && !cx.global.dry_run, &staged.rotation) {
-        let commit = Commit { rotation: RotationRef::Id(parsed(&rotation.id)?), receipts: Vec::new(), force: false };
-        let rotated = cx.backend()?.commit_rotation(&cx.operation(), &commit)?;
+        key = commit(cx, rotation, Vec::new())?;
         cx.note(&format!("finished the rotation of {} ({}), whose secret had arrived", key.name, key.id));
-        key = rotated.key;
     }
     cx.item_if_asked("keyward.key/v1", "key", json!(key), columns::KEY)
 }

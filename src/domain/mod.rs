@@ -29,7 +29,7 @@ pub use operator::{OPERATOR_BRAND, Operator};
 pub use presented::{HeaderError, key_from_headers};
 pub use rate_limit::RateLimit;
 pub use role::{Permission, Role, SlotRole};
-pub use rotation::{Begin, Committed, Delivery, DeliveryState, Phase, Rotation, RotationId};
+pub use rotation::{Begin, Committed, Delivery, DeliveryState, Lease, Phase, Rotation, RotationId};
 pub use scope::{Catalogue, Scope, ScopeEntry};
 pub use suggest::closest;
 pub use tenancy::{Customer, Feature, KeyPolicy, Plan, PlanRefusal, Project, Workspace};

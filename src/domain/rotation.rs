@@ -11,7 +11,7 @@
 
 use super::{
     ids::random_base62,
-    key::{Illegal, Key, Overlap, Secret, SecretState, Status},
+    key::{DEFAULT_OVERLAP, Illegal, Key, Overlap, Secret, SecretState, Status},
     time::Time,
     token::Lookup,
 };
@@ -39,14 +39,16 @@ pub struct Rotation {
     pub started_at: Time,
     /// When it ended.
     pub finished_at: Option<Time>,
-    /// Until when the process that works on it is left alone. Correctness never rests on it.
-    pub lease_until: Time,
+    /// Whose turn it is. Correctness never rests on it.
+    pub lease: Lease,
     /// What becomes of the old secret at the commit.
     pub overlap: Overlap,
     /// The commit starts the key's original lifetime again.
     pub renew: bool,
     /// It waits for somebody's commit after its delivery.
     pub parked: bool,
+    /// It was begun for the due date, however early.
+    pub for_due: bool,
     /// The version of the secret that is being delivered.
     pub secret: Lookup,
     /// An earlier version that a sink may still hold.
@@ -55,6 +57,15 @@ pub struct Rotation {
     pub deliveries: Vec<Delivery>,
     /// The caller's name for it: a repetition within a day means this rotation.
     pub idempotency_key: Option<String>,
+}
+
+/// Until when the process that works on a rotation is left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Known to its holder alone.
+    pub id: String,
+    /// When it runs out by itself.
+    pub until: Time,
 }
 
 /// How far a rotation got.
@@ -105,14 +116,16 @@ pub struct Begin {
     pub actor: String,
     /// Where the secret will go.
     pub sinks: Vec<String>,
-    /// Until when the process that works on it is left alone.
-    pub lease_until: Time,
+    /// Whose turn it is.
+    pub lease: Lease,
     /// What becomes of the old secret at the commit.
     pub overlap: Overlap,
     /// The commit starts the key's original lifetime again.
     pub renew: bool,
     /// It waits for somebody's commit after its delivery.
     pub parked: bool,
+    /// It was begun for the due date, however early.
+    pub for_due: bool,
     /// The caller's name for it.
     pub idempotency_key: Option<String>,
 }
@@ -122,6 +135,13 @@ pub struct Begin {
 pub struct Committed {
     /// Until when it works; `None` when it stopped at once, or there was none.
     pub old_until: Option<Time>,
+}
+
+impl Lease {
+    /// A lease of a holder to be.
+    pub fn draw(rng: &mut impl CryptoRng, until: Time) -> Self {
+        Self { id: random_base62(rng, RANDOM_CHARS), until }
+    }
 }
 
 impl RotationId {
@@ -260,10 +280,11 @@ impl Key {
             actor: begin.actor,
             started_at: now,
             finished_at: None,
-            lease_until: begin.lease_until,
+            lease: begin.lease,
             overlap: begin.overlap,
             renew: begin.renew,
             parked: begin.parked,
+            for_due: begin.for_due,
             secret: new.lookup.clone(),
             in_doubt,
             deliveries: Vec::new(),
@@ -280,29 +301,28 @@ impl Key {
     ///
     /// # Errors
     /// When a sink that may hold the earlier secret is not among `sinks`, and when two deliveries would be in doubt: a
-    /// fourth working secret is never made. With `supersede` both are done all the same, oldest secret first.
-    pub fn restage(
-        &mut self,
-        new: Secret,
-        sinks: &[String],
-        lease_until: Time,
-        now: Time,
-        supersede: bool,
-    ) -> Result<(), Illegal> {
+    /// fourth working secret is never made. The older of the two may end once it was in doubt for as long as an old
+    /// secret would overlap.
+    pub fn restage(&mut self, new: Secret, sinks: &[String], lease: Lease, now: Time) -> Result<(), Illegal> {
         let Some(run) = self.run.as_mut().filter(|run| run.is_running()) else { return Err(Illegal::NoRotation) };
         let held = run.may_hold();
-        if !supersede && held.iter().any(|held| !sinks.iter().any(|sink| sink == held)) {
+        if held.iter().any(|held| !sinks.iter().any(|sink| sink == held)) {
             return Err(Illegal::OtherSinks);
         }
         if !held.is_empty() {
-            if run.in_doubt.is_some() && !supersede {
+            let patience = match run.overlap {
+                Overlap::Now => DEFAULT_OVERLAP,
+                Overlap::For(overlap) => overlap.max(DEFAULT_OVERLAP),
+            };
+            let older = self.secrets.iter().find(|secret| Some(&secret.lookup) == run.in_doubt.as_ref());
+            if older.is_some_and(|older| now - older.created_at < patience) {
                 return Err(Illegal::TwoInDoubt);
             }
             run.in_doubt = Some(run.secret.clone());
         }
         run.secret = new.lookup.clone();
         run.phase = Phase::Staged;
-        run.lease_until = lease_until;
+        run.lease = lease;
         run.deliver_to(sinks, now);
         let kept = run.in_doubt.clone();
         self.kill_where(now, |secret| secret.state == SecretState::Staged && Some(&secret.lookup) != kept.as_ref());
@@ -310,7 +330,16 @@ impl Key {
         Ok(())
     }
 
-    /// Records that the secret is about to be handed to these sinks.
+    /// Takes the turn in a rotation that was interrupted, before its sinks are asked what they hold.
+    ///
+    /// # Errors
+    /// When no rotation runs.
+    pub fn claim(&mut self, lease: Lease) -> Result<(), Illegal> {
+        self.running_mut()?.lease = lease;
+        Ok(())
+    }
+
+    /// Records that the secret is about to be handed to a sink.
     ///
     /// # Errors
     /// When no rotation runs, or it has no such sink.
@@ -348,7 +377,7 @@ impl Key {
         if run.phase != Phase::Delivered && !proven {
             return Err(Illegal::Undelivered);
         }
-        let (overlap, renew, staged) = (run.overlap, run.renew, run.secret.clone());
+        let (overlap, renew, for_due, staged) = (run.overlap, run.renew, run.for_due, run.secret.clone());
         (run.phase, run.finished_at) = (Phase::Committed, Some(now));
         let was_over = self.revoked_at.is_some() || self.expires_at.is_some_and(|at| at <= now);
         let renewed = match (renew, self.lifetime) {
@@ -365,7 +394,7 @@ impl Key {
         }
         self.expires_at = renewed;
         self.revoked_at = None;
-        self.advance_due(now);
+        self.advance_due(now, for_due);
         Ok(Committed { old_until })
     }
 
@@ -425,14 +454,14 @@ impl Key {
     }
 
     /// Due dates are anchored to the previous due date, so that neither late nor early runs make them drift. A rotation
-    /// in the second half of a period counts for the date that it precedes; an earlier one leaves that date as it is.
-    fn advance_due(&mut self, now: Time) {
+    /// that was begun for the date, or in the second half of its period, counts for it; an earlier one leaves it as it is.
+    fn advance_due(&mut self, now: Time, for_due: bool) {
         let (Some(every), Some(due)) = (self.rotation.every, self.rotation.due_at) else { return };
         let period = every.num_seconds().max(1);
         let early = (due - now).num_seconds();
         let periods = match early {
             early if early <= 0 => -early / period + 1,
-            early if early <= period / 2 => 1,
+            early if for_due || early <= period / 2 => 1,
             _ => 0,
         };
         let step = TimeDelta::try_seconds(periods.saturating_mul(period));

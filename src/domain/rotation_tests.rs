@@ -11,15 +11,20 @@ fn secret(number: u8, now: i64) -> Secret {
     Secret { state: SecretState::Staged, ..current(number, at(now)) }
 }
 
+fn lease(until: i64) -> Lease {
+    Lease { id: "mine".to_owned(), until: at(until) }
+}
+
 fn begin(sinks: &[&str]) -> Begin {
     Begin {
         id: "rot_0123456789abcdef".parse().unwrap(),
         actor: "ci@host".to_owned(),
         sinks: sinks.iter().map(|sink| (*sink).to_owned()).collect(),
-        lease_until: at(0),
+        lease: lease(0),
         overlap: Overlap::For(TimeDelta::seconds(100)),
         renew: false,
         parked: false,
+        for_due: false,
         idempotency_key: None,
     }
 }
@@ -104,7 +109,7 @@ fn a_commit_needs_a_receipt_of_every_sink_or_proof() {
 fn a_secret_that_nobody_was_handed_dies_when_it_is_minted_again() {
     let mut key = key(None);
     key.stage(secret(2, 1), begin(&[SINK]), at(1), false).unwrap();
-    key.restage(secret(3, 2), &[SINK.to_owned()], at(2), at(2), false).unwrap();
+    key.restage(secret(3, 2), &[SINK.to_owned()], lease(2), at(2)).unwrap();
     assert_eq!(working(&key, 2), ["1", "3"]);
 }
 
@@ -114,14 +119,15 @@ fn a_secret_in_doubt_works_until_the_next_one_has_arrived() {
     let sinks = [SINK.to_owned()];
     key.stage(secret(2, 1), begin(&[SINK]), at(1), false).unwrap();
     key.intend(SINK, at(1)).unwrap();
-    assert_eq!(
-        key.clone().restage(secret(3, 2), &["exec:x".to_owned()], at(2), at(2), false),
-        Err(Illegal::OtherSinks)
-    );
-    key.restage(secret(3, 2), &sinks, at(2), at(2), false).unwrap();
+    assert_eq!(key.clone().restage(secret(3, 2), &["exec:x".to_owned()], lease(2), at(2)), Err(Illegal::OtherSinks));
+    key.restage(secret(3, 2), &sinks, lease(2), at(2)).unwrap();
     assert_eq!(working(&key, 2), ["1", "2", "3"]);
     key.intend(SINK, at(2)).unwrap();
-    assert_eq!(key.clone().restage(secret(4, 3), &sinks, at(3), at(3), false), Err(Illegal::TwoInDoubt));
+    assert_eq!(key.clone().restage(secret(4, 3), &sinks, lease(3), at(3)), Err(Illegal::TwoInDoubt));
+    let a_day_later = 86_400 + 3;
+    let mut later = key.clone();
+    later.restage(secret(4, a_day_later), &sinks, lease(0), at(a_day_later)).unwrap();
+    assert_eq!(working(&later, a_day_later), ["1", "3", "4"]);
     key.receive(SINK, at(2)).unwrap();
     assert_eq!(working(&key, 2), ["1", "3"]);
     key.commit_rotation(at(3), false).unwrap();
@@ -148,6 +154,14 @@ fn due_dates_stay_on_their_grid() {
         rotate(&mut key, 2, rotated, begin(&[SINK]), false).unwrap();
         assert_eq!(key.rotation.due_at, Some(at(next)), "rotated at {rotated}");
     }
+}
+
+#[test]
+fn a_rotation_for_the_due_date_counts_for_it_however_early() {
+    let mut key = key(None);
+    key.rotation = RotationPolicy { every: Some(TimeDelta::seconds(100)), overlap: None, due_at: Some(at(100)) };
+    rotate(&mut key, 2, 10, Begin { for_due: true, ..begin(&[SINK]) }, false).unwrap();
+    assert_eq!(key.rotation.due_at, Some(at(200)));
 }
 
 #[test]
@@ -192,7 +206,7 @@ proptest! {
             match what {
                 0 => { key.deactivate(at(now)).ok(); }
                 1 | 2 => { let supersede = supersede && key.running().is_none(); key.stage(new, with, at(now), supersede).ok(); }
-                3 => { key.restage(new, &[SINK.to_owned()], at(now), at(now), false).ok(); }
+                3 => { key.restage(new, &[SINK.to_owned()], lease(now), at(now)).ok(); }
                 4 | 5 => { key.intend(SINK, at(now)).ok(); }
                 6 => if key.intend(SINK, at(now)).is_ok() { holds = key.run.as_ref().map(|run| run.secret.clone()); },
                 7 => if key.run.as_ref().is_some_and(|run| holds.as_ref() == Some(&run.secret)) {

@@ -6,12 +6,14 @@ use super::{
     entitlement,
     error::{Error, Kind, Result},
     lookup, policy,
+    rotation_view::{RotationView, refused},
+    stage::LEASE,
     view::KeyView,
 };
 use crate::{
     domain::{
-        Action, Allowlist, Brand, Catalogue, Environment, Expiry, Feature, Key, KeyId, KeyPolicy, PlainToken, Plan,
-        RateLimit, RotationPolicy, Scope, Secret, SecretState, Time, Usage,
+        Action, Allowlist, Begin, Brand, Catalogue, Environment, Expiry, Feature, Key, KeyId, KeyPolicy, Lease,
+        Overlap, PlainToken, Plan, RateLimit, RotationId, RotationPolicy, Scope, Secret, SecretState, Time, Usage,
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -55,6 +57,12 @@ pub struct Create {
     pub if_not_exists: bool,
     /// The same idempotency key within 24 hours names the same key.
     pub idempotency_key: Option<String>,
+    /// The id a preview gave it; drawn when not given.
+    pub id: Option<KeyId>,
+    /// Where its secret goes: then the key is there in earnest only with the commit of its first rotation.
+    pub sinks: Vec<String>,
+    /// The hand-over follows at once: the intent is recorded with the creation.
+    pub intend: bool,
 }
 
 /// What came of a [`Create`].
@@ -63,6 +71,8 @@ pub struct Created {
     pub key: KeyView,
     /// Its secret, the only time it is seen; absent when the key existed and in a dry run.
     pub secret: Option<PlainToken>,
+    /// The delivery of the secret to its sinks, which is still to be done and committed.
+    pub rotation: Option<RotationView>,
     /// The key was there before.
     pub existed: bool,
     /// What the caller should know, such as a scope declared by its first use.
@@ -128,17 +138,33 @@ fn create_in(
     let mut notes = Vec::new();
     let mut events = super::scopes::declare_missing(tx, cx, &mut workspace.catalogue, &request.scopes, &mut notes)?;
 
-    let (token, secret) = mint(&workspace.brand, caps, rng, request.environment, SecretState::Current, cx.now)?;
+    let state = if request.sinks.is_empty() { SecretState::Current } else { SecretState::Staged };
+    let (token, secret) = mint(&workspace.brand, caps, rng, request.environment, state, cx.now)?;
     let idempotency_key = request.idempotency_key.clone().map(|key| (key, digest_of(cx, &request)));
-    let key = new_key(rng, cx, &workspace.policy, request, secret)?;
+    let begin = begin(rng, cx, &request);
+    let intended = if request.intend { request.sinks.clone() } else { Vec::new() };
+    let mut key = new_key(rng, cx, &workspace.policy, request)?;
+    match begin {
+        None => key.secrets.push(secret),
+        Some(begin) => {
+            key.stage(secret, begin, cx.now, false).map_err(|illegal| refused(illegal, &key))?;
+            for sink in &intended {
+                key.intend(sink, cx.now).map_err(|illegal| refused(illegal, &key))?;
+            }
+        }
+    }
     tx.put_key(&key)?;
     if let Some((idempotency_key, digest)) = idempotency_key {
         tx.remember_idempotency(&idempotency_key, &key.id, &digest)?;
     }
+    let rotation = RotationView::of(&key, cx.now);
+    if rotation.is_some() {
+        key = super::stage::projected(&key, cx.now)?.0;
+    }
     let view = KeyView::new(&key, &Usage::default(), cx.now);
     events.push(cx.event(Action::KeyCreate, key.id.to_string(), json!({ "key": creation_facts(&view) })));
     let secret = (!cx.dry_run).then_some(token);
-    Ok(Done { outcome: Created { key: view, secret, existed: false, notes }, events })
+    Ok(Done { outcome: Created { key: view, secret, rotation, existed: false, notes }, events })
 }
 
 /// An error of one entry of a bulk file, by the entry's position from 0.
@@ -231,23 +257,29 @@ fn existing(tx: &View<'_>, cx: &Context, request: &Create) -> Result<Option<Crea
 
 /// What tells a repeated request from another one under the same idempotency key.
 fn digest_of(cx: &Context, request: &Create) -> String {
-    let same = Create { if_not_exists: false, idempotency_key: None, ..request.clone() };
+    let same = Create { if_not_exists: false, idempotency_key: None, id: None, ..request.clone() };
     let digest = Sha256::digest(format!("{} {same:?}", cx.workspace));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn found(tx: &View<'_>, cx: &Context, key: &Key, note: String) -> Result<Created> {
     let usage = tx.usage(&key.id)?;
-    Ok(Created { key: KeyView::new(key, &usage, cx.now), secret: None, existed: true, notes: vec![note] })
+    Ok(Created {
+        key: KeyView::new(key, &usage, cx.now),
+        secret: None,
+        rotation: key.running().and_then(|_| RotationView::of(key, cx.now)),
+        existed: true,
+        notes: vec![note],
+    })
 }
 
-fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: Create, secret: Secret) -> Result<Key> {
+fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: Create) -> Result<Key> {
     let expires_at = policy::expires_at(request.expiry, policy, cx.now)?;
     let every = request.rotate_every.unwrap_or(policy.rotate_every);
     policy::shorter(request.overlap, every)?;
     let due_at = policy::first_due(every, cx.now)?;
     Ok(Key {
-        id: KeyId::generate(rng),
+        id: request.id.unwrap_or_else(|| KeyId::generate(rng)),
         workspace: cx.workspace.clone(),
         name: request.name,
         description: request.description,
@@ -266,9 +298,25 @@ fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: 
         expires_at,
         lifetime: expires_at.map(|at| at - cx.now),
         rotation: RotationPolicy { every, overlap: request.overlap, due_at },
-        secrets: vec![secret],
+        secrets: Vec::new(),
         run: None,
         version: 0,
+    })
+}
+
+/// The first rotation of a key whose secret is delivered; none of one whose secret is printed.
+fn begin(rng: &mut impl CryptoRng, cx: &Context, request: &Create) -> Option<Begin> {
+    let until = cx.now.checked_add_signed(LEASE).unwrap_or(cx.now);
+    (!request.sinks.is_empty()).then(|| Begin {
+        id: RotationId::generate(rng),
+        actor: cx.actor.clone(),
+        sinks: request.sinks.clone(),
+        lease: Lease::draw(rng, until),
+        overlap: Overlap::Now,
+        renew: false,
+        parked: false,
+        for_due: false,
+        idempotency_key: None,
     })
 }
 
@@ -301,6 +349,9 @@ impl Create {
             overlap: None,
             if_not_exists: false,
             idempotency_key: None,
+            id: None,
+            sinks: Vec::new(),
+            intend: false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A rotation as every door shows it, and the errors of steps that its state does not allow.
 
-use super::error::Error;
+use super::error::{Error, Kind};
 use crate::domain::{Illegal, Key, Overlap, Rotation, SecretState, Time, key::Secret, time::format_time};
 use serde::Serialize;
 
@@ -78,7 +78,7 @@ impl RotationView {
             actor: run.actor.clone(),
             started_at: format_time(run.started_at),
             finished_at: run.finished_at.map(format_time),
-            lease_until: run.is_running().then(|| format_time(run.lease_until)),
+            lease_until: run.is_running().then(|| format_time(run.lease.until)),
             overlap_seconds: match run.overlap {
                 Overlap::Now => 0,
                 Overlap::For(overlap) => overlap.num_seconds(),
@@ -133,7 +133,8 @@ pub(super) fn refused(illegal: Illegal, key: &Key) -> Error {
                 .hint(format!("keyward rotation resume {run} --deliver …  (with the same sinks)"))
                 .hint(format!("keyward rotate {id} --supersede  (start again; the oldest secret ends)"))
         }
-        Illegal::TwoInDoubt => error
+        Illegal::TwoInDoubt => Error { kind: Kind::Undelivered, reason: "two_in_doubt".into(), ..error }
+            .cause("the older of them may end a day after it was minted; then the next run goes on")
             .hint(format!("keyward rotation show {run}"))
             .hint(format!("keyward rotation commit {run} --force  (if the last delivery has arrived)"))
             .hint(format!("keyward rotate {id} --supersede  (the oldest of them ends)")),

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Begin, DEFAULT_OVERLAP, Environment, Feature, Illegal, Key, KeyId, KeyRef, Lookup, Overlap, Phase,
-        PlainToken, RotationId, SecretState, Time, time::format_time,
+        Action, Begin, DEFAULT_OVERLAP, DeliveryState, Environment, Feature, Illegal, Key, KeyId, KeyRef, Lease,
+        Lookup, Overlap, Phase, PlainToken, Rotation, RotationId, SecretState, Time, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -47,6 +47,11 @@ pub struct Stage {
     pub intend: bool,
     /// Goes on with exactly this rotation, a parked one too.
     pub resume: Option<RotationId>,
+    /// The sinks that can be asked what they hold. Where one of them may hold the secret of an interrupted delivery, the
+    /// answer is the turn in that rotation and no secret, so that the caller can ask first.
+    pub ask_back: Vec<String>,
+    /// The turn that such an answer gave.
+    pub lease: Option<String>,
     /// Does nothing unless the rotation is due within so long, or was interrupted.
     pub due_within: Option<TimeDelta>,
     /// The same idempotency key within 24 hours names the same rotation.
@@ -67,6 +72,8 @@ impl Stage {
             sinks: Vec::new(),
             intend: false,
             resume: None,
+            ask_back: Vec::new(),
+            lease: None,
             due_within: None,
             idempotency_key: None,
         }
@@ -97,6 +104,8 @@ pub struct Staged {
     pub lookup: Option<Lookup>,
     /// The secret arrived already: only the commit is missing.
     pub ready: bool,
+    /// The turn in an interrupted rotation, whose sinks are to be asked before the next call.
+    pub lease: Option<String>,
     /// A rotation that was interrupted goes on.
     pub resumed: bool,
     /// What the caller should know.
@@ -149,7 +158,8 @@ pub fn stage(
     let goes_on =
         key.running().filter(|run| !request.supersede && (!run.parked || repeated || request.resume.is_some()));
     let resumed = goes_on.is_some();
-    if !alone && key.running().is_none_or(|run| run.lease_until > cx.now) {
+    let mine = |lease: &Lease| lease.until <= cx.now || request.lease.as_ref() == Some(&lease.id);
+    if !alone && !key.running().is_some_and(|run| mine(&run.lease)) {
         return Err(busy(&key));
     }
     if let Some(run) = goes_on.filter(|run| run.phase == Phase::Delivered) {
@@ -158,13 +168,16 @@ pub fn stage(
         (done.outcome.ready, done.outcome.resumed, done.outcome.lookup) = (true, true, lookup);
         return Ok(done);
     }
-    let lease_until = cx.now.checked_add_signed(LEASE).unwrap_or(cx.now);
+    let lease = Lease::draw(rng, cx.now.checked_add_signed(LEASE).unwrap_or(cx.now));
+    if request.lease.is_none() && goes_on.is_some_and(|run| can_be_asked(run, request)) {
+        return claimed(tx, cx, key, lease);
+    }
     let (token, secret) = mint(&tx.meta().brand.clone(), caps, rng, key.environment, SecretState::Staged, cx.now)?;
     let lookup = secret.lookup.clone();
     let step = if resumed {
-        key.restage(secret, &request.sinks, lease_until, cx.now, false)
+        key.restage(secret, &request.sinks, lease, cx.now)
     } else {
-        let begin = begin(tx, rng, cx, &key, request, lease_until)?;
+        let begin = begin(tx, rng, cx, &key, request, lease)?;
         key.stage(secret, begin, cx.now, request.supersede)
     };
     step.map_err(|illegal| refused(illegal, &key))?;
@@ -185,6 +198,7 @@ pub fn stage(
         secret: (!cx.dry_run).then_some(token),
         lookup: Some(lookup),
         ready: false,
+        lease: None,
         resumed,
         note: None,
         key: KeyView::new(&shown, &tx.usage(&key.id)?, cx.now),
@@ -238,9 +252,27 @@ fn nothing(tx: &View<'_>, cx: &Context, key: &Key, note: Option<String>) -> Resu
         secret: None,
         lookup: None,
         ready: false,
+        lease: None,
         resumed: false,
         note,
     }))
+}
+
+fn can_be_asked(run: &Rotation, request: &Stage) -> bool {
+    let mut in_doubt = run.deliveries.iter().filter(|delivery| delivery.state == DeliveryState::Intended);
+    in_doubt.any(|delivery| request.ask_back.contains(&delivery.sink))
+}
+
+/// Takes the turn: nobody else goes on with the rotation while its sinks are asked.
+fn claimed(tx: &mut Tx<'_>, cx: &Context, mut key: Key, lease: Lease) -> Result<Done<Staged>> {
+    let id = lease.id.clone();
+    key.claim(lease).map_err(|illegal| refused(illegal, &key))?;
+    tx.put_key(&key)?;
+    let changes = json!({ "rotation": key.run.as_ref().map(|run| run.id.as_str()), "claimed": true });
+    let mut done = nothing(tx, cx, &key, None)?;
+    (done.outcome.lease, done.outcome.resumed) = (Some(id), true);
+    done.events.push(cx.event(Action::KeyStage, key.id.to_string(), changes));
+    Ok(done)
 }
 
 fn is_due(key: &Key, within: Option<TimeDelta>, now: Time) -> bool {
@@ -250,14 +282,14 @@ fn is_due(key: &Key, within: Option<TimeDelta>, now: Time) -> bool {
 fn busy(key: &Key) -> Error {
     let error = Error::new(Kind::Busy, "lease", format!("another process is rotating {}", key.name));
     let error = match key.running() {
-        Some(run) => error.cause(format!("{} has the lease until {}", run.actor, format_time(run.lease_until))),
+        Some(run) => error.cause(format!("{} has the lease until {}", run.actor, format_time(run.lease.until))),
         None => error,
     };
     error.hint("try again later; nothing is lost")
 }
 
 /// The key as the commit will leave it, so that it can be shown together with its secret.
-fn projected(key: &Key, now: Time) -> Result<(Key, Option<Time>)> {
+pub(super) fn projected(key: &Key, now: Time) -> Result<(Key, Option<Time>)> {
     let mut after = key.clone();
     let committed = after.commit_rotation(now, true).map_err(|illegal| refused(illegal, key))?;
     Ok((after, committed.old_until))
@@ -269,7 +301,7 @@ fn begin(
     cx: &Context,
     key: &Key,
     request: &Stage,
-    lease_until: Time,
+    lease: Lease,
 ) -> Result<Begin> {
     let workspace = entitlement::workspace(tx, &key.workspace)?;
     let policy = &workspace.policy;
@@ -284,10 +316,11 @@ fn begin(
         id: RotationId::generate(rng),
         actor: cx.actor.clone(),
         sinks: request.sinks.clone(),
-        lease_until,
+        lease,
         overlap: request.overlap.unwrap_or(Overlap::For(own)),
         renew: request.renew,
         parked: request.park,
+        for_due: request.due_within.is_some(),
         idempotency_key: request.idempotency_key.clone(),
     })
 }

@@ -53,6 +53,7 @@ pub struct RotationView {
     pub overdue: bool,
     pub state: &'static str,
     pub id: Option<String>,
+    pub parked: bool,
 }
 
 /// One version of a key's secret, by its public look-up id.
@@ -108,6 +109,7 @@ impl KeyView {
                 overdue: key.is_overdue(now),
                 state: rotation_state(key, now),
                 id: key.running().map(|run| run.id.to_string()),
+                parked: key.running().is_some_and(|run| run.parked),
             },
             secrets,
         }

@@ -2,8 +2,8 @@
 
 use super::error::{Error, Result};
 use crate::domain::{
-    Allowlist, Delivery, DeliveryState, Environment, Key, KeyId, Overlap, Phase, RateLimit, Rotation, RotationPolicy,
-    Secret, SecretState, Time, Verifier,
+    Allowlist, Delivery, DeliveryState, Environment, Key, KeyId, Lease, Overlap, Phase, RateLimit, Rotation,
+    RotationPolicy, Secret, SecretState, Time, Verifier,
 };
 use chrono::{DateTime, TimeDelta};
 use minicbor::{Decode, Encode};
@@ -91,6 +91,10 @@ struct RotationRecord {
     deliveries: Vec<(String, u8, i64)>,
     #[n(12)]
     idempotency_key: Option<String>,
+    #[n(13)]
+    lease_id: String,
+    #[n(14)]
+    for_due: bool,
 }
 
 /// The facts of a key that stand in the clear, bound to the sealed ones.
@@ -227,13 +231,15 @@ impl RotationRecord {
             actor: run.actor.clone(),
             started_at: run.started_at.timestamp(),
             finished_at: run.finished_at.map(|at| at.timestamp()),
-            lease_until: run.lease_until.timestamp(),
+            lease_until: run.lease.until.timestamp(),
+            lease_id: run.lease.id.clone(),
             overlap: match run.overlap {
                 Overlap::Now => None,
                 Overlap::For(duration) => Some(duration.num_seconds()),
             },
             renew: run.renew,
             parked: run.parked,
+            for_due: run.for_due,
             secret: run.secret.to_string(),
             in_doubt: run.in_doubt.as_ref().map(ToString::to_string),
             deliveries: run.deliveries.iter().map(delivery).collect(),
@@ -253,10 +259,11 @@ impl RotationRecord {
             actor: self.actor,
             started_at: time(self.started_at)?,
             finished_at: self.finished_at.map(time).transpose()?,
-            lease_until: time(self.lease_until)?,
+            lease: Lease { id: self.lease_id, until: time(self.lease_until)? },
             overlap: self.overlap.map(seconds).transpose()?.map_or(Overlap::Now, Overlap::For),
             renew: self.renew,
             parked: self.parked,
+            for_due: self.for_due,
             secret: lookup(self.secret)?,
             in_doubt: self.in_doubt.map(lookup).transpose()?,
             deliveries: self.deliveries.into_iter().map(delivery).collect::<Result<_>>()?,

@@ -75,6 +75,7 @@ fn prepared() -> Home {
     for (name, text) in [
         ("key.txt", format!("{token}\n")),
         ("keys.csv", "name,environment,scopes\none,production,invoices:read\ntwo,staging,\n".to_owned()),
+        ("deliver.toml", "[[rule]]\nglob = \"*\"\ndeliver = [\"file:media/{name}.key\"]\n".to_owned()),
         ("scopes.csv", "name,description,implies\nreports:read,reads,\nreports:write,,reports:read\n".to_owned()),
         // A printer, for those who have none.
         ("bin/lp", "#!/bin/sh\nexec cat >/dev/null\n".to_owned()),

@@ -13,11 +13,14 @@ mod examples;
 mod first_use;
 #[cfg(feature = "server")]
 mod gateway;
+mod guides;
 mod house;
 mod keystore_file;
 mod lifecycle;
 mod model;
 mod refusals;
+mod rotation;
+mod rotation_kills;
 mod secrets;
 #[cfg(feature = "server")]
 mod serve;

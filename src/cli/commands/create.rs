@@ -1,9 +1,17 @@
 //! `create`: a new key, whose secret is seen once; or a whole file of keys, all or none.
 
 use crate::{
-    cli::{bulk, context::Ctx, exit::Exit, values},
+    cli::{
+        bulk, columns,
+        context::Ctx,
+        delivery::{DeliverArgs, Driver, Fresh, Targets},
+        exit::Exit,
+        rotating,
+        signals::Stop,
+        values,
+    },
     domain::{Environment, Expiry, Scope, Time},
-    ops::{Create, Error, Kind, Result},
+    ops::{Context, Create, Created, Error, Kind, Result, Stage},
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -13,7 +21,9 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  keyward create billing-sync --env production --scope invoices:read --expires-in 90d\n  \
-    SECRET=$(keyward create ci-deploy -q)\n  keyward create --from keys.csv --out secrets.jsonl"
+    SECRET=$(keyward create ci-deploy -q)\n  \
+    keyward create mailer --rotate-every 30d --deliver file:/run/keyward/mailer.key\n  \
+    keyward create --from keys.csv --out secrets.jsonl"
 )]
 pub(crate) struct Args {
     /// Names the one system that uses the key
@@ -67,6 +77,8 @@ pub(crate) struct Args {
     /// Repeating the call with this key within 24 hours makes no second key
     #[arg(long, value_name = "K", conflicts_with = "from")]
     idempotency_key: Option<String>,
+    #[command(flatten)]
+    deliver: DeliverArgs,
     /// Create the keys of a CSV or JSONL file, all or none; the other options are their defaults
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     from: Option<PathBuf>,
@@ -77,32 +89,82 @@ pub(crate) struct Args {
 
 /// Creates a key, or many.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
-    let (from, out) = (args.from.clone(), args.out.clone());
+    let (from, out, deliver) = (args.from.clone(), args.out.clone(), args.deliver.clone());
     let request = request(args)?;
     match from {
         Some(from) => bulk::create(cx, &from, out.as_deref(), &request),
-        None => one(cx, request),
+        None if deliver.is_asked() => delivered(cx, &deliver, request),
+        None => printed(cx, request),
     }
 }
 
-fn one(cx: &mut Ctx, request: Create) -> Result<u8> {
+fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
     cx.refuse_secret_in_ci()?;
     cx.preflight_secret()?;
-    let backend = cx.backend()?;
-    let created = backend.create(&cx.operation(), request)?;
+    if request.idempotency_key.is_some() {
+        // A repetition must find out whether the secret was printed: then printing it is a delivery with a receipt.
+        (request.sinks, request.intend) = (vec![rotating::STDOUT.to_owned()], true);
+    }
+    let created = cx.backend()?.create(&cx.operation(), request)?;
+    if let (Some(rotation), true) = (&created.rotation, created.existed) {
+        cx.note(&format!("{} was created before, and its secret was never delivered", created.key.id));
+        rotating::resume(cx, rotation)?;
+        return Ok(Exit::Ok.code());
+    }
+    told(cx, &created);
+    let (id, name) = (created.key.id.clone(), created.key.name.clone());
+    let report = Ctx::minted(json!(created.key), created.secret.as_ref());
+    cx.emit(&report).map_err(|error| lost(error, &id, &name))?;
+    if let Some(rotation) = created.rotation.as_ref().filter(|_| created.secret.is_some()) {
+        rotating::commit(cx, rotation, vec![rotating::STDOUT.to_owned()])?;
+    }
+    Ok(Exit::Ok.code())
+}
+
+fn told(cx: &mut Ctx, created: &Created) {
     for note in &created.notes {
         // A script that waits for a secret must hear that there is none, also with -q.
         if created.existed { cx.out.warn(note) } else { cx.note(note) }
     }
-    let (id, name) = (created.key.id.clone(), created.key.name.clone());
+    let (id, name) = (&created.key.id, &created.key.name);
     cx.note(&match (created.existed, cx.global.dry_run) {
         (true, _) => format!("exists already: {name} ({id})"),
         (false, true) => format!("would create {name} in {}", created.key.environment),
         (false, false) => format!("created {name} ({id}) in {}", created.key.environment),
     });
-    let report = Ctx::minted(json!(created.key), created.secret.as_ref());
-    cx.emit(&report).map_err(|error| lost(error, &id, &name))?;
-    Ok(Exit::Ok.code())
+}
+
+/// Sinks may be named after the key, and are proven before it is made: so it is made twice, the first time in vain.
+fn delivered(cx: &mut Ctx, args: &DeliverArgs, mut request: Create) -> Result<u8> {
+    let (targets, stop) = (Targets::of(cx, args)?, Stop::listen()?);
+    let preview = cx.backend()?.create(&Context { dry_run: true, ..cx.operation() }, request.clone())?;
+    let Some(target) = targets.for_key(&preview.key)? else {
+        return Err(Error::usage(format!("no rule of the deliver map matches {}", preview.key.name)));
+    };
+    let driver = Driver { targets: &targets, stop: &stop, deadline: None };
+    if let (Some(rotation), true) = (&preview.rotation, preview.existed) {
+        let delivered = driver.rotate(cx, &target, Stage::resume(rotation, Vec::new())?)?;
+        cx.note(&format!("finished creating {} ({})", delivered.key.name, delivered.key.id));
+        cx.item_if_asked("keyward.key/v1", "key", json!(delivered.key), columns::KEY)?;
+        return Ok(Exit::Ok.code());
+    }
+    if !preview.existed {
+        target.preflight()?;
+    }
+    request.id = preview.key.id.parse().ok();
+    request.sinks = target.names();
+    let created = cx.backend()?.create(&cx.operation(), request)?;
+    told(cx, &created);
+    let mut key = created.key;
+    if let (Some(token), Some(rotation)) = (&created.secret, &created.rotation) {
+        let parsed = rotation.id.parse().ok().zip(rotation.secret.lookup.parse().ok());
+        let (id, lookup) = parsed.ok_or_else(|| Error::new(Kind::Internal, "rotation", "a rotation without id"))?;
+        driver.hand_over(cx, &target, &Fresh { token, rotation: &id, lookup: &lookup }, true)?;
+        key = rotating::commit(cx, rotation, Vec::new())?;
+        cx.note(&format!("delivered to {}", target.names().join(", ")));
+    }
+    cx.item_if_asked("keyward.key/v1", "key", json!(key), columns::KEY)?;
+    Ok(stop.code().unwrap_or(Exit::Ok.code()))
 }
 
 /// The key is there and its secret is lost: says which, and the way out.

@@ -64,6 +64,12 @@ keyward in a CI job. Nothing is asked: without a terminal, with CI set or with -
     --if-not-exists           accepts the key that is there; its secret is not shown again
     --idempotency-key K       the same call within 24 hours makes no second key; another call with K is refused
 
+  Rotate on a schedule
+    keyward rotate --due --yes --max 50 --deliver-map deliver.toml -o jsonl
+    keyward rotate nightly-export --deliver file:/run/keys/nightly-export
+    0 nothing due or all well; 11 some failed; 12 in doubt, and the next run goes on; --detailed-exitcode adds 10
+    --stage and `rotation commit|abort` put a decision in between; `rotation resume` goes on by hand
+
   Decide by exit code           keyward help exit-codes
     keyward list --expires-within 14d --exit-code      10 when there are any
     printf %s \"$API_KEY\" | keyward verify -          13 when it is not valid

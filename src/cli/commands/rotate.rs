@@ -3,11 +3,15 @@
 use crate::{
     cli::{
         context::Ctx,
-        operand::{KeyOperands, each},
-        rotating, values,
+        delivery::{DeliverArgs, Driver, Targets},
+        due::{self, DueArgs, How},
+        operand::{MaybeKeys, each},
+        rotating,
+        signals::Stop,
+        values,
     },
     domain::{KeyRef, Overlap},
-    ops::{Result, Stage},
+    ops::{Result, Show, Stage},
 };
 use chrono::TimeDelta;
 
@@ -15,11 +19,19 @@ use chrono::TimeDelta;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  keyward rotate billing-sync                  the old secret works for the key's overlap, else 24h\n  \
-    keyward rotate billing-sync --now --reason leaked\n  keyward rotate billing-sync --renew          an expired key starts its lifetime again"
+    keyward rotate billing-sync --now --reason leaked\n  keyward rotate billing-sync --renew          an expired key starts its lifetime again\n  \
+    keyward rotate billing-sync --deliver file:/run/keyward/billing.key\n  \
+    keyward rotate --due --yes --max 50 --deliver-map deliver.toml -o jsonl"
 )]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["keys", "due"]))]
+#[command(group = clap::ArgGroup::new("sinks").multiple(true).args(["deliver", "deliver_map"]))]
 pub(crate) struct Args {
     #[command(flatten)]
-    keys: KeyOperands,
+    keys: MaybeKeys,
+    #[command(flatten)]
+    due: DueArgs,
+    #[command(flatten)]
+    deliver: DeliverArgs,
     /// How long the old secret goes on working [default: the key's own, else its workspace's, else 24h]
     #[arg(long, value_name = "D", value_parser = values::duration)]
     overlap: Option<TimeDelta>,
@@ -27,38 +39,59 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "overlap")]
     now: bool,
     /// Start the key's original lifetime again
-    #[arg(long)]
+    #[arg(long, conflicts_with = "due")]
     renew: bool,
     /// Leave both secrets working, until `rotation commit` or `rotation abort`
     #[arg(long)]
     stage: bool,
     /// End a rotation that still runs, its oldest secret first
-    #[arg(long)]
+    #[arg(long, conflicts_with = "due")]
     supersede: bool,
     /// Repeating the call with this key within 24 hours makes no second secret
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", conflicts_with = "due")]
     idempotency_key: Option<String>,
 }
 
 /// Rotates keys.
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
+    if args.due.due {
+        return due::run(cx, &args.due, &args.deliver, &How { overlap: overlap(args), park: args.stage });
+    }
+    if args.deliver.is_asked() {
+        return delivered(cx, args);
+    }
     cx.refuse_secret_in_ci()?;
     cx.preflight_secret()?;
     let single = args.keys.keys.len() == 1;
-    let (gathered, code) = each(cx, &args.keys.keys, |cx, key| rotating::rotate(cx, request(args, key), !single))?;
+    let (gathered, code) = each(cx, &args.keys.keys, |cx, key| {
+        let request = Stage { sinks: vec![rotating::STDOUT.to_owned()], intend: true, ..request(args, key) };
+        rotating::rotate(cx, request, !single)
+    })?;
     rotating::print_gathered(cx, gathered.into_iter().flatten().collect())?;
     Ok(code)
+}
+
+fn delivered(cx: &mut Ctx, args: &Args) -> Result<u8> {
+    let (targets, stop) = (Targets::of(cx, &args.deliver)?, Stop::listen()?);
+    let driver = Driver { targets: &targets, stop: &stop, deadline: None };
+    let (_, code) = each(cx, &args.keys.keys, |cx, key| {
+        let view = cx.backend()?.show(&cx.operation(), &Show { key: key.clone(), environment: args.keys.env })?;
+        driver.rotate_and_tell(cx, &view, request(args, key))
+    })?;
+    Ok(stop.code().unwrap_or(code))
+}
+
+fn overlap(args: &Args) -> Option<Overlap> {
+    if args.now { Some(Overlap::Now) } else { args.overlap.map(Overlap::For) }
 }
 
 fn request(args: &Args, key: &KeyRef) -> Stage {
     Stage {
         environment: args.keys.env,
-        overlap: if args.now { Some(Overlap::Now) } else { args.overlap.map(Overlap::For) },
+        overlap: overlap(args),
         renew: args.renew,
         supersede: args.supersede,
         park: args.stage,
-        sinks: vec![rotating::STDOUT.to_owned()],
-        intend: true,
         idempotency_key: args.idempotency_key.clone(),
         ..Stage::of(key.clone())
     }

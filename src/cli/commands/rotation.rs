@@ -1,9 +1,17 @@
 //! `rotation`: the rotations that run, and what a person decides about one.
 
 use crate::{
-    cli::{columns, context::Ctx, exit::Exit, prompt, rotating, values},
+    cli::{
+        columns,
+        context::Ctx,
+        delivery::{DeliverArgs, Driver, Targets},
+        exit::Exit,
+        prompt, rotating,
+        signals::Stop,
+        values,
+    },
     domain::{Environment, KeyRef, RotationId},
-    ops::{Abort, Commit, Result, RotationRef, RotationView, Stage},
+    ops::{Abort, Commit, Error, Kind, Result, RotationRef, RotationView, Show, Stage},
 };
 use serde_json::json;
 
@@ -30,11 +38,13 @@ enum Command {
         #[command(flatten)]
         rotation: Operand,
     },
-    /// Go on with a rotation that was interrupted: a fresh secret is printed, and the lost one dies once it is
-    #[command(after_help = "Example:\n  keyward rotation resume billing-sync")]
+    /// Go on with a rotation that was interrupted: a fresh secret is delivered, and the lost one dies once it has arrived
+    #[command(after_help = "Example:\n  keyward rotation resume billing-sync --deliver file:/run/keyward/billing.key")]
     Resume {
         #[command(flatten)]
         rotation: Operand,
+        #[command(flatten)]
+        deliver: DeliverArgs,
     },
     /// Make the staged secret the current one
     #[command(after_help = "Example:\n  keyward rotation commit billing-sync")]
@@ -97,7 +107,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             let view = cx.backend()?.rotation(&cx.operation(), &rotation.rotation())?;
             cx.item("keyward.rotation/v1", "rotation", json!(view), columns::ROTATION)?;
         }
-        Command::Resume { rotation } => resume(cx, &rotation.rotation())?,
+        Command::Resume { rotation, deliver } => return resume(cx, &rotation.rotation(), &deliver),
         Command::Commit { rotation, force } => {
             let commit = Commit { rotation: rotation.rotation(), receipts: Vec::new(), force };
             let rotated = cx.backend()?.commit_rotation(&cx.operation(), &commit)?;
@@ -117,12 +127,26 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     Ok(Exit::Ok.code())
 }
 
-fn resume(cx: &mut Ctx, rotation: &RotationRef) -> Result<()> {
+fn resume(cx: &mut Ctx, rotation: &RotationRef, deliver: &DeliverArgs) -> Result<u8> {
+    let view = cx.backend()?.rotation(&cx.operation(), rotation)?;
+    if deliver.is_asked() {
+        let (targets, stop) = (Targets::of(cx, deliver)?, Stop::listen()?);
+        let driver = Driver { targets: &targets, stop: &stop, deadline: None };
+        let key = KeyRef::Id(view.key_id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))?);
+        let key = cx.backend()?.show(&cx.operation(), &Show { key, environment: None })?;
+        driver.rotate_and_tell(cx, &key, Stage::resume(&view, Vec::new())?)?;
+        return Ok(stop.code().unwrap_or(Exit::Ok.code()));
+    }
+    let others: Vec<&str> = view.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect();
+    if view.running && view.state != "delivered" && others.iter().any(|sink| *sink != rotating::STDOUT) {
+        return Err(Error::usage("the rotation delivers to sinks, and commands are never taken from the keystore")
+            .cause(format!("it was begun with: {}", others.join(", ")))
+            .hint(format!("keyward rotation resume {} --deliver …  (with the same sinks)", view.id)));
+    }
     cx.refuse_secret_in_ci()?;
     cx.preflight_secret()?;
-    let view = cx.backend()?.rotation(&cx.operation(), rotation)?;
-    let request = Stage::resume(&view, vec![rotating::STDOUT.to_owned()])?;
-    rotating::rotate(cx, Stage { intend: true, ..request }, false).map(drop)
+    rotating::resume(cx, &view)?;
+    Ok(Exit::Ok.code())
 }
 
 fn told(cx: &mut Ctx, did: &str, would: &str, rotation: &RotationView) -> Result<()> {

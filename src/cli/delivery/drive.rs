@@ -1,0 +1,285 @@
+//! One delivery, step by step. Whatever ends it leaves facts in the keystore from which the next run goes on:
+//!
+//! | ended after | the next run |
+//! | --- | --- |
+//! | preflight | starts normally |
+//! | stage | voids the secret, mints again under the same rotation id |
+//! | intent | asks sinks that can be read back; else mints again, and the one in doubt works until that has arrived |
+//! | receipt | commits |
+
+use super::target::{Target, Targets, refused};
+use crate::{
+    cli::{columns, context::Ctx, signals::Stop},
+    deliver::{Fault, Reached, Running, Shown, Sink, SinkError, probe},
+    domain::{Lookup, Overlap, PlainToken, RotationId, Time, time::format_time},
+    ops::{Abort, Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Stage, Staged, Step},
+};
+use serde_json::json;
+use std::{cell::RefCell, time::Instant};
+use zeroize::Zeroizing;
+
+/// What came of a delivery that went well.
+pub(in crate::cli) struct Delivered {
+    /// The key afterwards.
+    pub(in crate::cli) key: KeyView,
+    /// Its rotation; `None` when nothing was to be done.
+    pub(in crate::cli) rotation: Option<RotationView>,
+    /// Until when the old secret works; `None` when it stopped at once.
+    pub(in crate::cli) old_valid_until: Option<Time>,
+    /// Whether an interrupted rotation was finished.
+    pub(in crate::cli) resumed: bool,
+    /// Whether anything was done, or would be.
+    pub(in crate::cli) acted: bool,
+    /// What the caller should know.
+    pub(in crate::cli) note: Option<String>,
+}
+
+/// A secret on its way.
+pub(in crate::cli) struct Fresh<'a> {
+    pub(in crate::cli) token: &'a PlainToken,
+    pub(in crate::cli) rotation: &'a RotationId,
+    pub(in crate::cli) lookup: &'a Lookup,
+}
+
+/// Carries out deliveries.
+pub(in crate::cli) struct Driver<'a> {
+    pub(in crate::cli) targets: &'a Targets,
+    pub(in crate::cli) stop: &'a Stop,
+    pub(in crate::cli) deadline: Option<Instant>,
+}
+
+/// What a sink held before, where it can be given back.
+struct Before<'a> {
+    sink: &'a Sink,
+    held: Option<PlainToken>,
+}
+
+impl Driver<'_> {
+    /// Rotates one key into the sinks that the caller named for it, and says what came of it.
+    ///
+    /// # Errors
+    /// See [`Driver::rotate`]; `Usage` when no rule of the deliver map matches the key.
+    pub(in crate::cli) fn rotate_and_tell(&self, cx: &mut Ctx, key: &KeyView, request: Stage) -> Result<()> {
+        let Some(target) = self.targets.for_key(key)? else {
+            return Err(Error::usage(format!("no rule of the deliver map matches {} ({})", key.name, key.id)));
+        };
+        let overlap = request.overlap.or(target.overlap.map(Overlap::For));
+        let delivered = self.rotate(cx, &target, Stage { overlap, ..request })?;
+        if let Some(note) = &delivered.note {
+            cx.note(note);
+        }
+        let named = format!("{} ({})", delivered.key.name, delivered.key.id);
+        let old = match delivered.old_valid_until {
+            Some(until) => format!("the old secret works until {}", format_time(until)),
+            None => "the old secret stops at once".to_owned(),
+        };
+        let sinks = target.names().join(", ");
+        match &delivered.rotation {
+            _ if !delivered.acted => {}
+            _ if cx.global.dry_run => cx.note(&format!("would rotate {named} to {sinks}: {old}")),
+            Some(rotation) if rotation.running => {
+                cx.note(&format!("staged {named} to {sinks}: both secrets work"));
+                cx.note(&format!("hint: keyward rotation commit {0}   or: keyward rotation abort {0}", rotation.id));
+            }
+            Some(_) => cx.note(&format!("rotated {named} to {sinks}: {old}")),
+            None => {}
+        }
+        cx.item_if_asked("keyward.key/v1", "key", json!(delivered.key), columns::KEY)
+    }
+
+    /// Rotates one key into its sinks.
+    ///
+    /// # Errors
+    /// Those of the keystore and the sinks; `Undelivered` when a sink may hold a secret that is not the current one.
+    pub(in crate::cli) fn rotate(&self, cx: &mut Ctx, target: &Target, request: Stage) -> Result<Delivered> {
+        target.preflight()?;
+        let readable = target.sinks.iter().filter(|sink| sink.can_read_back()).map(|sink| sink.name().to_owned());
+        let request = Stage { sinks: target.names(), ask_back: readable.collect(), ..request };
+        let mut staged = cx.backend()?.stage(&cx.operation(), &request)?;
+        if let Some(lease) = staged.lease.take() {
+            if let Some(rotation) = &staged.rotation {
+                self.read_back(cx, target, rotation)?;
+            }
+            staged = cx.backend()?.stage(&cx.operation(), &Stage { lease: Some(lease), ..request.clone() })?;
+        }
+        if cx.global.dry_run || (staged.secret.is_none() && !staged.ready) {
+            return Ok(settled(staged));
+        }
+        let rotation = rotation_of(&staged)?;
+        if let (Some(token), Some(lookup)) = (&staged.secret, &staged.lookup) {
+            let fresh = Fresh { token, rotation: &rotation, lookup };
+            self.hand_over(cx, target, &fresh, false)?;
+        }
+        if request.park {
+            let view = cx.backend()?.rotation(&cx.operation(), &RotationRef::Id(rotation))?;
+            return Ok(Delivered { rotation: Some(view), ..settled(staged) });
+        }
+        let commit = Commit { rotation: RotationRef::Id(rotation.clone()), receipts: Vec::new(), force: false };
+        let rotated = cx
+            .backend()?
+            .commit_rotation(&cx.operation(), &commit)
+            .map_err(|error| error.hint(format!("the secret has arrived: keyward rotation commit {rotation}")))?;
+        Ok(Delivered {
+            key: rotated.key,
+            rotation: Some(rotated.rotation),
+            old_valid_until: rotated.old_valid_until,
+            resumed: staged.resumed,
+            acted: true,
+            note: staged.note,
+        })
+    }
+
+    /// Delivers to every sink and asks the probe. Where nothing has arrived the rotation is over; where something may
+    /// have, it goes on, unless `all_or_nothing` says that a new key is worth nothing without its delivery.
+    ///
+    /// # Errors
+    /// What the sinks and the probe say.
+    pub(in crate::cli) fn hand_over(
+        &self,
+        cx: &mut Ctx,
+        target: &Target,
+        fresh: &Fresh<'_>,
+        all_or_nothing: bool,
+    ) -> Result<()> {
+        let mut given: Vec<Before<'_>> = Vec::new();
+        for sink in &target.sinks {
+            let held = self.held(sink);
+            step(cx, fresh, sink, Progress::Intended)?;
+            match self.deliver(cx, sink, fresh.token) {
+                Ok(detail) => {
+                    given.push(Before { sink, held });
+                    step(cx, fresh, sink, Progress::Delivered(detail))?;
+                }
+                Err(error) => {
+                    if error.reached == Reached::No {
+                        step(cx, fresh, sink, Progress::Failed(error.to_string()))?;
+                    }
+                    let arrived = error.reached == Reached::Maybe || !given.is_empty();
+                    return Err(self.give_up(cx, fresh, &error, arrived && !all_or_nothing));
+                }
+            }
+        }
+        let Some(command) = &target.probe else { return Ok(()) };
+        let asked = self.running(cx, |run| probe(command, fresh.token, self.targets.retry, &self.targets.options, run));
+        let Err(error) = asked else { return Ok(()) };
+        let mut arrived = false;
+        for before in &given {
+            match self.put_back(cx, before) {
+                true => step(cx, fresh, before.sink, Progress::Failed("put back: the probe said no".to_owned()))?,
+                false => arrived = true,
+            }
+        }
+        let error =
+            SinkError { what: format!("the probe says that the new secret does not work: {}", error.what), ..error };
+        Err(self.give_up(cx, fresh, &error, arrived && !all_or_nothing))
+    }
+
+    /// Ends a rotation that cannot go on, or says how it does.
+    fn give_up(&self, cx: &mut Ctx, fresh: &Fresh<'_>, error: &SinkError, arrived: bool) -> Error {
+        if arrived {
+            return undelivered(fresh.rotation, error);
+        }
+        let abort =
+            Abort { rotation: RotationRef::Id(fresh.rotation.clone()), force: true, because: Some(error.what.clone()) };
+        let aborted = cx.backend().and_then(|backend| backend.abort_rotation(&cx.operation(), &abort));
+        match aborted {
+            Ok(_) => refused(error).cause("the new secret was thrown away"),
+            Err(second) => undelivered(fresh.rotation, error).cause(second.message),
+        }
+    }
+
+    /// Asks the sinks of an interrupted delivery what they hold. Only sinks that the caller named again are asked: what
+    /// the keystore says must not decide which file is read.
+    fn read_back(&self, cx: &mut Ctx, target: &Target, rotation: &RotationView) -> Result<()> {
+        let lookup: Lookup = rotation.secret.lookup.parse().map_err(|_| internal("a version without look-up id"))?;
+        let id: RotationId = rotation.id.parse().map_err(|_| internal("a rotation without id"))?;
+        for delivery in rotation.deliveries.iter().filter(|delivery| delivery.state == "in_doubt") {
+            let Some(sink) = target.sinks.iter().find(|sink| sink.name() == delivery.sink) else { continue };
+            if !sink.can_read_back() {
+                continue;
+            }
+            // A destination that does not answer leaves the delivery in doubt.
+            let Ok(found) = sink.read_back() else { continue };
+            let token = found.and_then(|text: Zeroizing<String>| PlainToken::parse(&text).ok());
+            let request = Step {
+                rotation: id.clone(),
+                secret: lookup.clone(),
+                sink: sink.name().to_owned(),
+                progress: Progress::ReadBack(token),
+            };
+            cx.backend()?.rotation_step(&cx.operation(), request)?;
+        }
+        Ok(())
+    }
+
+    fn held(&self, sink: &Sink) -> Option<PlainToken> {
+        if !sink.can_read_back() {
+            return None;
+        }
+        let text: Zeroizing<String> = sink.read_back().ok().flatten()?;
+        PlainToken::parse(&text).ok()
+    }
+
+    /// Whether the sink holds again what it held before.
+    fn put_back(&self, cx: &mut Ctx, before: &Before<'_>) -> bool {
+        before.held.as_ref().is_some_and(|token| self.deliver(cx, before.sink, token).is_ok())
+    }
+
+    fn deliver(&self, cx: &mut Ctx, sink: &Sink, token: &PlainToken) -> Result<String, SinkError> {
+        self.running(cx, |run| sink.deliver(token, run)).map(|receipt| receipt.detail)
+    }
+
+    /// Runs something that may start programs, and shows what they say.
+    pub(in crate::cli) fn running<T>(&self, cx: &mut Ctx, work: impl FnOnce(&Running<'_>) -> T) -> T {
+        let out = RefCell::new(cx.emitter());
+        let show = |shown: Shown<'_>| {
+            let mut out = out.borrow_mut();
+            match shown {
+                Shown::Line { program, text } => out.note(&format!("{program}: {text}")),
+                // The runner reads the command from either stream; the data on stdout must stay parseable.
+                Shown::MaskLine(line) => out.raw_stderr(&format!("{line}\n")),
+            }
+        };
+        work(&Running { deadline: self.deadline, stop: self.stop.flag(), show: &show })
+    }
+}
+
+fn step(cx: &mut Ctx, fresh: &Fresh<'_>, sink: &Sink, progress: Progress) -> Result<()> {
+    let (rotation, secret) = (fresh.rotation.clone(), fresh.lookup.clone());
+    let request = Step { rotation, secret, sink: sink.name().to_owned(), progress };
+    cx.backend()?.rotation_step(&cx.operation(), request).map(drop)
+}
+
+fn settled(staged: Staged) -> Delivered {
+    Delivered {
+        acted: staged.lookup.is_some(),
+        key: staged.key,
+        rotation: staged.rotation,
+        old_valid_until: staged.old_valid_until,
+        resumed: staged.resumed,
+        note: staged.note,
+    }
+}
+
+fn rotation_of(staged: &Staged) -> Result<RotationId> {
+    let id = staged.rotation.as_ref().and_then(|rotation| rotation.id.parse().ok());
+    id.ok_or_else(|| internal("a staged secret without rotation"))
+}
+
+fn internal(what: &str) -> Error {
+    Error::new(Kind::Internal, "rotation", what)
+}
+
+/// A sink may hold a secret that is not yet the current one: nothing is lost, and the next run goes on.
+pub(in crate::cli) fn undelivered(rotation: &RotationId, error: &SinkError) -> Error {
+    let what = match error.fault {
+        Fault::Interrupted => "the delivery was interrupted",
+        _ => "the new secret was minted, and may not have arrived everywhere",
+    };
+    let mut told =
+        Error::new(Kind::Undelivered, "undelivered", format!("{what}; the old one works")).cause(error.what.clone());
+    told.causes.extend(error.cause.clone());
+    told.hints.extend(error.hint.clone());
+    told.hint(format!("keyward rotation resume {rotation} --deliver …  (with the same sinks; or the next due run)"))
+        .hint(format!("keyward rotation show {rotation}"))
+}

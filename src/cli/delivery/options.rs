@@ -1,0 +1,33 @@
+//! The options of every command that can deliver.
+
+use crate::deliver::SinkSpec;
+use std::path::PathBuf;
+
+/// Where fresh secrets go.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(in crate::cli) struct DeliverArgs {
+    /// Hand the secret to this sink instead of printing it; may be repeated. Sinks: file:PATH[,mode=0600],
+    /// dotenv:PATH#NAME, json:PATH#/POINTER, exec:COMMAND, github-secret:OWNER/REPO[/ENV]#NAME,
+    /// gitlab-variable:PROJECT#NAME, k8s-secret:NS/NAME#KEY, vault:PATH#FIELD, github-env:NAME, github-output:NAME
+    #[arg(long, value_name = "SINK")]
+    pub(in crate::cli) deliver: Vec<SinkSpec>,
+    /// Find each key's sinks, probe and overlap in this TOML file, which nobody else may be able to change
+    #[arg(long, value_name = "FILE", conflicts_with = "deliver", value_hint = clap::ValueHint::FilePath)]
+    pub(in crate::cli) deliver_map: Option<PathBuf>,
+    /// The variable in which the command of an exec sink also finds the secret
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) exec_env: Option<String>,
+    /// Ask this command, with the secret on its standard input, whether the secret works; it says yes by ending with 0
+    #[arg(long, value_name = "COMMAND")]
+    pub(in crate::cli) probe: Option<String>,
+    /// How often a probe is tried, waiting twice as long each time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=20))]
+    pub(in crate::cli) probe_tries: u8,
+}
+
+impl DeliverArgs {
+    /// Whether the secret goes anywhere but to standard output.
+    pub(in crate::cli) fn is_asked(&self) -> bool {
+        !self.deliver.is_empty() || self.deliver_map.is_some()
+    }
+}

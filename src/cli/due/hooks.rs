@@ -1,0 +1,53 @@
+//! Commands that are told of a run's results: JSON on standard input. They are told, not asked: one that fails is a
+//! warning and changes nothing.
+
+use super::result::Outcome;
+use crate::{
+    cli::{context::Ctx, delivery::Driver},
+    deliver::hook,
+};
+use serde_json::Value;
+
+/// The commands.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(in crate::cli) struct HookArgs {
+    /// Tell this command of every key that was rotated: its result as JSON on standard input
+    #[arg(long, value_name = "COMMAND", requires = "due")]
+    on_rotated: Option<String>,
+    /// Tell this command of every key that failed or was not delivered
+    #[arg(long, value_name = "COMMAND", requires = "due")]
+    on_failure: Option<String>,
+    /// Tell this command of the whole run at its end
+    #[arg(long, value_name = "COMMAND", requires = "due")]
+    on_done: Option<String>,
+}
+
+/// The commands, ready.
+pub(super) struct Hooks<'a>(&'a HookArgs);
+
+impl<'a> Hooks<'a> {
+    pub(super) fn of(args: &'a HookArgs) -> Self {
+        Self(args)
+    }
+
+    pub(super) fn of_key(&self, cx: &mut Ctx, driver: &Driver<'_>, outcome: &Outcome, result: &Value) {
+        let command = match outcome {
+            Outcome::Rotated(_) | Outcome::Staged(_) => &self.0.on_rotated,
+            Outcome::Failed(_) | Outcome::Undelivered(_) | Outcome::Unmatched => &self.0.on_failure,
+            Outcome::WouldRotate(_) | Outcome::Skipped(_) | Outcome::Left(_) => return,
+        };
+        tell(cx, driver, command.as_deref(), result);
+    }
+
+    pub(super) fn of_run(&self, cx: &mut Ctx, driver: &Driver<'_>, summary: &Value) {
+        tell(cx, driver, self.0.on_done.as_deref(), summary);
+    }
+}
+
+fn tell(cx: &mut Ctx, driver: &Driver<'_>, command: Option<&str>, json: &Value) {
+    let Some(command) = command.filter(|_| !cx.global.dry_run) else { return };
+    let told = driver.running(cx, |run| hook(command, json, &driver.targets.options, run));
+    if let Err(error) = told {
+        cx.emitter().warn(&format!("a hook failed: {error}"));
+    }
+}

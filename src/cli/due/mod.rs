@@ -1,0 +1,173 @@
+//! A run over every key whose rotation is due: one result a key as it comes, a summary at the end, and an exit code that
+//! a schedule can act on. Nothing due is success.
+
+mod hooks;
+mod result;
+mod summary;
+
+pub(super) use hooks::HookArgs;
+
+use super::{
+    context::Ctx,
+    delivery::{DeliverArgs, Delivered, Driver, Targets},
+    exit::Exit,
+    signals::Stop,
+};
+use crate::{
+    domain::{KeyFilter, KeyRef, Overlap, Sort, SortField},
+    ops::{Error, KeyView, Kind, List, Result, Stage},
+};
+use chrono::TimeDelta;
+use hooks::Hooks;
+use rand::RngExt;
+use result::{Outcome, Outcomes};
+use std::time::{Duration, Instant};
+
+/// What a due run is told.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct DueArgs {
+    /// Rotate every key whose rotation is due, or was interrupted; needs --yes
+    #[arg(long, requires = "sinks")]
+    pub(super) due: bool,
+    /// Also keys that will be due within this time
+    #[arg(long, value_name = "D", requires = "due", value_parser = super::values::duration)]
+    pub(super) due_within: Option<TimeDelta>,
+    /// Rotate at most so many keys, the longest due first; needed off a terminal
+    #[arg(long, value_name = "N", requires = "due")]
+    pub(super) max: Option<usize>,
+    /// Begin after a random time up to this, so that many machines do not begin at once
+    #[arg(long, value_name = "D", requires = "due", value_parser = super::values::duration)]
+    pub(super) jitter: Option<TimeDelta>,
+    /// Begin no further key after this time
+    #[arg(long, value_name = "D", requires = "due", value_parser = super::values::duration)]
+    pub(super) deadline: Option<TimeDelta>,
+    /// Exit 10 when keys were rotated, and 0 only when none was due
+    #[arg(long, requires = "due")]
+    pub(super) detailed_exitcode: bool,
+    #[command(flatten)]
+    pub(super) hooks: HookArgs,
+}
+
+/// How every key of the run is rotated.
+pub(super) struct How {
+    /// How long the old secret goes on working, where the map says nothing.
+    pub(super) overlap: Option<Overlap>,
+    /// Whether the rotation waits for somebody's commit.
+    pub(super) park: bool,
+}
+
+/// Rotates what is due.
+///
+/// # Errors
+/// `Usage` without a confirmation; those of the keystore before the first key. A key's own failure is its result.
+pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How) -> Result<u8> {
+    confirmed(cx, due)?;
+    let (targets, stop, began) = (Targets::of(cx, deliver)?, Stop::listen()?, Instant::now());
+    let hooks = Hooks::of(&due.hooks);
+    let deadline = due.deadline.map(|limit| began + limit.to_std().unwrap_or_default());
+    let driver = Driver { targets: &targets, stop: &stop, deadline };
+    wait(due.jitter, &driver);
+    let keys = keys_due(cx, due.due_within)?;
+    let mut outcomes = Outcomes::new(keys.len());
+    for (place, key) in keys.iter().enumerate() {
+        let over = stop.code().is_some() || deadline.is_some_and(|deadline| deadline <= Instant::now());
+        let outcome = if over {
+            Outcome::Left("the run ended before its turn")
+        } else if due.max.is_some_and(|max| outcomes.begun >= max) {
+            Outcome::Left("--max was reached")
+        } else {
+            one(cx, &driver, key, due, how)
+        };
+        let result = result::tell(cx, key, &outcome)?;
+        hooks.of_key(cx, &driver, &outcome, &result);
+        outcomes.count(&outcome, over && place < keys.len());
+        outcomes.results.push(result);
+    }
+    let code = exit_code(&outcomes, due.detailed_exitcode);
+    let code = stop.code().unwrap_or(code);
+    let summary = outcomes.summary(code, cx.global.dry_run);
+    summary::tell(cx, &outcomes, &summary)?;
+    hooks.of_run(cx, &driver, &summary);
+    if stop.code().is_some() {
+        cx.note("hint: the same command goes on where this run ended");
+    }
+    Ok(code)
+}
+
+fn confirmed(cx: &Ctx, due: &DueArgs) -> Result<()> {
+    if cx.global.dry_run {
+        return Ok(());
+    }
+    if !cx.global.yes {
+        return Err(Error::usage("--due acts on every key that is due, and needs a confirmation")
+            .hint("add --yes, or look first: keyward list --due"));
+    }
+    if due.max.is_none() && !cx.out.streams.stdout_terminal {
+        return Err(Error::usage("off a terminal --due needs a bound").hint("add --max N"));
+    }
+    Ok(())
+}
+
+/// A random wait, ended by a signal or the deadline.
+fn wait(jitter: Option<TimeDelta>, driver: &Driver<'_>) {
+    let Some(longest) = jitter.and_then(|jitter| jitter.to_std().ok()) else { return };
+    let until = Instant::now() + longest.mul_f64(rand::rng().random::<f64>());
+    let until = driver.deadline.map_or(until, |deadline| until.min(deadline));
+    while Instant::now() < until && driver.stop.code().is_none() {
+        std::thread::sleep(Duration::from_millis(50).min(until.saturating_duration_since(Instant::now())));
+    }
+}
+
+/// The keys that are due, the longest due first; interrupted rotations before all.
+fn keys_due(cx: &mut Ctx, within: Option<TimeDelta>) -> Result<Vec<KeyView>> {
+    let sort = Sort { field: SortField::Due, descending: false };
+    let filter = KeyFilter { due_within: Some(within.unwrap_or_default()), sort, ..KeyFilter::default() };
+    let mut keys = cx.backend()?.list(&cx.operation(), &List { filter })?.items;
+    keys.sort_by_key(|key| key.rotation.id.is_none());
+    Ok(keys)
+}
+
+fn one(cx: &mut Ctx, driver: &Driver<'_>, key: &KeyView, due: &DueArgs, how: &How) -> Outcome {
+    match rotate(cx, driver, key, due, how) {
+        Ok(Some(delivered)) => match &delivered.rotation {
+            _ if !delivered.acted => Outcome::Skipped("somebody else has rotated it".to_owned()),
+            _ if cx.global.dry_run => Outcome::WouldRotate(delivered),
+            Some(rotation) if rotation.running => Outcome::Staged(delivered),
+            _ => Outcome::Rotated(delivered),
+        },
+        Ok(None) => Outcome::Unmatched,
+        Err(error) if error.kind == Kind::Busy && error.reason == "lease" => Outcome::Skipped(error.message),
+        Err(error) if error.kind == Kind::Undelivered => Outcome::Undelivered(error),
+        Err(error) => Outcome::Failed(error),
+    }
+}
+
+fn rotate(cx: &mut Ctx, driver: &Driver<'_>, key: &KeyView, due: &DueArgs, how: &How) -> Result<Option<Delivered>> {
+    let parked = key.rotation.parked;
+    if parked || key.rotation.state == "overlap" {
+        let until = if parked { "a commit".to_owned() } else { "the overlap to end".to_owned() };
+        return Err(Error::new(Kind::Busy, "lease", format!("an earlier rotation waits for {until}")));
+    }
+    let Some(target) = driver.targets.for_key(key)? else { return Ok(None) };
+    let id = key.id.parse::<KeyRef>().map_err(|error| Error::new(Kind::Internal, "key", error.to_string()))?;
+    let request = Stage {
+        overlap: target.overlap.map(Overlap::For).or(how.overlap),
+        park: how.park,
+        due_within: Some(due.due_within.unwrap_or_default()),
+        ..Stage::of(id)
+    };
+    driver.rotate(cx, &target, request).map(Some)
+}
+
+fn exit_code(outcomes: &Outcomes, detailed: bool) -> u8 {
+    let exit = if outcomes.undelivered > 0 {
+        Exit::Undelivered
+    } else if outcomes.failed + outcomes.unmatched + outcomes.late > 0 {
+        Exit::Partial
+    } else if detailed && outcomes.rotated + outcomes.staged > 0 {
+        Exit::Changed
+    } else {
+        Exit::Ok
+    };
+    exit.code()
+}

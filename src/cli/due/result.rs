@@ -1,0 +1,143 @@
+//! What came of one key of a run, and of all.
+
+use crate::{
+    cli::{context::Ctx, delivery::Delivered, exit::Exit},
+    domain::time::format_time,
+    ops::{Error, KeyView, Result},
+    output::Format,
+};
+use serde_json::{Value, json};
+
+/// What came of one key.
+pub(super) enum Outcome {
+    /// It has its new secret.
+    Rotated(Delivered),
+    /// Its new secret was delivered and waits for a commit.
+    Staged(Delivered),
+    /// It would have been rotated.
+    WouldRotate(Delivered),
+    /// Nothing was changed; why.
+    Failed(Error),
+    /// A sink may hold a secret that is not the current one.
+    Undelivered(Error),
+    /// No rule of the deliver map matches it.
+    Unmatched,
+    /// There is nothing to do now; why.
+    Skipped(String),
+    /// Its turn did not come; why.
+    Left(&'static str),
+}
+
+impl Outcome {
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Rotated(_) => "rotated",
+            Self::Staged(_) => "staged",
+            Self::WouldRotate(_) => "would_rotate",
+            Self::Failed(_) => "failed",
+            Self::Undelivered(_) => "undelivered",
+            Self::Unmatched => "unmatched",
+            Self::Skipped(_) => "skipped",
+            Self::Left(_) => "left",
+        }
+    }
+
+    /// Why, in a sentence; for a person.
+    fn why(&self) -> Option<String> {
+        match self {
+            Self::Rotated(_) | Self::Staged(_) | Self::WouldRotate(_) => None,
+            Self::Failed(error) | Self::Undelivered(error) => {
+                Some(error.causes.first().map_or(error.message.clone(), |cause| format!("{}: {cause}", error.message)))
+            }
+            Self::Unmatched => Some("no rule of the deliver map matches it".to_owned()),
+            Self::Skipped(why) => Some(why.clone()),
+            Self::Left(why) => Some((*why).to_owned()),
+        }
+    }
+}
+
+/// The results of a run.
+pub(super) struct Outcomes {
+    pub(super) due: usize,
+    pub(super) begun: usize,
+    pub(super) rotated: usize,
+    pub(super) staged: usize,
+    pub(super) failed: usize,
+    pub(super) undelivered: usize,
+    pub(super) unmatched: usize,
+    pub(super) skipped: usize,
+    pub(super) left: usize,
+    /// How many were left because the time was over.
+    pub(super) late: usize,
+    pub(super) results: Vec<Value>,
+}
+
+impl Outcomes {
+    pub(super) fn new(due: usize) -> Self {
+        Self {
+            due,
+            begun: 0,
+            rotated: 0,
+            staged: 0,
+            failed: 0,
+            undelivered: 0,
+            unmatched: 0,
+            skipped: 0,
+            left: 0,
+            late: 0,
+            results: Vec::with_capacity(due),
+        }
+    }
+
+    pub(super) fn count(&mut self, outcome: &Outcome, over: bool) {
+        let (counter, begun) = match outcome {
+            Outcome::Rotated(_) | Outcome::WouldRotate(_) => (&mut self.rotated, 1),
+            Outcome::Staged(_) => (&mut self.staged, 1),
+            Outcome::Failed(_) => (&mut self.failed, 1),
+            Outcome::Undelivered(_) => (&mut self.undelivered, 1),
+            Outcome::Unmatched => (&mut self.unmatched, 0),
+            Outcome::Skipped(_) => (&mut self.skipped, 0),
+            Outcome::Left(_) => (&mut self.left, 0),
+        };
+        *counter += 1;
+        self.begun += begun;
+        self.late += usize::from(over);
+    }
+
+    pub(super) fn summary(&self, code: u8, dry_run: bool) -> Value {
+        json!({
+            "schema": "keyward.rotation-run/v1", "due": self.due, "rotated": self.rotated, "staged": self.staged,
+            "failed": self.failed, "undelivered": self.undelivered, "unmatched": self.unmatched,
+            "skipped": self.skipped, "left": self.left, "dry_run": dry_run, "exit": code,
+        })
+    }
+}
+
+/// The result as JSON; with `-o jsonl` it is told at once.
+pub(super) fn tell(cx: &mut Ctx, key: &KeyView, outcome: &Outcome) -> Result<Value> {
+    let delivered = match outcome {
+        Outcome::Rotated(delivered) | Outcome::Staged(delivered) | Outcome::WouldRotate(delivered) => Some(delivered),
+        _ => None,
+    };
+    let error = match outcome {
+        Outcome::Failed(error) | Outcome::Undelivered(error) => Some(json!({
+            "code": error.kind.name(), "reason": error.reason, "message": error.message, "causes": error.causes,
+            "hints": error.hints, "exit": Exit::from(error.kind).code(),
+        })),
+        _ => None,
+    };
+    let rotation = delivered.and_then(|delivered| delivered.rotation.as_ref());
+    let sinks: Option<Vec<&str>> =
+        rotation.map(|rotation| rotation.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect());
+    let result = json!({
+        "schema": "keyward.rotation-result/v1", "key_id": key.id, "name": key.name, "environment": key.environment,
+        "outcome": outcome.word(), "why": outcome.why(), "resumed": delivered.is_some_and(|one| one.resumed),
+        "rotation": rotation.map(|rotation| rotation.id.as_str()).or(key.rotation.id.as_deref()), "sinks": sinks,
+        "due_at": key.rotation.due_at, "next_due_at": delivered.map(|delivered| &delivered.key.rotation.due_at),
+        "old_valid_until": delivered.and_then(|delivered| delivered.old_valid_until).map(format_time), "error": error,
+    });
+    if cx.format() == Format::Jsonl {
+        cx.raw(format!("{result}\n").as_bytes())?;
+    }
+    Ok(result)
+}

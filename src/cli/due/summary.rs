@@ -1,0 +1,110 @@
+//! The end of a run, told: in JSON, as a table and one sentence, and as Markdown for a GitHub job's summary.
+
+use super::result::Outcomes;
+use crate::{
+    cli::{columns, context::Ctx},
+    ops::{Error, Kind, Result},
+    output::{Format, Page, Report},
+};
+use serde_json::{Value, json};
+use std::{fs::OpenOptions, io::Write};
+
+/// Tells it.
+pub(super) fn tell(cx: &mut Ctx, outcomes: &Outcomes, summary: &Value) -> Result<()> {
+    match cx.format() {
+        Format::Jsonl => cx.raw(format!("{summary}\n").as_bytes())?,
+        Format::Json => {
+            let mut document = summary.clone();
+            document["items"] = json!(outcomes.results);
+            cx.flat("keyward.rotation-run/v1", without_schema(document), "exit")?;
+        }
+        _ if outcomes.results.is_empty() => {}
+        _ => {
+            let page = Page::whole(outcomes.results.len());
+            let rows = outcomes.results.clone();
+            let report = Report::list("keyward.rotation-result-list/v1", rows, page, columns::ROTATION_RESULTS, "name");
+            cx.emit(&report)?;
+        }
+    }
+    cx.note(&sentence(outcomes, summary["dry_run"] == json!(true)));
+    let Some(path) = cx.env.path("GITHUB_STEP_SUMMARY") else { return Ok(()) };
+    let written = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(markdown(outcomes).as_bytes()));
+    written.map_err(|error| {
+        Error::new(Kind::Unavailable, "step_summary", format!("cannot write to {}", path.display()))
+            .cause(error.to_string())
+            .hint("the rotations themselves are done; GITHUB_STEP_SUMMARY names the file")
+    })
+}
+
+fn without_schema(mut document: Value) -> Value {
+    if let Some(fields) = document.as_object_mut() {
+        fields.shift_remove("schema");
+    }
+    document
+}
+
+fn sentence(outcomes: &Outcomes, dry_run: bool) -> String {
+    if outcomes.due == 0 {
+        return "nothing is due".to_owned();
+    }
+    let rotated = if dry_run { "would be rotated" } else { "rotated" };
+    let parts = [
+        (outcomes.rotated, rotated),
+        (outcomes.staged, "staged"),
+        (outcomes.failed, "failed"),
+        (outcomes.undelivered, "undelivered"),
+        (outcomes.unmatched, "without a rule"),
+        (outcomes.skipped, "skipped"),
+        (outcomes.left, "left for the next run"),
+    ];
+    let parts: Vec<String> =
+        parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    format!("{} due: {}", outcomes.due, parts.join(", "))
+}
+
+/// A table that GitHub shows below the job. What people wrote into names must not become markup there.
+fn markdown(outcomes: &Outcomes) -> String {
+    let mut text = format!("### keyward: {}\n\n", sentence(outcomes, false));
+    if !outcomes.results.is_empty() {
+        text.push_str("| key | environment | outcome | next due | why |\n| --- | --- | --- | --- | --- |\n");
+    }
+    for result in &outcomes.results {
+        let cells = ["name", "environment", "outcome", "next_due_at", "why"].map(|field| plain(&result[field]));
+        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    text.push('\n');
+    text
+}
+
+fn plain(value: &Value) -> String {
+    let text = value.as_str().unwrap_or_default();
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '(' | ')' | '#' | '!' | '|' | '~' | '&'
+            | '@' => {
+                safe.push_str(&format!("&#{};", u32::from(character)));
+            }
+            control if control.is_control() => safe.push(' '),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_never_becomes_markup() {
+        let hostile = json!("a|b <script>`x`\n[l](javascript:1) \u{1b}[31m_é_");
+        let cell = plain(&hostile);
+        assert!(!cell.contains(['|', '<', '`', '\n', '[', '(', '\u{1b}', '_']), "{cell}");
+        assert!(cell.contains('é'));
+    }
+}

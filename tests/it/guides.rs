@@ -1,0 +1,75 @@
+//! The guides of the README for schedules are run: each command as it stands there, in a home where a key is due.
+
+use crate::support::{Home, Ran};
+use std::fs;
+
+const README: &str = include_str!("../../README.md");
+
+/// The fenced blocks of a kind in the section on schedules.
+fn blocks(kind: &str) -> Vec<&'static str> {
+    let section = README.split("## Rotation on a schedule").nth(1).unwrap().split("\n## ").next().unwrap();
+    let fence = format!("```{kind}\n");
+    section.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// The arguments of the one keyward command in a block.
+fn arguments(block: &str) -> Vec<String> {
+    let words = |text: &str, separator: &[char]| -> Vec<String> {
+        text.split(separator)
+            .map(|word| word.trim_matches([' ', '"']).to_owned())
+            .filter(|word| !word.is_empty())
+            .collect()
+    };
+    if let Some(list) = block.split("args: [").nth(1) {
+        return words(list.split(']').next().unwrap(), &[',']);
+    }
+    let line = block.lines().find(|line| line.contains("keyward rotate --due")).unwrap();
+    words(line.split("keyward rotate").nth(1).map(|rest| format!("rotate{rest}")).unwrap().as_str(), &[' '])
+}
+
+/// A home with the README's deliver map and three keys that are due.
+fn due() -> Home {
+    let home = Home::new();
+    let path = home.path().display().to_string();
+    for dir in ["run/keys/production", "bin"] {
+        fs::create_dir_all(home.path().join(dir)).unwrap();
+    }
+    for program in ["restart-billing", "billing-works"] {
+        let place = home.path().join("bin").join(program);
+        fs::write(&place, "#!/bin/sh\ngrep -q kw_\n").unwrap();
+        fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let map = blocks("toml")[0].replace("/run/keys", &format!("{path}/run/keys"));
+    fs::write(home.path().join("deliver.toml"), map.replace("/usr/local/bin", &format!("{path}/bin"))).unwrap();
+    for args in [["billing-sync", "--env=development"], ["web-1", "--env=production"], ["etl", "--label=team=data"]] {
+        home.ok(&["create", args[0], args[1], "--rotate-every", "2s", "--overlap", "1s", "-q"]);
+    }
+    // Two seconds pass on the machine's own clock; nothing else makes a rotation due.
+    while home.json(&["list", "--due"])["page"]["total"] != 3 {
+        std::thread::yield_now();
+    }
+    home
+}
+
+fn run(home: &Home, block: &str) -> Ran {
+    let map = home.path().join("deliver.toml").display().to_string();
+    let arguments: Vec<String> = arguments(block)
+        .into_iter()
+        .map(|word| word.replace("/etc/keyward/deliver.toml", &map).replace("10m", "1s"))
+        .collect();
+    home.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn every_guide_rotates_what_is_due() {
+    let guides: Vec<&str> = ["yaml", "crontab", "ini"].into_iter().flat_map(blocks).collect();
+    assert_eq!(guides.len(), 5, "GitHub, GitLab, Kubernetes, cron, systemd");
+    let home = due();
+    for guide in guides {
+        let ran = run(&home, guide);
+        assert!(ran.code == Some(0), "{guide}\n{ran:?}");
+        let held = fs::read_to_string(home.path().join("run/keys/production/web-1")).unwrap();
+        assert_eq!(home.verdict(&held, &[]).1, Some(0), "{guide}");
+    }
+    assert!(fs::read_to_string(home.path().join("run/keys/data.env")).unwrap().starts_with("API_KEY=kw_"));
+}
