@@ -9,6 +9,8 @@ use super::{
     lease::Leases,
     maintenance, unlock,
 };
+use crate::domain::{Retention, UsageRecord};
+use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
     domain::{Action, Environment, Event, KeyId, KeyRef, Recorded, Scope, Time, Verdict},
     ops::{
@@ -209,6 +211,30 @@ impl Backend for Local {
 
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
         self.read(cx, |view| ops::verify::verify(view, self.store.capabilities(), cx, request))
+    }
+
+    fn record_usage(&self, cx: &Context, records: &[UsageRecord]) -> Result<()> {
+        cx.writable()?;
+        if self.store.capabilities().admin.is_none() {
+            return Err(ops::support_refused());
+        }
+        if cx.dry_run { Ok(()) } else { Ok(self.store.record_usage(records, cx.now)?) }
+    }
+
+    fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
+        self.read(cx, |view| ops::usage::usage(view, cx, query))
+    }
+
+    fn logs(&self, cx: &Context, query: &LogQuery) -> Result<Logs> {
+        self.read(cx, |view| ops::usage::logs(view, cx, query))
+    }
+
+    fn retention(&self, cx: &Context) -> Result<Retention> {
+        self.read(cx, |view| Ok(view.retention()?))
+    }
+
+    fn retain(&self, cx: &Context, retention: &Retention) -> Result<Retention> {
+        self.change(cx, Action::UsageRetention, "usage", |tx| ops::usage::retain(tx, cx, retention))
     }
 
     fn scopes(&self, cx: &Context) -> Result<ScopeList> {

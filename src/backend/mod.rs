@@ -18,6 +18,8 @@ pub use restore::Restored;
 pub use serving::{FactSource, Serving, TokenHasher};
 pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
 
+use crate::domain::{Retention, UsageRecord};
+use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
     domain::{Action, Environment, KeyRef, Recorded, Scope, Verdict},
     ops::{
@@ -125,6 +127,31 @@ pub trait Backend {
     /// # Errors
     /// See [`crate::ops::verify::verify`].
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict>;
+    /// Adds verdicts to the facts of use, in one transaction and without an audit event.
+    ///
+    /// # Errors
+    /// `Forbidden` for a support slot and in read-only mode; those of the store, after which nothing is kept.
+    fn record_usage(&self, cx: &Context, records: &[UsageRecord]) -> Result<()>;
+    /// How keys were used.
+    ///
+    /// # Errors
+    /// See [`crate::ops::usage::usage`].
+    fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport>;
+    /// Recent verdicts.
+    ///
+    /// # Errors
+    /// See [`crate::ops::usage::logs`].
+    fn logs(&self, cx: &Context, query: &LogQuery) -> Result<Logs>;
+    /// For how long facts of use are kept.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn retention(&self, cx: &Context) -> Result<Retention>;
+    /// Changes it.
+    ///
+    /// # Errors
+    /// See [`crate::ops::usage::retain`].
+    fn retain(&self, cx: &Context, retention: &Retention) -> Result<Retention>;
     /// The catalogue of scopes.
     ///
     /// # Errors

@@ -11,10 +11,10 @@ use super::{
     token::TokenError,
 };
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr, str::FromStr};
 
 /// The answer in a word. The order is the order in which reasons are named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {
     /// It may.
@@ -48,6 +48,45 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them, in the order in which reasons are named.
+    pub const ALL: [Self; 14] = [
+        Self::Valid,
+        Self::Malformed,
+        Self::Unknown,
+        Self::Inactive,
+        Self::Expired,
+        Self::Revoked,
+        Self::WrongEnvironment,
+        Self::ProjectRequired,
+        Self::InsufficientScope,
+        Self::IpNotAllowed,
+        Self::WrongProject,
+        Self::WrongCustomer,
+        Self::PlanForbidden,
+        Self::RateLimited,
+    ];
+
+    /// The word for it, as in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "VALID",
+            Self::Malformed => "MALFORMED",
+            Self::Unknown => "UNKNOWN",
+            Self::Inactive => "INACTIVE",
+            Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
+            Self::WrongEnvironment => "WRONG_ENVIRONMENT",
+            Self::ProjectRequired => "PROJECT_REQUIRED",
+            Self::InsufficientScope => "INSUFFICIENT_SCOPE",
+            Self::IpNotAllowed => "IP_NOT_ALLOWED",
+            Self::WrongProject => "WRONG_PROJECT",
+            Self::WrongCustomer => "WRONG_CUSTOMER",
+            Self::PlanForbidden => "PLAN_FORBIDDEN",
+            Self::RateLimited => "RATE_LIMITED",
+        }
+    }
+
     /// The HTTP status of the answer.
     #[must_use]
     pub fn http_status(self) -> u16 {
@@ -68,26 +107,16 @@ impl Code {
             Self::RateLimited => 429,
         }
     }
+}
 
-    /// The name in JSON, such as `INSUFFICIENT_SCOPE`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Valid => "VALID",
-            Self::Malformed => "MALFORMED",
-            Self::Unknown => "UNKNOWN",
-            Self::Inactive => "INACTIVE",
-            Self::Expired => "EXPIRED",
-            Self::Revoked => "REVOKED",
-            Self::WrongEnvironment => "WRONG_ENVIRONMENT",
-            Self::ProjectRequired => "PROJECT_REQUIRED",
-            Self::InsufficientScope => "INSUFFICIENT_SCOPE",
-            Self::IpNotAllowed => "IP_NOT_ALLOWED",
-            Self::WrongProject => "WRONG_PROJECT",
-            Self::WrongCustomer => "WRONG_CUSTOMER",
-            Self::PlanForbidden => "PLAN_FORBIDDEN",
-            Self::RateLimited => "RATE_LIMITED",
-        }
+impl FromStr for Code {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|code| code.as_str() == text)
+            .ok_or_else(|| format!("expected one of {}", Self::ALL.map(Self::as_str).join(", ")))
     }
 }
 

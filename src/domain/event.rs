@@ -102,6 +102,8 @@ actions! {
     VaultRestore = "vault.restore",
     /// The trail was exported.
     AuditExport = "audit.export",
+    /// For how long facts of use are kept was changed.
+    UsageRetention = "usage.retention",
 }
 
 impl fmt::Display for Action {

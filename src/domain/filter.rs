@@ -2,9 +2,10 @@
 
 use super::{
     environment::Environment,
-    key::{Key, Status, Usage},
+    key::{Key, Status},
     scope::{Catalogue, Scope},
     time::Time,
+    usage::Usage,
 };
 use chrono::TimeDelta;
 use glob::Pattern;

@@ -14,7 +14,7 @@ use super::{
     token::{Lookup, Verifier},
 };
 use chrono::TimeDelta;
-use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// How long an old secret goes on working when neither the key nor the caller says.
 pub const DEFAULT_OVERLAP: TimeDelta = TimeDelta::hours(24);
@@ -124,17 +124,6 @@ pub enum Status {
     Expired,
     /// It was cut off for good.
     Revoked,
-}
-
-/// When a key was used; counted apart from the key, by the verifier.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// The last time; `None` is "never used".
-    pub last_used_at: Option<Time>,
-    /// From which address.
-    pub last_used_ip: Option<IpAddr>,
-    /// How often.
-    pub uses: u64,
 }
 
 /// What becomes of the old secret at a rotation.

@@ -22,6 +22,7 @@ pub mod scopes;
 pub mod stage;
 pub mod tenancy;
 pub mod update;
+pub mod usage;
 pub mod verify;
 pub mod view;
 
@@ -40,6 +41,7 @@ pub use scopes::{ScopeChange, ScopeList, ScopeView};
 pub use stage::{Stage, Staged};
 pub use tenancy::{ObjectChange, ObjectKind, ObjectView};
 pub use update::{Update, Updated};
+pub use usage::{LogEntry, LogQuery, Logs, UsageBy, UsageQuery, UsageReport, UsageRow};
 pub use verify::Verify;
 pub use view::KeyView;
 

@@ -30,6 +30,9 @@ pub struct KeyView {
     pub last_used_ip: Option<String>,
     pub uses: u64,
     pub never_used: bool,
+    pub last_user_agent: Option<String>,
+    pub denied: u64,
+    pub last_denied_at: Option<String>,
     pub hint: Option<String>,
     pub rotation: RotationView,
     pub secrets: Vec<SecretView>,
@@ -101,6 +104,9 @@ impl KeyView {
             last_used_ip: usage.last_used_ip.map(|ip| ip.to_string()),
             uses: usage.uses,
             never_used: usage.last_used_at.is_none(),
+            last_user_agent: usage.last_user_agent.clone(),
+            denied: usage.denied,
+            last_denied_at: usage.last_denied_at.map(format_time),
             hint: key.secrets.last().map(|secret| secret.hint.clone()),
             rotation: RotationView {
                 every_seconds: key.rotation.every.map(|every| every.num_seconds()),
@@ -117,7 +123,7 @@ impl KeyView {
 }
 
 /// A retiring secret whose time has passed is shown as what it is: dead.
-fn secret_view(secret: &crate::domain::Secret, now: Time) -> SecretView {
+pub(super) fn secret_view(secret: &crate::domain::Secret, now: Time) -> SecretView {
     let (state, valid_until) = match secret.state {
         SecretState::Staged => ("staged", None),
         SecretState::Current => ("current", None),

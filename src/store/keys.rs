@@ -1,12 +1,13 @@
-//! Keys: sealed rows, their look-up ids, and the usage counted beside them.
+//! Keys: sealed rows and their look-up ids.
 
 use super::{
     error::{Error, Result},
     head::Table,
-    records::{KeyColumns, KeyRecord, decode, encode, environment_number, time},
+    records::{KeyColumns, KeyRecord, decode, encode, environment_number},
     rows,
     scan::Sieve,
     tx::Tx,
+    usage::{self, all_usage},
     view::View,
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     vault::{Capabilities, seal_framed},
 };
 use rusqlite::{OptionalExtension, Params, Row};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 pub(super) const COLUMNS: &str = "id, name_index, workspace_index, environment, active, revoked_at, expires_at, created_at, \
                        due_at, rotation, rotating, version, epoch, generation, sealed, tag";
@@ -277,7 +278,7 @@ impl View<'_> {
                 self.open_current(&sql, (by.timestamp(),), workspace, sieve)?
             }
         };
-        let mut usage = self.all_usage()?;
+        let mut usage = all_usage(self)?;
         Ok(keys
             .into_iter()
             .map(|key| {
@@ -297,18 +298,6 @@ impl View<'_> {
             *uses.entry(scope).or_default() += 1;
         }
         Ok(uses)
-    }
-
-    /// How a key was used.
-    ///
-    /// # Errors
-    /// Those of SQLite.
-    pub fn usage(&self, id: &KeyId) -> Result<Usage> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT key_id, uses, last_used_at, address FROM usage WHERE key_id = ?1")?;
-        let found = statement.query_row((id.as_str(),), stored_usage).optional()?;
-        found.map_or_else(|| Ok(Usage::default()), |(id, usage, address)| self.open_usage(&id, usage, address))
     }
 
     /// Every key, checked as a set against the head.
@@ -336,43 +325,11 @@ impl View<'_> {
         self.check_current(&id, epoch, tag)?;
         Ok(Some(key))
     }
-
-    fn all_usage(&self) -> Result<HashMap<String, Usage>> {
-        let mut statement = self.connection.prepare_cached("SELECT key_id, uses, last_used_at, address FROM usage")?;
-        let rows = statement.query_map([], stored_usage)?.collect::<rusqlite::Result<Vec<_>>>()?;
-        rows.into_iter().map(|(id, usage, address)| Ok((id.clone(), self.open_usage(&id, usage, address)?))).collect()
-    }
-
-    fn open_usage(&self, id: &str, (uses, last): (i64, Option<i64>), address: Option<Vec<u8>>) -> Result<Usage> {
-        let tampered = || Error::RowTampered { table: "usage", id: id.to_owned() };
-        let last_used_ip = match address {
-            None => None,
-            Some(sealed) => {
-                let plain = self.caps.open_record(&usage_bound(self.caps, id), &sealed).map_err(|_| tampered())?;
-                Some(std::str::from_utf8(&plain).ok().and_then(|text| text.parse().ok()).ok_or_else(tampered)?)
-            }
-        };
-        Ok(Usage {
-            uses: u64::try_from(uses).map_err(|_| tampered())?,
-            last_used_at: last.map(time).transpose()?,
-            last_used_ip,
-        })
-    }
 }
 
 /// An index of the file was bent to lead to another key.
 fn misled(key: &Key) -> Error {
     Error::RowTampered { table: "keys", id: key.id.to_string() }
-}
-
-type StoredUsage = (String, (i64, Option<i64>), Option<Vec<u8>>);
-
-fn stored_usage(row: &Row<'_>) -> rusqlite::Result<StoredUsage> {
-    Ok((row.get(0)?, (row.get(1)?, row.get(2)?), row.get(3)?))
-}
-
-pub(super) fn usage_bound(caps: &Capabilities, id: &str) -> Vec<u8> {
-    seal_framed(&[caps.vault_id.as_bytes(), b"usage", id.as_bytes()])
 }
 
 impl Tx<'_> {
@@ -414,7 +371,7 @@ impl Tx<'_> {
     /// `Stale` when somebody else changed it in between.
     pub fn delete_key(&mut self, key: &Key) -> Result<()> {
         self.forget_key_row(key)?;
-        for sql in ["DELETE FROM lookups WHERE key_id = ?1", "DELETE FROM usage WHERE key_id = ?1"] {
+        for sql in [&["DELETE FROM lookups WHERE key_id = ?1"][..], &usage::FORGET].concat() {
             self.connection.prepare_cached(sql)?.execute((key.id.as_str(),))?;
         }
         Ok(())
@@ -427,19 +384,6 @@ impl Tx<'_> {
         columns.workspace_index = workspace_index(self.caps, &key.workspace);
         columns.generation = i64::from(self.caps.generation);
         self.write_key_row(&columns, &encode(&KeyRecord::of(key))?)
-    }
-
-    /// Seals a key's last address again.
-    pub(super) fn reseal_usage(&mut self, id: &KeyId, usage: &Usage) -> Result<()> {
-        let bound = usage_bound(self.caps, id.as_str());
-        let address = usage
-            .last_used_ip
-            .map(|address| self.caps.seal_record(&mut rand::rng(), &bound, address.to_string().as_bytes()))
-            .transpose()?;
-        self.connection
-            .prepare_cached("UPDATE usage SET address = ?2 WHERE key_id = ?1")?
-            .execute((id.as_str(), address))?;
-        Ok(())
     }
 
     fn write_key_row(&mut self, columns: &KeyColumns, plain: &[u8]) -> Result<()> {

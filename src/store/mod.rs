@@ -24,6 +24,7 @@ mod schema;
 mod slots;
 mod sum;
 mod tx;
+mod usage;
 mod verify;
 mod view;
 
@@ -32,6 +33,7 @@ pub use keys::ClearFilter;
 pub use open::{LockedStore, Meta, Store};
 pub use scan::Sieve;
 pub use tx::Tx;
+pub use usage::VerdictFilter;
 pub use verify::VerifyReport;
 pub use view::{Snapshot, View};
 

@@ -26,6 +26,7 @@ pub(super) enum Kind {
     Customer = 4,
     Scope = 5,
     CatalogueClosed = 6,
+    Retention = 7,
     Operator = 8,
 }
 
@@ -45,6 +46,9 @@ pub(super) struct ObjectRecord {
     pub(super) plan: Option<PlanRecord>,
     #[n(5)]
     pub(super) implies: Vec<String>,
+    /// For how long facts of use are kept.
+    #[n(8)]
+    pub(super) retention: Option<(i64, i64, u32, u32)>,
     #[n(7)]
     pub(super) operator: Option<OperatorRecord>,
     #[n(6)]
@@ -59,6 +63,12 @@ pub(super) struct PolicyRecord {
     overlap: Option<i64>,
     #[n(2)]
     max_lifetime: Option<i64>,
+}
+
+impl ObjectRecord {
+    pub(super) fn kept(retention: (i64, i64, u32, u32)) -> Self {
+        Self { retention: Some(retention), ..Self::default() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -235,7 +245,7 @@ impl View<'_> {
         self.check_set(Table::Objects, stored.len(), sum)
     }
 
-    fn object(&self, kind: Kind, parent: &str, name: &str) -> Result<Option<ObjectRecord>> {
+    pub(super) fn object(&self, kind: Kind, parent: &str, name: &str) -> Result<Option<ObjectRecord>> {
         self.check_small_tables()?;
         let index = name_index(self.caps, kind as i64, parent, name);
         let sql = format!("SELECT {COLUMNS} FROM objects WHERE kind = ?1 AND name_index = ?2");

@@ -8,7 +8,7 @@ use super::{
     view::View,
 };
 use crate::{
-    domain::{Event, Time, Usage},
+    domain::{Event, Time},
     vault::{Capabilities, Slot},
 };
 use rusqlite::{Transaction, TransactionBehavior};
@@ -36,19 +36,17 @@ impl Store {
             .map(|stored| old.detail_of(&stored).map(|detail| (stored.seq, detail)))
             .collect::<Result<_>>()?;
         let remembered = old.all_remembered()?;
-        let usage: Vec<_> = keys.iter().map(|key| old.usage(&key.id)).collect::<Result<_>>()?;
+        let facts = old.open_facts()?;
 
         let mut head = old.head;
         head.generation = fresh.generation;
         head.counts = [0; TABLES];
         let view = View::on(&self.connection, fresh, &self.meta, now, head);
         let mut tx = Tx::on(view, transaction, &self.pins);
-        for ((key, columns), usage) in keys.iter().zip(columns).zip(usage) {
+        for (key, columns) in keys.iter().zip(columns) {
             tx.reseal_key(columns, key)?;
-            if usage != Usage::default() {
-                tx.reseal_usage(&key.id, &usage)?;
-            }
         }
+        tx.reseal_facts(&facts)?;
         self.connection.execute_batch("DELETE FROM pages; DELETE FROM idempotency; DELETE FROM objects;")?;
         for (remembered, at) in &remembered {
             tx.put_remembered(remembered, *at)?;
@@ -74,6 +72,7 @@ impl Tx<'_> {
     fn prove(&mut self) -> Result<()> {
         self.store_pages()?;
         self.view.sums = Some(self.sums);
-        self.view.verify().map(drop)
+        self.view.verify()?;
+        self.view.open_facts().map(drop)
     }
 }

@@ -1,13 +1,18 @@
 //! The schema, as an append-only list of migrations, and the settings of every connection.
 
-use super::error::{Error, Result};
-use rusqlite::{Connection, config::DbConfig};
+use super::{
+    error::{Error, Result},
+    usage,
+};
+use rusqlite::{Connection, Transaction, TransactionBehavior, config::DbConfig};
 use std::time::Duration;
 
 /// "KWRD": marks the file as a keyward keystore.
 pub(super) const APPLICATION_ID: i64 = 0x4b57_5244;
-/// The format this keyward writes: the number of migrations.
-pub(super) const FORMAT: i64 = 1;
+/// What brings a keystore from each format to the next one; only ever appended to.
+const MIGRATIONS: [&str; 2] = [MIGRATION_1, usage::SCHEMA];
+/// The format this keyward writes.
+const FORMAT: i64 = MIGRATIONS.len() as i64;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Names and contents are sealed; in the clear are random ids, environment, status facts, timestamps and counters.
@@ -72,21 +77,39 @@ pub(super) fn configure(connection: &Connection) -> Result<()> {
 /// Makes the tables in a new file.
 pub(super) fn create(connection: &Connection) -> Result<()> {
     connection.execute_batch("PRAGMA journal_mode = WAL;")?;
-    connection.execute_batch(MIGRATION_1)?;
+    connection.execute_batch(&MIGRATIONS.concat())?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", FORMAT)?;
     Ok(())
 }
 
-/// Whether the file is one of ours, in a format we know. Writes nothing.
+/// Whether the file is one of ours, in a format we know; an older format is brought up to ours in one transaction.
+/// Nothing is written otherwise.
 pub(super) fn check(connection: &Connection) -> Result<()> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    if pragma("application_id")? != APPLICATION_ID {
+    if number(connection, "application_id")? != APPLICATION_ID {
         return Err(Error::Foreign);
     }
-    match pragma("user_version")? {
+    match number(connection, "user_version")? {
         FORMAT => Ok(()),
         found if found > FORMAT => Err(Error::Newer { found, known: FORMAT }),
+        1.. => migrate(connection),
         _ => Err(Error::Damaged(None)),
     }
+}
+
+fn migrate(connection: &Connection) -> Result<()> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Exclusive)?;
+    // Another process may have been faster: only now is the format certain.
+    let done = usize::try_from(number(connection, "user_version")?).map_err(|_| Error::Damaged(None))?;
+    for migration in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(migration)?;
+    }
+    if done < MIGRATIONS.len() {
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+fn number(connection: &Connection, pragma: &str) -> Result<i64> {
+    Ok(connection.pragma_query_value(None, pragma, |row| row.get(0))?)
 }

@@ -17,6 +17,7 @@ mod contention_tests;
 mod place_tests;
 mod point_read_tests;
 mod small_table_tests;
+mod usage_tests;
 
 struct Vault {
     dir: tempfile::TempDir,
@@ -304,7 +305,7 @@ fn foreign_newer_empty_and_truncated_files_are_told_apart_and_left_alone() {
         (Vec::new(), "not a keyward keystore"),
         (b"hello, this is a text file and no database at all".to_vec(), "not a keyward keystore"),
         (std::fs::read(&foreign).unwrap(), "not a keyward keystore"),
-        (std::fs::read(&newer).unwrap(), "has format 99; this keyward knows up to 1"),
+        (std::fs::read(&newer).unwrap(), "has format 99; this keyward knows up to 2"),
         (whole[..whole.len() / 2].to_vec(), "damaged or truncated"),
     ] {
         std::fs::write(&path, &bytes).unwrap();

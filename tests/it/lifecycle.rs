@@ -100,6 +100,9 @@ fn the_json_of_a_key_is_the_contract() {
             "last_used_ip",
             "uses",
             "never_used",
+            "last_user_agent",
+            "denied",
+            "last_denied_at",
             "hint",
             "rotation",
             "secrets"

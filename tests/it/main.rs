@@ -26,3 +26,4 @@ mod secrets;
 mod serve;
 mod support;
 mod terminal;
+mod usage;

@@ -1,8 +1,8 @@
-//! `verify`: would this key be let in, and if not, why? Changes nothing: no quota, no last-used.
+//! `verify`: would this key be let in, and if not, why? Changes nothing, unless `--record` asks to count it as a use.
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, input::Source, prompt, values},
-    domain::{Environment, Request, Scope, Time, Verdict},
+    domain::{Code, Environment, PlainToken, Request, Scope, Time, UsageRecord, Verdict},
     ops::{Error, Result, Verify},
     output::{Page, Report},
 };
@@ -45,6 +45,12 @@ pub(crate) struct Args {
     /// Show every check with its own verdict
     #[arg(long)]
     explain: bool,
+    /// Count it: as a use of the key, or as denied
+    #[arg(long, conflicts_with = "at")]
+    record: bool,
+    /// What the client calls itself, for --record
+    #[arg(long, value_name = "TEXT", requires = "record")]
+    user_agent: Option<String>,
 }
 
 /// Judges a key.
@@ -62,7 +68,25 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         ip: args.ip,
         needs_project: false,
     };
-    let verdict = cx.backend()?.verify(&cx.operation(), &Verify { token, request, at: args.at })?;
+    let (address, presented) = (request.ip, PlainToken::parse(&token).ok());
+    let (backend, operation) = (cx.backend()?, cx.operation());
+    let verdict = backend.verify(&operation, &Verify { token, request, at: args.at })?;
+    if args.record {
+        let failed = verdict.checks.iter().find(|check| check.ok == Some(false));
+        let key = verdict.key_id.as_deref().and_then(|id| id.parse().ok());
+        let record = UsageRecord {
+            at: operation.now,
+            count: 1,
+            // The id in a secret that is not the key's own is whatever a stranger typed.
+            lookup: presented.filter(|_| key.is_some()).map(|token| token.lookup()),
+            key,
+            code: verdict.code,
+            address,
+            user_agent: args.user_agent,
+            detail: failed.filter(|_| verdict.code != Code::Valid).map(|check| check.detail.clone()),
+        };
+        backend.record_usage(&operation, &[record])?;
+    }
     tell(cx, &verdict, args.explain)?;
     Ok(if verdict.valid { Exit::Ok } else { Exit::Denied }.code())
 }

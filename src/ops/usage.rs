@@ -1,0 +1,395 @@
+//! Use, to look at: how often, from where and with what verdict; and what is kept of it.
+
+use super::{
+    Done,
+    context::Context,
+    error::{Error, Result},
+    lookup,
+};
+use crate::{
+    domain::{
+        Action, AddressUse, Code, Environment, Key, KeyId, KeyRef, Retention, SecretUse, Time, Usage, UsageCount,
+        time::{format_duration, format_time},
+    },
+    store::{Tx, VerdictFilter, View},
+};
+use serde::Serialize;
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    str::FromStr,
+};
+
+/// What usage is added up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageBy {
+    /// Days of UTC.
+    Day,
+    /// Keys.
+    Key,
+    /// Verdicts.
+    Code,
+    /// Addresses.
+    Address,
+}
+
+impl UsageBy {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Day, Self::Key, Self::Code, Self::Address];
+
+    /// The word for it, and the name of the field that it groups by.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Key => "key",
+            Self::Code => "code",
+            Self::Address => "address",
+        }
+    }
+}
+
+impl FromStr for UsageBy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|by| by.as_str() == text)
+            .ok_or_else(|| "expected day, key, code or address".to_owned())
+    }
+}
+
+impl fmt::Display for UsageBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which usage to add up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageQuery {
+    /// One key; every key of the workspace when `None`.
+    pub key: Option<KeyRef>,
+    /// Decides between keys of one name.
+    pub environment: Option<Environment>,
+    /// From the hour of this time on; as far back as is kept when `None`.
+    pub since: Option<Time>,
+    /// What to add it up by.
+    pub by: UsageBy,
+    /// Also requests with credentials that no key has.
+    pub unknown: bool,
+}
+
+/// One group of usage.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct UsageRow {
+    /// The day, key id, code or address; null for credentials that no key has.
+    pub group: Option<String>,
+    pub name: Option<String>,
+    pub environment: Option<String>,
+    pub uses: u64,
+    pub denied: u64,
+    pub last_at: Option<String>,
+    /// Requests by day, oldest first, over all days of the report; empty where nothing is kept by the day.
+    pub daily: Vec<u64>,
+}
+
+/// One version of a key's secret, and how it was used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct SecretUsage {
+    pub lookup: String,
+    pub state: &'static str,
+    pub valid_until: Option<String>,
+    pub uses: u64,
+    pub last_used_at: Option<String>,
+    pub last_ip: Option<String>,
+    pub denied: u64,
+    pub last_denied_at: Option<String>,
+}
+
+/// What came of a [`UsageQuery`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct UsageReport {
+    pub by: &'static str,
+    pub since: Option<String>,
+    pub key_id: Option<String>,
+    pub uses: u64,
+    pub denied: u64,
+    pub last_used_at: Option<String>,
+    pub last_used_ip: Option<String>,
+    pub last_user_agent: Option<String>,
+    pub last_denied_at: Option<String>,
+    /// Of one key: its secrets, oldest first.
+    pub secrets: Vec<SecretUsage>,
+    pub items: Vec<UsageRow>,
+}
+
+/// Which recent verdicts to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogQuery {
+    /// One key; every key of the workspace when `None`.
+    pub key: Option<KeyRef>,
+    /// Decides between keys of one name.
+    pub environment: Option<Environment>,
+    /// Only refusals.
+    pub denied: bool,
+    /// From this time on.
+    pub since: Option<Time>,
+    /// Only those after this place in the log.
+    pub after: Option<i64>,
+    /// The newest so many.
+    pub limit: Option<usize>,
+    /// Also verdicts on credentials that no key has.
+    pub unknown: bool,
+}
+
+/// A recent verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct LogEntry {
+    pub seq: i64,
+    pub at: String,
+    pub code: &'static str,
+    pub allowed: bool,
+    pub key_id: Option<String>,
+    pub name: Option<String>,
+    pub environment: Option<String>,
+    pub lookup: Option<String>,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub detail: Option<String>,
+    pub count: u64,
+}
+
+/// What came of a [`LogQuery`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logs {
+    /// Verdicts, oldest first.
+    pub items: Vec<LogEntry>,
+    /// How many matched before the limit.
+    pub total: usize,
+}
+
+/// Adds usage up.
+///
+/// # Errors
+/// `NotFound` or `Conflict` for a reference that names no key or several.
+pub fn usage(tx: &View<'_>, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
+    let one = query.key.as_ref().map(|key| lookup::key(tx, &cx.workspace, key, query.environment)).transpose()?;
+    let keys: HashMap<KeyId, (Key, Usage)> = match &one {
+        Some(key) => [(key.id.clone(), (key.clone(), tx.usage(&key.id)?))].into(),
+        None => tx.keys(&cx.workspace, None)?.into_iter().map(|found| (found.0.id.clone(), found)).collect(),
+    };
+    let id = one.as_ref().map(|key| &key.id);
+    let shown = |key: &Option<KeyId>| key.as_ref().map_or(query.unknown && id.is_none(), |id| keys.contains_key(id));
+    let mut counts = tx.usage_counts(id, query.since)?;
+    counts.retain(|count| shown(&count.key));
+    let items = if query.by == UsageBy::Address {
+        let mut addresses = tx.usage_addresses(id, query.since)?;
+        addresses.retain(|address| shown(&address.key));
+        by_address(&addresses)
+    } else {
+        by_count(query.by, &counts, &keys, query.since, cx.now)
+    };
+    let (uses, denied) = totals(&counts);
+    let total = one.as_ref().and_then(|key| keys.get(&key.id)).map(|(_, usage)| usage.clone()).unwrap_or_default();
+    let secrets = match &one {
+        Some(key) => secrets_of(key, &tx.secret_uses(&key.id)?, cx.now),
+        None => Vec::new(),
+    };
+    Ok(UsageReport {
+        by: query.by.as_str(),
+        since: query.since.map(format_time),
+        key_id: id.map(ToString::to_string),
+        // Of one key and without a time, the totals that are kept for good.
+        uses: if one.is_some() && query.since.is_none() { total.uses } else { uses },
+        denied: if one.is_some() && query.since.is_none() { total.denied } else { denied },
+        last_used_at: total.last_used_at.map(format_time),
+        last_used_ip: total.last_used_ip.map(|ip| ip.to_string()),
+        last_user_agent: total.last_user_agent,
+        last_denied_at: total.last_denied_at.map(format_time),
+        secrets,
+        items,
+    })
+}
+
+fn secrets_of(key: &Key, uses: &[SecretUse], now: Time) -> Vec<SecretUsage> {
+    key.secrets
+        .iter()
+        .map(|secret| {
+            let view = super::view::secret_view(secret, now);
+            let found = uses.iter().find(|one| one.lookup == secret.lookup);
+            SecretUsage {
+                lookup: view.lookup,
+                state: view.state,
+                valid_until: view.valid_until,
+                uses: found.map_or(0, |found| found.uses),
+                last_used_at: found.and_then(|found| found.last_used_at).map(format_time),
+                last_ip: found.and_then(|found| found.last_ip).map(|ip| ip.to_string()),
+                denied: found.map_or(0, |found| found.denied),
+                last_denied_at: found.and_then(|found| found.last_denied_at).map(format_time),
+            }
+        })
+        .collect()
+}
+
+fn totals<'c>(counts: impl IntoIterator<Item = &'c UsageCount>) -> (u64, u64) {
+    counts.into_iter().fold((0, 0), |(uses, denied), count| match count.code {
+        Code::Valid => (uses + count.count, denied),
+        _ => (uses, denied + count.count),
+    })
+}
+
+fn day_of(time: Time) -> i64 {
+    time.timestamp().div_euclid(86_400)
+}
+
+fn by_count(
+    by: UsageBy,
+    counts: &[UsageCount],
+    keys: &HashMap<KeyId, (Key, Usage)>,
+    since: Option<Time>,
+    now: Time,
+) -> Vec<UsageRow> {
+    let Some(first) = since.into_iter().chain(counts.first().map(|count| count.hour)).min() else { return Vec::new() };
+    let last = counts.last().map_or(now, |count| count.hour.max(now));
+    let (first, last) = (day_of(first), day_of(last));
+    let mut groups: BTreeMap<Option<String>, Vec<&UsageCount>> = BTreeMap::new();
+    if by == UsageBy::Day {
+        // Days without a request are days too: a gap is what somebody looks for.
+        groups.extend((first..=last).map(|day| (Some(date(day)), Vec::new())));
+    }
+    for count in counts {
+        let group = match by {
+            UsageBy::Key => count.key.as_ref().map(ToString::to_string),
+            UsageBy::Code => Some(count.code.as_str().to_owned()),
+            UsageBy::Day | UsageBy::Address => Some(date(day_of(count.hour))),
+        };
+        groups.entry(group).or_default().push(count);
+    }
+    let mut rows: Vec<UsageRow> = groups
+        .into_iter()
+        .map(|(group, counts)| {
+            let (uses, denied) = totals(counts.iter().copied());
+            let key = counts.first().and_then(|count| keys.get(count.key.as_ref()?)).filter(|_| by == UsageBy::Key);
+            let mut daily =
+                vec![0; if by == UsageBy::Day { 0 } else { usize::try_from(last - first + 1).unwrap_or(0) }];
+            for count in &counts {
+                if let Some(day) = usize::try_from(day_of(count.hour) - first).ok().and_then(|day| daily.get_mut(day)) {
+                    *day += count.count;
+                }
+            }
+            UsageRow {
+                group,
+                name: key.map(|(key, _)| key.name.clone()),
+                environment: key.map(|(key, _)| key.environment.to_string()),
+                uses,
+                denied,
+                last_at: key.and_then(|(_, usage)| usage.last_used_at.max(usage.last_denied_at)).map(format_time),
+                daily,
+            }
+        })
+        .collect();
+    if by != UsageBy::Day {
+        rows.sort_by(|a, b| (b.uses + b.denied).cmp(&(a.uses + a.denied)).then_with(|| a.group.cmp(&b.group)));
+    }
+    rows
+}
+
+fn date(day: i64) -> String {
+    chrono::DateTime::from_timestamp(day.saturating_mul(86_400), 0)
+        .map(|time| time.format("%Y-%m-%d").to_string())
+        .unwrap_or_default()
+}
+
+fn by_address(addresses: &[AddressUse]) -> Vec<UsageRow> {
+    let mut rows: Vec<UsageRow> = Vec::new();
+    let mut found: HashMap<std::net::IpAddr, usize> = HashMap::new();
+    // Newest first, so that the first sight of an address is the last request from it.
+    for seen in addresses {
+        let at = *found.entry(seen.address).or_insert_with(|| {
+            rows.push(UsageRow {
+                group: Some(seen.address.to_string()),
+                last_at: Some(format_time(seen.last_at)),
+                ..UsageRow::default()
+            });
+            rows.len() - 1
+        });
+        rows[at].uses += seen.uses;
+        rows[at].denied += seen.denied;
+    }
+    rows
+}
+
+/// Recent verdicts.
+///
+/// # Errors
+/// `NotFound` or `Conflict` for a reference that names no key or several.
+pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
+    let one = query.key.as_ref().map(|key| lookup::key(tx, &cx.workspace, key, query.environment)).transpose()?;
+    let filter = VerdictFilter {
+        key: one.as_ref().map(|key| key.id.clone()),
+        denied: query.denied,
+        since: query.since,
+        after: query.after,
+    };
+    let verdicts = tx.recent_verdicts(&filter)?;
+    let keys: HashMap<KeyId, Key> = match one {
+        Some(key) => [(key.id.clone(), key)].into(),
+        None if verdicts.is_empty() => HashMap::new(),
+        None => tx.all_keys(&cx.workspace)?.into_iter().map(|key| (key.id.clone(), key)).collect(),
+    };
+    let mut items = Vec::new();
+    for verdict in verdicts {
+        let record = verdict.record;
+        let key = record.key.as_ref().and_then(|id| keys.get(id));
+        if key.is_none() && (record.key.is_some() || !query.unknown) {
+            continue;
+        }
+        items.push(LogEntry {
+            seq: verdict.seq,
+            at: format_time(record.at),
+            code: record.code.as_str(),
+            allowed: record.is_use(),
+            key_id: record.key.as_ref().map(ToString::to_string),
+            name: key.map(|key| key.name.clone()),
+            environment: key.map(|key| key.environment.to_string()),
+            lookup: record.lookup.as_ref().map(ToString::to_string),
+            address: record.address.map(|ip| ip.to_string()),
+            user_agent: record.user_agent,
+            detail: record.detail,
+            count: record.count,
+        });
+    }
+    let total = items.len();
+    items.drain(..total - query.limit.unwrap_or(total).min(total));
+    Ok(Logs { items, total })
+}
+
+/// Replaces how long facts of use are kept.
+///
+/// # Errors
+/// `Usage` for a period of nothing.
+pub fn retain(tx: &mut Tx<'_>, cx: &Context, retention: &Retention) -> Result<Done<Retention>> {
+    let before = tx.retention()?;
+    if before == *retention {
+        return Ok(Done::unchanged(before));
+    }
+    if retention.counts.num_seconds() < 3_600 || retention.verdicts.num_seconds() < 1 {
+        return Err(Error::usage("counts are kept for an hour at least, verdicts for a second"));
+    }
+    tx.put_retention(retention)?;
+    let told = |kept: &Retention| {
+        json!({
+            "counts": format_duration(kept.counts), "verdicts": format_duration(kept.verdicts),
+            "verdicts_per_key": kept.verdicts_per_key, "addresses_per_key": kept.addresses_per_key,
+        })
+    };
+    let changes = json!({ "from": told(&before), "to": told(retention) });
+    Ok(Done { outcome: *retention, events: vec![cx.event(Action::UsageRetention, "usage", changes)] })
+}

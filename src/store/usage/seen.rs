@@ -1,0 +1,80 @@
+//! The sealed part of a fact of use: who was seen, bound to the row it stands in.
+
+use crate::{
+    store::{
+        error::{Error, Result},
+        records::{decode, encode},
+    },
+    vault::{Capabilities, seal_framed},
+};
+use minicbor::{Decode, Encode};
+use std::net::IpAddr;
+
+/// Who was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Seen {
+    #[n(0)]
+    pub(super) address: Option<String>,
+    #[n(1)]
+    pub(super) user_agent: Option<String>,
+    #[n(2)]
+    pub(super) detail: Option<String>,
+}
+
+/// The row a fact stands in, by all that names it.
+pub(super) enum Place<'a> {
+    Key(&'a str),
+    Secret(&'a str),
+    Address { key: &'a str, index: &'a [u8] },
+    Verdict { key: &'a str, lookup: &'a str, at: i64, code: &'a str },
+}
+
+impl Place<'_> {
+    pub(super) fn seal(&self, caps: &Capabilities, seen: &Seen) -> Result<Vec<u8>> {
+        Ok(caps.seal_record(&mut rand::rng(), &self.bound(caps), &encode(seen)?)?)
+    }
+
+    pub(super) fn open(&self, caps: &Capabilities, sealed: &[u8]) -> Result<Seen> {
+        decode(&caps.open_record(&self.bound(caps), sealed).map_err(|_| self.tampered())?)
+    }
+
+    /// What is said of a row whose facts cannot be right.
+    pub(super) fn tampered(&self) -> Error {
+        let (table, id) = match self {
+            Self::Key(key) => ("usage", (*key).to_owned()),
+            Self::Secret(lookup) => ("secret_usage", (*lookup).to_owned()),
+            Self::Address { key, .. } => ("usage_addresses", (*key).to_owned()),
+            Self::Verdict { key, at, .. } => ("verdicts", format!("{key} at {at}")),
+        };
+        Error::RowTampered { table, id }
+    }
+
+    fn bound(&self, caps: &Capabilities) -> Vec<u8> {
+        let vault = caps.vault_id.as_bytes();
+        match self {
+            Self::Key(key) => seal_framed(&[vault, b"usage", key.as_bytes()]),
+            Self::Secret(lookup) => seal_framed(&[vault, b"secret_usage", lookup.as_bytes()]),
+            Self::Address { key, index } => seal_framed(&[vault, b"usage_addresses", key.as_bytes(), index]),
+            Self::Verdict { key, lookup, at, code } => seal_framed(&[
+                vault,
+                b"verdicts",
+                key.as_bytes(),
+                lookup.as_bytes(),
+                &at.to_le_bytes(),
+                code.as_bytes(),
+            ]),
+        }
+    }
+}
+
+impl Seen {
+    /// The address, which was written as one.
+    pub(super) fn ip(&self) -> Option<IpAddr> {
+        self.address.as_ref().and_then(|address| address.parse().ok())
+    }
+}
+
+/// Says whether two requests of one key came from one address, and nothing across keys.
+pub(super) fn address_index(caps: &Capabilities, key: &str, address: &str) -> Vec<u8> {
+    caps.blind_index("usage-address", &format!("{key}\0{address}")).to_vec()
+}

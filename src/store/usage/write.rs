@@ -1,0 +1,271 @@
+//! Writing a batch of verdicts: added up first, so that a busy key costs a batch one row of each table.
+
+use super::seen::{Place, Seen, address_index};
+use crate::{
+    domain::{KeyId, Retention, Time, UsageRecord},
+    store::{
+        error::{Error, Result},
+        open::Store,
+        view::View,
+    },
+    vault::Capabilities,
+};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use std::collections::{BTreeMap, HashMap};
+
+/// What is too old is looked for this often, in seconds.
+const PRUNE_EVERY: i64 = 3_600;
+const HOUR: i64 = 3_600;
+
+impl Store {
+    /// Adds verdicts to the facts of use, in one transaction; those on keys that are gone meanwhile are dropped.
+    ///
+    /// # Errors
+    /// `SupportSlot`; `Busy`, `Full` and the others of a write, after which nothing of the batch is kept.
+    pub fn record_usage(&self, records: &[UsageRecord], now: Time) -> Result<()> {
+        if self.caps.admin.is_none() {
+            return Err(Error::SupportSlot);
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        let retention = View::of(self, now)?.retention()?;
+        let writer = Writer { connection: &self.connection, caps: &self.caps, retention };
+        let mut by_key: BTreeMap<Option<&KeyId>, Vec<&UsageRecord>> = BTreeMap::new();
+        for record in records {
+            by_key.entry(record.key.as_ref()).or_default().push(record);
+        }
+        for (key, mut records) in by_key {
+            records.sort_by_key(|record| record.at);
+            writer.add(key, &records)?;
+        }
+        writer.prune(now)?;
+        Ok(transaction.commit()?)
+    }
+}
+
+struct Writer<'s> {
+    connection: &'s Connection,
+    caps: &'s Capabilities,
+    retention: Retention,
+}
+
+/// The sum of some verdicts, oldest first.
+#[derive(Default)]
+struct Sum<'r> {
+    uses: i64,
+    denied: i64,
+    last_use: Option<&'r UsageRecord>,
+    last_denial: Option<&'r UsageRecord>,
+}
+
+impl<'r> Sum<'r> {
+    fn add(&mut self, record: &'r UsageRecord) {
+        let (count, last) = if record.is_use() {
+            (&mut self.uses, &mut self.last_use)
+        } else {
+            (&mut self.denied, &mut self.last_denial)
+        };
+        *count = count.saturating_add(counted(record));
+        *last = Some(record);
+    }
+
+    fn of(records: &[&'r UsageRecord]) -> Self {
+        let mut sum = Self::default();
+        records.iter().for_each(|record| sum.add(record));
+        sum
+    }
+
+    fn last_used_at(&self) -> Option<i64> {
+        self.last_use.map(|record| record.at.timestamp())
+    }
+
+    fn last_denied_at(&self) -> Option<i64> {
+        self.last_denial.map(|record| record.at.timestamp())
+    }
+}
+
+impl Writer<'_> {
+    fn add(&self, key: Option<&KeyId>, records: &[&UsageRecord]) -> Result<()> {
+        let id = key.map_or("", KeyId::as_str);
+        if key.is_some() {
+            let mut known = self.connection.prepare_cached("SELECT 1 FROM keys WHERE id = ?1")?;
+            if known.query_row((id,), |_| Ok(())).optional()?.is_none() {
+                return Ok(());
+            }
+            self.add_totals(id, &Sum::of(records))?;
+            self.add_secrets(id, records)?;
+        }
+        self.add_hours(id, records)?;
+        self.add_addresses(id, records)?;
+        for allowed in [true, false] {
+            let kind: Vec<_> = records.iter().copied().filter(|record| record.is_use() == allowed).collect();
+            self.add_verdicts(id, allowed, &kind)?;
+        }
+        Ok(())
+    }
+
+    fn add_totals(&self, id: &str, sum: &Sum<'_>) -> Result<()> {
+        let seen = sum.last_use.map(|last| Place::Key(id).seal(self.caps, &seen(last))).transpose()?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO usage (key_id, uses, last_used_at, denied, last_denied_at, seen)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (key_id) DO UPDATE SET
+                    uses = uses + excluded.uses, denied = denied + excluded.denied,
+                    seen = CASE WHEN excluded.last_used_at >= coalesce(last_used_at, excluded.last_used_at)
+                           THEN excluded.seen ELSE seen END,
+                    last_used_at = max(coalesce(last_used_at, excluded.last_used_at),
+                                       coalesce(excluded.last_used_at, last_used_at)),
+                    last_denied_at = max(coalesce(last_denied_at, excluded.last_denied_at),
+                                         coalesce(excluded.last_denied_at, last_denied_at))",
+            )?
+            .execute((id, sum.uses, sum.last_used_at(), sum.denied, sum.last_denied_at(), seen))?;
+        Ok(())
+    }
+
+    fn add_secrets(&self, id: &str, records: &[&UsageRecord]) -> Result<()> {
+        let mut by_secret: HashMap<&str, Vec<&UsageRecord>> = HashMap::new();
+        for record in records {
+            if let Some(lookup) = &record.lookup {
+                by_secret.entry(lookup.as_str()).or_default().push(record);
+            }
+        }
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO secret_usage (lookup, key_id, uses, last_used_at, denied, last_denied_at, seen)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM lookups WHERE lookup = ?1 AND key_id = ?2)
+             ON CONFLICT (lookup) DO UPDATE SET
+                uses = uses + excluded.uses, denied = denied + excluded.denied,
+                seen = CASE WHEN max(coalesce(excluded.last_used_at, 0), coalesce(excluded.last_denied_at, 0))
+                              >= max(coalesce(last_used_at, 0), coalesce(last_denied_at, 0))
+                       THEN excluded.seen ELSE seen END,
+                last_used_at = max(coalesce(last_used_at, excluded.last_used_at),
+                                   coalesce(excluded.last_used_at, last_used_at)),
+                last_denied_at = max(coalesce(last_denied_at, excluded.last_denied_at),
+                                     coalesce(excluded.last_denied_at, last_denied_at))",
+        )?;
+        for (lookup, records) in by_secret {
+            let sum = Sum::of(&records);
+            let seen = records.last().map(|last| Place::Secret(lookup).seal(self.caps, &seen(last))).transpose()?;
+            statement.execute((lookup, id, sum.uses, sum.last_used_at(), sum.denied, sum.last_denied_at(), seen))?;
+        }
+        Ok(())
+    }
+
+    fn add_hours(&self, id: &str, records: &[&UsageRecord]) -> Result<()> {
+        let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
+        for record in records {
+            let hour = record.at.timestamp().div_euclid(HOUR) * HOUR;
+            let count = counts.entry((hour, record.code.as_str())).or_default();
+            *count = count.saturating_add(counted(record));
+        }
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO usage_hours (key_id, hour, code, count) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (key_id, hour, code) DO UPDATE SET count = count + excluded.count",
+        )?;
+        for ((hour, code), count) in counts {
+            statement.execute((id, hour, code, count))?;
+        }
+        Ok(())
+    }
+
+    fn add_addresses(&self, id: &str, records: &[&UsageRecord]) -> Result<()> {
+        let keep = self.retention.addresses_per_key as usize;
+        let mut by_address: HashMap<String, Vec<&UsageRecord>> = HashMap::new();
+        // Newest first: a flood of addresses costs no more rows than are kept.
+        for record in records.iter().rev() {
+            let Some(address) = record.address.map(|address| address.to_string()) else { continue };
+            if by_address.len() < keep || by_address.contains_key(&address) {
+                by_address.entry(address).or_default().push(record);
+            }
+        }
+        if by_address.is_empty() {
+            return Ok(());
+        }
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO usage_addresses (key_id, address_index, uses, denied, first_at, last_at, seen)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (key_id, address_index) DO UPDATE SET uses = uses + excluded.uses,
+                denied = denied + excluded.denied, last_at = max(last_at, excluded.last_at)",
+        )?;
+        for (address, records) in by_address {
+            let (Some(newest), Some(oldest)) = (records.first(), records.last()) else { continue };
+            let index = address_index(self.caps, id, &address);
+            let place = Place::Address { key: id, index: &index };
+            let seen = place.seal(self.caps, &Seen { address: Some(address), ..Seen::default() })?;
+            let sum = Sum::of(&records);
+            let (first, last) = (oldest.at.timestamp(), newest.at.timestamp());
+            statement.execute((id, &index, sum.uses, sum.denied, first, last, seen))?;
+        }
+        self.connection
+            .prepare_cached(
+                "DELETE FROM usage_addresses WHERE key_id = ?1 AND address_index NOT IN (
+                    SELECT address_index FROM usage_addresses WHERE key_id = ?1
+                    ORDER BY last_at DESC, address_index LIMIT ?2)",
+            )?
+            .execute((id, self.retention.addresses_per_key))?;
+        Ok(())
+    }
+
+    fn add_verdicts(&self, id: &str, allowed: bool, records: &[&UsageRecord]) -> Result<()> {
+        let keep = self.retention.verdicts_per_key;
+        let kept = &records[records.len().saturating_sub(keep as usize)..];
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO verdicts (at, key_id, lookup, code, allowed, count, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        for record in kept {
+            let (at, code) = (record.at.timestamp(), record.code.as_str());
+            let lookup = record.lookup.as_ref().map_or("", |lookup| lookup.as_str());
+            let sealed = Place::Verdict { key: id, lookup, at, code }.seal(self.caps, &seen(record))?;
+            statement.execute((at, id, lookup, code, allowed, counted(record), sealed))?;
+        }
+        self.connection
+            .prepare_cached(
+                "DELETE FROM verdicts WHERE key_id = ?1 AND allowed = ?2 AND seq <= (
+                    SELECT seq FROM verdicts WHERE key_id = ?1 AND allowed = ?2 ORDER BY seq DESC LIMIT 1 OFFSET ?3)",
+            )?
+            .execute((id, allowed, keep))?;
+        Ok(())
+    }
+
+    /// Removes what is older than it is kept for.
+    fn prune(&self, now: Time) -> Result<()> {
+        let at = now.timestamp();
+        let due = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO usage_pruned (one, at) VALUES (1, ?1)
+                 ON CONFLICT (one) DO UPDATE SET at = ?1 WHERE at <= ?1 - ?2 OR at > ?1",
+            )?
+            .execute((at, PRUNE_EVERY))?;
+        if due == 0 {
+            return Ok(());
+        }
+        let before = |period: chrono::TimeDelta| at.saturating_sub(period.num_seconds());
+        self.connection
+            .prepare_cached("DELETE FROM usage_hours WHERE hour < ?1")?
+            .execute((before(self.retention.counts),))?;
+        self.connection
+            .prepare_cached("DELETE FROM verdicts WHERE at < ?1")?
+            .execute((before(self.retention.verdicts),))?;
+        Ok(())
+    }
+}
+
+fn seen(record: &UsageRecord) -> Seen {
+    let record = record.clone().bounded();
+    Seen {
+        address: record.address.map(|address| address.to_string()),
+        user_agent: record.user_agent,
+        detail: record.detail,
+    }
+}
+
+/// Far beyond any count, and far from where adding two of them would overflow.
+fn counted(record: &UsageRecord) -> i64 {
+    i64::from(u32::try_from(record.count).unwrap_or(u32::MAX))
+}
