@@ -76,7 +76,8 @@ pub(super) fn resume(cx: &mut Ctx, rotation: &RotationView) -> Result<()> {
 /// # Errors
 /// See [`crate::ops::rotation::commit`].
 pub(super) fn commit(cx: &mut Ctx, rotation: &RotationView, receipts: Vec<String>) -> Result<KeyView> {
-    let commit = Commit { rotation: RotationRef::Id(parsed(&rotation.id)?), receipts, force: false };
+    let commit =
+        Commit { rotation: RotationRef::Id(parsed(&rotation.id)?), receipts, force: false, only_if_idle: None };
     Ok(cx.backend()?.commit_rotation(&cx.operation(), &commit)?.key)
 }
 
@@ -110,8 +111,12 @@ impl Unprinted {
             cx.note(&hint);
         } else {
             let commit = format!("keyward rotation commit {rotation} --force  (the new secret was printed, and works)");
-            let request =
-                Commit { rotation: RotationRef::Id(rotation), receipts: vec![STDOUT.to_owned()], force: false };
+            let request = Commit {
+                rotation: RotationRef::Id(rotation),
+                receipts: vec![STDOUT.to_owned()],
+                force: false,
+                only_if_idle: None,
+            };
             cx.backend()?.commit_rotation(&cx.operation(), &request).map_err(|error| error.hint(commit))?;
             cx.note(&format!("rotated {named}: {old}"));
         }

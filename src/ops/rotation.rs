@@ -13,12 +13,13 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Environment, Illegal, Key, KeyRef, Lookup, Outcome, Phase, PlainToken, Rotation, RotationId,
-        SecretState, Time, time::format_time,
+        Action, DeliveryState, Environment, Illegal, Key, KeyRef, Lookup, Outcome, Phase, PlainToken, Rotation,
+        RotationId, SecretState, Time, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
 };
+use chrono::TimeDelta;
 use serde_json::json;
 use std::fmt;
 
@@ -73,6 +74,8 @@ pub struct Commit {
     pub receipts: Vec<String>,
     /// Commits without receipt or use.
     pub force: bool,
+    /// Refuses while the old secret was seen in use within so long.
+    pub only_if_idle: Option<TimeDelta>,
 }
 
 /// What came of a [`Commit`].
@@ -148,13 +151,21 @@ fn holds(key: &Key, run: &Rotation, caps: &Capabilities, found: Option<&PlainTok
 /// but was to be idle.
 pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Rotated>> {
     let (mut key, run) = find(tx, cx, &request.rotation)?;
+    if let Some(period) = request.only_if_idle {
+        refuse_busy_secret(tx, cx, &key, period)?;
+    }
     for sink in &request.receipts {
         key.receive(sink, cx.now).map_err(|illegal| refused(illegal, &key))?;
     }
+    let used = was_used(tx, &key, &run)?;
     let expiry_before = key.expires_at;
-    let committed = key.commit_rotation(cx.now, request.force).map_err(|illegal| refused(illegal, &key))?;
+    let committed = key.commit_rotation(cx.now, used || request.force).map_err(|illegal| refused(illegal, &key))?;
     tx.put_key(&key)?;
-    let proof = if run.phase == Phase::Delivered || !request.receipts.is_empty() { "receipts" } else { "forced" };
+    let proof = match run.phase == Phase::Delivered || !request.receipts.is_empty() {
+        true => "receipts",
+        false if used => "use",
+        false => "forced",
+    };
     let mut changes = json!({
         "rotation": run.id.as_str(), "lookup": run.secret.as_str(),
         "old_valid_until": committed.old_until.map(format_time), "proof": proof,
@@ -234,6 +245,31 @@ pub(super) fn find(tx: &View<'_>, cx: &Context, rotation: &RotationRef) -> Resul
     };
     let found = key.and_then(|key| key.run.clone().map(|run| (key, run)));
     found.ok_or_else(|| Error::not_found(format!("no rotation {name}")).hint("keyward rotation list --all"))
+}
+
+/// Whether use shows that the secret has arrived: it was let in, and only one sink owes its receipt. Where several do,
+/// another consumer may still hold the old secret.
+pub(super) fn was_used(tx: &View<'_>, key: &Key, run: &Rotation) -> Result<bool> {
+    let owing = run.deliveries.iter().filter(|delivery| delivery.state != DeliveryState::Delivered).count();
+    if owing != 1 {
+        return Ok(false);
+    }
+    Ok(tx.secret_uses(&key.id)?.iter().any(|seen| seen.lookup == run.secret && seen.uses > 0))
+}
+
+fn refuse_busy_secret(tx: &View<'_>, cx: &Context, key: &Key, period: TimeDelta) -> Result<()> {
+    let old = key.secrets.iter().find(|secret| secret.state == SecretState::Current);
+    let uses = tx.secret_uses(&key.id)?;
+    let seen = uses.iter().find(|seen| old.is_some_and(|old| old.lookup == seen.lookup));
+    let since = cx.now.checked_sub_signed(period);
+    let Some((at, seen)) = seen.and_then(|seen| seen.last_used_at.map(|at| (at, seen))) else { return Ok(()) };
+    if since.is_some_and(|since| at < since) {
+        return Ok(());
+    }
+    let from = seen.last_ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
+    Err(Error::conflict("still_used", format!("the old secret of {} is still in use", key.name))
+        .cause(format!("last seen at {} from {from}, {} uses in all", format_time(at), seen.uses))
+        .hint(format!("keyward usage {}  (who uses which secret)", key.id)))
 }
 
 fn nothing_left() -> Error {

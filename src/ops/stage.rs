@@ -162,7 +162,9 @@ pub fn stage(
     if !alone && !key.running().is_some_and(|run| mine(&run.lease)) {
         return Err(busy(&key));
     }
-    if let Some(run) = goes_on.filter(|run| run.phase == Phase::Delivered) {
+    if let Some(run) = goes_on
+        && (run.phase == Phase::Delivered || rotation::was_used(tx, &key, run)?)
+    {
         let lookup = Some(run.secret.clone());
         let mut done = nothing(tx, cx, &key, None)?;
         (done.outcome.ready, done.outcome.resumed, done.outcome.lookup) = (true, true, lookup);

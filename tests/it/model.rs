@@ -113,7 +113,10 @@ fn rotate(
     };
     let staged = backend.stage(cx, &request)?;
     let id = staged.rotation.unwrap().id.parse().unwrap();
-    backend.commit_rotation(cx, &Commit { rotation: RotationRef::Id(id), receipts: sinks, force: false })?;
+    backend.commit_rotation(
+        cx,
+        &Commit { rotation: RotationRef::Id(id), receipts: sinks, force: false, only_if_idle: None },
+    )?;
     Ok(staged.secret.unwrap().expose_plaintext().to_owned())
 }
 

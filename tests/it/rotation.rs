@@ -290,3 +290,32 @@ fn a_workspace_prescribes_rotation_and_lifetime() {
     assert_eq!(home.json(&["list", "--due-within", "31d"])["page"]["total"], 1);
     assert_eq!(home.json(&["list", "--due"])["page"]["total"], 0);
 }
+
+#[test]
+fn use_is_evidence_for_the_new_secret_and_against_retiring_the_old() {
+    let home = Home::new();
+    home.ok(&["create", "a", "--deliver", "exec:cat > held"]);
+    let old = read(&home, "held");
+    let record = |token: &str| {
+        let ran = home.run_with(&["verify", "-", "--record", "--ip", "192.0.2.7"], token);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    };
+    record(&old);
+    home.ok(&["rotate", "a", "--stage", "--deliver", "exec:cat > held"]);
+    let refused = home.run(&["rotation", "commit", "a", "--only-if-idle", "24h"]);
+    assert_eq!(refused.code, Some(6), "{refused:?}");
+    assert!(refused.stderr.contains("still in use") && refused.stderr.contains("192.0.2.7"), "{refused:?}");
+    home.ok(&["rotation", "abort", "a", "--yes"]);
+
+    // The delivery is in doubt, but the consumer uses the new secret: it has arrived, and nothing more is minted.
+    write(&home, "sink.sh", "cat > held; exit 1");
+    assert_eq!(home.run(&["rotate", "a", "--deliver", "exec:sh ./sink.sh"]).code, Some(12));
+    let new = read(&home, "held");
+    record(&new);
+    home.ok(&["rotate", "a", "--deliver", "exec:sh ./sink.sh"]);
+    assert_eq!(read(&home, "held"), new);
+    let key = home.json(&["show", "a"]);
+    assert_eq!(key["key"]["rotation"]["state"], "overlap");
+    assert!(new.contains(key["key"]["secrets"].as_array().unwrap().last().unwrap()["lookup"].as_str().unwrap()));
+    assert!(home.ok(&["audit", "list", "-o", "jsonl"]).contains("\"proof\":\"use\""));
+}

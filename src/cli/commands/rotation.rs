@@ -13,6 +13,7 @@ use crate::{
     domain::{Environment, KeyRef, RotationId},
     ops::{Abort, Commit, Error, Kind, Result, RotationRef, RotationView, Show, Stage},
 };
+use chrono::TimeDelta;
 use serde_json::json;
 
 /// The rotations that run, and what becomes of them
@@ -47,13 +48,16 @@ enum Command {
         deliver: DeliverArgs,
     },
     /// Make the staged secret the current one
-    #[command(after_help = "Example:\n  keyward rotation commit billing-sync")]
+    #[command(after_help = "Example:\n  keyward rotation commit billing-sync --only-if-idle 24h")]
     Commit {
         #[command(flatten)]
         rotation: Operand,
         /// Commit although nothing shows that the secret has arrived
         #[arg(long)]
         force: bool,
+        /// Refuse while the old secret was seen in use within this time
+        #[arg(long, value_name = "D", value_parser = values::duration)]
+        only_if_idle: Option<TimeDelta>,
     },
     /// Keep the old secret; the staged one stops at once
     #[command(after_help = "Example:\n  keyward rotation abort billing-sync --yes")]
@@ -108,8 +112,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             cx.item("keyward.rotation/v1", "rotation", json!(view), columns::ROTATION)?;
         }
         Command::Resume { rotation, deliver } => return resume(cx, &rotation.rotation(), &deliver),
-        Command::Commit { rotation, force } => {
-            let commit = Commit { rotation: rotation.rotation(), receipts: Vec::new(), force };
+        Command::Commit { rotation, force, only_if_idle } => {
+            let commit = Commit { rotation: rotation.rotation(), receipts: Vec::new(), force, only_if_idle };
             let rotated = cx.backend()?.commit_rotation(&cx.operation(), &commit)?;
             told(cx, "committed", "would commit", &rotated.rotation)?;
         }

@@ -114,7 +114,12 @@ impl Driver<'_> {
             let view = cx.backend()?.rotation(&cx.operation(), &RotationRef::Id(rotation))?;
             return Ok(Delivered { rotation: Some(view), ..settled(staged) });
         }
-        let commit = Commit { rotation: RotationRef::Id(rotation.clone()), receipts: Vec::new(), force: false };
+        let commit = Commit {
+            rotation: RotationRef::Id(rotation.clone()),
+            receipts: Vec::new(),
+            force: false,
+            only_if_idle: None,
+        };
         let rotated = cx
             .backend()?
             .commit_rotation(&cx.operation(), &commit)

@@ -116,7 +116,7 @@ fn rotate(backend: &dyn crate::backend::Backend, id: &str) -> PlainToken {
     let stage = Stage { sinks: receipts.clone(), intend: true, ..Stage::of(named(id)) };
     let staged = backend.stage(&context(), &stage).unwrap();
     let rotation = RotationRef::Id(staged.rotation.unwrap().id.parse().unwrap());
-    backend.commit_rotation(&context(), &Commit { rotation, receipts, force: false }).unwrap();
+    backend.commit_rotation(&context(), &Commit { rotation, receipts, force: false, only_if_idle: None }).unwrap();
     staged.secret.unwrap()
 }
 
