@@ -59,6 +59,7 @@ pub(super) const KEY: &[Column] = &[
     Column::new("rotation.every_seconds", "rotate every", Duration),
     Column::new("rotation.overlap_seconds", "overlap", Duration),
     Column::new("rotation.due_at", "rotation due", Time),
+    Column::new("rotation.overdue", "overdue", Text),
 ];
 
 /// Operators.
@@ -84,9 +85,9 @@ pub(super) const ROTATIONS: &[Column] = &[
     Column::new("key_name", "key", Text),
     Column::new("environment", "env", Text),
     Column::new("state", "state", Text),
-    Column::new("deliveries", "sinks", List),
     Column::new("started_at", "began", Time),
     Column::new("actor", "actor", Text),
+    Column::new("deliveries", "sinks", List).wide(),
     Column::new("key_id", "key id", Text).wide(),
     Column::new("finished_at", "ended", Time).wide(),
 ];

@@ -2,6 +2,7 @@
 //! one ends the process at once. Only commands that hand secrets to other programs ask for this; every other one may be
 //! ended at any instruction.
 
+use super::context::Ctx;
 use crate::ops::{Error, Kind, Result};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -43,6 +44,21 @@ impl Stop {
     /// The flag, for what runs long.
     pub(super) fn flag(&self) -> &AtomicBool {
         &self.asked
+    }
+
+    /// The exit code of a command that somebody asked to stop is that of the signal, whatever else came of it.
+    ///
+    /// # Errors
+    /// The command's own, while nobody asked.
+    pub(super) fn outcome(&self, cx: &mut Ctx, ended: Result<u8>) -> Result<u8> {
+        match (self.code(), ended) {
+            (None, ended) => ended,
+            (Some(code), Ok(_)) => Ok(code),
+            (Some(code), Err(error)) => {
+                cx.error(&error);
+                Ok(code)
+            }
+        }
     }
 
     /// The exit code, once somebody asked.

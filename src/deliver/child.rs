@@ -1,7 +1,8 @@
 //! One child process: input through a pipe, output handed on line by line, an end by the clock or by a flag.
 //!
 //! The child leads a process group of its own, which is ended as a whole: SIGTERM, and SIGKILL two seconds later. It
-//! inherits neither our descriptors nor the variables that open a vault. We keep the reading end of its input open, so
+//! does not inherit the variables that open a vault. Its input lies in the pipe before it starts: were we killed in
+//! between, a child that found an empty one would store an empty secret. We keep the reading end of its input open, so
 //! that a child that reads nothing is no error on our side, and can be told from one that took the secret.
 
 use super::{
@@ -83,25 +84,25 @@ pub(super) fn run(job: Job<'_>, run: &Running<'_>) -> Result<Ended, Failed> {
     if let Some(path) = path {
         command.env("PATH", path);
     }
-    // Descriptors that we inherited ourselves (a passphrase on `9<`) are not marked; ours all are.
-    close_fds::set_fds_cloexec(3, &[]);
     let prepared = || -> io::Result<_> {
-        let (input_end, writer) = pipe()?;
+        let (input_end, mut writer) = pipe()?;
         let (out, out_end) = pipe()?;
         let (err, err_end) = pipe()?;
         nonblocking(writer.as_fd())?;
         nonblocking(out.as_fd())?;
         nonblocking(err.as_fd())?;
+        let laid = writer.write(input)?;
+        let rest = (laid < input.len()).then_some((writer, &input[laid..]));
         command.stdin(input_end.try_clone()?).stdout(out_end).stderr(err_end).process_group(0);
         let child = command.spawn()?;
         // Its copies of the pipes' ends live in the command.
         drop(command);
-        Ok((child, input_end, writer, out, err))
+        Ok((child, input_end, rest, out, err))
     };
-    let (child, input_end, writer, out, err) = prepared().map_err(Failed::Spawn)?;
+    let (child, input_end, rest, out, err) = prepared().map_err(Failed::Spawn)?;
     let mut watched = Watched {
         child,
-        input: Some((writer, input)),
+        input: rest,
         outputs: [(Some(out), Lines::new(mask)), (Some(err), Lines::new(mask))],
         heard: Heard { program, run, shown: String::new(), last_line: None, cut: false },
     };

@@ -1,13 +1,15 @@
-//! Keeping this process's memory to itself.
+//! Keeping this process's memory and descriptors to itself.
 
 use nix::sys::{
     prctl,
     resource::{Resource, setrlimit},
 };
 
-/// No core dump, and no tracing by other processes of the user. A system that refuses is left as it is: the process is
-/// then as open as every other one.
+/// No core dump, no tracing by other processes of the user, and no descriptor that we were started with (a passphrase
+/// on `9<`) in a program that we start. A system that refuses is left as it is: the process is then as open as every
+/// other one.
 pub fn harden() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = prctl::set_dumpable(false);
+    close_fds::set_fds_cloexec(3, &[]);
 }

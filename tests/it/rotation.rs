@@ -237,6 +237,7 @@ fn a_signal_ends_a_run_in_a_state_that_the_next_one_goes_on_from() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(143), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("goes on where this run ended"), "{output:?}");
+    assert!(home.ok(&["doctor"]).contains("1 rotations have not ended"));
     assert!(works(&home, &read(&home, "key")) && works(&home, &read(&home, "held")));
     write(&home, "sink.sh", "cat > held");
     home.ok(&["rotation", "resume", "a", "--deliver", "exec:sh ./sink.sh"]);
@@ -318,4 +319,49 @@ fn use_is_evidence_for_the_new_secret_and_against_retiring_the_old() {
     assert_eq!(key["key"]["rotation"]["state"], "overlap");
     assert!(new.contains(key["key"]["secrets"].as_array().unwrap().last().unwrap()["lookup"].as_str().unwrap()));
     assert!(home.ok(&["audit", "list", "-o", "jsonl"]).contains("\"proof\":\"use\""));
+}
+
+#[test]
+fn overdue_keys_are_seen_wherever_somebody_looks() {
+    let home = Home::new();
+    home.ok(&["create", "a", "--rotate-every", "1s", "-q"]);
+    // A second passes on the machine's own clock; nothing else makes a rotation overdue.
+    while home.json(&["list", "--due"])["page"]["total"] != 1 {
+        std::thread::yield_now();
+    }
+    assert!(home.run(&["list"]).stderr.contains("overdue for rotation: 1"));
+    assert!(home.ok(&["show", "a"]).contains("overdue:         yes"));
+    assert_eq!(home.json(&["show", "a"])["key"]["rotation"]["overdue"], true);
+    assert!(home.ok(&["doctor"]).contains("1 keys are overdue"));
+    assert_eq!(home.run(&["create", "--from", "keys.csv", "--deliver", "file:x"]).code, Some(2));
+}
+
+#[test]
+fn a_signal_while_one_key_is_delivered_is_the_exit_code() {
+    let home = Home::new();
+    home.ok(&["create", "a", "-q"]);
+    let child = home.command(&["rotate", "a", "--deliver", "exec:cat > held; echo > began; sleep 60"]).spawn().unwrap();
+    while !home.path().join("began").exists() {
+        std::thread::yield_now();
+    }
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("keyward rotation resume rot_"), "{output:?}");
+}
+
+#[test]
+fn a_sink_s_program_inherits_no_descriptor_of_ours() {
+    let home = Home::new();
+    home.ok(&["create", "a", "-q"]);
+    write(&home, "passphrase", "correct horse");
+    let script = "exec 9<passphrase; exec \"$0\" rotate a --deliver 'exec:ls -l /proc/self/fd > fds; cat > held'";
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_keyward")]).env_clear().current_dir(home.path());
+    let output = shell.env("HOME", home.path()).env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let descriptors = read(&home, "fds");
+    assert!(!descriptors.contains("passphrase") && !descriptors.contains("keystore"), "{descriptors}");
+    assert!(works(&home, &read(&home, "held")));
 }

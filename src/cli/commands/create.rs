@@ -92,6 +92,10 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let (from, out, deliver) = (args.from.clone(), args.out.clone(), args.deliver.clone());
     let request = request(args)?;
     match from {
+        Some(_) if deliver.is_asked() => {
+            Err(Error::usage("--from cannot deliver")
+                .hint("add --out FILE, or create the keys one by one with --deliver"))
+        }
         Some(from) => bulk::create(cx, &from, out.as_deref(), &request),
         None if deliver.is_asked() => delivered(cx, &deliver, request),
         None => printed(cx, request),
@@ -135,18 +139,23 @@ fn told(cx: &mut Ctx, created: &Created) {
 }
 
 /// Sinks may be named after the key, and are proven before it is made: so it is made twice, the first time in vain.
-fn delivered(cx: &mut Ctx, args: &DeliverArgs, mut request: Create) -> Result<u8> {
-    let (targets, stop) = (Targets::of(cx, args)?, Stop::listen()?);
+fn delivered(cx: &mut Ctx, args: &DeliverArgs, request: Create) -> Result<u8> {
+    let stop = Stop::listen()?;
+    let ended = deliver(cx, args, request, &stop);
+    stop.outcome(cx, ended.map(|()| Exit::Ok.code()))
+}
+
+fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -> Result<()> {
+    let targets = Targets::of(cx, args)?;
     let preview = cx.backend()?.create(&Context { dry_run: true, ..cx.operation() }, request.clone())?;
     let Some(target) = targets.for_key(&preview.key)? else {
         return Err(Error::usage(format!("no rule of the deliver map matches {}", preview.key.name)));
     };
-    let driver = Driver { targets: &targets, stop: &stop, deadline: None };
+    let driver = Driver { targets: &targets, stop, deadline: None };
     if let (Some(rotation), true) = (&preview.rotation, preview.existed) {
         let delivered = driver.rotate(cx, &target, Stage::resume(rotation, Vec::new())?)?;
         cx.note(&format!("finished creating {} ({})", delivered.key.name, delivered.key.id));
-        cx.item_if_asked("keyward.key/v1", "key", json!(delivered.key), columns::KEY)?;
-        return Ok(Exit::Ok.code());
+        return cx.item_if_asked("keyward.key/v1", "key", json!(delivered.key), columns::KEY);
     }
     if !preview.existed {
         target.preflight()?;
@@ -163,8 +172,7 @@ fn delivered(cx: &mut Ctx, args: &DeliverArgs, mut request: Create) -> Result<u8
         key = rotating::commit(cx, rotation, Vec::new())?;
         cx.note(&format!("delivered to {}", target.names().join(", ")));
     }
-    cx.item_if_asked("keyward.key/v1", "key", json!(key), columns::KEY)?;
-    Ok(stop.code().unwrap_or(Exit::Ok.code()))
+    cx.item_if_asked("keyward.key/v1", "key", json!(key), columns::KEY)
 }
 
 /// The key is there and its secret is lost: says which, and the way out.

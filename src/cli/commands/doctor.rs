@@ -2,11 +2,12 @@
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit},
+    domain::KeyFilter,
     files,
-    ops::{Error, Kind, Result},
+    ops::{Error, Kind, List, Result},
     output::{Page, Report},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use std::path::Path;
 
@@ -97,9 +98,24 @@ fn look(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
     let clock =
         if clock_ok { "not before the vault was made" } else { "before the vault was made: the clock is wrong" };
     findings.push(Finding { check: "clock", ok: Some(clock_ok), detail: clock.to_owned() });
+    rotations(cx, findings)?;
     let report = backend.verify_audit(&operation)?;
     findings
         .push(fact("audit", format!("intact: {} events, {} keys, epoch {}", report.events, report.keys, report.epoch)));
+    Ok(())
+}
+
+/// Overdue keys are somebody's work, not a defect of the vault; an interrupted rotation wants to be finished.
+fn rotations(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
+    let filter = KeyFilter { due_within: Some(TimeDelta::zero()), ..KeyFilter::default() };
+    let due = cx.backend()?.list(&cx.operation(), &List { filter })?.items;
+    let overdue = due.iter().filter(|key| key.rotation.overdue).count();
+    let running = due.iter().filter(|key| key.rotation.id.is_some()).count();
+    let detail = match (overdue, running) {
+        (0, 0) => "nothing is overdue".to_owned(),
+        _ => format!("{overdue} keys are overdue, {running} rotations have not ended: keyward list --due"),
+    };
+    findings.push(Finding { check: "rotation", ok: (overdue + running == 0).then_some(true), detail });
     Ok(())
 }
 

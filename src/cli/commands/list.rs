@@ -90,6 +90,10 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if !hidden.is_empty() {
         cx.note(&format!("hidden: {} (--status any shows them)", hidden.join(", ")));
     }
+    let overdue = listed.items.iter().filter(|key| key.rotation.overdue).count();
+    if overdue > 0 {
+        cx.note(&format!("overdue for rotation: {overdue} (--due shows them)"));
+    }
     if count && !cx.reply_asked() {
         cx.raw(format!("{}\n", listed.total).as_bytes())?;
     } else if count {

@@ -74,11 +74,11 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
 fn delivered(cx: &mut Ctx, args: &Args) -> Result<u8> {
     let (targets, stop) = (Targets::of(cx, &args.deliver)?, Stop::listen()?);
     let driver = Driver { targets: &targets, stop: &stop, deadline: None };
-    let (_, code) = each(cx, &args.keys.keys, |cx, key| {
+    let ended = each(cx, &args.keys.keys, |cx, key| {
         let view = cx.backend()?.show(&cx.operation(), &Show { key: key.clone(), environment: args.keys.env })?;
         driver.rotate_and_tell(cx, &view, request(args, key))
-    })?;
-    Ok(stop.code().unwrap_or(code))
+    });
+    stop.outcome(cx, ended.map(|(_, code)| code))
 }
 
 fn overlap(args: &Args) -> Option<Overlap> {

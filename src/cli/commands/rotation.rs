@@ -138,8 +138,8 @@ fn resume(cx: &mut Ctx, rotation: &RotationRef, deliver: &DeliverArgs) -> Result
         let driver = Driver { targets: &targets, stop: &stop, deadline: None };
         let key = KeyRef::Id(view.key_id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))?);
         let key = cx.backend()?.show(&cx.operation(), &Show { key, environment: None })?;
-        driver.rotate_and_tell(cx, &key, Stage::resume(&view, Vec::new())?)?;
-        return Ok(stop.code().unwrap_or(Exit::Ok.code()));
+        let ended = driver.rotate_and_tell(cx, &key, Stage::resume(&view, Vec::new())?);
+        return stop.outcome(cx, ended.map(|()| Exit::Ok.code()));
     }
     let others: Vec<&str> = view.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect();
     if view.running && view.state != "delivered" && others.iter().any(|sink| *sink != rotating::STDOUT) {
