@@ -50,7 +50,7 @@ pub(super) struct DueArgs {
 
 /// How every key of the run is rotated.
 pub(super) struct How {
-    /// How long the old secret goes on working, where the map says nothing.
+    /// How long the old secret goes on working, whatever the map says.
     pub(super) overlap: Option<Overlap>,
     /// Whether the rotation waits for somebody's commit.
     pub(super) park: bool,
@@ -69,7 +69,7 @@ pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How)
     wait(due.jitter, &driver);
     let keys = keys_due(cx, due.due_within)?;
     let mut outcomes = Outcomes::new(keys.len());
-    for (place, key) in keys.iter().enumerate() {
+    for key in &keys {
         let over = stop.code().is_some() || deadline.is_some_and(|deadline| deadline <= Instant::now());
         let outcome = if over {
             Outcome::Left("the run ended before its turn")
@@ -80,7 +80,7 @@ pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How)
         };
         let result = result::tell(cx, key, &outcome)?;
         hooks.of_key(cx, &driver, &outcome, &result);
-        outcomes.count(&outcome, over && place < keys.len());
+        outcomes.count(&outcome, over);
         outcomes.results.push(result);
     }
     let code = exit_code(&outcomes, due.detailed_exitcode);
@@ -151,7 +151,7 @@ fn rotate(cx: &mut Ctx, driver: &Driver<'_>, key: &KeyView, due: &DueArgs, how: 
     let Some(target) = driver.targets.for_key(key)? else { return Ok(None) };
     let id = key.id.parse::<KeyRef>().map_err(|error| Error::new(Kind::Internal, "key", error.to_string()))?;
     let request = Stage {
-        overlap: target.overlap.map(Overlap::For).or(how.overlap),
+        overlap: how.overlap.or(target.overlap.map(Overlap::For)),
         park: how.park,
         due_within: Some(due.due_within.unwrap_or_default()),
         ..Stage::of(id)
