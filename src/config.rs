@@ -65,6 +65,10 @@ pub struct ConfigFile {
     pub no_input: Option<bool>,
     /// The workspace to work in.
     pub workspace: Option<String>,
+    /// After how many days without a review of the trail `doctor` says so; 0 for never.
+    pub audit_review_days: Option<u32>,
+    /// How many days of the trail `audit archive` leaves in the vault; at least 90.
+    pub audit_retention_days: Option<u32>,
 }
 
 impl ConfigFile {
@@ -77,7 +81,7 @@ impl ConfigFile {
         let refused = |cause: String| {
             Error::new(Kind::Usage, "config_file", format!("the configuration file {} is not usable", path.display()))
                 .cause(cause)
-                .hint("it may set: output, time, no_input, workspace")
+                .hint("it may set: output, time, no_input, workspace, audit_review_days, audit_retention_days")
         };
         match std::fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text).map_err(|error| refused(error.message().to_owned())),

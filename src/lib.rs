@@ -15,6 +15,7 @@
 //! | [`backend`] | the seam: one method a use case, over the local keystore |
 //! | [`server`] | the use cases and verdicts over HTTP; owns the only async runtime |
 //! | [`deliver`] | where a fresh secret goes: sinks, proven first, with a receipt; probes and hooks |
+//! | [`anchor`] | where checkpoints of the trail go |
 //! | [`output`] | the only place that prints |
 //! | [`cli`] | arguments, configuration, prompts, exit codes, one file a command |
 //!
@@ -39,9 +40,12 @@
 //! * A row that was edited, moved or forged does not open, or has the wrong tag ([`store`], [`vault::seal`]).
 //! * A row that was deleted or put back changes the set that the head signs; a key read alone is compared with the head
 //!   too, so that nobody brings a revoked one back by editing rows and trail together.
-//! * An older file than this machine last saw is refused ([`vault::pin`]).
+//! * An older file than this machine last saw is refused, and so is one that somebody went on with ([`vault::pin`]).
+//! * The events of the trail are the leaves of a Merkle tree, whose root is signed with every commit
+//!   ([`domain::merkle`]).
 //! * A support slot holds no key to mint, verify, sign or tag with ([`vault::slots`]).
 
+pub mod anchor;
 pub mod artifacts;
 pub mod backend;
 pub mod cli;

@@ -4,7 +4,7 @@
 //! own; where this opening holds no signing key, it goes to the [journal](super::journal) that the next admin absorbs.
 
 use super::{
-    AuditReport, Backend, BulkError, Dirs, NewSlot, SlotView, VaultStatus,
+    Backend, BulkError, Dirs, NewSlot, SlotView, VaultStatus,
     journal::{Entry, Journal},
     lease::Leases,
     maintenance, unlock,
@@ -12,12 +12,12 @@ use super::{
 use crate::domain::{Retention, UsageRecord};
 use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
-    domain::{Action, Environment, Event, KeyId, KeyRef, Recorded, Scope, Time, Verdict},
+    domain::{Action, Environment, Event, KeyId, KeyRef, Scope, Time, Verdict},
     ops::{
-        self, Abort, Appointed, AuditFilter, AuditList, Commit, Context, Create, CreateOperator, Created, Delete,
-        Deleted, Done, Error, KeyView, Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result,
-        RotateOperator, Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged,
-        Step, Switch, Switched, Update, Updated, Verify,
+        self, Abort, Appointed, Commit, Context, Create, CreateOperator, Created, Delete, Deleted, Done, Error,
+        KeyView, Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, RotateOperator,
+        Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch,
+        Switched, Update, Updated, Verify,
     },
     store::{Store, Tx},
     vault,
@@ -41,7 +41,7 @@ impl Local {
     }
 
     /// Runs a change and commits it with its events, or records why it was refused.
-    fn change<T>(
+    pub(super) fn change<T>(
         &self,
         cx: &Context,
         action: Action,
@@ -104,7 +104,7 @@ impl Local {
         }
     }
 
-    fn read<T>(&self, cx: &Context, work: impl FnOnce(&crate::store::View<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn read<T>(&self, cx: &Context, work: impl FnOnce(&crate::store::View<'_>) -> Result<T>) -> Result<T> {
         let snapshot = self.store.read(cx.now)?;
         work(&snapshot)
     }
@@ -303,23 +303,6 @@ impl Backend for Local {
 
     fn refuse(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()> {
         self.record_refusal(cx, action, target, error)
-    }
-
-    fn audit(&self, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {
-        self.read(cx, |view| ops::audit::list(view, cx, filter))
-    }
-
-    fn export_audit(&self, cx: &Context, filter: &AuditFilter) -> Result<Vec<Recorded>> {
-        self.change(cx, Action::AuditExport, &cx.workspace, |tx| {
-            let exported = ops::audit::export(tx, cx, filter)?;
-            let events = vec![cx.event(Action::AuditExport, &cx.workspace, json!({ "events": exported.total }))];
-            Ok(Done { outcome: exported.items, events })
-        })
-    }
-
-    fn verify_audit(&self, cx: &Context) -> Result<AuditReport> {
-        let report = self.store.verify_all(cx.now)?;
-        Ok(AuditReport { events: report.events, keys: report.keys, epoch: report.epoch })
     }
 
     fn status(&self, cx: &Context) -> Result<VaultStatus> {

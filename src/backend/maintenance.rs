@@ -237,7 +237,8 @@ impl From<store::Error> for Error {
             E::RowRolledBack { .. } => (Kind::Integrity, "row_rolled_back", damaged),
             E::SetMismatch(_) => (Kind::Integrity, "rows_missing", damaged),
             E::HeadForged => (Kind::Integrity, "head_forged", damaged),
-            E::TrailCut => (Kind::Integrity, "trail_cut", damaged),
+            E::TrailCut { .. } => (Kind::Integrity, "trail_cut", damaged),
+            E::TreeDamaged => (Kind::Integrity, "tree_damaged", damaged),
             E::Trail { .. } => (Kind::Integrity, "trail_tampered", damaged),
             E::RolledBack { .. } => (
                 Kind::Integrity,

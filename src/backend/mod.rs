@@ -2,31 +2,36 @@
 //!
 //! [`Backend`] is synchronous and object-safe; requests and outcomes are the structs of [`crate::ops`].
 
+mod archive;
 pub mod dirs;
 pub mod journal;
 mod lease;
 pub mod local;
+mod local_trail;
 mod maintenance;
 mod restore;
 mod serving;
+pub mod trail;
 pub mod unlock;
 
 pub use crate::vault::recovery::RecoveryCode;
+pub use archive::Archived;
 pub use dirs::Dirs;
 pub use maintenance::{NewSlot, NewSlotSecret, SlotView, VaultStatus};
 pub use restore::Restored;
 pub use serving::{FactSource, Serving, TokenHasher};
+pub use trail::{AuditReport, Trail, VerifyAudit};
 pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
 
 use crate::domain::{Retention, UsageRecord};
 use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
-    domain::{Action, Environment, KeyRef, Recorded, Scope, Verdict},
+    domain::{Action, Environment, KeyRef, Scope, Verdict},
     ops::{
-        Abort, Appointed, AuditFilter, AuditList, Commit, Context, Create, CreateOperator, Created, Delete, Deleted,
-        EntryError, Error, KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result,
-        RotateOperator, Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged,
-        Step, Switch, Switched, Update, Updated, Verify,
+        Abort, Appointed, Commit, Context, Create, CreateOperator, Created, Delete, Deleted, EntryError, Error,
+        KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, RotateOperator, Rotated,
+        RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched,
+        Update, Updated, Verify,
     },
 };
 
@@ -39,19 +44,8 @@ pub enum BulkError {
     Whole(crate::ops::Error),
 }
 
-/// The result of checking the whole keystore.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditReport {
-    /// How many events the trail has.
-    pub events: u64,
-    /// How many keys agree with it.
-    pub keys: u64,
-    /// The epoch of the signed head.
-    pub epoch: u64,
-}
-
 /// Every use case, over one keystore.
-pub trait Backend {
+pub trait Backend: Trail {
     /// Creates a key.
     ///
     /// # Errors
@@ -217,21 +211,6 @@ pub trait Backend {
     /// # Errors
     /// Those of the store: a refusal that cannot be recorded is not answered as one.
     fn refuse(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()>;
-    /// The audit trail.
-    ///
-    /// # Errors
-    /// See [`crate::ops::audit::list`].
-    fn audit(&self, cx: &Context, filter: &AuditFilter) -> Result<AuditList>;
-    /// The events of an export, whose own event is committed before the first of them is handed out.
-    ///
-    /// # Errors
-    /// See [`crate::ops::audit::export`].
-    fn export_audit(&self, cx: &Context, filter: &AuditFilter) -> Result<Vec<Recorded>>;
-    /// Checks the whole keystore and its trail.
-    ///
-    /// # Errors
-    /// `Integrity`, with what is wrong and where.
-    fn verify_audit(&self, cx: &Context) -> Result<AuditReport>;
     /// The facts of the keystore.
     ///
     /// # Errors

@@ -146,6 +146,38 @@ pub(super) const AUDIT: &[Column] = &[
     Column::new("changes", "changes", List).wide(),
 ];
 
+/// One event of the trail; what it changed follows as a diff.
+pub(super) const AUDIT_EVENT: &[Column] = &[
+    Column::new("seq", "seq", Number),
+    Column::new("at", "at", Time),
+    Column::new("actor", "actor", Text),
+    Column::new("source", "source", Text),
+    Column::new("action", "action", Text),
+    Column::new("target", "target", Text),
+    Column::new("outcome", "outcome", Text),
+    Column::new("reason", "reason", Text),
+    Column::new("ticket", "ticket", Text),
+];
+
+/// A review of the trail.
+pub(super) const REVIEW: &[Column] = &[
+    Column::new("upto", "up to", Number),
+    Column::new("at", "at", Time),
+    Column::new("by", "by", Text),
+    Column::new("note", "note", Text),
+    Column::new("unreviewed", "unreviewed", Number),
+];
+
+/// What has happened since the last review.
+pub(super) const REVIEW_SUMMARY: &[Column] = &[
+    Column::new("actor", "actor", Text),
+    Column::new("action", "action", Text),
+    Column::new("outcome", "outcome", Text),
+    Column::new("events", "events", Number),
+    Column::new("first_seq", "first", Number),
+    Column::new("last_seq", "last", Number),
+];
+
 /// The slots of the vault.
 pub(super) const SLOTS: &[Column] = &[
     Column::new("id", "id", Text),

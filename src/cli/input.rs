@@ -67,6 +67,13 @@ impl Source {
     }
 }
 
+/// Reads a text file that holds no secret, such as checkpoints.
+pub(super) fn read_file(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Error::new(Kind::Usage, "input", format!("cannot read {}", path.display())).cause(error.to_string())
+    })
+}
+
 /// Reads with the buffer allocated once, so that no copy of a secret stays behind in freed memory.
 fn limited(source: std::io::Result<impl Read>) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let capacity = usize::try_from(LONGEST_SECRET + 1).unwrap_or(usize::MAX);

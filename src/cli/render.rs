@@ -113,6 +113,11 @@ impl Ctx {
         self.out.raw(bytes).map_err(unwritten)
     }
 
+    /// Writes one line of a stream; says whether anybody still reads.
+    pub(super) fn stream_line(&mut self, text: &str) -> Result<bool> {
+        self.out.stream_line(text).map_err(unwritten)
+    }
+
     /// Says something on stderr.
     pub(super) fn note(&mut self, text: &str) {
         self.out.note(text);

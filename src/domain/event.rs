@@ -104,6 +104,12 @@ actions! {
     AuditExport = "audit.export",
     /// For how long facts of use are kept was changed.
     UsageRetention = "usage.retention",
+    /// Somebody looked at the trail.
+    AuditReview = "audit.review",
+    /// Old events were moved to a file.
+    AuditArchive = "audit.archive",
+    /// A checkpoint of the trail was sent somewhere.
+    AuditCheckpoint = "audit.checkpoint",
 }
 
 impl fmt::Display for Action {

@@ -1,12 +1,14 @@
 //! Pure values and rules: no I/O, no clock, no source of randomness, no SQL.
 
 pub mod allowlist;
+pub mod checkpoint;
 pub mod decision;
 pub mod environment;
 pub mod event;
 pub mod filter;
 pub mod ids;
 pub mod key;
+pub mod merkle;
 pub mod operator;
 pub mod presented;
 pub mod rate_limit;

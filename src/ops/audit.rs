@@ -1,26 +1,40 @@
-//! Reading the audit trail: who did what, when and why.
+//! Reading the audit trail: who did what, when, from where and why.
 
-use super::{context::Context, entitlement, error::Result};
-use crate::{
-    domain::{Action, Feature, Outcome, Recorded, Time},
-    store::View,
+use super::{
+    context::Context,
+    entitlement,
+    error::{Error, Result},
 };
+use crate::{
+    domain::{Action, Feature, KeyRef, Outcome, Recorded, Time},
+    store::{Entry, PublicFacts, Selection, View},
+};
+use ipnet::IpNet;
+use std::{collections::VecDeque, net::IpAddr};
 
-/// Which events to show.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Which events to show. What is not given does not matter.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct AuditFilter {
-    /// Events about this target, such as a key id; survives the deletion of the key.
-    pub target: Option<String>,
+    /// Events about this key, also one that is deleted.
+    pub key: Option<KeyRef>,
     /// Events of this actor.
     pub actor: Option<String>,
+    /// Events from addresses in this range.
+    pub address: Option<IpNet>,
+    /// Events through this door, such as `cli`.
+    pub source: Option<String>,
     /// Events of these actions; empty means all.
     pub actions: Vec<Action>,
     /// Events with this outcome.
     pub outcome: Option<Outcome>,
+    /// Events with this ticket.
+    pub ticket: Option<String>,
     /// Events at or after this time.
     pub since: Option<Time>,
     /// Events before this time.
     pub until: Option<Time>,
+    /// Events after this one.
+    pub after: u64,
     /// At most so many, the newest ones.
     pub limit: Option<usize>,
 }
@@ -35,15 +49,53 @@ pub struct AuditList {
 }
 
 impl AuditFilter {
-    fn matches(&self, recorded: &Recorded) -> bool {
-        let event = &recorded.event;
-        self.target.as_ref().is_none_or(|target| *target == event.target)
-            && self.actor.as_ref().is_none_or(|actor| *actor == event.actor)
-            && (self.actions.is_empty() || self.actions.contains(&event.action))
-            && self.outcome.is_none_or(|outcome| outcome == event.outcome)
-            && self.since.is_none_or(|since| recorded.at >= since)
-            && self.until.is_none_or(|until| recorded.at < until)
+    /// Whether every event passes.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        *self == Self { limit: self.limit, ..Self::default() }
     }
+
+    fn public(&self, facts: &PublicFacts) -> bool {
+        (self.actions.is_empty() || self.actions.contains(&facts.action))
+            && self.outcome.is_none_or(|outcome| outcome == facts.outcome)
+            && self.since.is_none_or(|since| facts.at >= since)
+            && self.until.is_none_or(|until| facts.at < until)
+    }
+
+    fn private(&self, recorded: &Recorded) -> bool {
+        let event = &recorded.event;
+        self.actor.as_ref().is_none_or(|actor| *actor == event.actor)
+            && self.source.as_ref().is_none_or(|source| *source == event.source)
+            && self.ticket.as_ref().is_none_or(|ticket| Some(ticket) == event.ticket.as_ref())
+            && self.address.is_none_or(|range| addresses(&event.source).any(|address| range.contains(&address)))
+    }
+}
+
+/// The addresses in a source, such as `http 203.0.113.9` or `[2001:db8::1]:4711`.
+pub fn addresses(source: &str) -> impl Iterator<Item = IpAddr> {
+    source.split(|character: char| !(character.is_ascii_hexdigit() || matches!(character, '.' | ':'))).filter_map(
+        |word| {
+            let trimmed = word.trim_matches(':');
+            let without_port = trimmed.rsplit_once(':').map_or(trimmed, |(host, _)| host);
+            word.parse().or_else(|_| trimmed.parse()).or_else(|_| without_port.parse()).ok()
+        },
+    )
+}
+
+/// Refuses where the plan has no audit view.
+///
+/// # Errors
+/// `Forbidden`.
+pub fn may_view(tx: &View<'_>, cx: &Context) -> Result<()> {
+    entitlement::require(&entitlement::plan_of(tx, &cx.workspace)?, Feature::AuditView)
+}
+
+/// Refuses where the plan has no audit export.
+///
+/// # Errors
+/// `Forbidden`.
+pub fn may_export(tx: &View<'_>, cx: &Context) -> Result<()> {
+    entitlement::require(&entitlement::plan_of(tx, &cx.workspace)?, Feature::AuditExport)
 }
 
 /// Lists events.
@@ -51,24 +103,120 @@ impl AuditFilter {
 /// # Errors
 /// `Forbidden` when the plan has no audit view; `Integrity` when an event does not open.
 pub fn list(tx: &View<'_>, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {
-    entitlement::require(&entitlement::plan_of(tx, &cx.workspace)?, Feature::AuditView)?;
-    select(tx, filter)
+    may_view(tx, cx)?;
+    let last = tx.trail_size();
+    let stored = usize::try_from(last + 1 - tx.first_event()).unwrap_or(usize::MAX);
+    let mut items = VecDeque::new();
+    let mut total = 0;
+    let limit = filter.limit.unwrap_or(usize::MAX);
+    let mut first = filter.after + 1;
+    if filter.is_whole() && limit < stored {
+        // Nothing needs to be opened to know how many there are.
+        first = last + 1 - limit as u64;
+        total = stored - limit;
+    }
+    let mut keep = |entry: Entry| {
+        total += 1;
+        items.push_back(entry.recorded);
+        if items.len() > limit {
+            items.pop_front();
+        }
+        Ok(())
+    };
+    select(tx, cx, filter, (first, last), &mut keep)?;
+    Ok(AuditList { items: items.into(), total })
 }
 
-/// The events of an export.
+/// One event.
 ///
 /// # Errors
-/// `Forbidden` when the plan has no audit export; `Integrity` when an event does not open.
-pub fn export(tx: &View<'_>, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {
-    entitlement::require(&entitlement::plan_of(tx, &cx.workspace)?, Feature::AuditExport)?;
-    select(tx, filter)
+/// `NotFound`; `Forbidden` when the plan has no audit view.
+pub fn show(tx: &View<'_>, cx: &Context, seq: u64) -> Result<Recorded> {
+    may_view(tx, cx)?;
+    let mut found = None;
+    let wanted = |_: &PublicFacts| true;
+    tx.each_entry(Selection { targets: None, first: seq, last: seq, wanted: &wanted }, |entry| {
+        found = Some(entry.recorded);
+        Ok::<_, Error>(())
+    })?;
+    found.ok_or_else(|| {
+        let why = if seq > 0 && seq < tx.first_event() { "it was archived" } else { "the trail does not reach it" };
+        Error::not_found(format!("no event {seq}")).cause(why).hint("keyward audit list --limit 10")
+    })
 }
 
-fn select(tx: &View<'_>, filter: &AuditFilter) -> Result<AuditList> {
-    let mut items: Vec<Recorded> = tx.events()?.into_iter().filter(|recorded| filter.matches(recorded)).collect();
-    let total = items.len();
-    if let Some(limit) = filter.limit {
-        items.drain(..total.saturating_sub(limit));
+/// Hands over the events between two, ends included, that a filter lets through, oldest first.
+///
+/// # Errors
+/// `Integrity` when an event does not open; those of `take`.
+pub fn select(
+    tx: &View<'_>,
+    cx: &Context,
+    filter: &AuditFilter,
+    (first, last): (u64, u64),
+    take: &mut dyn FnMut(Entry) -> Result<()>,
+) -> Result<()> {
+    let targets = filter.key.as_ref().map(|key| targets(tx, cx, key)).transpose()?;
+    let wanted = |facts: &PublicFacts| filter.public(facts);
+    let first = first.max(filter.after + 1);
+    tx.each_entry(Selection { targets: targets.as_deref(), first, last, wanted: &wanted }, |entry| {
+        if filter.private(&entry.recorded) { take(entry) } else { Ok(()) }
+    })
+}
+
+/// What the trail calls a key. A name that no key has any more is looked for in the events of creation, renaming and
+/// deletion; refusals name the key as it was typed.
+fn targets(tx: &View<'_>, cx: &Context, key: &KeyRef) -> Result<Vec<String>> {
+    let mut targets = match key {
+        KeyRef::Id(_) => Vec::new(),
+        KeyRef::Prefix(prefix) => tx.targets_with_prefix(prefix)?,
+        KeyRef::Name(name) => {
+            let alive = tx.find_keys(key, &cx.workspace, None)?;
+            if alive.is_empty() {
+                former_bearers(tx, name)?
+            } else {
+                alive.iter().map(|key| key.id.to_string()).collect()
+            }
+        }
+    };
+    targets.push(key.to_string());
+    Ok(targets)
+}
+
+fn former_bearers(tx: &View<'_>, name: &str) -> Result<Vec<String>> {
+    let wanted = |facts: &PublicFacts| {
+        matches!(facts.action, Action::KeyCreate | Action::KeyUpdate | Action::KeyDelete)
+            && facts.outcome == Outcome::Ok
+    };
+    let mut found = Vec::new();
+    tx.each_entry(Selection { targets: None, first: 1, last: tx.trail_size(), wanted: &wanted }, |entry| {
+        let changes = &entry.recorded.event.changes;
+        let names = [&changes["key"]["name"], &changes["name"], &changes["name"]["from"], &changes["name"]["to"]];
+        if names.iter().any(|value| value.as_str() == Some(name)) {
+            found.push(entry.recorded.event.target);
+        }
+        Ok::<_, Error>(())
+    })?;
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_found_in_sources() {
+        for (source, address) in [
+            ("cli", None),
+            ("journal", None),
+            ("http 203.0.113.9", Some("203.0.113.9")),
+            ("http:203.0.113.9", Some("203.0.113.9")),
+            ("203.0.113.9:443", Some("203.0.113.9")),
+            ("http from [2001:db8::1]:443", Some("2001:db8::1")),
+            ("server 2001:db8::1", Some("2001:db8::1")),
+        ] {
+            let found = addresses(source).next();
+            assert_eq!(found, address.map(|address: &str| address.parse().unwrap()), "{source}");
+        }
     }
-    Ok(AuditList { items, total })
 }

@@ -4,6 +4,11 @@
 //! answers with [`Done`]: the outcome and the events that the caller must commit with it.
 
 pub mod audit;
+pub mod audit_checkpoint;
+pub mod audit_export;
+pub mod audit_format;
+pub mod audit_offline;
+pub mod audit_review;
 pub mod authority;
 pub mod context;
 pub mod create;

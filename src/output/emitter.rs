@@ -173,6 +173,17 @@ impl Emitter {
         self.write(bytes, false)
     }
 
+    /// Writes one line of a stream at once, safe to look at; says whether anybody still reads.
+    pub fn stream_line(&mut self, text: &str) -> Result<bool, EmitError> {
+        let mut line = self.shown(text).into_owned();
+        line.push('\n');
+        let out = &mut self.streams.stdout;
+        match out.write_all(line.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            outcome => Ok(outcome.map(|()| true)?),
+        }
+    }
+
     /// Says something on stderr, unless `-q`.
     pub fn note(&mut self, text: &str) {
         if !self.options.quiet {

@@ -17,10 +17,17 @@ use crate::{
     vault::{Capabilities, seal_framed},
 };
 use rand::Rng;
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+/// The columns of an entry, in the order that [`StoredEvent`] reads.
+pub(super) const COLUMNS: &str = "seq, epoch, target, done, body, hash, detail, generation";
+
+/// What events on the trail itself name as their target.
+pub(super) const TRAIL: &str = "trail";
 
 /// The public part of an entry; its bytes are hashed as stored, never encoded again.
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,9 +67,21 @@ pub(super) struct StoredEvent {
     pub(super) generation: i64,
 }
 
-/// The RFC 6962 leaf hash.
-pub(super) fn leaf(body: &[u8]) -> [u8; 32] {
-    Sha256::new().chain_update([0u8]).chain_update(body).finalize().into()
+pub(super) use crate::domain::merkle::leaf_hash as leaf;
+
+impl StoredEvent {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get(0)?,
+            epoch: row.get(1)?,
+            target: row.get(2)?,
+            done: row.get(3)?,
+            body: row.get(4)?,
+            hash: row.get(5)?,
+            detail: row.get(6)?,
+            generation: row.get(7)?,
+        })
+    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -76,11 +95,16 @@ fn bound(caps: &Capabilities, seq: u64, generation: u32) -> Vec<u8> {
 }
 
 /// Random ids stand in the clear, so that a key's story can be found by an index; names do not.
-fn public_target(caps: &Capabilities, target: &str) -> String {
+pub(super) fn public_target(caps: &Capabilities, target: &str) -> String {
     let random_id = ["key_", "slot_", "vault_", "op_"].iter().any(|prefix| {
         target.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     });
-    if random_id { target.to_owned() } else { format!("hidden_{}", hex(&caps.blind_index("audit-target", target))) }
+    // The trail itself is no secret either, and its reviews must be found whatever the keys are.
+    if random_id || target == TRAIL {
+        target.to_owned()
+    } else {
+        format!("hidden_{}", hex(&caps.blind_index("audit-target", target)))
+    }
 }
 
 impl Tx<'_> {
@@ -131,7 +155,7 @@ impl Tx<'_> {
             ))?;
         head.size += 1;
         head.last_hash = hash;
-        Ok(())
+        self.grow(hash)
     }
 
     /// Seals an entry's detail under the keys of this transaction.
@@ -147,17 +171,6 @@ impl Tx<'_> {
 }
 
 impl View<'_> {
-    /// Every event, oldest first.
-    ///
-    /// # Errors
-    /// `SupportSlot` for a slot that cannot read details; `Trail` for an entry that does not open.
-    pub fn events(&self) -> Result<Vec<Recorded>> {
-        if self.caps.admin.is_none() {
-            return Err(Error::SupportSlot);
-        }
-        self.stored_events()?.iter().map(|stored| self.open_event(stored)).collect()
-    }
-
     /// The epoch of the last commit that changed a key.
     pub(super) fn last_epoch_of(&self, id: &str) -> Result<Option<i64>> {
         Ok(self
@@ -178,68 +191,91 @@ impl View<'_> {
         if serde_json::from_slice(&bytes).is_ok_and(gone) { Ok(()) } else { Err(Error::SetMismatch("keys")) }
     }
 
-    pub(super) fn stored_events(&self) -> Result<Vec<StoredEvent>> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT seq, epoch, target, done, body, hash, detail, generation FROM audit ORDER BY seq",
-        )?;
-        let rows = statement
-            .query_map([], |row| {
-                Ok(StoredEvent {
-                    seq: row.get(0)?,
-                    epoch: row.get(1)?,
-                    target: row.get(2)?,
-                    done: row.get(3)?,
-                    body: row.get(4)?,
-                    hash: row.get(5)?,
-                    detail: row.get(6)?,
-                    generation: row.get(7)?,
-                })
-            })?
-            .collect::<rusqlite::Result<_>>()?;
-        Ok(rows)
+    /// Every stored entry, in batches, oldest first.
+    pub(super) fn each_batch(&self, size: usize, mut take: impl FnMut(Vec<StoredEvent>) -> Result<()>) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM audit ORDER BY seq"))?;
+        let mut rows = statement.query_map([], StoredEvent::read)?;
+        loop {
+            let batch = rows.by_ref().take(size).collect::<rusqlite::Result<Vec<_>>>()?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            take(batch)?;
+        }
     }
 
-    /// Opens the sealed part and checks it against the hash in the body.
-    pub(super) fn open_detail_of(&self, stored: &StoredEvent, body: &Body) -> Result<zeroize::Zeroizing<Vec<u8>>> {
-        let bad = |what| Error::Trail { seq: body.seq, what };
-        let generation = u32::try_from(stored.generation).map_err(|_| bad("its generation is out of range"))?;
-        let detail = self
-            .caps
-            .open_detail(&bound(self.caps, body.seq, generation), &stored.detail)
-            .map_err(|_| bad("its detail does not open"))?;
-        if hex(&Sha256::digest(&detail)) != body.detail_hash {
-            return Err(bad("its detail is not the one it was recorded with"));
-        }
-        Ok(detail)
+    /// Every stored entry.
+    pub(super) fn stored_events(&self) -> Result<Vec<StoredEvent>> {
+        let mut all = Vec::new();
+        self.each_batch(usize::MAX, |batch| {
+            all.extend(batch);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// The public part of an entry that is not archived, as it was hashed.
+    pub(super) fn body_of(&self, seq: u64) -> Result<Option<Vec<u8>>> {
+        let Ok(seq) = i64::try_from(seq) else { return Ok(None) };
+        Ok(self
+            .connection
+            .prepare_cached("SELECT body FROM audit WHERE seq = ?1")?
+            .query_row((seq,), |row| row.get(0))
+            .optional()?)
     }
 
     /// The opened detail of an entry.
-    pub(super) fn detail_of(&self, stored: &StoredEvent) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    pub(super) fn detail_of(&self, stored: &StoredEvent) -> Result<Zeroizing<Vec<u8>>> {
         let seq = u64::try_from(stored.seq).unwrap_or_default();
         let body =
             serde_json::from_slice(&stored.body).map_err(|_| Error::Trail { seq, what: "its body does not parse" })?;
-        self.open_detail_of(stored, &body)
+        open_detail(self.caps, stored, &body)
     }
 
-    fn open_event(&self, stored: &StoredEvent) -> Result<Recorded> {
+    pub(super) fn open_event(&self, stored: &StoredEvent) -> Result<Recorded> {
         let seq = u64::try_from(stored.seq).unwrap_or_default();
-        let bad = |what| Error::Trail { seq, what };
-        let body: Body = serde_json::from_slice(&stored.body).map_err(|_| bad("its body does not parse"))?;
-        let detail: Detail = serde_json::from_slice(&self.open_detail_of(stored, &body)?)
-            .map_err(|_| bad("its detail does not parse"))?;
-        Ok(Recorded {
-            seq: body.seq,
-            at: parse_time(&body.at).map_err(|_| bad("its time does not parse"))?,
-            event: Event {
-                action: body.action.parse().map_err(|_| bad("its action is unknown"))?,
-                target: detail.target,
-                outcome: body.outcome.parse().map_err(|_| bad("its outcome is unknown"))?,
-                actor: detail.actor,
-                source: detail.source,
-                reason: detail.reason,
-                ticket: detail.ticket,
-                changes: detail.changes,
-            },
-        })
+        let body: Body =
+            serde_json::from_slice(&stored.body).map_err(|_| Error::Trail { seq, what: "its body does not parse" })?;
+        recorded(&body, &open_detail(self.caps, stored, &body)?)
     }
+}
+
+/// Opens the sealed part and checks it against the hash in the body.
+pub(super) fn open_detail(caps: &Capabilities, stored: &StoredEvent, body: &Body) -> Result<Zeroizing<Vec<u8>>> {
+    let bad = |what| Error::Trail { seq: body.seq, what };
+    let generation = u32::try_from(stored.generation).map_err(|_| bad("its generation is out of range"))?;
+    let detail = caps
+        .open_detail(&bound(caps, body.seq, generation), &stored.detail)
+        .map_err(|_| bad("its detail does not open"))?;
+    check_detail(body, &detail)?;
+    Ok(detail)
+}
+
+/// Compares an opened detail with the hash in the body.
+pub(super) fn check_detail(body: &Body, detail: &[u8]) -> Result<()> {
+    if hex(&Sha256::digest(detail)) == body.detail_hash {
+        Ok(())
+    } else {
+        Err(Error::Trail { seq: body.seq, what: "its detail is not the one it was recorded with" })
+    }
+}
+
+/// The event of a body and its opened detail.
+pub(super) fn recorded(body: &Body, detail: &[u8]) -> Result<Recorded> {
+    let bad = |what| Error::Trail { seq: body.seq, what };
+    let detail: Detail = serde_json::from_slice(detail).map_err(|_| bad("its detail does not parse"))?;
+    Ok(Recorded {
+        seq: body.seq,
+        at: parse_time(&body.at).map_err(|_| bad("its time does not parse"))?,
+        event: Event {
+            action: body.action.parse().map_err(|_| bad("its action is unknown"))?,
+            target: detail.target,
+            outcome: body.outcome.parse().map_err(|_| bad("its outcome is unknown"))?,
+            actor: detail.actor,
+            source: detail.source,
+            reason: detail.reason,
+            ticket: detail.ticket,
+            changes: detail.changes,
+        },
+    })
 }

@@ -23,8 +23,10 @@ pub enum Error {
     SetMismatch(&'static str),
     #[error("the signed head of the keystore is forged or damaged")]
     HeadForged,
-    #[error("the audit trail does not end where the signed head says")]
-    TrailCut,
+    #[error("the audit trail does not end where the signed head says: at event {signed}, not {found}")]
+    TrailCut { signed: u64, found: u64 },
+    #[error("the stored hashes of the audit trail's tree do not lead to its signed root")]
+    TreeDamaged,
     #[error("audit event {seq}: {what}")]
     Trail { seq: u64, what: &'static str },
     #[error("the keystore is older than this machine last saw it: commit {found}, after commit {seen}")]

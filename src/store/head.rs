@@ -8,8 +8,12 @@ use super::{
     error::{Error, Result},
     pages::PageDigests,
     sum::Sum,
+    tree,
 };
-use crate::vault::{Capabilities, Pin, seal_framed};
+use crate::{
+    domain::merkle::CompactRange,
+    vault::{Capabilities, Pin, seal_framed},
+};
 use minicbor::{Decode, Encode};
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
@@ -57,6 +61,12 @@ pub(super) struct Head {
     pub(super) generation: u32,
     #[cbor(n(8), with = "minicbor::bytes")]
     pub(super) sealed_digests: Vec<u8>,
+    /// The right edge of the tree over the trail, and so its root.
+    #[cbor(n(9), with = "tree::edge")]
+    pub(super) tree: CompactRange,
+    /// So many of the oldest events were moved to archives.
+    #[n(10)]
+    pub(super) archived: u64,
 }
 
 /// What is sealed in the head: the sums of the tables, and the digests of the pages.
@@ -111,8 +121,10 @@ impl Head {
             .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        if last != Some((i64::try_from(head.size).map_err(|_| Error::HeadForged)?, head.last_hash.to_vec())) {
-            return Err(Error::TrailCut);
+        let (size, hash) = last.unwrap_or_default();
+        let found = u64::try_from(size).map_err(|_| Error::HeadForged)?;
+        if found != head.size || hash != head.last_hash || head.tree.size() != head.size {
+            return Err(Error::TrailCut { signed: head.size, found });
         }
         let pin = head.pin(&body);
         Ok((head, pin))
@@ -127,7 +139,10 @@ impl Head {
             return Ok(());
         }
         let hash: Option<Vec<u8>> = connection
-            .prepare_cached("SELECT hash FROM audit WHERE seq = ?1")?
+            .prepare_cached(
+                "SELECT hash FROM audit WHERE seq = ?1
+                 UNION ALL SELECT hash FROM tree WHERE level = 0 AND place = ?1 - 1",
+            )?
             .query_row((i64::try_from(seen.events).map_err(|_| Error::HeadForged)?,), |row| row.get(0))
             .optional()?;
         let continues = own.is_after(seen) && hash.is_some_and(|hash| hex(&hash) == seen.last_event);

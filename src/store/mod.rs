@@ -4,6 +4,7 @@
 //! are and what they digest to, so that a row that was deleted, put back or forged is noticed. The only way out of a
 //! transaction that changes anything is [`Tx::commit_all`], which appends the audit events.
 
+mod archive;
 mod audit;
 mod backup;
 mod error;
@@ -21,17 +22,24 @@ mod restore;
 mod rows;
 mod scan;
 mod schema;
+mod select;
 mod slots;
 mod sum;
+mod trail;
+mod tree;
 mod tx;
 mod usage;
 mod verify;
 mod view;
 
+pub use archive::ArchivedEvent;
 pub use error::Error;
 pub use keys::ClearFilter;
 pub use open::{LockedStore, Meta, Store};
 pub use scan::Sieve;
+pub use select::{Entry, PublicFacts, Selection};
+pub use trail::Walk;
+pub use tree::Inclusion;
 pub use tx::Tx;
 pub use usage::VerdictFilter;
 pub use verify::VerifyReport;

@@ -11,7 +11,7 @@ use super::{
     view::{Snapshot, View},
 };
 use crate::{
-    domain::{Brand, Event, Plan, Time, Workspace},
+    domain::{Brand, Event, Plan, Time, Workspace, merkle::CompactRange},
     files,
     vault::{Capabilities, Pins, Slot},
 };
@@ -157,6 +157,12 @@ impl Store {
         &self.meta
     }
 
+    /// What is remembered of it outside.
+    #[must_use]
+    pub fn pins(&self) -> &Pins {
+        &self.pins
+    }
+
     /// Empties the write-ahead log, so that old pages do not linger there.
     ///
     /// # Errors
@@ -246,6 +252,8 @@ fn fill(
         at: now.timestamp(),
         generation: caps.generation,
         sealed_digests: Vec::new(),
+        tree: CompactRange::default(),
+        archived: 0,
     };
     let meta = Meta { vault_id: caps.vault_id.clone(), brand: brand.clone(), created_at: now, path: path.to_owned() };
     let store = Store { connection, caps: Arc::new(caps), meta, pins };

@@ -4,6 +4,7 @@ use super::{
     error::{Error, Result},
     head::TABLES,
     open::Store,
+    trail::Walk,
     tx::Tx,
     view::View,
 };
@@ -22,7 +23,7 @@ impl Store {
     pub fn rekey(&self, fresh: &Capabilities, slots: &[Slot], event: Event, now: Time) -> Result<()> {
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         let old = View::of(self, now)?;
-        old.verify()?;
+        old.verify(Walk::quick())?;
         let keys = old.scan()?;
         let columns = old.stored_columns()?;
         let objects: Vec<_> = old
@@ -72,7 +73,7 @@ impl Tx<'_> {
     fn prove(&mut self) -> Result<()> {
         self.store_pages()?;
         self.view.sums = Some(self.sums);
-        self.view.verify()?;
+        self.view.verify(Walk::quick())?;
         self.view.open_facts().map(drop)
     }
 }

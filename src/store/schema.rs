@@ -51,11 +51,18 @@ CREATE TABLE audit (
     seq INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, target TEXT NOT NULL, done INTEGER NOT NULL, body BLOB NOT NULL,
     hash BLOB NOT NULL, detail BLOB NOT NULL, generation INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE tree (
+    level INTEGER NOT NULL, place INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, place)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER tree_keeps BEFORE DELETE ON tree BEGIN SELECT raise(ABORT, 'the audit trail is append-only'); END;
+CREATE TRIGGER tree_stays BEFORE UPDATE ON tree BEGIN SELECT raise(ABORT, 'the audit trail is append-only'); END;
 CREATE INDEX audit_by_target ON audit (target, done, epoch);
 CREATE TRIGGER audit_appends BEFORE INSERT ON audit
 WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM audit)
 BEGIN SELECT raise(ABORT, 'the audit trail is append-only'); END;
+CREATE TABLE archives (last INTEGER PRIMARY KEY, first INTEGER NOT NULL) STRICT;
 CREATE TRIGGER audit_keeps BEFORE DELETE ON audit
+WHEN OLD.seq > (SELECT coalesce(max(last), 0) FROM archives)
 BEGIN SELECT raise(ABORT, 'the audit trail is append-only'); END;
 CREATE TRIGGER audit_stays BEFORE UPDATE OF seq, epoch, target, done, body, hash ON audit
 BEGIN SELECT raise(ABORT, 'the audit trail is append-only'); END;

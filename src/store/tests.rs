@@ -14,9 +14,11 @@ use std::path::PathBuf;
 
 mod attack_tests;
 mod contention_tests;
+mod figures_tests;
 mod place_tests;
 mod point_read_tests;
 mod small_table_tests;
+mod tree_tests;
 mod usage_tests;
 
 struct Vault {
@@ -350,7 +352,14 @@ fn a_rekeyed_keystore_opens_with_the_new_keys_alone_and_verifies() {
     assert!(matches!(vault.open(&vault.slot), Err(Error::HeadForged)));
     let store = vault.open(&slot).unwrap();
     assert_eq!(store.verify_all(now()).unwrap().keys, 3);
-    assert_eq!(store.read(now()).unwrap().events().unwrap().len(), 5);
+    let mut opened = 0;
+    let all = Selection { targets: None, first: 1, last: 5, wanted: &|_| true };
+    let count = |_| {
+        opened += 1;
+        Ok::<_, Error>(())
+    };
+    store.read(now()).unwrap().each_entry(all, count).unwrap();
+    assert_eq!(opened, 5);
 }
 
 #[test]

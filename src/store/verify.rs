@@ -1,16 +1,16 @@
 //! Checking everything: chain, hashes, seals, sets, and that the rows are what the trail says.
 
 use super::{
-    audit::{Body, hex, leaf},
     error::{Error, Result},
     open::Store,
+    trail::Walk,
     view::View,
 };
-use crate::domain::{Key, Time};
+use crate::domain::{Key, Time, merkle::Hash};
 use std::collections::HashMap;
 
 /// What was checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyReport {
     /// Events in the trail.
     pub events: u64,
@@ -18,6 +18,10 @@ pub struct VerifyReport {
     pub keys: u64,
     /// The epoch of the head.
     pub epoch: u64,
+    /// The root of the tree over the events.
+    pub root: Hash,
+    /// The roots at the sizes that were asked for, computed anew.
+    pub roots: Vec<(u64, Hash)>,
 }
 
 impl Store {
@@ -26,62 +30,39 @@ impl Store {
     /// # Errors
     /// The first thing that is wrong, and where.
     pub fn verify_all(&self, now: Time) -> Result<VerifyReport> {
+        self.verify_with(now, Walk::quick())
+    }
+
+    /// Checks the whole keystore as thoroughly as is asked for.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, and where.
+    pub fn verify_with(&self, now: Time, walk: Walk<'_>) -> Result<VerifyReport> {
         let damaged: String = self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if damaged != "ok" {
             return Err(Error::Damaged(None));
         }
-        self.read(now)?.verify()
+        self.read(now)?.verify(walk)
     }
 }
 
 impl View<'_> {
-    pub(super) fn verify(&self) -> Result<VerifyReport> {
-        let last_epochs = self.verify_trail()?;
+    pub(super) fn verify(&self, walk: Walk<'_>) -> Result<VerifyReport> {
+        let walked = self.walk_trail(walk)?;
         let keys = self.scan()?;
         self.check_objects()?;
         self.check_slots()?;
         self.all_remembered()?;
         self.check_every_page()?;
-        self.verify_rows(&last_epochs)?;
+        self.verify_rows(&walked.last_epochs)?;
         self.verify_lookups(&keys)?;
-        Ok(VerifyReport { events: self.head.size, keys: keys.len() as u64, epoch: self.head.epoch })
-    }
-
-    /// Walks the chain; answers with the epoch of the last commit on each target.
-    fn verify_trail(&self) -> Result<HashMap<String, i64>> {
-        let (mut prev, mut size, mut epoch) = ([0u8; 32], 0u64, 0u64);
-        let mut last_epochs = HashMap::new();
-        for stored in self.stored_events()? {
-            let seq = size + 1;
-            let bad = |what| Error::Trail { seq, what };
-            if u64::try_from(stored.seq) != Ok(seq) {
-                return Err(bad("it is missing, or another one stands in its place"));
-            }
-            let body: Body = serde_json::from_slice(&stored.body).map_err(|_| bad("its body does not parse"))?;
-            if leaf(&stored.body).as_slice() != stored.hash {
-                return Err(bad("its body does not have its hash"));
-            }
-            if body.seq != seq || body.chain != self.head.vault_id || body.prev != hex(&prev) {
-                return Err(bad("it does not follow the one before it"));
-            }
-            let columns_agree = i64::try_from(body.epoch) == Ok(stored.epoch)
-                && body.target == stored.target
-                && (body.outcome == "ok") == stored.done;
-            if !columns_agree || body.epoch < epoch {
-                return Err(bad("its columns are not those of its body"));
-            }
-            if self.caps.admin.is_some() {
-                self.open_detail_of(&stored, &body)?;
-            }
-            if stored.done {
-                last_epochs.insert(stored.target, stored.epoch);
-            }
-            (prev, size, epoch) = (leaf(&stored.body), seq, body.epoch);
-        }
-        if size != self.head.size || prev != self.head.last_hash {
-            return Err(Error::TrailCut);
-        }
-        Ok(last_epochs)
+        Ok(VerifyReport {
+            events: self.head.size,
+            keys: keys.len() as u64,
+            epoch: self.head.epoch,
+            root: self.head.tree.root(),
+            roots: walked.roots,
+        })
     }
 
     /// Each version of each secret is found under its key, and nothing else is found.

@@ -98,6 +98,12 @@ impl<'s> View<'s> {
         self.head.epoch
     }
 
+    /// Which life of the vault this is: counts how often it was put back from a backup.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.head.incarnation
+    }
+
     /// The number of events in the trail.
     #[must_use]
     pub fn trail_size(&self) -> u64 {

@@ -125,6 +125,24 @@ impl Capabilities {
         self.verify_head.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 
+    /// The public key of checkpoints. Its pair is derived from the signing seed under a label of its own, so that no
+    /// signature of a head is ever one of a checkpoint, and it stays the same when the root is replaced.
+    #[must_use]
+    pub fn checkpoint_key(&self) -> Option<[u8; 32]> {
+        Some(self.checkpoint_signer()?.verifying_key().to_bytes())
+    }
+
+    /// Signs a checkpoint.
+    #[must_use]
+    pub fn sign_checkpoint(&self, text: &str) -> Option<[u8; 64]> {
+        Some(self.checkpoint_signer()?.sign(text.as_bytes()).to_bytes())
+    }
+
+    fn checkpoint_signer(&self) -> Option<SigningKey> {
+        let seed = derive(self.admin.as_ref()?.seed.as_slice(), self.vault_id.as_bytes(), b"keyward/v1/checkpoint");
+        Some(SigningKey::from_bytes(&seed))
+    }
+
     /// Seals a record.
     ///
     /// # Errors
@@ -155,6 +173,33 @@ impl Capabilities {
     /// Without the admin part, or when it was changed.
     pub fn open_detail(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
         self.admin.as_ref().ok_or(SealError)?.detail.open(associated, sealed)
+    }
+
+    /// Seals an event's detail for an archive, which must open after the root was replaced: its key comes from the
+    /// signing seed.
+    ///
+    /// # Errors
+    /// Without the admin part, or when it is too long.
+    pub fn seal_archived(
+        &self,
+        rng: &mut impl CryptoRng,
+        associated: &[u8],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
+        self.archive_key()?.seal(rng, associated, plain)
+    }
+
+    /// Opens an event's detail from an archive.
+    ///
+    /// # Errors
+    /// Without the admin part, or when it was changed.
+    pub fn open_archived(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.archive_key()?.open(associated, sealed)
+    }
+
+    fn archive_key(&self) -> Result<SealKey, SealError> {
+        let seed = self.admin.as_ref().ok_or(SealError)?.seed.as_slice();
+        Ok(SealKey::new(*derive(seed, self.vault_id.as_bytes(), b"keyward/v1/archive")))
     }
 
     /// The bytes a slot of a role wraps.

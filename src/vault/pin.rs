@@ -71,6 +71,31 @@ impl Pins {
         Ok(())
     }
 
+    /// The last signed checkpoint of an incarnation that this machine made; `None` when it made none.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read: guessing would hide a fork.
+    pub fn load_checkpoint(&self, vault_id: &str, incarnation: u64) -> io::Result<Option<String>> {
+        match files::read_limited(&self.checkpoint_file(vault_id, incarnation), MAX_FILE) {
+            Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(io::Error::other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Remembers a signed checkpoint.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn save_checkpoint(&self, vault_id: &str, incarnation: u64, note: &str) -> io::Result<()> {
+        files::create_private_dir(&self.dir)?;
+        files::write_private_atomic(&self.checkpoint_file(vault_id, incarnation), note.as_bytes())
+    }
+
+    fn checkpoint_file(&self, vault_id: &str, incarnation: u64) -> PathBuf {
+        self.dir.join(format!("{vault_id}-{incarnation}.checkpoint"))
+    }
+
     fn file(&self, vault_id: &str) -> PathBuf {
         self.dir.join(format!("{vault_id}.json"))
     }

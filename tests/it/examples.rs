@@ -12,10 +12,10 @@ use std::{
 };
 
 /// Examples that no test can run, each with the reason.
-const NOT_RUN: [(&str, &str); 0] = [];
+const NOT_RUN: [(&str, &str); 1] = [("keyward -o jsonl audit list --follow", "it goes on until it is interrupted")];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 22] = [
+const PREPARED: [(&str, &str); 24] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward vault restore", "keyward vault backup backup/keystore.db"),
@@ -30,6 +30,15 @@ const PREPARED: [(&str, &str); 22] = [
     ("keyward customers update", "keyward customers create contoso"),
     ("keyward customers delete", "keyward customers create contoso"),
     ("keyward rotation", "keyward -q rotate billing-sync --stage"),
+    (
+        "keyward audit checkpoint --to git",
+        "git init -q anchors && git -C anchors config user.name A && git -C anchors config user.email a@example.com",
+    ),
+    (
+        "keyward audit verify",
+        "keyward audit checkpoint --to file:media/keyward.checkpoints && keyward audit checkpoint >cp.txt \
+         && keyward audit checkpoint --public-key >vault.pub && keyward audit export >trail.jsonl",
+    ),
     ("keyward operators create team", "keyward workspaces create acme"),
     ("keyward operators revoke", "keyward -q operators create ci-deploy --role rotator"),
     ("keyward operators rotate", "keyward -q operators create gateway --role verifier"),
@@ -135,7 +144,12 @@ fn examples() -> Vec<String> {
 }
 
 /// System programs that examples name, and that need not be there.
-const OPTIONAL: [(&str, &str); 3] = [("git grep", "git"), ("keyward man |", "man"), ("keyward serve", "openssl")];
+const OPTIONAL: [(&str, &str); 4] = [
+    ("git grep", "git"),
+    ("keyward man |", "man"),
+    ("keyward serve", "openssl"),
+    ("keyward audit checkpoint --to git", "git"),
+];
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// An example with the ids and places of this home in it.

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, helpers included, and says what it skips"
 )]
 
+mod audit;
+mod audit_formats;
 mod crash;
 mod examples;
 mod first_use;
@@ -25,5 +27,6 @@ mod secrets;
 #[cfg(feature = "server")]
 mod serve;
 mod support;
+mod tamper;
 mod terminal;
 mod usage;

@@ -202,7 +202,7 @@ proptest! {
             }
             agree(backend.as_ref(), &context(begin + TimeDelta::seconds(now)), &model, &dead, now)?;
         }
-        prop_assert!(backend.verify_audit(&context(begin)).is_ok());
+        prop_assert!(backend.verify_audit(&context(begin), keyward::backend::VerifyAudit::default()).is_ok());
     }
 }
 

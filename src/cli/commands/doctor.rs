@@ -1,8 +1,10 @@
 //! `doctor`: where things are, and what is wrong with them.
 
 use crate::{
+    backend::{Backend, VerifyAudit},
     cli::{columns, context::Ctx, exit::Exit},
-    domain::KeyFilter,
+    config::{ConfigFile, dirs},
+    domain::{KeyFilter, Time, time::format_time},
     files,
     ops::{Error, Kind, List, Result},
     output::{Page, Report},
@@ -15,6 +17,9 @@ use std::path::Path;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyward doctor")]
 pub(crate) struct Args {}
+
+/// After so many days without a review `doctor` says so, unless the setting is another.
+const REVIEW_DAYS: u32 = 30;
 
 /// One finding; `ok` is `None` for a mere fact.
 struct Finding {
@@ -94,14 +99,18 @@ fn look(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
         },
     });
     let created = DateTime::parse_from_rfc3339(&status.created_at).map(|at| at.with_timezone(&Utc));
-    let clock_ok = created.is_ok_and(|created| created <= cx.now);
+    let clock_ok = created.as_ref().is_ok_and(|created| *created <= cx.now);
     let clock =
         if clock_ok { "not before the vault was made" } else { "before the vault was made: the clock is wrong" };
     findings.push(Finding { check: "clock", ok: Some(clock_ok), detail: clock.to_owned() });
     rotations(cx, findings)?;
-    let report = backend.verify_audit(&operation)?;
+    let report = backend.verify_audit(&operation, VerifyAudit::default())?;
     findings
         .push(fact("audit", format!("intact: {} events, {} keys, epoch {}", report.events, report.keys, report.epoch)));
+    // A support slot cannot read what reviewers noted.
+    if status.role == "admin" {
+        findings.push(review(cx, &*backend, created.unwrap_or(cx.now))?);
+    }
     Ok(())
 }
 
@@ -117,6 +126,27 @@ fn rotations(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
     };
     findings.push(Finding { check: "rotation", ok: (overdue + running == 0).then_some(true), detail });
     Ok(())
+}
+
+/// Nobody looking at the trail is a finding of its own.
+fn review(cx: &Ctx, backend: &dyn Backend, created: Time) -> Result<Finding> {
+    let days = ConfigFile::read(&dirs(None)?.config)?.audit_review_days.unwrap_or(REVIEW_DAYS);
+    let state = backend.review_state(&cx.operation())?;
+    let since = state.at.unwrap_or(created);
+    let overdue = days > 0 && cx.now - since > TimeDelta::days(i64::from(days));
+    let last = match (&state.by, state.at) {
+        (Some(by), Some(at)) => format!("reviewed up to event {} by {by}, {}", state.upto, format_time(at)),
+        _ => "never reviewed".to_owned(),
+    };
+    let detail = if overdue {
+        format!(
+            "{last}: nobody has looked at {} events for more than {days} days: keyward audit review",
+            state.unreviewed
+        )
+    } else {
+        format!("{last}; {} events since", state.unreviewed)
+    };
+    Ok(Finding { check: "review", ok: Some(!overdue), detail })
 }
 
 fn tell(cx: &mut Ctx, findings: &[Finding]) -> Result<()> {

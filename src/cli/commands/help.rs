@@ -29,7 +29,9 @@ Environment variables. An option on the command line beats its variable, a varia
   NO_COLOR, CLICOLOR_FORCE  colour off, colour on
   XDG_DATA_HOME, XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR  where files are
 
-The file config.toml in the configuration directory may set: output, time, no_input, workspace.
+The file config.toml in the configuration directory may set: output, time, no_input, workspace,
+audit_review_days (30: doctor says when nobody looked at the trail for so long; 0 for never) and
+audit_retention_days (365, at least 90: what `audit archive` leaves in the vault).
 ";
 
 const OUTPUT: &str = "\

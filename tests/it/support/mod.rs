@@ -4,6 +4,7 @@
 pub(crate) mod server;
 pub(crate) mod terminal;
 
+pub(crate) mod outsider;
 use std::{
     io::Write,
     path::{Path, PathBuf},

@@ -1,0 +1,122 @@
+//! The use cases of the audit trail: a part of the seam of its own.
+
+use super::Archived;
+use crate::{
+    domain::{Recorded, Time, checkpoint::VerifierKey},
+    ops::{
+        AuditFilter, AuditList, Context, Result,
+        audit_checkpoint::{AuditProof, KeptCheckpoint, SignedCheckpoint},
+        audit_export::Exported,
+        audit_review::{ReviewState, Tally},
+    },
+};
+use std::path::{Path, PathBuf};
+
+/// What to check, and against what.
+#[derive(Default)]
+pub struct VerifyAudit<'a> {
+    /// Read every detail as the event that it is, too.
+    pub full: bool,
+    /// Checkpoints that were kept elsewhere.
+    pub checkpoints: Vec<KeptCheckpoint>,
+    /// The key that signed them, when it is not to be taken from the vault.
+    pub key: Option<VerifierKey>,
+    /// Archives whose events are to be opened and compared, too.
+    pub archives: Vec<PathBuf>,
+    /// Hears how many events are checked.
+    pub progress: Option<&'a mut dyn FnMut(u64)>,
+}
+
+/// The result of checking the whole keystore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditReport {
+    /// How many events the trail has.
+    pub events: u64,
+    /// How many keys agree with it.
+    pub keys: u64,
+    /// The epoch of the signed head.
+    pub epoch: u64,
+    /// The root of the tree, in hexadecimal.
+    pub root: String,
+    /// How many checkpoints it continues.
+    pub checkpoints: usize,
+    /// How many of the events were opened in archives.
+    pub archived: u64,
+}
+
+/// Every use case of the audit trail, over one keystore.
+pub trait Trail {
+    /// The audit trail.
+    ///
+    /// # Errors
+    /// See [`crate::ops::audit::list`].
+    fn audit(&self, cx: &Context, filter: &AuditFilter) -> Result<AuditList>;
+    /// One event.
+    ///
+    /// # Errors
+    /// See [`crate::ops::audit::show`].
+    fn audit_event(&self, cx: &Context, seq: u64) -> Result<Recorded>;
+    /// Hands out the events of an export, whose own event is committed before the first of them; answers with how many
+    /// were selected, its own not counted, and with the checkpoint that covers them all.
+    ///
+    /// # Errors
+    /// See [`crate::ops::audit_export::plan`]; those of `take`.
+    fn export_audit(
+        &self,
+        cx: &Context,
+        filter: &AuditFilter,
+        format: &str,
+        take: &mut dyn FnMut(&Exported) -> Result<()>,
+    ) -> Result<(usize, SignedCheckpoint)>;
+    /// How many events there are, at no cost.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn audit_size(&self, cx: &Context) -> Result<u64>;
+    /// Checks the whole keystore and its trail, and that it continues the checkpoints.
+    ///
+    /// # Errors
+    /// `Integrity`, with what is wrong and where.
+    fn verify_audit(&self, cx: &Context, request: VerifyAudit<'_>) -> Result<AuditReport>;
+    /// Signs the trail as it is now. With `to`, the places it is about to be sent to, that is recorded first, and the
+    /// checkpoint covers its own event.
+    ///
+    /// # Errors
+    /// `Forbidden` for a support slot.
+    fn checkpoint(&self, cx: &Context, to: &[String]) -> Result<SignedCheckpoint>;
+    /// How far the trail is reviewed.
+    ///
+    /// # Errors
+    /// See [`crate::ops::audit_review::state`].
+    fn review_state(&self, cx: &Context) -> Result<ReviewState>;
+    /// What has happened since the last review.
+    ///
+    /// # Errors
+    /// See [`crate::ops::audit_review::summary`].
+    fn review_summary(&self, cx: &Context) -> Result<(ReviewState, Vec<Tally>)>;
+    /// Records a review.
+    ///
+    /// # Errors
+    /// See [`crate::ops::audit_review::review`].
+    fn review(&self, cx: &Context, upto: u64, note: &str) -> Result<ReviewState>;
+    /// Moves the events before a time to a new file; nothing when there are none.
+    ///
+    /// # Errors
+    /// `Conflict` when the file exists; `Unavailable` when it cannot be written.
+    fn archive_audit(&self, cx: &Context, before: Time, file: &Path) -> Result<Option<Archived>>;
+    /// Hands out the events of an archive, each checked against the trail.
+    ///
+    /// # Errors
+    /// `Integrity` when it is not what was archived; those of `take`.
+    fn read_audit_archive(
+        &self,
+        cx: &Context,
+        file: &Path,
+        take: &mut dyn FnMut(&Recorded) -> Result<()>,
+    ) -> Result<u64>;
+    /// Proves that an event is in the trail, as it is now or was at a size.
+    ///
+    /// # Errors
+    /// `NotFound` for an event that is not there or was archived.
+    fn prove_audit(&self, cx: &Context, seq: u64, size: Option<u64>) -> Result<AuditProof>;
+}

@@ -1,0 +1,76 @@
+//! `audit export`: events for other systems, and for outsiders to check.
+
+use super::{filter::Filter, list::listing};
+use crate::{
+    cli::context::Ctx,
+    ops::{
+        Error, Kind, Result,
+        audit_export::Exported,
+        audit_format::{cef, event_json, ocsf, syslog},
+    },
+    output::Format,
+};
+use std::path::PathBuf;
+
+/// Export events; the export is itself recorded first, and is its own last line
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  keyward audit export > trail.jsonl\n  keyward audit export --format csv --since 2026-01-01 > trail.csv\n  \
+    keyward audit export --key billing-sync --checkpoint-out cp.txt > story.jsonl\n  keyward audit export --format syslog > trail.log"
+)]
+pub(super) struct Args {
+    /// jsonl (which `audit verify --file` checks), csv, cef, ocsf (1.5.0, one JSON object a line) or syslog (RFC 5424)
+    #[arg(long, value_name = "FORMAT", value_parser = ["jsonl", "csv", "cef", "ocsf", "syslog"], default_value = "jsonl")]
+    format: String,
+    /// Write the checkpoint that covers the export to this new file
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    checkpoint_out: Option<PathBuf>,
+    #[command(flatten)]
+    filter: Filter,
+}
+
+pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
+    let filter = args.filter.resolve();
+    let backend = cx.backend()?;
+    let operation = cx.operation();
+    if args.checkpoint_out.as_ref().is_some_and(|path| path.symlink_metadata().is_ok()) {
+        return Err(Error::conflict("exists", "the file for the checkpoint exists").hint("choose a new file"));
+    }
+    let vault_id = backend.status(&operation)?.vault_id;
+    let mut rows = Vec::new();
+    let mut read = true;
+    let mut take = |exported: &Exported| {
+        let line = match args.format.as_str() {
+            "csv" => {
+                rows.push(event_json(&exported.recorded));
+                return Ok(());
+            }
+            "cef" => cef(&exported.recorded),
+            "syslog" => syslog(&exported.recorded),
+            "ocsf" => ocsf(&exported.recorded, &vault_id).to_string(),
+            _ => exported.to_json().to_string(),
+        };
+        if read {
+            read = cx.stream_line(&line)?;
+        }
+        Ok(())
+    };
+    let (events, signed) = backend.export_audit(&operation, &filter, &args.format, &mut take)?;
+    if cx.global.dry_run {
+        cx.note(&format!("would export {events} events, and record it"));
+        return Ok(());
+    }
+    if args.format == "csv" {
+        let total = rows.len();
+        cx.out.options.format = Format::Csv;
+        cx.emit(&listing(rows, total))?;
+    }
+    if let Some(path) = args.checkpoint_out {
+        crate::files::create_private(&path)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, signed.note.to_string().as_bytes()))
+            .map_err(|error| {
+                Error::new(Kind::Unavailable, "io", format!("cannot write {}", path.display())).cause(error.to_string())
+            })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Which events: the options that `list` and `export` share.
+
+use crate::{
+    cli::values,
+    domain::{Action, KeyRef, Outcome, Time},
+    ops::AuditFilter,
+};
+use ipnet::IpNet;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Filter {
+    /// Events of this key, by id or name; a deleted key by its id or the name it had
+    #[arg(long, value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
+    key: Option<KeyRef>,
+    /// Events of this actor, such as alice@host
+    #[arg(long)]
+    actor: Option<String>,
+    /// Events from this address or CIDR range
+    #[arg(long, value_name = "ADDRESS", value_parser = range)]
+    address: Option<IpNet>,
+    /// Events through this door, such as cli
+    #[arg(long)]
+    source: Option<String>,
+    /// Events of this action, such as key.revoke; may be repeated
+    #[arg(long, value_name = "ACTION")]
+    action: Vec<Action>,
+    /// Events with this outcome: ok, refused or failed
+    #[arg(long)]
+    outcome: Option<Outcome>,
+    /// Events that this ticket asked for
+    #[arg(long, value_name = "ID")]
+    for_ticket: Option<String>,
+    /// Events since this time
+    #[arg(long, value_name = "T", value_parser = values::time)]
+    since: Option<Time>,
+    /// Events before this time
+    #[arg(long, value_name = "T", value_parser = values::time)]
+    until: Option<Time>,
+    /// The newest so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+fn range(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()))
+        .map_err(|_| "expected an address or a CIDR range".to_owned())
+}
+
+impl Filter {
+    pub(super) fn resolve(self) -> AuditFilter {
+        AuditFilter {
+            key: self.key,
+            actor: self.actor,
+            address: self.address,
+            source: self.source,
+            actions: self.action,
+            outcome: self.outcome,
+            ticket: self.for_ticket,
+            since: self.since,
+            until: self.until,
+            after: 0,
+            limit: self.limit,
+        }
+    }
+}

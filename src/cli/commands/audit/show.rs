@@ -1,0 +1,84 @@
+//! `audit show`: one event, with what it changed as a diff.
+
+use crate::{
+    cli::{columns, context::Ctx},
+    ops::{Result, audit_format::event_json},
+};
+use serde_json::Value;
+
+/// Show an event, with what it changed
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyward audit show 2")]
+pub(super) struct Args {
+    /// The event's number
+    seq: u64,
+}
+
+pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
+    let recorded = cx.backend()?.audit_event(&cx.operation(), args.seq)?;
+    let people = !cx.reply_asked();
+    cx.item("keyward.audit-event/v1", "event", event_json(&recorded), columns::AUDIT_EVENT)?;
+    if people {
+        for line in diff(&recorded.event.changes) {
+            cx.stream_line(&line)?;
+        }
+    }
+    Ok(())
+}
+
+/// `-` is how it was, `+` is how it became; a list shows only what left it and what came.
+fn diff(changes: &Value) -> Vec<String> {
+    let Value::Object(fields) = changes else { return Vec::new() };
+    let mut lines = Vec::new();
+    for (name, value) in fields {
+        match (value.get("from"), value.get("to")) {
+            (Some(Value::Array(from)), Some(Value::Array(to))) => {
+                lines.extend(
+                    from.iter().filter(|item| !to.contains(item)).map(|item| format!("- {name}: {}", plain(item))),
+                );
+                lines.extend(
+                    to.iter().filter(|item| !from.contains(item)).map(|item| format!("+ {name}: {}", plain(item))),
+                );
+            }
+            (Some(from), Some(to)) => {
+                lines.extend((!from.is_null()).then(|| format!("- {name}: {}", plain(from))));
+                lines.extend((!to.is_null()).then(|| format!("+ {name}: {}", plain(to))));
+            }
+            _ => match value {
+                Value::Null => {}
+                Value::Object(inner) => {
+                    let set = inner.iter().filter(|(_, value)| !value.is_null() && **value != Value::Array(Vec::new()));
+                    lines.extend(set.map(|(field, value)| format!("+ {name}.{field}: {}", plain(value))));
+                }
+                other => lines.push(format!("  {name}: {}", plain(other))),
+            },
+        }
+    }
+    lines
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_diff_shows_what_went_and_what_came() {
+        let changes = json!({
+            "owner": { "from": null, "to": "bob" },
+            "scopes": { "from": ["a:read", "b:read"], "to": ["a:read", "c:read"] },
+            "rate_limit": { "from": { "limit": 1 }, "to": null },
+            "key": { "name": "n", "project": null, "customers": [] },
+            "events": 4,
+        });
+        assert_eq!(
+            diff(&changes).join("\n"),
+            "+ owner: bob\n- scopes: b:read\n+ scopes: c:read\n- rate_limit: {\"limit\":1}\n+ key.name: n\n  events: 4"
+        );
+        assert!(diff(&Value::Null).is_empty());
+    }
+}
