@@ -20,6 +20,8 @@ mod house;
 mod keystore_file;
 mod lifecycle;
 mod model;
+mod output;
+mod readme;
 mod refusals;
 mod rotation;
 mod rotation_kills;
