@@ -145,6 +145,10 @@ impl Backend for Local {
         self.read(cx, |view| ops::list::list(view, cx, request))
     }
 
+    fn list_names(&self, cx: &Context, request: &List) -> Result<ops::ListedNames> {
+        self.read(cx, |view| ops::list::list_names(view, cx, request))
+    }
+
     fn show(&self, cx: &Context, request: &Show) -> Result<KeyView> {
         self.read(cx, |view| ops::list::show(view, cx, request))
     }

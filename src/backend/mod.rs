@@ -66,6 +66,11 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::list::list`].
     fn list(&self, cx: &Context, request: &List) -> Result<Listed>;
+    /// Lists the names of keys, for which nothing else of them has to be told.
+    ///
+    /// # Errors
+    /// See [`crate::ops::list::list_names`].
+    fn list_names(&self, cx: &Context, request: &List) -> Result<crate::ops::ListedNames>;
     /// Shows a key.
     ///
     /// # Errors

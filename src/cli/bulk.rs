@@ -13,9 +13,7 @@ use crate::{
     backend::BulkError,
     files,
     ops::{Create, Created, EntryError, Error, Kind, Result},
-    output::Report,
 };
-use serde_json::json;
 use std::{
     fs::File,
     io::{BufWriter, Read, Write},
@@ -90,7 +88,7 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
     let place = if let Some((path, file)) = sink {
         let mut file = BufWriter::new(file);
         let written = created.iter().try_for_each(|one| {
-            let line = Ctx::minted(json!(one.key), one.secret.as_ref()).to_json_line()?;
+            let line = Ctx::minted(&one.key, one.secret.as_ref()).to_json_line()?;
             file.write_all(line.as_bytes())?;
             file.write_all(b"\n")
         });
@@ -98,7 +96,7 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
         kept.map_err(|error| lost(unwritable(path, &error)))?;
         format!("; their secrets are in {}", path.display())
     } else {
-        let reports: Vec<Report> = created.iter().map(|one| Ctx::minted(json!(one.key), one.secret.as_ref())).collect();
+        let reports: Vec<_> = created.iter().map(|one| Ctx::minted(&one.key, one.secret.as_ref())).collect();
         if !cx.global.dry_run || cx.reply_asked() {
             cx.emit_lines("keyward.key-list/v1", &reports).map_err(lost)?;
         }

@@ -6,7 +6,7 @@ use super::{context::Ctx, exit::Exit};
 use crate::{
     domain::PlainToken,
     ops::{Error, Kind, Result},
-    output::{Column, EmitError, Emitter, ErrorReport, Format, Page, Report},
+    output::{Column, EmitError, Emitter, ErrorReport, Format, Page, Report, Row},
 };
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -18,17 +18,17 @@ impl Ctx {
     }
 
     /// Writes a reply.
-    pub(super) fn emit(&mut self, report: &Report) -> Result<()> {
+    pub(super) fn emit<R: Row>(&mut self, report: &Report<R>) -> Result<()> {
         self.out.emit(report).map_err(unwritten)
     }
 
     /// Writes the replies of a command on several keys.
-    pub(super) fn emit_batch(&mut self, schema: &'static str, reports: &[Report]) -> Result<()> {
+    pub(super) fn emit_batch<R: Row>(&mut self, schema: &'static str, reports: &[Report<R>]) -> Result<()> {
         self.out.emit_batch(schema, reports).map_err(unwritten)
     }
 
     /// Writes the replies of a bulk creation: a line each, unless one document or bare secrets are asked for.
-    pub(super) fn emit_lines(&mut self, schema: &'static str, reports: &[Report]) -> Result<()> {
+    pub(super) fn emit_lines<R: Row>(&mut self, schema: &'static str, reports: &[Report<R>]) -> Result<()> {
         let format = self.out.options.format;
         if matches!(format, Format::Table | Format::Wide) && !self.out.options.quiet {
             self.out.options.format = Format::Jsonl;
@@ -39,10 +39,10 @@ impl Ctx {
     }
 
     /// Writes a list.
-    pub(super) fn list(
+    pub(super) fn list<R: Row>(
         &mut self,
         schema: &'static str,
-        rows: Vec<Value>,
+        rows: Vec<R>,
         total: usize,
         columns: &[Column],
     ) -> Result<()> {
@@ -52,11 +52,11 @@ impl Ctx {
     }
 
     /// Writes one thing.
-    pub(super) fn item(
+    pub(super) fn item<R: Row>(
         &mut self,
         schema: &'static str,
         name: &'static str,
-        value: Value,
+        value: R,
         columns: &[Column],
     ) -> Result<()> {
         self.emit(&Report::item(schema, name, value, None).with_columns(columns))
@@ -73,19 +73,26 @@ impl Ctx {
         options.quiet || options.field.is_some() || !matches!(options.format, Format::Table | Format::Wide)
     }
 
+    /// Whether ids or names are all that will be printed of a list.
+    pub(super) fn names_suffice(&self) -> bool {
+        let options = &self.out.options;
+        let human = matches!(options.format, Format::Table | Format::Wide);
+        options.field.is_none() && (options.format == Format::Name || (options.quiet && human))
+    }
+
     /// Writes the reply of a change, if something asks for it.
-    pub(super) fn item_if_asked(
+    pub(super) fn item_if_asked<R: Row>(
         &mut self,
         schema: &'static str,
         name: &'static str,
-        value: Value,
+        value: R,
         columns: &[Column],
     ) -> Result<()> {
         if self.reply_asked() { self.item(schema, name, value, columns) } else { Ok(()) }
     }
 
     /// The reply of create and rotate, with the secret beside the key.
-    pub(super) fn minted(key: Value, secret: Option<&PlainToken>) -> Report {
+    pub(super) fn minted<R: Row>(key: R, secret: Option<&PlainToken>) -> Report<R> {
         let secret = secret.map(|token| ("secret", Zeroizing::new(token.expose_plaintext().to_owned())));
         Report::item("keyward.key/v1", "key", key, secret).with_columns(super::columns::KEY).named_by("id").minting()
     }

@@ -2,9 +2,10 @@
 
 use super::{context::Context, error::Result, lookup, view::KeyView};
 use crate::{
-    domain::{Environment, KeyFilter, KeyRef, Status, Time},
+    domain::{Environment, Key, KeyFilter, KeyRef, Status, Time, Usage},
     store::{ClearFilter, Sieve, View},
 };
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Which keys to list.
@@ -25,12 +26,54 @@ pub struct Listed {
     pub hidden: BTreeMap<Status, usize>,
 }
 
+/// What a key is called: all that a count or a list of names asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyName {
+    /// The key's id.
+    pub id: String,
+    /// The key's name.
+    pub name: String,
+}
+
+/// What came of a [`List`] of which only the names were wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedNames {
+    /// The keys' names, in order.
+    pub items: Vec<KeyName>,
+    /// How many matched before the limit.
+    pub total: usize,
+    /// How many keys the default statuses hide, by status.
+    pub hidden: BTreeMap<Status, usize>,
+}
+
 /// Lists keys.
 ///
 /// # Errors
 /// `Integrity` when a row, or the set of rows, is not what the head signs.
 pub fn list(tx: &View<'_>, cx: &Context, request: &List) -> Result<Listed> {
-    let filter = &request.filter;
+    let Found { matching, total, hidden } = find(tx, cx, &request.filter)?;
+    let items = matching.into_iter().map(|(key, usage)| KeyView::of(key, &usage, cx.now)).collect();
+    Ok(Listed { items, total, hidden })
+}
+
+/// Lists the names of keys.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_names(tx: &View<'_>, cx: &Context, request: &List) -> Result<ListedNames> {
+    let Found { matching, total, hidden } = find(tx, cx, &request.filter)?;
+    let items = matching.into_iter().map(|(key, _)| KeyName { id: key.id.to_string(), name: key.name }).collect();
+    Ok(ListedNames { items, total, hidden })
+}
+
+/// The keys that a filter lets through, in order.
+struct Found {
+    matching: Vec<(Key, Usage)>,
+    total: usize,
+    hidden: BTreeMap<Status, usize>,
+}
+
+fn find(tx: &View<'_>, cx: &Context, filter: &KeyFilter) -> Result<Found> {
     let catalogue = tx.catalogue(&cx.workspace)?;
     let rows = tx.keys_sifted(&cx.workspace, clear_filter(filter, cx.now), sieve(filter))?;
     let mut hidden = BTreeMap::new();
@@ -45,8 +88,7 @@ pub fn list(tx: &View<'_>, cx: &Context, request: &List) -> Result<Listed> {
     matching.sort_by(|a, b| filter.compare(a, b));
     let total = matching.len();
     matching.truncate(filter.limit.unwrap_or(usize::MAX));
-    let items = matching.iter().map(|(key, usage)| KeyView::new(key, usage, cx.now)).collect();
-    Ok(Listed { items, total, hidden })
+    Ok(Found { matching, total, hidden })
 }
 
 /// The part of a filter that an index answers. Expired keys are asked for by time, all others by a whole scan, which
@@ -83,5 +125,6 @@ pub struct Show {
 /// `NotFound` or `Conflict` when the reference names none or several.
 pub fn show(tx: &View<'_>, cx: &Context, request: &Show) -> Result<KeyView> {
     let key = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
-    Ok(KeyView::new(&key, &tx.usage(&key.id)?, cx.now))
+    let usage = tx.usage(&key.id)?;
+    Ok(KeyView::of(key, &usage, cx.now))
 }

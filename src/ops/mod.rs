@@ -38,7 +38,7 @@ pub use create::{Create, Created, EntryError};
 pub use delete::{Delete, Deleted};
 pub use error::{Error, Kind, Result};
 pub use lifecycle::{Switch, Switched};
-pub use list::{List, Listed, Show};
+pub use list::{KeyName, List, Listed, ListedNames, Show};
 pub use operators::{Appointed, CreateOperator, OperatorView, RotateOperator};
 pub use rotation::{Abort, Commit, Progress, Rotated, RotationRef, Step};
 pub use rotation_view::RotationView;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A key's public facts; never its secret. The order of the fields is the order in JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct KeyView {
     pub id: String,
@@ -47,7 +47,7 @@ pub struct RateLimitView {
 }
 
 /// The rotation policy and where the key stands in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct RotationView {
     pub every_seconds: Option<i64>,
@@ -80,25 +80,32 @@ impl KeyView {
     /// The view of a key at a time.
     #[must_use]
     pub fn new(key: &Key, usage: &Usage, now: Time) -> Self {
-        let secrets: Vec<SecretView> = key.secrets.iter().map(|secret| secret_view(secret, now)).collect();
+        Self::of(key.clone(), usage, now)
+    }
+
+    /// The view of a key that nobody needs any more, whose texts it takes over.
+    #[must_use]
+    pub fn of(key: Key, usage: &Usage, now: Time) -> Self {
+        let (status, rotation) = (key.status_at(now), RotationView::of(&key, now));
+        let hint = key.secrets.last().map(|secret| secret.hint.clone());
         Self {
             id: key.id.to_string(),
-            name: key.name.clone(),
-            description: key.description.clone(),
-            owner: key.owner.clone(),
-            workspace: key.workspace.clone(),
+            name: key.name,
+            description: key.description,
+            owner: key.owner,
+            workspace: key.workspace,
             environment: key.environment.to_string(),
             level: if key.project.is_some() { "project" } else { "workspace" },
-            project: key.project.clone(),
-            customers: key.customers.clone(),
+            project: key.project,
+            customers: key.customers,
             scopes: key.scopes.iter().map(ToString::to_string).collect(),
             rate_limit: key.rate_limit.map(Into::into),
             allow_ips: key.allow_ips.to_strings(),
-            labels: key.labels.clone(),
-            status: key.status_at(now).as_str(),
-            active: key.status_at(now) == Status::Active,
+            labels: key.labels,
+            status: status.as_str(),
+            active: status == Status::Active,
             created_at: format_time(key.created_at),
-            created_by: key.created_by.clone(),
+            created_by: key.created_by,
             expires_at: key.expires_at.map(format_time),
             last_used_at: usage.last_used_at.map(format_time),
             last_used_ip: usage.last_used_ip.map(|ip| ip.to_string()),
@@ -107,17 +114,23 @@ impl KeyView {
             last_user_agent: usage.last_user_agent.clone(),
             denied: usage.denied,
             last_denied_at: usage.last_denied_at.map(format_time),
-            hint: key.secrets.last().map(|secret| secret.hint.clone()),
-            rotation: RotationView {
-                every_seconds: key.rotation.every.map(|every| every.num_seconds()),
-                overlap_seconds: key.rotation.overlap.map(|overlap| overlap.num_seconds()),
-                due_at: key.rotation.due_at.map(format_time),
-                overdue: key.is_overdue(now),
-                state: rotation_state(key, now),
-                id: key.running().map(|run| run.id.to_string()),
-                parked: key.running().is_some_and(|run| run.parked),
-            },
-            secrets,
+            hint,
+            rotation,
+            secrets: key.secrets.iter().map(|secret| secret_view(secret, now)).collect(),
+        }
+    }
+}
+
+impl RotationView {
+    fn of(key: &Key, now: Time) -> Self {
+        Self {
+            every_seconds: key.rotation.every.map(|every| every.num_seconds()),
+            overlap_seconds: key.rotation.overlap.map(|overlap| overlap.num_seconds()),
+            due_at: key.rotation.due_at.map(format_time),
+            overdue: key.is_overdue(now),
+            state: rotation_state(key, now),
+            id: key.running().map(|run| run.id.to_string()),
+            parked: key.running().is_some_and(|run| run.parked),
         }
     }
 }

@@ -1,4 +1,6 @@
-//! One JSON value as the text of one cell, for tables and for CSV.
+//! One field of a row as the text of one cell, for tables and for CSV.
+
+use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -16,23 +18,97 @@ pub(super) struct CellStyle {
     pub(super) human: bool,
 }
 
-/// Renders a value; what does not fit its column's kind is shown as plain text.
-pub(super) fn render(value: &Value, kind: ColumnKind, style: CellStyle) -> String {
-    match (value, kind) {
-        (Value::Null, _) if !style.human => String::new(),
-        (Value::Null, ColumnKind::Time) => "never".to_owned(),
-        (Value::Null, ColumnKind::RateLimit) => "none".to_owned(),
-        (Value::Null, _) => "-".to_owned(),
-        (Value::String(text), ColumnKind::Time) => match DateTime::parse_from_rfc3339(text) {
-            Ok(time) => render_time(time.with_timezone(&Utc), style.time, style.now),
-            Err(_) => text.clone(),
-        },
-        (Value::Number(number), ColumnKind::Duration) if style.human => {
-            number.as_u64().map_or_else(|| number.to_string(), render_seconds)
-        }
-        (Value::Object(_), ColumnKind::RateLimit) => rate_limit(value).unwrap_or_else(|| plain(value, style.human)),
-        _ => plain(value, style.human),
+/// A field as a column finds it: what is text already is borrowed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell<'a> {
+    /// Nothing.
+    Null,
+    /// Text.
+    Text(Cow<'a, str>),
+    /// A list of texts.
+    Texts(&'a [String]),
+    /// A number that counts something.
+    Number(u64),
+    /// Anything else.
+    Tree(Cow<'a, Value>),
+}
+
+impl<'a> Cell<'a> {
+    /// Text that is there.
+    pub fn text(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
     }
+
+    /// Text that may be missing.
+    pub fn optional(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, Self::text)
+    }
+
+    /// The same, free of what it was found in.
+    pub(super) fn into_owned(self) -> Cell<'static> {
+        match self {
+            Cell::Null => Cell::Null,
+            Cell::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
+            Cell::Texts(texts) => Cell::Tree(Cow::Owned(texts.into())),
+            Cell::Number(number) => Cell::Number(number),
+            Cell::Tree(value) => Cell::Tree(Cow::Owned(value.into_owned())),
+        }
+    }
+
+    /// Whether it is a number, which no spreadsheet takes for a formula.
+    pub(super) fn is_number(&self) -> bool {
+        match self {
+            Cell::Number(_) => true,
+            Cell::Tree(value) => value.is_number(),
+            _ => false,
+        }
+    }
+}
+
+impl<'a> From<&'a Value> for Cell<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::String(text) => Self::text(text),
+            other => other.as_u64().map_or(Self::Tree(Cow::Borrowed(other)), Self::Number),
+        }
+    }
+}
+
+/// Renders a cell; what does not fit its column's kind is shown as plain text.
+pub(super) fn render<'a>(cell: &'a Cell<'_>, kind: ColumnKind, style: CellStyle) -> Cow<'a, str> {
+    match (cell, kind) {
+        (Cell::Null, _) if !style.human => "".into(),
+        (Cell::Null, ColumnKind::Time) => "never".into(),
+        (Cell::Null, ColumnKind::RateLimit) => "none".into(),
+        (Cell::Null, _) => "-".into(),
+        (Cell::Text(text), ColumnKind::Time) => time(text, style),
+        (Cell::Text(text), _) => Cow::Borrowed(text),
+        (Cell::Number(seconds), ColumnKind::Duration) if style.human => render_seconds(*seconds).into(),
+        (Cell::Number(number), _) => number.to_string().into(),
+        (Cell::Texts([]), _) if style.human => "-".into(),
+        (Cell::Texts([one]), _) => Cow::Borrowed(one),
+        (Cell::Texts(many), _) => many.join(",").into(),
+        (Cell::Tree(value), ColumnKind::RateLimit) => {
+            rate_limit(value).unwrap_or_else(|| plain(value, style.human)).into()
+        }
+        (Cell::Tree(value), _) => plain(value, style.human).into(),
+    }
+}
+
+fn time(text: &str, style: CellStyle) -> Cow<'_, str> {
+    // Whole seconds of UTC, as keyward writes every time: read and written again it would be the same.
+    if style.time == TimeStyle::Utc && is_whole_utc(text) {
+        return Cow::Borrowed(text);
+    }
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(time) => render_time(time.with_timezone(&Utc), style.time, style.now).into(),
+        Err(_) => Cow::Borrowed(text),
+    }
+}
+
+fn is_whole_utc(text: &str) -> bool {
+    text.len() == "2026-01-02T03:04:05Z".len() && text.as_bytes()[10] == b'T' && text.ends_with('Z')
 }
 
 fn rate_limit(value: &Value) -> Option<String> {
@@ -83,7 +159,7 @@ mod tests {
     fn show(value: Value, kind: ColumnKind, human: bool) -> String {
         let now = "2026-03-01T00:00:00Z".parse().unwrap();
         let time = if human { TimeStyle::Relative } else { TimeStyle::Utc };
-        render(&value, kind, CellStyle { time, now, human })
+        render(&Cell::from(&value), kind, CellStyle { time, now, human }).into_owned()
     }
 
     #[test]

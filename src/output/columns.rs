@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
+use super::cell::Cell;
 use super::emitter::EmitError;
-use super::field::{find, scalar_paths};
+use super::field::scalar_paths;
 use super::report::{ColumnKind, Report};
+use super::row::Row;
 
 /// A column that was chosen; the path may come from the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +21,9 @@ impl Picked {
         Self { path: path.to_owned(), header: path.replace(['_', '.'], " "), kind: guess(path) }
     }
 
-    pub(super) fn value<'a>(&self, row: &'a Value) -> &'a Value {
-        find(row, &self.path).unwrap_or(&Value::Null)
+    /// The column's field of a row.
+    pub(super) fn cell<'a>(&self, row: &'a impl Row) -> Cell<'a> {
+        row.field(&self.path).unwrap_or(Cell::Null)
     }
 }
 
@@ -36,13 +39,13 @@ fn guess(path: &str) -> ColumnKind {
 }
 
 /// Picks the columns. `wanted` comes from `--columns`; an unknown one is refused with the list.
-pub(super) fn pick(report: &Report, wanted: &[String], wide: bool) -> Result<Vec<Picked>, EmitError> {
+pub(super) fn pick<R: Row>(report: &Report<R>, wanted: &[String], wide: bool) -> Result<Vec<Picked>, EmitError> {
     if !wanted.is_empty() {
         return wanted.iter().map(|word| choose(report, word.trim())).collect();
     }
     if report.columns.is_empty() {
         let first = report.rows().first();
-        return Ok(first.map_or_else(Vec::new, undeclared));
+        return Ok(first.map_or_else(Vec::new, |row| undeclared(&row.tree())));
     }
     let declared = report.columns.iter().filter(|column| wide || !column.wide);
     Ok(declared
@@ -69,7 +72,7 @@ fn undeclared(item: &Value) -> Vec<Picked> {
     picked
 }
 
-fn choose(report: &Report, word: &str) -> Result<Picked, EmitError> {
+fn choose<R: Row>(report: &Report<R>, word: &str) -> Result<Picked, EmitError> {
     let same = |name: &str| {
         name.len() == word.len()
             && name
@@ -82,7 +85,7 @@ fn choose(report: &Report, word: &str) -> Result<Picked, EmitError> {
         return Ok(Picked { path: column.path.to_owned(), header: column.header.to_owned(), kind: column.kind });
     }
     let rows = report.rows();
-    if rows.iter().any(|row| find(row, word).is_some()) {
+    if rows.iter().any(|row| row.field(word).is_some()) {
         return Ok(Picked::from_path(word));
     }
     // An empty list cannot tell which labels exist: a field of a known object is believed.
@@ -93,7 +96,7 @@ fn choose(report: &Report, word: &str) -> Result<Picked, EmitError> {
         return Ok(Picked::from_path(word));
     }
     let mut valid: Vec<String> = declared.map(|column| column.path.to_owned()).collect();
-    for path in rows.first().map(scalar_paths).unwrap_or_default() {
+    for path in rows.first().map(|row| scalar_paths(&row.tree())).unwrap_or_default() {
         if !valid.contains(&path) {
             valid.push(path);
         }

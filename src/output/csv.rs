@@ -1,32 +1,34 @@
 //! CSV by RFC 4180, with cells that a spreadsheet would run as formulas defused.
 
 use std::borrow::Cow;
-
-use serde_json::Value;
+use std::io::Write;
 
 use super::cell::{CellStyle, render};
 use super::columns::Picked;
 use super::escape::escape;
+use super::row::Row;
 
-/// Renders header and rows. On a terminal control characters in cells are escaped as well.
-pub(super) fn render_csv(
+/// Writes header and rows. On a terminal control characters in cells are escaped as well.
+pub(super) fn write_csv<R: Row>(
+    out: &mut dyn Write,
     columns: &[Picked],
-    rows: &[Value],
+    rows: &[R],
     style: CellStyle,
     terminal: bool,
-) -> Result<Vec<u8>, ::csv::Error> {
-    let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::new());
+) -> Result<(), ::csv::Error> {
+    let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(out);
     writer.write_record(columns.iter().map(|column| guard(&column.path).into_owned()))?;
     for row in rows {
-        let cells = columns.iter().map(|column| {
-            let value = column.value(row);
-            let text = render(value, column.kind, style);
-            let text = if terminal { escape(&text) } else { Cow::Borrowed(&*text) };
-            if value.is_number() { text.into_owned() } else { guard(&text).into_owned() }
-        });
-        writer.write_record(cells)?;
+        for column in columns {
+            let cell = column.cell(row);
+            let text = render(&cell, column.kind, style);
+            let text = if terminal { escape(&text) } else { text };
+            let text = if cell.is_number() { text } else { guard(&text) };
+            writer.write_field(&*text)?;
+        }
+        writer.write_record(None::<&[u8]>)?;
     }
-    writer.into_inner().map_err(|error| ::csv::Error::from(error.into_error()))
+    Ok(writer.flush()?)
 }
 
 /// Puts an apostrophe before text that a spreadsheet would take for a formula.
@@ -44,12 +46,14 @@ mod tests {
     use super::super::report::ColumnKind;
     use super::*;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn render_one(rows: &[Value]) -> Vec<u8> {
         let column = |path: &str| Picked { path: path.to_owned(), header: path.to_owned(), kind: ColumnKind::Text };
         let style = CellStyle { time: TimeStyle::Utc, now: "2026-03-01T00:00:00Z".parse().unwrap(), human: false };
-        render_csv(&[column("a"), column("b")], rows, style, false).unwrap()
+        let mut out = Vec::new();
+        write_csv(&mut out, &[column("a"), column("b")], rows, style, false).unwrap();
+        out
     }
 
     #[test]

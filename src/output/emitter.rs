@@ -6,21 +6,24 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::cell::CellStyle;
-use super::columns::pick;
-use super::csv::render_csv;
+use super::cell::{Cell, CellStyle};
+use super::columns::{Picked, pick};
+use super::csv::write_csv;
 use super::error::{ErrorReport, WARNING, line, write_error};
 use super::escape::{escape, escape_message};
-use super::field::{PathError, find, scalar, scalar_paths};
+use super::field::{PathError, scalar, scalar_paths};
 use super::format::{ColorPolicy, Format, TimeStyle};
-use super::json::Batch;
+use super::json::{self, Batch};
 use super::progress::Progress;
 use super::report::{Body, Report};
+use super::row::Row;
 use super::streams::{StdoutProblem, Streams};
-use super::table::{TableStyle, item, list};
+use super::table::{TableStyle, item, write_list};
+
+/// What is no secret is written in pieces of this size.
+const PIECE: usize = 64 * 1024;
 
 /// What the user asked of the output.
 #[derive(Debug, Clone)]
@@ -65,13 +68,16 @@ pub enum EmitError {
 
 impl From<serde_json::Error> for EmitError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Render(error.into())
+        if error.is_io() { Self::Write(error.into()) } else { Self::Render(error.into()) }
     }
 }
 
 impl From<::csv::Error> for EmitError {
     fn from(error: ::csv::Error) -> Self {
-        Self::Render(error.into())
+        match error.into_kind() {
+            ::csv::ErrorKind::Io(error) => Self::Write(error),
+            other => Self::Render(format!("{other:?}").into()),
+        }
     }
 }
 
@@ -91,16 +97,17 @@ impl Emitter {
     }
 
     /// Writes a reply. The talk that belongs to it (an empty or cut list) goes to stderr.
-    pub fn emit(&mut self, report: &Report) -> Result<(), EmitError> {
+    pub fn emit<R: Row>(&mut self, report: &Report<R>) -> Result<(), EmitError> {
         if let Some(path) = self.options.field.clone() {
             return self.field(report, &path);
         }
         let secret = report.secret.is_some();
         match self.options.format {
-            Format::Json => {
-                let text = report.to_json_pretty()?;
-                self.write_line(&text, secret)?;
+            Format::Json | Format::Jsonl if secret => {
+                let text = json::text(report, self.options.format == Format::Json)?;
+                self.write_line(&text, true)?;
             }
+            Format::Json => self.document(report)?,
             Format::Jsonl => self.lines(report)?,
             _ if secret => self.described_secret(report)?,
             Format::Table | Format::Wide if report.minting => self.described_nothing(report)?,
@@ -113,17 +120,15 @@ impl Emitter {
                     now: self.options.now,
                     human: false,
                 };
-                let bytes = render_csv(&columns, report.rows(), style, terminal)?;
-                self.write(&bytes, false)?;
+                self.stream(|out| Ok(write_csv(out, &columns, report.rows(), style, terminal)?))?;
             }
             Format::Table | Format::Wide if self.options.quiet => {
-                let has_id = report.rows().iter().all(|row| row.get("id").is_some());
+                let has_id = report.rows().iter().all(|row| row.field("id").is_some());
                 self.values(report, if has_id { "id" } else { report.name_path })?;
             }
             Format::Table | Format::Wide => {
-                let style = self.table_style(self.streams.stdout_terminal);
-                let (text, left_out) = self.table(report, style)?;
-                self.write(text.as_bytes(), false)?;
+                let (columns, style) = self.table_layout(report, self.streams.stdout_terminal)?;
+                let left_out = self.stream(|out| Ok(write_table(out, report, &columns, style)?))?;
                 if !left_out.is_empty() {
                     self.note(&format!("no room for: {} (-o wide shows them)", left_out.join(", ")));
                 }
@@ -135,11 +140,13 @@ impl Emitter {
 
     /// Writes the replies of a command on several keys: with `-o json` one document
     /// `{"schema", "items":[{"key":…,"secret":…}], "page"}`, else one reply after the other.
-    pub fn emit_batch(&mut self, schema: &'static str, reports: &[Report]) -> Result<(), EmitError> {
+    pub fn emit_batch<R: Row>(&mut self, schema: &'static str, reports: &[Report<R>]) -> Result<(), EmitError> {
         if self.options.format == Format::Json && self.options.field.is_none() {
-            let secret = reports.iter().any(|report| report.secret.is_some());
-            let text = Batch { schema, reports }.to_json_pretty()?;
-            return self.write_line(&text, secret);
+            let batch = Batch { schema, reports };
+            if reports.iter().any(|report| report.secret.is_some()) {
+                return self.write_line(&json::text(&batch, true)?, true);
+            }
+            return self.document(&batch);
         }
         reports.iter().try_for_each(|report| self.emit(report))
     }
@@ -230,33 +237,36 @@ impl Emitter {
         }
     }
 
-    /// The table, and the headers of columns that had no room. Whoever asks for all columns, or for some by name, gets
-    /// them whole.
-    fn table(&self, report: &Report, mut style: TableStyle) -> Result<(String, Vec<String>), EmitError> {
+    /// The columns of a table and how they meet a stream. Whoever asks for all columns, or for some by name, gets them
+    /// whole.
+    fn table_layout<R: Row>(&self, report: &Report<R>, terminal: bool) -> Result<(Vec<Picked>, TableStyle), EmitError> {
         let wide = self.options.format == Format::Wide;
         let columns = pick(report, &self.options.columns, wide)?;
+        let mut style = self.table_style(terminal);
         if wide || report.uncut || !self.options.columns.is_empty() {
             style.width = None;
         }
-        let whole = |text| (text, Vec::new());
-        Ok(match &report.body {
-            Body::Item { value, .. } | Body::Flat { value } => whole(item(&columns, value, style)),
-            Body::List { items, .. } if items.is_empty() => whole(String::new()),
-            Body::List { items, .. } => list(&columns, items, style),
-        })
+        Ok((columns, style))
+    }
+
+    /// The table that describes what was minted, or would be, on stderr.
+    fn description<R: Row>(&self, report: &Report<R>) -> Result<String, EmitError> {
+        let (columns, style) = self.table_layout(report, self.streams.stderr_terminal)?;
+        let mut text = Vec::new();
+        write_table(&mut text, report, &columns, style)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// The secret first, so that nothing can come between it and its reader; then the rest.
-    fn described_secret(&mut self, report: &Report) -> Result<(), EmitError> {
+    fn described_secret<R: Row>(&mut self, report: &Report<R>) -> Result<(), EmitError> {
         let Some((_, secret)) = &report.secret else {
             return Ok(());
         };
         let human = self.options.format.is_human() && !self.options.quiet;
-        let style = self.table_style(self.streams.stderr_terminal);
-        let text = human.then(|| self.table(report, style));
+        let text = human.then(|| self.description(report));
         self.write_line(secret, true)?;
         match text {
-            Some(Ok((text, _))) => self.say(&text),
+            Some(Ok(text)) => self.say(&text),
             // The secret is out, so a wrong --columns is no failure of the command any more.
             Some(Err(error)) => self.warn(&error.to_string()),
             None => {}
@@ -265,43 +275,52 @@ impl Emitter {
     }
 
     /// Nothing was minted: the place of the secret is empty, and the description stays on stderr.
-    fn described_nothing(&mut self, report: &Report) -> Result<(), EmitError> {
+    fn described_nothing<R: Row>(&mut self, report: &Report<R>) -> Result<(), EmitError> {
         if self.options.quiet {
             return self.write_line("", false);
         }
-        let style = self.table_style(self.streams.stderr_terminal);
-        let (text, _) = self.table(report, style)?;
+        let text = self.description(report)?;
         self.say(&text);
         Ok(())
     }
 
-    fn lines(&mut self, report: &Report) -> Result<(), EmitError> {
-        let Body::List { items, .. } = &report.body else {
-            let text = report.to_json_line()?;
-            return self.write_line(&text, report.secret.is_some());
-        };
-        let mut out = String::new();
-        for item in items {
-            out.push_str(&super::escape_json(&item.to_string()));
-            out.push('\n');
-        }
-        self.write(out.as_bytes(), false)
+    fn document(&mut self, document: &impl serde::Serialize) -> Result<(), EmitError> {
+        self.stream(|out| {
+            json::write(document, &mut *out, true)?;
+            Ok(out.write_all(b"\n")?)
+        })
     }
 
-    fn values(&mut self, report: &Report, path: &str) -> Result<(), EmitError> {
-        let mut out = String::new();
-        for row in report.rows() {
-            match find(row, path) {
-                Some(Value::String(text)) => out.push_str(&self.shown(text)),
-                Some(Value::Null) | None => {}
-                Some(other) => out.push_str(&other.to_string()),
-            }
-            out.push('\n');
-        }
-        self.write(out.as_bytes(), false)
+    fn lines<R: Row>(&mut self, report: &Report<R>) -> Result<(), EmitError> {
+        self.stream(|out| {
+            let Body::List { items, .. } = &report.body else {
+                json::write(report, &mut *out, false)?;
+                return Ok(out.write_all(b"\n")?);
+            };
+            items.iter().try_for_each(|item| {
+                json::write(item, &mut *out, false)?;
+                Ok(out.write_all(b"\n")?)
+            })
+        })
     }
 
-    fn field(&mut self, report: &Report, path: &str) -> Result<(), EmitError> {
+    fn values<R: Row>(&mut self, report: &Report<R>, path: &str) -> Result<(), EmitError> {
+        let terminal = self.streams.stdout_terminal;
+        self.stream(|out| {
+            report.rows().iter().try_for_each(|row| {
+                match row.field(path) {
+                    Some(Cell::Text(text)) => out.write_all(shown(&text, terminal).as_bytes())?,
+                    Some(Cell::Number(number)) => write!(out, "{number}")?,
+                    Some(Cell::Tree(other)) => write!(out, "{other}")?,
+                    Some(Cell::Texts(texts)) => json::write(&texts, &mut *out, false)?,
+                    Some(Cell::Null) | None => {}
+                }
+                Ok(out.write_all(b"\n")?)
+            })
+        })
+    }
+
+    fn field<R: Row>(&mut self, report: &Report<R>, path: &str) -> Result<(), EmitError> {
         if let Some((name, secret)) = &report.secret {
             if *name == path {
                 return self.write_line(secret, true);
@@ -316,17 +335,18 @@ impl Emitter {
         }
         let mut out = String::new();
         let document = document(report, path);
-        if let Some(value) = document {
-            out.push_str(&self.shown(&value));
+        let terminal = self.streams.stdout_terminal;
+        let mut line = |value: &str| {
+            out.push_str(&shown(value, terminal));
             out.push('\n');
+        };
+        if let Some(value) = document {
+            line(&value);
         } else {
             let mut outcome = Ok(());
             for row in report.rows() {
-                match scalar(row, relative(report, path)) {
-                    Ok(value) => {
-                        out.push_str(&self.shown(&value));
-                        out.push('\n');
-                    }
+                match row_scalar(row, relative(report, path)) {
+                    Ok(value) => line(&value),
                     Err(error) => outcome = outcome.and(Err(error)),
                 }
             }
@@ -338,7 +358,7 @@ impl Emitter {
         self.write(out.as_bytes(), false)
     }
 
-    fn talk(&mut self, report: &Report) {
+    fn talk<R: Row>(&mut self, report: &Report<R>) {
         let Body::List { items, page } = &report.body else {
             return;
         };
@@ -354,10 +374,6 @@ impl Emitter {
         }
     }
 
-    fn shown<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
-        if self.streams.stdout_terminal { escape(text) } else { text.into() }
-    }
-
     /// Stderr is talk: a failure to talk changes nothing about what was done.
     fn say(&mut self, text: &str) {
         let _ = self.streams.stderr.write_all(text.as_bytes());
@@ -369,6 +385,22 @@ impl Emitter {
         bytes.extend_from_slice(text.as_bytes());
         bytes.push(b'\n');
         self.write(&bytes, secret)
+    }
+
+    /// Writes what is no secret piece by piece, so that a long reply is never whole in memory. A reader that goes away
+    /// is no error.
+    fn stream<T: Default>(
+        &mut self,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, EmitError>,
+    ) -> Result<T, EmitError> {
+        let mut out = io::BufWriter::with_capacity(PIECE, &mut self.streams.stdout);
+        let written = write(&mut out).and_then(|told| Ok(out.flush().map(|()| told)?));
+        // Dropped with something left in it, it would try to write that again.
+        let _ = out.into_parts();
+        match written {
+            Err(EmitError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(T::default()),
+            other => other,
+        }
     }
 
     fn write(&mut self, bytes: &[u8], secret: bool) -> Result<(), EmitError> {
@@ -383,8 +415,37 @@ impl Emitter {
     }
 }
 
+/// Writes the lines of a table, an item's fields or a list's rows, and names the columns that had no room.
+fn write_table<R: Row>(
+    out: &mut dyn Write,
+    report: &Report<R>,
+    columns: &[Picked],
+    style: TableStyle,
+) -> io::Result<Vec<String>> {
+    match &report.body {
+        Body::Item { value, .. } | Body::Flat { value } => out.write_all(item(columns, value, style).as_bytes())?,
+        Body::List { items, .. } if items.is_empty() => {}
+        Body::List { items, .. } => return write_list(out, columns, items, style),
+    }
+    Ok(Vec::new())
+}
+
+fn shown(text: &str, terminal: bool) -> std::borrow::Cow<'_, str> {
+    if terminal { escape(text) } else { text.into() }
+}
+
+/// The raw text of a single value of a row; null is the empty string.
+fn row_scalar(row: &impl Row, path: &str) -> Result<String, PathError> {
+    match row.known(path) {
+        Some(Cell::Text(text)) => Ok(text.into_owned()),
+        Some(Cell::Number(number)) => Ok(number.to_string()),
+        Some(Cell::Null) => Ok(String::new()),
+        _ => scalar(&row.tree(), path),
+    }
+}
+
 /// A path that starts at the document: `schema`, `page.total`, `items.0.id`.
-fn document(report: &Report, path: &str) -> Option<String> {
+fn document<R: Row>(report: &Report<R>, path: &str) -> Option<String> {
     if path == "schema" {
         return Some(report.schema.to_owned());
     }
@@ -400,22 +461,22 @@ fn document(report: &Report, path: &str) -> Option<String> {
         };
     }
     let (index, rest) = path.strip_prefix("items.")?.split_once('.')?;
-    scalar(items.get(index.parse::<usize>().ok()?)?, rest).ok()
+    row_scalar(items.get(index.parse::<usize>().ok()?)?, rest).ok()
 }
 
 /// Drops the item's own name from the front of a path.
-fn relative<'a>(report: &Report, path: &'a str) -> &'a str {
+fn relative<'a, R: Row>(report: &Report<R>, path: &'a str) -> &'a str {
     match &report.body {
         Body::Item { name, .. } => path.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')).unwrap_or(path),
         _ => path,
     }
 }
 
-fn wrong_path(report: &Report, path: &str, error: PathError) -> EmitError {
+fn wrong_path<R: Row>(report: &Report<R>, path: &str, error: PathError) -> EmitError {
     match error {
         PathError::NotScalar(valid) => EmitError::Usage { message: format!("\"{path}\" is not a single value"), valid },
         PathError::Unknown => {
-            let mut valid = report.rows().first().map(scalar_paths).unwrap_or_default();
+            let mut valid = report.rows().first().map(|row| scalar_paths(&row.tree())).unwrap_or_default();
             if valid.is_empty() {
                 valid = report.columns.iter().map(|column| column.path.to_owned()).collect();
             }

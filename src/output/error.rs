@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use serde_json::json;
 
-use super::escape::{escape_json, escape_message};
+use super::escape::escape_message;
 use super::format::Format;
+use super::json;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
@@ -47,7 +48,7 @@ pub fn write_error(out: &mut dyn Write, report: &ErrorReport, format: Format, co
                 "retryable": report.retryable,
             }
         });
-        return writeln!(out, "{}", escape_json(&object.to_string()));
+        return writeln!(out, "{}", *json::text(&object, false)?);
     }
     let mut text = line("", "error", ERROR, &report.message, color);
     for cause in &report.causes {

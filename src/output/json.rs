@@ -1,84 +1,99 @@
-//! The JSON documents, built so that a secret is only ever in memory that is wiped.
+//! The JSON documents: written row by row, safe to look at, and a secret only ever in memory that is wiped.
+
+use std::io::{self, Write};
 
 use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
-use serde_json::Value;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use zeroize::Zeroizing;
 
-use super::escape::escape_json;
+use super::escape::{is_plain_ascii, is_unsafe};
 use super::report::{Body, Page, Report};
+use super::row::Row;
 
-impl Report {
-    /// The document as compact JSON without a line end: a line of JSONL, or of a file that
-    /// receives the secrets of a bulk creation.
-    pub fn to_json_line(&self) -> serde_json::Result<Zeroizing<String>> {
-        render(self, self.secret_len(), false)
-    }
-
-    pub(super) fn to_json_pretty(&self) -> serde_json::Result<Zeroizing<String>> {
-        render(self, self.secret_len(), true)
-    }
-
-    fn secret_len(&self) -> usize {
-        self.secret.as_ref().map_or(0, |(_, secret)| secret.len())
+/// Writes a document, indented or on one line.
+pub(super) fn write(document: &impl Serialize, out: impl Write, pretty: bool) -> serde_json::Result<()> {
+    if pretty {
+        document.serialize(&mut serde_json::Serializer::with_formatter(out, Safe(PrettyFormatter::new())))
+    } else {
+        document.serialize(&mut serde_json::Serializer::with_formatter(out, Safe(CompactFormatter)))
     }
 }
 
-/// Several replies in one document, so that `-o json` stays a single one.
-pub(super) struct Batch<'a> {
-    pub(super) schema: &'static str,
-    pub(super) reports: &'a [Report],
-}
-
-impl Batch<'_> {
-    pub(super) fn to_json_pretty(&self) -> serde_json::Result<Zeroizing<String>> {
-        let secrets = self.reports.iter().map(Report::secret_len).sum();
-        render(self, secrets, true)
-    }
-}
-
-fn render(document: &impl Serialize, secrets: usize, pretty: bool) -> serde_json::Result<Zeroizing<String>> {
+/// A document as text, in memory that is wiped.
+pub(super) fn text(document: &impl Serialize, pretty: bool) -> serde_json::Result<Zeroizing<String>> {
     // The first pass only measures: a buffer that grew while it held a secret would leave
     // unwiped copies behind.
     let mut length = Counter(0);
     write(document, &mut length, pretty)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0 + secrets));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
     write(document, &mut *bytes, pretty)?;
-    let text = String::from_utf8(std::mem::take(&mut *bytes)).map_err(serde_json::Error::custom)?;
-    let text = Zeroizing::new(text);
-    let safe = escape_json(&text);
-    Ok(match safe {
-        std::borrow::Cow::Borrowed(_) => text,
-        std::borrow::Cow::Owned(safe) => Zeroizing::new(safe),
-    })
-}
-
-fn write(document: &impl Serialize, out: impl std::io::Write, pretty: bool) -> serde_json::Result<()> {
-    if pretty { serde_json::to_writer_pretty(out, document) } else { serde_json::to_writer(out, document) }
+    String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(serde_json::Error::custom)
 }
 
 struct Counter(usize);
 
-impl std::io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+impl Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len();
         Ok(bytes.len())
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-impl Report {
+/// Writes characters that could steer a terminal as `\u` escapes: the bytes differ, the value does not. serde_json
+/// escapes the control characters before the space by itself.
+struct Safe<F>(F);
+
+/// Hands methods on to the formatter inside.
+macro_rules! hand_on {
+    ($($method:ident($($name:ident: $type:ty)?)),* $(,)?) => {
+        $(fn $method<W: ?Sized + Write>(&mut self, out: &mut W $(, $name: $type)?) -> io::Result<()> {
+            self.0.$method(out $(, $name)?)
+        })*
+    };
+}
+
+impl<F: Formatter> Formatter for Safe<F> {
+    hand_on! {
+        begin_array(), end_array(), begin_array_value(first: bool), end_array_value(), begin_object(), end_object(),
+        begin_object_key(first: bool), end_object_key(), begin_object_value(), end_object_value(),
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        if is_plain_ascii(fragment) {
+            return out.write_all(fragment.as_bytes());
+        }
+        let mut rest = fragment;
+        while let Some((at, found)) = rest.char_indices().find(|(_, c)| is_unsafe(*c)) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            for unit in found.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + found.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+impl<R: Row> Report<R> {
+    /// The document as compact JSON without a line end: a line of JSONL, or of a file that
+    /// receives the secrets of a bulk creation.
+    pub fn to_json_line(&self) -> serde_json::Result<Zeroizing<String>> {
+        text(self, false)
+    }
+
     fn fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         match &self.body {
             Body::Item { name, value } => map.serialize_entry(name, value)?,
-            Body::Flat { value: Value::Object(fields) } => {
-                for (name, value) in fields {
-                    map.serialize_entry(name, value)?;
+            Body::Flat { value } => match &*value.tree() {
+                serde_json::Value::Object(fields) => {
+                    fields.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
                 }
-            }
-            Body::Flat { value } => map.serialize_entry("value", value)?,
+                other => map.serialize_entry("value", other)?,
+            },
             Body::List { items, page } => {
                 map.serialize_entry("items", items)?;
                 if let Some(page) = page {
@@ -93,7 +108,7 @@ impl Report {
     }
 }
 
-impl Serialize for Report {
+impl<R: Row> Serialize for Report<R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("schema", self.schema)?;
@@ -102,10 +117,16 @@ impl Serialize for Report {
     }
 }
 
-/// A report as an element of a batch: the document without its schema.
-struct Element<'a>(&'a Report);
+/// Several replies in one document, so that `-o json` stays a single one.
+pub(super) struct Batch<'a, R> {
+    pub(super) schema: &'static str,
+    pub(super) reports: &'a [Report<R>],
+}
 
-impl Serialize for Element<'_> {
+/// A report as an element of a batch: the document without its schema.
+struct Element<'a, R>(&'a Report<R>);
+
+impl<R: Row> Serialize for Element<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         self.0.fields(&mut map)?;
@@ -113,7 +134,7 @@ impl Serialize for Element<'_> {
     }
 }
 
-impl Serialize for Batch<'_> {
+impl<R: Row> Serialize for Batch<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("schema", self.schema)?;
@@ -121,5 +142,31 @@ impl Serialize for Batch<'_> {
         map.serialize_entry("items", &elements)?;
         map.serialize_entry("page", &Page::whole(self.reports.len()))?;
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    proptest! {
+        #[test]
+        fn whatever_is_in_it_a_document_is_safe_and_means_the_same(
+            string in "(?s).*", mark in proptest::char::any(), pretty in any::<bool>(),
+        ) {
+            let value = json!({"a": format!("{string}{mark}\u{202e}\u{e0041}\u{7f}"), "b": [1, null, {}, [], {"c": 2.5}]});
+            let shown = text(&value, pretty).unwrap();
+            prop_assert!(!shown.chars().any(|c| is_unsafe(c) && !(pretty && c == '\n')));
+            prop_assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
+        }
+
+        #[test]
+        fn safe_text_is_written_as_serde_json_writes_it(string in "[ -~é東]*") {
+            let value = json!({string.clone(): [string, {"a": []}, {}, []], "b": {"c": -1}});
+            prop_assert_eq!(&*text(&value, true).unwrap(), &serde_json::to_string_pretty(&value).unwrap());
+            prop_assert_eq!(&*text(&value, false).unwrap(), &value.to_string());
+        }
     }
 }

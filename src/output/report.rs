@@ -1,10 +1,12 @@
-//! What a command has to say: one item or a list, as JSON values with named columns.
+//! What a command has to say: one item or a list of rows with named columns.
 //!
-//! The JSON document is the contract; every other rendering is derived from it. A secret is
-//! kept beside the value, in memory that is wiped, and never becomes part of it.
+//! The JSON document is the contract; every other rendering shows fields of it. A secret is
+//! kept beside the rows, in memory that is wiped, and never becomes part of one.
 
 use serde_json::Value;
 use zeroize::Zeroizing;
+
+use super::row::Row;
 
 /// How the cells of a column are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,19 +70,19 @@ impl Page {
 
 /// The shape of the JSON document around the value.
 #[derive(Debug)]
-pub(super) enum Body {
+pub(super) enum Body<R> {
     /// `{"schema":…, NAME: value}`
-    Item { name: &'static str, value: Value },
+    Item { name: &'static str, value: R },
     /// `{"schema":…, …fields of value}`
-    Flat { value: Value },
+    Flat { value: R },
     /// `{"schema":…, "items":[…], "page":{…}}`
-    List { items: Vec<Value>, page: Option<Page> },
+    List { items: Vec<R>, page: Option<Page> },
 }
 
 /// One reply of a command. It has no `Debug`, for it may hold a secret.
-pub struct Report {
+pub struct Report<R = Value> {
     pub(super) schema: &'static str,
-    pub(super) body: Body,
+    pub(super) body: Body<R>,
     pub(super) secret: Option<(&'static str, Zeroizing<String>)>,
     pub(super) columns: Vec<Column>,
     pub(super) name_path: &'static str,
@@ -91,37 +93,31 @@ pub struct Report {
     pub(super) uncut: bool,
 }
 
-impl Report {
+impl<R: Row> Report<R> {
     /// One thing under its own name, with a secret beside it in the replies of create and rotate.
     pub fn item(
         schema: &'static str,
         name: &'static str,
-        value: Value,
+        value: R,
         secret: Option<(&'static str, Zeroizing<String>)>,
     ) -> Self {
         Self::of(schema, Body::Item { name, value }, secret, "name")
     }
 
     /// One thing whose fields stand directly beside `schema`, such as a verdict.
-    pub fn flat(schema: &'static str, value: Value) -> Self {
+    pub fn flat(schema: &'static str, value: R) -> Self {
         Self::of(schema, Body::Flat { value }, None, "name")
     }
 
     /// A list. `name_path` is what `-o name` prints of each item; `-q` prints `id` where items
     /// have one and `name_path` where not.
-    pub fn list(
-        schema: &'static str,
-        items: Vec<Value>,
-        page: Page,
-        columns: &[Column],
-        name_path: &'static str,
-    ) -> Self {
+    pub fn list(schema: &'static str, items: Vec<R>, page: Page, columns: &[Column], name_path: &'static str) -> Self {
         Self::of(schema, Body::List { items, page: Some(page) }, None, name_path).with_columns(columns)
     }
 
     fn of(
         schema: &'static str,
-        body: Body,
+        body: Body<R>,
         secret: Option<(&'static str, Zeroizing<String>)>,
         name_path: &'static str,
     ) -> Self {
@@ -174,7 +170,7 @@ impl Report {
     }
 
     /// The items of a list, or the one item.
-    pub(super) fn rows(&self) -> &[Value] {
+    pub(super) fn rows(&self) -> &[R] {
         match &self.body {
             Body::Item { value, .. } | Body::Flat { value } => std::slice::from_ref(value),
             Body::List { items, .. } => items,

@@ -1,21 +1,28 @@
 //! Borderless tables: one for a list, and a two-column one for the fields of an item.
 //!
-//! On a terminal the table fits its width: long cells are cut with an ellipsis, and columns at the right for which no
-//! room is left are left out, and named. Elsewhere nothing is cut. Cells are always escaped, for a line break in one would forge a row.
+//! Off a terminal, and where everything fits, the columns are as wide as their widest cell. Where a terminal is too
+//! narrow, comfy-table decides how much each column gets: long cells are cut with an ellipsis, and columns at the right
+//! for which no room is left are left out, and named. Cells are always escaped, for a line break in one would forge a
+//! row.
 
 use std::fmt::Write as _;
+use std::io::{self, Write};
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width};
-use dialoguer::console::measure_text_width;
-use serde_json::Value;
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row as TableRow, Table, Width};
+use unicode_width::UnicodeWidthStr;
 
 use super::cell::{CellStyle, render};
 use super::columns::Picked;
 use super::escape::escape;
 use super::report::ColumnKind;
+use super::row::Row;
 
 const BOLD: anstyle::Style = anstyle::Style::new().bold();
+/// The blanks behind every column.
+const GAP: u16 = 2;
+/// The first column names the thing, and keeps this much of the name.
+const NAME: usize = 12;
 
 /// How a table meets its stream.
 #[derive(Debug, Clone, Copy)]
@@ -26,81 +33,161 @@ pub(super) struct TableStyle {
     pub(super) color: bool,
 }
 
-/// Padding behind every column.
-const GAP: u16 = 2;
-/// The first column names the thing, and keeps this much of the name.
-const NAME: u16 = 12;
-
-/// The table of a list, header first, and the headers of the columns that had no room. The caller has nothing to print
+/// Writes the table of a list, header first, and names the columns that had no room. The caller has nothing to print
 /// for an empty list.
-pub(super) fn list(columns: &[Picked], rows: &[Value], style: TableStyle) -> (String, Vec<String>) {
-    let mut table = table(style.width);
-    table.set_header(columns.iter().map(|column| Cell::new(escape(&column.header.to_uppercase()))));
+pub(super) fn write_list<R: Row>(
+    out: &mut dyn Write,
+    columns: &[Picked],
+    rows: &[R],
+    style: TableStyle,
+) -> io::Result<Vec<String>> {
+    let mut grid = Grid::new(columns);
     for row in rows {
-        add(
-            &mut table,
-            style.width,
-            columns.iter().map(|column| {
-                let text = render(column.value(row), column.kind, style.cell);
-                let cell = Cell::new(escape(&text));
-                if column.kind == ColumnKind::Number { cell.set_alignment(CellAlignment::Right) } else { cell }
-            }),
-        );
-    }
-    let whole = |column: usize| columns.get(column).is_some_and(|c| is_id(&c.path));
-    let least = least_widths(&table, columns, whole);
-    let room = style.width.and_then(|width| u16::try_from(width).ok());
-    let shown = room.map_or(columns.len(), |room| fitting(&least, room));
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, GAP));
-        if index >= shown {
-            column.set_constraint(ColumnConstraint::Hidden);
-        } else if whole(index) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        } else if room.is_some() {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least[index] + GAP)));
+        for column in columns {
+            grid.push(&escape(&render(&column.cell(row), column.kind, style.cell)));
         }
     }
-    let text = lines(
-        &table,
-        |at, line| {
-            if at == 0 && style.color { format!("{BOLD}{line}{BOLD:#}") } else { line.to_owned() }
-        },
-    );
-    (text, columns[shown..].iter().map(|column| column.header.clone()).collect())
+    match style.width.filter(|width| grid.width() > *width) {
+        Some(width) => grid.write_cut(out, width, style.color),
+        None => grid.write(out, style.color).map(|()| Vec::new()),
+    }
 }
 
-/// What each column needs to be of use: its header, an id wholly, some of a name.
-fn least_widths(table: &Table, columns: &[Picked], whole: impl Fn(usize) -> bool) -> Vec<u16> {
-    let contents = table.column_max_content_widths();
-    let least = |(index, column): (usize, &Picked)| {
-        let content = contents.get(index).copied().unwrap_or_default();
-        let header = u16::try_from(measure_text_width(&column.header)).unwrap_or(u16::MAX);
-        match index {
-            _ if whole(index) => content,
-            0 => content.min(header.max(NAME)),
-            _ => content.min(header),
+/// The cells of a table, the header's first, row by row in one text.
+struct Grid<'a> {
+    columns: &'a [Picked],
+    text: String,
+    /// Where the cells meet: one more than there are cells.
+    ends: Vec<usize>,
+    widths: Vec<usize>,
+}
+
+impl<'a> Grid<'a> {
+    fn new(columns: &'a [Picked]) -> Self {
+        let mut grid = Self { columns, text: String::new(), ends: vec![0], widths: vec![0; columns.len()] };
+        for column in columns {
+            grid.push(&escape(&column.header.to_uppercase()));
         }
-    };
-    columns.iter().enumerate().map(least).collect()
+        grid
+    }
+
+    fn push(&mut self, cell: &str) {
+        let widest = &mut self.widths[(self.ends.len() - 1) % self.columns.len()];
+        *widest = cell.width().max(*widest);
+        self.text.push_str(cell);
+        self.ends.push(self.text.len());
+    }
+
+    /// The width of the whole table; the gap behind the last column is trimmed.
+    fn width(&self) -> usize {
+        let whole: usize = self.widths.iter().map(|width| width + usize::from(GAP)).sum();
+        whole.saturating_sub(usize::from(GAP))
+    }
+
+    /// The rows, each with its cells.
+    fn rows(&self) -> impl Iterator<Item = impl Iterator<Item = &str>> {
+        let columns = self.columns.len();
+        let starts =
+            (0..self.ends.len()).step_by(columns.max(1)).filter(move |start| start + columns < self.ends.len());
+        starts.map(move |start| self.ends[start..=start + columns].windows(2).map(|cell| &self.text[cell[0]..cell[1]]))
+    }
+
+    fn write(&self, out: &mut dyn Write, color: bool) -> io::Result<()> {
+        let mut line = String::new();
+        for (at, row) in self.rows().enumerate() {
+            line.clear();
+            for ((cell, column), width) in row.zip(self.columns).zip(&self.widths) {
+                let blanks = width - cell.width();
+                let right = at > 0 && column.kind == ColumnKind::Number;
+                let (before, after) = if right { (blanks, 0) } else { (0, blanks) };
+                line.extend(std::iter::repeat_n(' ', before));
+                line.push_str(cell);
+                line.extend(std::iter::repeat_n(' ', after + usize::from(GAP)));
+            }
+            write_line(out, at, &line, color)?;
+        }
+        Ok(())
+    }
+
+    /// Fits the table into a width; answers with the headers of the columns that had no room.
+    fn write_cut(&self, out: &mut dyn Write, width: usize, color: bool) -> io::Result<Vec<String>> {
+        let mut table = Table::new();
+        table.load_style(NOTHING);
+        table.set_truncation_indicator("…");
+        table.set_width(narrow(width).saturating_add(GAP));
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        for (at, row) in self.rows().enumerate() {
+            let cells = row.zip(self.columns).map(|(text, column)| match column.kind {
+                ColumnKind::Number if at > 0 => Cell::new(text).set_alignment(CellAlignment::Right),
+                _ => Cell::new(text),
+            });
+            if at == 0 {
+                table.set_header(cells);
+            } else {
+                let mut row = TableRow::from(cells);
+                row.max_height(1);
+                table.add_row(row);
+            }
+        }
+        let least = self.least_widths();
+        let shown = fitting(&least, width);
+        for (index, (column, picked)) in table.column_iter_mut().zip(self.columns).enumerate() {
+            column.set_padding((0, GAP));
+            column.set_constraint(if index >= shown {
+                ColumnConstraint::Hidden
+            } else if is_id(&picked.path) {
+                ColumnConstraint::ContentWidth
+            } else {
+                ColumnConstraint::LowerBoundary(Width::Fixed(narrow(least[index]).saturating_add(GAP)))
+            });
+        }
+        table.lines().enumerate().try_for_each(|(at, line)| write_line(out, at, &line, color))?;
+        Ok(self.columns[shown..].iter().map(|column| column.header.clone()).collect())
+    }
+
+    /// What each column needs to be of use: its header, an id wholly, some of a name.
+    fn least_widths(&self) -> Vec<usize> {
+        let least = |(index, (column, content)): (usize, (&Picked, &usize))| {
+            let header = column.header.width();
+            match index {
+                _ if is_id(&column.path) => *content,
+                0 => (*content).min(header.max(NAME)),
+                _ => (*content).min(header),
+            }
+        };
+        self.columns.iter().zip(&self.widths).enumerate().map(least).collect()
+    }
 }
 
 /// How many columns, counted from the left, have room. The first two are there whatever the width.
-fn fitting(least: &[u16], room: u16) -> usize {
-    let mut taken = 0_u16;
+fn fitting(least: &[usize], room: usize) -> usize {
+    let gap = usize::from(GAP);
+    let mut taken = 0;
     let fit = least.iter().take_while(|width| {
-        taken = taken.saturating_add(**width).saturating_add(GAP);
-        taken <= room.saturating_add(GAP)
+        taken += **width + gap;
+        taken <= room + gap
     });
     fit.count().max(2).min(least.len())
 }
 
+/// comfy-table counts in 16 bits; no terminal is wider.
+fn narrow(width: usize) -> u16 {
+    u16::try_from(width).unwrap_or(u16::MAX)
+}
+
+/// A line without its last blanks; the first is the header's.
+fn write_line(out: &mut dyn Write, at: usize, line: &str, color: bool) -> io::Result<()> {
+    let line = line.trim_end();
+    if at == 0 && color { writeln!(out, "{BOLD}{line}{BOLD:#}") } else { writeln!(out, "{line}") }
+}
+
 /// The fields of an item, a line each.
-pub(super) fn item(columns: &[Picked], row: &Value, style: TableStyle) -> String {
+pub(super) fn item(columns: &[Picked], row: &impl Row, style: TableStyle) -> String {
     let label = columns.iter().map(|column| column.header.chars().count() + 1).max().unwrap_or(0);
     let mut out = String::new();
     for column in columns {
-        let text = render(column.value(row), column.kind, style.cell);
+        let cell = column.cell(row);
+        let text = render(&cell, column.kind, style.cell);
         let name = format!("{}:", escape(&column.header.to_lowercase()));
         let name = format!("{name:<label$}");
         // Writing to a string cannot fail. A whole value matters more here than a tidy line.
@@ -118,45 +205,12 @@ fn is_id(path: &str) -> bool {
     path == "id" || path.ends_with("_id")
 }
 
-fn table(width: Option<usize>) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_truncation_indicator("…");
-    match width.and_then(|width| u16::try_from(width).ok()) {
-        Some(width) => {
-            // The gap behind the last column is trimmed.
-            table.set_width(width.saturating_add(GAP));
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-        }
-        None => {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-        }
-    }
-    table
-}
-
-fn add(table: &mut Table, width: Option<usize>, cells: impl Iterator<Item = Cell>) {
-    let mut row = Row::from(cells);
-    if width.is_some() {
-        row.max_height(1);
-    }
-    table.add_row(row);
-}
-
-fn lines(table: &Table, mut line: impl FnMut(usize, &str) -> String) -> String {
-    let mut out = String::new();
-    for (at, text) in table.lines().enumerate() {
-        out.push_str(&line(at, text.trim_end()));
-        out.push('\n');
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::format::TimeStyle;
     use super::*;
-    use serde_json::json;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     fn columns() -> Vec<Picked> {
         [
@@ -183,6 +237,33 @@ mod tests {
     fn style(width: Option<usize>, color: bool) -> TableStyle {
         let cell = CellStyle { time: TimeStyle::Relative, now: "2026-03-01T00:00:00Z".parse().unwrap(), human: true };
         TableStyle { cell, width, color }
+    }
+
+    fn list(columns: &[Picked], rows: &[Value], style: TableStyle) -> (String, Vec<String>) {
+        let mut out = Vec::new();
+        let left_out = write_list(&mut out, columns, rows, style).unwrap();
+        (String::from_utf8(out).unwrap(), left_out)
+    }
+
+    proptest! {
+        #[test]
+        fn what_fits_is_neither_cut_nor_moved(
+            cells in proptest::collection::vec(("[a-z 東é]{0,9}", "\\PC{0,9}", 0u64..99_999), 1..6), room in 0usize..9,
+        ) {
+            let rows: Vec<_> = cells
+                .iter()
+                .map(|(name, id, uses)| json!({"name": name, "id": id, "scopes": [name], "uses": uses}))
+                .collect();
+            let columns = columns();
+            let (whole, _) = list(&columns, &rows, style(None, false));
+            let mut grid = Grid::new(&columns);
+            for (row, column) in rows.iter().flat_map(|row| columns.iter().map(move |column| (row, column))) {
+                grid.push(&escape(&render(&column.cell(row), column.kind, style(None, false).cell)));
+            }
+            let fitted = list(&columns, &rows, style(Some(grid.width() + room), false));
+            prop_assert_eq!(fitted, (whole.clone(), Vec::new()));
+            prop_assert!(whole.lines().all(|line| line.width() <= grid.width()));
+        }
     }
 
     #[test]

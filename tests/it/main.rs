@@ -21,7 +21,6 @@ mod keystore_file;
 mod lifecycle;
 mod model;
 mod output;
-mod readme;
 mod refusals;
 mod rotation;
 mod rotation_kills;

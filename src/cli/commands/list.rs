@@ -3,11 +3,13 @@
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, values},
     domain::{Environment, KeyFilter, Scope, Sort, Status},
-    ops::{Error, List, Result},
+    ops::{Error, KeyView, List, Result},
 };
 use chrono::TimeDelta;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+const SCHEMA: &str = "keyward.key-list/v1";
 
 /// List keys, soonest expiry first
 #[derive(Debug, clap::Args)]
@@ -84,25 +86,47 @@ pub(crate) struct Args {
 /// Lists keys.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let (count, exit_code) = (args.count, args.exit_code);
-    let filter = filter(args)?;
-    let listed = cx.backend()?.list(&cx.operation(), &List { filter })?;
-    let hidden: Vec<String> = listed.hidden.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
-    if !hidden.is_empty() {
-        cx.note(&format!("hidden: {} (--status any shows them)", hidden.join(", ")));
-    }
-    let overdue = listed.items.iter().filter(|key| key.rotation.overdue).count();
-    if overdue > 0 {
-        cx.note(&format!("overdue for rotation: {overdue} (--due shows them)"));
-    }
-    if count && !cx.reply_asked() {
-        cx.raw(format!("{}\n", listed.total).as_bytes())?;
-    } else if count {
-        cx.flat("keyward.count/v1", json!({ "count": listed.total }), "count")?;
+    let request = List { filter: filter(args)? };
+    let (backend, operation) = (cx.backend()?, cx.operation());
+    let total = if count {
+        let listed = backend.list_names(&operation, &request)?;
+        cx.note_hidden(&listed.hidden);
+        if cx.reply_asked() {
+            cx.flat("keyward.count/v1", json!({ "count": listed.total }), "count")?;
+        } else {
+            cx.raw(format!("{}\n", listed.total).as_bytes())?;
+        }
+        listed.total
+    } else if cx.names_suffice() {
+        let listed = backend.list_names(&operation, &request)?;
+        cx.note_hidden(&listed.hidden);
+        cx.list(SCHEMA, listed.items, listed.total, columns::KEYS)?;
+        listed.total
     } else {
-        let rows: Vec<_> = listed.items.iter().map(|key| json!(key)).collect();
-        cx.list("keyward.key-list/v1", rows, listed.total, columns::KEYS)?;
+        let listed = backend.list(&operation, &request)?;
+        cx.note_hidden(&listed.hidden);
+        cx.note_overdue(&listed.items);
+        cx.list(SCHEMA, listed.items, listed.total, columns::KEYS)?;
+        listed.total
+    };
+    Ok(if exit_code && total > 0 { Exit::Changed } else { Exit::Ok }.code())
+}
+
+impl Ctx {
+    /// Says what the default statuses leave out.
+    fn note_hidden(&mut self, hidden: &BTreeMap<Status, usize>) {
+        let hidden: Vec<String> = hidden.iter().map(|(status, n)| format!("{n} {}", status.as_str())).collect();
+        if !hidden.is_empty() {
+            self.note(&format!("hidden: {} (--status any shows them)", hidden.join(", ")));
+        }
     }
-    Ok(if exit_code && listed.total > 0 { Exit::Changed } else { Exit::Ok }.code())
+
+    fn note_overdue(&mut self, keys: &[KeyView]) {
+        let overdue = keys.iter().filter(|key| key.rotation.overdue).count();
+        if overdue > 0 {
+            self.note(&format!("overdue for rotation: {overdue} (--due shows them)"));
+        }
+    }
 }
 
 fn filter(args: Args) -> Result<KeyFilter> {
