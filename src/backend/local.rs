@@ -133,7 +133,7 @@ impl Backend for Local {
         cx.writable().map_err(BulkError::Whole)?;
         let caps = self.store.capabilities();
         let mut tx = self.begin(cx).map_err(BulkError::Whole)?;
-        let done = ops::create::create_many(&mut tx, caps, &mut rand::rng(), cx, requests, progress)
+        let done = ops::create_many::create_many(&mut tx, caps, &mut rand::rng(), cx, requests, progress)
             .map_err(BulkError::Entries)?;
         if !cx.dry_run && !done.events.is_empty() {
             tx.commit_all(done.events).map_err(|error| BulkError::Whole(error.into()))?;

@@ -1,10 +1,10 @@
-//! Creating keys, one or many in a single transaction.
+//! Creating a key: judged by what stands in the store, made, and kept.
 
 use super::{
     Done,
     context::Context,
     entitlement,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     lookup, policy,
     rotation_view::{RotationView, refused},
     stage::LEASE,
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Allowlist, Begin, Brand, Catalogue, Environment, Expiry, Feature, Key, KeyId, KeyPolicy, Lease,
+        Action, Allowlist, Begin, Brand, Catalogue, Environment, Event, Expiry, Feature, Key, KeyId, KeyPolicy, Lease,
         Overlap, PlainToken, Plan, RateLimit, RotationId, RotationPolicy, Scope, Secret, SecretState, Time, Usage,
     },
-    store::{Tx, View},
+    store::{SealedKey, Sealer, Tx, View},
     vault::Capabilities,
 };
 use chrono::TimeDelta;
@@ -96,7 +96,7 @@ pub fn create(
 }
 
 /// What is the same for every key of a workspace, read once for a whole file of them.
-struct Standing {
+pub(super) struct Standing {
     plan: Plan,
     policy: KeyPolicy,
     catalogue: Catalogue,
@@ -104,7 +104,7 @@ struct Standing {
 }
 
 impl Standing {
-    fn of(tx: &View<'_>, cx: &Context) -> Result<Self> {
+    pub(super) fn of(tx: &View<'_>, cx: &Context) -> Result<Self> {
         let workspace = entitlement::workspace(tx, &cx.workspace)?;
         Ok(Self {
             plan: entitlement::plan(tx, &workspace.plan)?,
@@ -126,21 +126,62 @@ fn create_in(
     if let Some(existing) = existing(tx, cx, &request)? {
         return Ok(Done::unchanged(existing));
     }
+    let accepted = accept(tx, cx, workspace, request, 0)?;
+    let made = make(caps, rng, cx, workspace, &tx.sealer(), accepted)?;
+    keep(tx, made)
+}
+
+/// A request that nothing speaks against.
+pub(super) struct Accepted {
+    request: Create,
+    notes: Vec<String>,
+    events: Vec<Event>,
+}
+
+/// A key that is made and sealed, and stands nowhere yet.
+pub(super) struct Made {
+    id: KeyId,
+    sealed: SealedKey,
+    /// Its idempotency key, and the digest of its request.
+    once: Option<(String, String)>,
+    done: Done<Created>,
+}
+
+/// Judges a request by what stands in the store, beside `waiting` more keys that are to be written before its own.
+pub(super) fn accept(
+    tx: &mut Tx<'_>,
+    cx: &Context,
+    workspace: &mut Standing,
+    request: Create,
+    waiting: usize,
+) -> Result<Accepted> {
     let plan = &workspace.plan;
     entitlement::require(plan, Feature::ApiAccess)?;
     if plan.max_keys.is_some() {
-        entitlement::require(plan, Feature::Keys { count: tx.count_keys(&cx.workspace)?.saturating_add(1) })?;
+        let before = u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(tx.count_keys(&cx.workspace)?);
+        entitlement::require(plan, Feature::Keys { count: before.saturating_add(1) })?;
     }
     entitlement::require(plan, Feature::RateLimit(request.rate_limit))?;
     lookup::project_exists(tx, &cx.workspace, request.project.as_deref())?;
     lookup::customers_exist(tx, &cx.workspace, &request.customers)?;
     cx.authority.may_grant(&workspace.catalogue, &request.scopes)?;
     let mut notes = Vec::new();
-    let mut events = super::scopes::declare_missing(tx, cx, &mut workspace.catalogue, &request.scopes, &mut notes)?;
+    let events = super::scopes::declare_missing(tx, cx, &mut workspace.catalogue, &request.scopes, &mut notes)?;
+    Ok(Accepted { request, notes, events })
+}
 
+/// Draws the key and its secret and seals them; asks nothing of the store, so that many can be made at once.
+pub(super) fn make(
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+    workspace: &Standing,
+    sealer: &Sealer<'_>,
+    Accepted { request, notes, mut events }: Accepted,
+) -> Result<Made> {
     let state = if request.sinks.is_empty() { SecretState::Current } else { SecretState::Staged };
     let (token, secret) = mint(&workspace.brand, caps, rng, request.environment, state, cx.now)?;
-    let idempotency_key = request.idempotency_key.clone().map(|key| (key, digest_of(cx, &request)));
+    let once = request.idempotency_key.clone().map(|key| (key, digest_of(cx, &request)));
     let begin = begin(rng, cx, &request);
     let intended = if request.intend { request.sinks.clone() } else { Vec::new() };
     let mut key = new_key(rng, cx, &workspace.policy, request)?;
@@ -153,10 +194,7 @@ fn create_in(
             }
         }
     }
-    tx.put_key(&key)?;
-    if let Some((idempotency_key, digest)) = idempotency_key {
-        tx.remember_idempotency(&idempotency_key, &key.id, &digest)?;
-    }
+    let sealed = sealer.seal(&key)?;
     let rotation = RotationView::of(&key, cx.now);
     if rotation.is_some() {
         key = super::stage::projected(&key, cx.now)?.0;
@@ -164,50 +202,16 @@ fn create_in(
     let view = KeyView::new(&key, &Usage::default(), cx.now);
     events.push(cx.event(Action::KeyCreate, key.id.to_string(), json!({ "key": creation_facts(&view) })));
     let secret = (!cx.dry_run).then_some(token);
-    Ok(Done { outcome: Created { key: view, secret, rotation, existed: false, notes }, events })
+    let done = Done { outcome: Created { key: view, secret, rotation, existed: false, notes }, events };
+    Ok(Made { id: key.id, sealed, once, done })
 }
 
-/// An error of one entry of a bulk file, by the entry's position from 0.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EntryError {
-    /// The entry's position in the request, from 0.
-    pub index: usize,
-    /// What is wrong with it.
-    pub error: Error,
-}
-
-/// Creates many keys in one transaction: all or none. `progress` hears how many are done.
-///
-/// # Errors
-/// Every entry that cannot be created, up to a hundred; the caller must then drop the transaction.
-pub fn create_many(
-    tx: &mut Tx<'_>,
-    caps: &Capabilities,
-    rng: &mut impl CryptoRng,
-    cx: &Context,
-    requests: Vec<Create>,
-    progress: &mut dyn FnMut(usize),
-) -> Result<Done<Vec<Created>>, Vec<EntryError>> {
-    const REPORTED: usize = 100;
-    let (mut created, mut events, mut errors) = (Vec::with_capacity(requests.len()), Vec::new(), Vec::new());
-    let mut workspace = Standing::of(tx, cx).map_err(|error| vec![EntryError { index: 0, error }])?;
-    for (index, request) in requests.into_iter().enumerate() {
-        match create_in(tx, caps, rng, cx, &mut workspace, request) {
-            Ok(done) => {
-                created.push(done.outcome);
-                events.extend(done.events);
-            }
-            Err(error) => {
-                let fatal = error.kind.retryable() || error.kind == Kind::Integrity;
-                errors.push(EntryError { index, error });
-                if fatal || errors.len() == REPORTED {
-                    break;
-                }
-            }
-        }
-        progress(index + 1);
+pub(super) fn keep(tx: &mut Tx<'_>, made: Made) -> Result<Done<Created>> {
+    tx.put_sealed(&made.sealed)?;
+    if let Some((idempotency_key, digest)) = made.once {
+        tx.remember_idempotency(&idempotency_key, &made.id, &digest)?;
     }
-    if errors.is_empty() { Ok(Done { outcome: created, events }) } else { Err(errors) }
+    Ok(made.done)
 }
 
 /// Draws a new secret and the facts that are stored of it.
@@ -225,7 +229,7 @@ pub(super) fn mint(
     Ok((token, secret))
 }
 
-fn existing(tx: &View<'_>, cx: &Context, request: &Create) -> Result<Option<Created>> {
+pub(super) fn existing(tx: &View<'_>, cx: &Context, request: &Create) -> Result<Option<Created>> {
     if let Some(idempotency_key) = &request.idempotency_key
         && let Some((id, digest)) = tx.idempotent(idempotency_key)?
         && let Some(key) = tx.key(&id)?

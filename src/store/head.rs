@@ -25,9 +25,10 @@ pub(super) enum Table {
     Objects,
     Slots,
     Idempotency,
+    Retired,
 }
 
-pub(super) const TABLES: usize = 4;
+pub(super) const TABLES: usize = 5;
 
 impl Table {
     pub(super) fn name(self) -> &'static str {
@@ -36,6 +37,7 @@ impl Table {
             Self::Objects => "objects",
             Self::Slots => "slots",
             Self::Idempotency => "idempotency",
+            Self::Retired => "retired",
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     error::{Error, Result},
     head::Table,
-    records::{KeyColumns, KeyRecord, decode, encode, environment_number},
+    records::{KeyColumns, KeyRecord, decode},
     rows,
     scan::Sieve,
     tx::Tx,
@@ -116,7 +116,7 @@ pub(super) fn workspace_index(caps: &Capabilities, workspace: &str) -> Vec<u8> {
     caps.blind_index("workspace", workspace).to_vec()
 }
 
-fn name_index(caps: &Capabilities, workspace: &str, environment: Environment, name: &str) -> Vec<u8> {
+pub(super) fn name_index(caps: &Capabilities, workspace: &str, environment: Environment, name: &str) -> Vec<u8> {
     let whole = format!("{workspace}\0{environment}\0{name}");
     caps.blind_index("key-name", &whole).to_vec()
 }
@@ -165,11 +165,12 @@ impl View<'_> {
             .query_row((lookup.as_str(),), |row| row.get(0))
             .optional()?;
         let Some(id) = id else { return Ok(None) };
-        let key = self.one("id = ?1", (&id,))?;
-        if key.as_ref().is_none_or(|key| key.secrets.iter().all(|secret| secret.lookup != *lookup)) {
-            return Err(Error::RowTampered { table: "lookups", id: lookup.to_string() });
+        let misled = || Error::RowTampered { table: "lookups", id: lookup.to_string() };
+        let mut key = self.one("id = ?1", (&id,))?.ok_or_else(misled)?;
+        if key.secrets.iter().all(|secret| secret.lookup != *lookup) {
+            key.secrets.insert(0, self.retired_secret(lookup, &key.id)?.ok_or_else(misled)?);
         }
-        Ok(key)
+        Ok(Some(key))
     }
 
     /// The key whose running or last rotation has an id.
@@ -333,98 +334,16 @@ fn misled(key: &Key) -> Error {
 }
 
 impl Tx<'_> {
-    /// Inserts a key of version 0, or replaces the version it was read at.
-    ///
-    /// # Errors
-    /// `Stale` when somebody else changed it in between.
-    pub fn put_key(&mut self, key: &Key) -> Result<()> {
-        self.forget_key_row(key)?;
-        let caps = self.caps;
-        let columns = KeyColumns {
-            id: key.id.to_string(),
-            name_index: name_index(caps, &key.workspace, key.environment, &key.name),
-            workspace_index: workspace_index(caps, &key.workspace),
-            environment: environment_number(key.environment),
-            active: key.active,
-            revoked_at: key.revoked_at.map(|time| time.timestamp()),
-            expires_at: key.expires_at.map(|time| time.timestamp()),
-            created_at: key.created_at.timestamp(),
-            due_at: key.rotation.due_at.map(|time| time.timestamp()),
-            rotation: key.run.as_ref().map(|run| run.id.to_string()),
-            rotating: key.running().is_some(),
-            version: i64::try_from(key.version).map_err(|_| Error::Stale)? + 1,
-            epoch: self.next_epoch(),
-            generation: i64::from(caps.generation),
-        };
-        self.write_key_row(&columns, &encode(&KeyRecord::of(key))?)?;
-        let mut lookups =
-            self.connection.prepare_cached("INSERT OR IGNORE INTO lookups (lookup, key_id) VALUES (?1, ?2)")?;
-        for secret in &key.secrets {
-            lookups.execute((secret.lookup.as_str(), key.id.as_str()))?;
-        }
-        Ok(())
-    }
-
     /// Removes a key, its look-up ids and its usage for good.
     ///
     /// # Errors
     /// `Stale` when somebody else changed it in between.
     pub fn delete_key(&mut self, key: &Key) -> Result<()> {
-        self.forget_key_row(key)?;
+        self.forget_key_row(key.id.as_str(), i64::try_from(key.version).map_err(|_| Error::Stale)?)?;
+        self.forget_retired(&key.id)?;
         for sql in [&["DELETE FROM lookups WHERE key_id = ?1"][..], &usage::FORGET].concat() {
             self.connection.prepare_cached(sql)?.execute((key.id.as_str(),))?;
         }
         Ok(())
-    }
-
-    /// Seals every key again, under the keys of this transaction; the rows were opened under the old ones.
-    pub(super) fn reseal_key(&mut self, mut columns: KeyColumns, key: &Key) -> Result<()> {
-        self.connection.prepare_cached("DELETE FROM keys WHERE id = ?1")?.execute((key.id.as_str(),))?;
-        columns.name_index = name_index(self.caps, &key.workspace, key.environment, &key.name);
-        columns.workspace_index = workspace_index(self.caps, &key.workspace);
-        columns.generation = i64::from(self.caps.generation);
-        self.write_key_row(&columns, &encode(&KeyRecord::of(key))?)
-    }
-
-    fn write_key_row(&mut self, columns: &KeyColumns, plain: &[u8]) -> Result<()> {
-        let bound = bound(self.caps, columns);
-        let row = rows::seal(self.caps, Table::Keys, &bound, plain)?;
-        self.connection
-            .prepare_cached(&format!(
-                "INSERT INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
-                 ?15, ?16)"
-            ))?
-            .execute((
-                &columns.id,
-                &columns.name_index,
-                &columns.workspace_index,
-                columns.environment,
-                columns.active,
-                columns.revoked_at,
-                columns.expires_at,
-                columns.created_at,
-                columns.due_at,
-                &columns.rotation,
-                columns.rotating,
-                columns.version,
-                columns.epoch,
-                columns.generation,
-                row.sealed,
-                row.tag.as_slice(),
-            ))?;
-        self.key_added(columns, &row.tag)
-    }
-
-    fn forget_key_row(&mut self, key: &Key) -> Result<()> {
-        if key.version == 0 {
-            return Ok(());
-        }
-        let version = i64::try_from(key.version).map_err(|_| Error::Stale)?;
-        let sql = format!("DELETE FROM keys WHERE id = ?1 AND version = ?2 RETURNING {COLUMNS}");
-        let old =
-            self.connection.prepare_cached(&sql)?.query_row((key.id.as_str(), version), StoredKey::read).optional()?;
-        let old = old.ok_or(Error::Stale)?;
-        let tag = old.checked_tag(self.caps, &bound(self.caps, &old.columns))?.ok_or(Error::SupportSlot)?;
-        self.key_removed(&old.columns, &tag)
     }
 }

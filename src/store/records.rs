@@ -1,6 +1,9 @@
 //! What is sealed in a row, in CBOR with numbered fields: a later version may add fields without a migration.
 
-use super::error::{Error, Result};
+use super::{
+    error::{Error, Result},
+    retired,
+};
 use crate::domain::{
     Allowlist, Delivery, DeliveryState, Environment, Key, KeyId, Lease, Overlap, Phase, RateLimit, Rotation,
     RotationPolicy, Secret, SecretState, Time, Verifier,
@@ -134,7 +137,7 @@ impl KeyRecord {
             lifetime: key.lifetime.map(|lifetime| lifetime.num_seconds()),
             rotate_every: key.rotation.every.map(|every| every.num_seconds()),
             overlap: key.rotation.overlap.map(|overlap| overlap.num_seconds()),
-            secrets: key.secrets.iter().map(SecretRecord::of).collect(),
+            secrets: retired::kept(&key.secrets).map(SecretRecord::of).collect(),
             run: key.run.as_ref().map(RotationRecord::of),
         }
     }

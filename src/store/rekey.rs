@@ -36,7 +36,7 @@ impl Store {
             .into_iter()
             .map(|stored| old.detail_of(&stored).map(|detail| (stored.seq, detail)))
             .collect::<Result<_>>()?;
-        let remembered = old.all_remembered()?;
+        let (remembered, retired) = (old.all_remembered()?, old.all_retired()?);
         let facts = old.open_facts()?;
 
         let mut head = old.head;
@@ -48,9 +48,13 @@ impl Store {
             tx.reseal_key(columns, key)?;
         }
         tx.reseal_facts(&facts)?;
-        self.connection.execute_batch("DELETE FROM pages; DELETE FROM idempotency; DELETE FROM objects;")?;
+        self.connection
+            .execute_batch("DELETE FROM pages; DELETE FROM idempotency; DELETE FROM retired; DELETE FROM objects;")?;
         for (remembered, at) in &remembered {
             tx.put_remembered(remembered, *at)?;
+        }
+        for (key_id, secret) in &retired {
+            tx.reseal_retired(key_id, secret)?;
         }
         for (kind, record) in &objects {
             tx.put_object(*kind, record)?;

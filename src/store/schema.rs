@@ -41,6 +41,10 @@ CREATE TABLE objects (
     kind INTEGER NOT NULL, name_index BLOB NOT NULL, parent_index BLOB NOT NULL, version INTEGER NOT NULL,
     generation INTEGER NOT NULL, sealed BLOB NOT NULL, tag BLOB NOT NULL, PRIMARY KEY (kind, name_index)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE retired (
+    lookup TEXT PRIMARY KEY, key_id TEXT NOT NULL, generation INTEGER NOT NULL, sealed BLOB NOT NULL, tag BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX retired_by_key ON retired (key_id);
 CREATE TABLE idempotency (
     name_index BLOB PRIMARY KEY, at INTEGER NOT NULL, generation INTEGER NOT NULL, sealed BLOB NOT NULL,
     tag BLOB NOT NULL
@@ -76,7 +80,7 @@ pub(super) fn configure(connection: &Connection) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA mmap_size = 0;
-         PRAGMA temp_store = MEMORY;",
+         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;",
     )?;
     Ok(())
 }

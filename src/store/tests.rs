@@ -17,6 +17,7 @@ mod contention_tests;
 mod figures_tests;
 mod place_tests;
 mod point_read_tests;
+mod retired_tests;
 mod small_table_tests;
 mod tree_tests;
 mod usage_tests;

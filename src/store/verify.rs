@@ -71,13 +71,13 @@ impl View<'_> {
         let found = statement
             .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
             .collect::<rusqlite::Result<HashMap<_, _>>>()?;
+        let retired = self.all_retired()?;
+        let in_rows = keys.iter().flat_map(|key| key.secrets.iter().map(|secret| (key.id.as_str(), secret)));
         let mut secrets = 0;
-        for key in keys {
-            for secret in &key.secrets {
-                secrets += 1;
-                if found.get(secret.lookup.as_str()).map(String::as_str) != Some(key.id.as_str()) {
-                    return Err(Error::SetMismatch("lookups"));
-                }
+        for (id, secret) in in_rows.chain(retired.iter().map(|(id, secret)| (id.as_str(), secret))) {
+            secrets += 1;
+            if found.get(secret.lookup.as_str()).map(String::as_str) != Some(id) {
+                return Err(Error::SetMismatch("lookups"));
             }
         }
         if found.len() == secrets { Ok(()) } else { Err(Error::SetMismatch("lookups")) }

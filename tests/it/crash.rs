@@ -3,7 +3,12 @@
 //! The counts are small so that the suite stays quick; `KEYWARD_STRESS=200` runs them at full size.
 
 use crate::support::Home;
-use std::time::Instant;
+use std::{
+    collections::BTreeSet,
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
 
 fn size(quick: usize) -> usize {
     std::env::var("KEYWARD_STRESS").ok().and_then(|size| size.parse().ok()).unwrap_or(quick)
@@ -57,20 +62,94 @@ fn a_killed_process_leaves_a_key_whole_or_not_at_all() {
             1 => vec!["rotate", "rotated", "--supersede"],
             _ => vec!["vault", "rekey", "--yes"],
         };
-        let mut child = home.command(&args).spawn().unwrap();
-        // Every round is killed at another moment, spread over a little more than the time that a command takes here.
-        let part = u32::try_from(round * 377 % 1_000).unwrap();
-        let moment = Instant::now() + whole.mul_f64(1.3) * part / 1_000;
-        while Instant::now() < moment {
-            std::hint::spin_loop();
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        run_and_kill(&home, &args, whole, round);
         home.ok(&["audit", "verify"]);
         let current = home.json(&["list"])["items"].as_array().unwrap().iter().all(|key| {
             key["secrets"].as_array().unwrap().iter().filter(|secret| secret["state"] == "current").count() == 1
         });
         assert!(current, "round {round}");
+    }
+}
+
+/// Kills every round at another moment, spread over a little more than the time that a command takes here.
+fn run_and_kill(home: &Home, args: &[&str], whole: Duration, round: usize) {
+    let mut child = home.command(args).spawn().unwrap();
+    let part = u32::try_from(round * 377 % 1_000).unwrap();
+    let moment = Instant::now() + whole.mul_f64(1.3) * part / 1_000;
+    while Instant::now() < moment {
+        std::hint::spin_loop();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// The targets of the events of an action that was done.
+fn done(home: &Home, action: &str) -> Vec<String> {
+    let list = home.json(&["audit", "list", "--action", action, "--limit", "100000"]);
+    let events = list["items"].as_array().unwrap().iter().filter(|event| event["outcome"] == "ok");
+    events.map(|event| event["target"].as_str().unwrap().to_owned()).collect()
+}
+
+fn slots(home: &Home) -> Vec<serde_json::Value> {
+    home.json(&["vault", "slots", "list"])["items"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_killed_slot_change_leaves_the_slots_that_the_trail_tells_of() {
+    let home = Home::new();
+    home.ok(&["init"]);
+    let first = slots(&home)[0]["id"].as_str().unwrap().to_owned();
+    let file = |name: String| home.path().join(name).to_str().unwrap().to_owned();
+    let passphrase = |round: usize| {
+        let path = file(format!("passphrase-{round}"));
+        std::fs::write(&path, format!("a long enough passphrase, the {round}th")).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        path
+    };
+    let opens = |passphrase: &str| match home.run(&["list", "--passphrase-file", passphrase]).code {
+        Some(0) => true,
+        Some(7) => false,
+        other => panic!("{other:?}"),
+    };
+    let took = |args: &[&str]| {
+        let begun = Instant::now();
+        home.ok(args);
+        begun.elapsed()
+    };
+    let mut current = passphrase(usize::MAX);
+    let slow = took(&["vault", "passphrase", "--new-passphrase-file", &current]);
+    let quick = took(&["vault", "slots", "add", "--device-file", &file("device".to_owned()), "--role", "support"]);
+    for round in 0..size(6) {
+        match round % 3 {
+            0 => {
+                let device = file(format!("device-{round}"));
+                run_and_kill(&home, &["vault", "slots", "add", "--device-file", &device], quick, round);
+            }
+            1 => {
+                let next = passphrase(round);
+                let change =
+                    ["vault", "passphrase", "--new-passphrase-file", &next, "--passphrase-file", &current, "--yes"];
+                run_and_kill(&home, &change, slow * 2, round);
+                let (old_opens, new_opens) = (opens(&current), opens(&next));
+                assert!(old_opens || new_opens, "round {round}: no passphrase opens the vault");
+                if new_opens {
+                    current = next;
+                }
+            }
+            _ => {
+                let spare = slots(&home).into_iter().find(|slot| slot["kind"] == "device" && slot["id"] != *first);
+                let Some(spare) = spare else { continue };
+                let id = spare["id"].as_str().unwrap();
+                run_and_kill(&home, &["vault", "slots", "remove", id, "--yes"], quick, round);
+            }
+        }
+        home.ok(&["audit", "verify"]);
+        let there: BTreeSet<String> = slots(&home).iter().map(|slot| slot["id"].as_str().unwrap().to_owned()).collect();
+        let mut told: BTreeSet<String> = done(&home, "vault.slot_add").into_iter().chain([first.clone()]).collect();
+        for removed in done(&home, "vault.slot_remove") {
+            told.remove(&removed);
+        }
+        assert_eq!(there, told, "round {round}");
     }
 }
 
@@ -119,8 +198,22 @@ fn a_full_disk_and_a_read_only_one_lose_nothing() {
     };
     assert_eq!(full.code, Some(9), "{full:?}");
     assert!(full.stderr.contains("the disk is full") && full.stdout.is_empty(), "{full:?}");
+    // What is smaller than a new key may still fit; then it is done, and otherwise refused as a whole.
+    let mut seen = Vec::new();
+    for args in [&["rotate", "key-0", "--supersede"][..], &["vault", "rekey", "--yes"]].repeat(4) {
+        let ran = home.run(args);
+        assert!(matches!(ran.code, Some(0 | 9)), "{ran:?}");
+        assert!(ran.code == Some(0) || ran.stderr.contains("the disk is full"), "{ran:?}");
+        seen.extend(ran.stdout.lines().map(str::to_owned).next_back());
+    }
     disk.remount("size=4m");
     assert_eq!(home.json(&["list"])["page"]["total"], made, "a key was made whose secret nobody saw");
+    if let Some(token) = seen.last() {
+        let (verdict, code) = home.verdict(token, &[]);
+        assert_eq!(code, Some(0), "a secret was shown that does not work: {verdict}");
+    }
+    home.ok(&["rotate", "key-0", "--supersede"]);
+    home.ok(&["vault", "rekey", "--yes"]);
     home.ok(&["create", "there-is-room"]);
     home.ok(&["audit", "verify"]);
 

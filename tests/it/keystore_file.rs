@@ -46,3 +46,55 @@ fn a_copy_that_went_its_own_way_is_refused_until_it_is_restored_on_purpose() {
     assert!(names.contains("third") && !names.contains("elsewhere"), "{names}");
     here.ok(&["audit", "verify"]);
 }
+
+#[test]
+fn the_first_of_many_secrets_is_still_known_for_what_it_was() {
+    let home = Home::new();
+    let first = home.ok(&["create", "billing", "--no-expiry"]);
+    let second = home.ok(&["rotate", "billing", "--now"]);
+    let (known, denied) = home.verdict(&first, &["--env", "development"]);
+    for _ in 0..17 {
+        home.ok(&["rotate", "billing", "--now"]);
+    }
+    assert_eq!(home.json(&["show", "billing"])["key"]["secrets"].as_array().unwrap().len(), 17);
+    for token in [&first, &second] {
+        let (verdict, code) = home.verdict(token, &["--env", "development"]);
+        assert_eq!((&verdict["verdict"]["code"], code), (&known["verdict"]["code"], denied));
+        assert_ne!(verdict["verdict"]["code"], "UNKNOWN");
+    }
+    home.ok(&["audit", "verify"]);
+}
+
+#[test]
+fn lines_of_one_file_meet_each_other_as_if_they_came_one_by_one() {
+    let home = Home::new();
+    home.ok(&["init"]);
+    let write = |lines: &[String]| {
+        let path = home.path().join("keys.csv");
+        std::fs::write(&path, format!("name,environment,scopes,idempotency_key\n{}\n", lines.join("\n"))).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let line = |number: usize, once: &str| format!("key-{number},production,reports:read,{once}");
+    // More than are made at once, the last of them the first once more.
+    let mut lines: Vec<String> = (0..2_060).map(|number| line(number, "")).collect();
+    lines.push(line(7, ""));
+    let refused = home.run(&["create", "--from", &write(&lines), "--out", "secrets.jsonl"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(6), ""), "{refused:?}");
+    assert!(refused.stderr.contains(":2062: a key named 'key-7' exists"), "{refused:?}");
+    assert_eq!(home.json(&["list"])["page"]["total"], 0);
+
+    lines.truncate(2_060);
+    lines[3] = line(3, "once");
+    lines.push(line(3, "once"));
+    home.ok(&["create", "--from", &write(&lines), "--out", "secrets.jsonl"]);
+    let secrets = std::fs::read_to_string(home.path().join("secrets.jsonl")).unwrap();
+    assert_eq!(secrets.lines().count(), 2_061);
+    for (number, secret) in secrets.lines().enumerate() {
+        let made: serde_json::Value = serde_json::from_str(secret).unwrap();
+        let expected = if number == 2_060 { 3 } else { number };
+        assert_eq!(made["key"]["name"], format!("key-{expected}"));
+        assert_eq!(made["secret"].is_string(), number < 2_060);
+    }
+    assert_eq!(home.json(&["list"])["page"]["total"], 2_060);
+    home.ok(&["audit", "verify"]);
+}

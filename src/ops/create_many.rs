@@ -1,0 +1,145 @@
+//! Many keys in one transaction, all or none. Keys are made and sealed by all threads, a batch at a time; they are judged
+//! and written by one, in the order of the file.
+
+use super::{
+    Done,
+    context::Context,
+    create::{Accepted, Create, Created, Made, Standing, accept, existing, keep, make},
+    error::{Error, Kind, Result},
+};
+use crate::{domain::Event, store::Tx, vault::Capabilities};
+use rand::{CryptoRng, SeedableRng, rngs::StdRng};
+use rayon::prelude::*;
+use std::collections::HashSet;
+use zeroize::Zeroizing;
+
+/// Keys made at once.
+const BATCH: usize = 2_048;
+/// So many errors are reported; more would only hide the first.
+const REPORTED: usize = 100;
+
+/// An error of one entry of a bulk file, by the entry's position from 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryError {
+    /// The entry's position in the request, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub error: Error,
+}
+
+/// An entry that waits for its batch, with the seed of its randomness.
+struct Waiting {
+    index: usize,
+    seed: Zeroizing<[u8; 32]>,
+    accepted: Accepted,
+}
+
+/// What has come of a file so far.
+struct Bulk<'b> {
+    caps: &'b Capabilities,
+    cx: &'b Context,
+    workspace: Standing,
+    waiting: Vec<Waiting>,
+    /// Names and idempotency keys of what waits.
+    names: HashSet<String>,
+    created: Vec<Created>,
+    events: Vec<Event>,
+    errors: Vec<EntryError>,
+}
+
+/// Creates many keys in one transaction: all or none. `progress` hears how many are done.
+///
+/// # Errors
+/// Every entry that cannot be created, up to a hundred; the caller must then drop the transaction.
+pub fn create_many(
+    tx: &mut Tx<'_>,
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+    requests: Vec<Create>,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Done<Vec<Created>>, Vec<EntryError>> {
+    let workspace = Standing::of(tx, cx).map_err(|error| vec![EntryError { index: 0, error }])?;
+    let (waiting, names, errors) = (Vec::new(), HashSet::new(), Vec::new());
+    let (created, events) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
+    let mut bulk = Bulk { caps, cx, workspace, waiting, names, created, events, errors };
+    for (index, request) in requests.into_iter().enumerate() {
+        if bulk.waiting.len() == BATCH || bulk.may_meet_itself(&request) {
+            bulk.write(tx);
+            progress(index);
+        }
+        bulk.judge(tx, rng, index, request);
+        if bulk.is_hopeless() {
+            break;
+        }
+    }
+    bulk.write(tx);
+    progress(bulk.created.len());
+    bulk.errors.sort_by_key(|entry| entry.index);
+    bulk.errors.truncate(REPORTED);
+    if bulk.errors.is_empty() { Ok(Done { outcome: bulk.created, events: bulk.events }) } else { Err(bulk.errors) }
+}
+
+fn name_of(request: &Create) -> String {
+    format!("{}\0{}", request.environment, request.name)
+}
+
+fn idempotency_of(request: &Create) -> Option<String> {
+    request.idempotency_key.as_ref().map(|key| format!("\0{key}"))
+}
+
+impl Bulk<'_> {
+    /// Whether an entry may be about a key that still waits: then that one must be written before it is judged.
+    fn may_meet_itself(&self, request: &Create) -> bool {
+        self.names.contains(&name_of(request)) || idempotency_of(request).is_some_and(|key| self.names.contains(&key))
+    }
+
+    fn judge(&mut self, tx: &mut Tx<'_>, rng: &mut impl CryptoRng, index: usize, request: Create) {
+        let names = [Some(name_of(&request)), idempotency_of(&request)];
+        let judged = existing(tx, self.cx, &request).and_then(|there| match there {
+            Some(there) => Ok(Err(there)),
+            None => accept(tx, self.cx, &mut self.workspace, request, self.waiting.len()).map(Ok),
+        });
+        match judged {
+            Ok(Ok(accepted)) => {
+                let mut seed = Zeroizing::new([0; 32]);
+                rng.fill_bytes(seed.as_mut());
+                self.names.extend(names.into_iter().flatten());
+                self.waiting.push(Waiting { index, seed, accepted });
+            }
+            Ok(Err(there)) => {
+                // In the order of the file.
+                self.write(tx);
+                self.created.push(there);
+            }
+            Err(error) => self.errors.push(EntryError { index, error }),
+        }
+    }
+
+    fn write(&mut self, tx: &mut Tx<'_>) {
+        self.names.clear();
+        let (caps, cx, workspace, sealer) = (self.caps, self.cx, &self.workspace, tx.sealer());
+        let made: Vec<(usize, Result<Made>)> = std::mem::take(&mut self.waiting)
+            .into_par_iter()
+            .map(|Waiting { index, seed, accepted }| {
+                let mut rng = StdRng::from_seed(*seed);
+                (index, make(caps, &mut rng, cx, workspace, &sealer, accepted))
+            })
+            .collect();
+        for (index, made) in made {
+            match made.and_then(|made| keep(tx, made)) {
+                Ok(done) => {
+                    self.created.push(done.outcome);
+                    self.events.extend(done.events);
+                }
+                Err(error) => self.errors.push(EntryError { index, error }),
+            }
+        }
+    }
+
+    /// Whether going on tells the caller nothing more.
+    fn is_hopeless(&self) -> bool {
+        let fatal = |entry: &EntryError| entry.error.kind.retryable() || entry.error.kind == Kind::Integrity;
+        self.errors.len() >= REPORTED || self.errors.last().is_some_and(fatal)
+    }
+}
