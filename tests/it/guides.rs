@@ -34,7 +34,7 @@ fn due() -> Home {
     for dir in ["run/keys/production", "bin"] {
         fs::create_dir_all(home.path().join(dir)).unwrap();
     }
-    for program in ["restart-billing", "billing-works"] {
+    for program in ["store-billing-key", "billing-works"] {
         let place = home.path().join("bin").join(program);
         fs::write(&place, "#!/bin/sh\ngrep -q kw_\n").unwrap();
         fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
