@@ -6,6 +6,7 @@
 
 use crate::{
     backend::Dirs,
+    domain::Time,
     ops::{Error, Kind, Result},
 };
 use serde::Deserialize;
@@ -13,6 +14,7 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// A snapshot of the environment.
@@ -105,6 +107,19 @@ pub fn dirs(vault: Option<PathBuf>) -> Result<Dirs> {
         config: platform.config_dir().to_owned(),
         runtime: platform.runtime_dir().map_or_else(|| state.join("run"), Path::to_owned),
         state,
+    })
+}
+
+/// The time, in whole seconds.
+///
+/// # Errors
+/// `Failure` when the clock cannot be believed at all.
+pub fn now() -> Result<Time> {
+    let seconds =
+        SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok());
+    seconds.and_then(|seconds| Time::from_timestamp(seconds, 0)).ok_or_else(|| {
+        Error::new(Kind::Failure, "clock", "the clock of this machine stands before 1970")
+            .hint("set it, then run this again")
     })
 }
 

@@ -6,17 +6,20 @@ use super::{args::Global, context::Ctx};
 use crate::{config::Env, domain::KeyFilter, ops::List, output::Streams};
 use clap_complete::engine::CompletionCandidate;
 
-/// Names and ids of the keys that are not gone.
-pub(super) fn keys() -> Vec<CompletionCandidate> {
+/// Names of the keys that are not gone, or ids, where an id is begun.
+pub(super) fn keys(typed: &str) -> Vec<CompletionCandidate> {
     let Some((cx, backend)) = open() else { return Vec::new() };
     let Ok(listed) = backend.list(&cx.operation(), &List { filter: KeyFilter::default() }) else { return Vec::new() };
     listed
         .items
         .into_iter()
-        .flat_map(|key| {
-            let help = format!("{}, {}", key.environment, key.status);
-            let name = CompletionCandidate::new(key.name).help(Some(help.into()));
-            [name, CompletionCandidate::new(key.id).hide(true)]
+        .filter_map(|key| {
+            let (environment, status) = (key.environment, key.status);
+            let by_id = typed.starts_with("key_");
+            let help =
+                format!("{}{environment}, {status}", if by_id { format!("{}, ", key.name) } else { String::new() });
+            let word = if by_id { key.id } else { key.name };
+            word.starts_with(typed).then(|| CompletionCandidate::new(word).help(Some(help.into())))
         })
         .collect()
 }

@@ -10,7 +10,6 @@ use crate::{
     ops::{Authority, Context, Error, Result},
     output::{Emitter, Options, Streams},
 };
-use chrono::{SubsecRound, Utc};
 use std::{path::Path, rc::Rc, str::FromStr};
 use zeroize::Zeroizing;
 
@@ -39,7 +38,10 @@ impl Ctx {
         if let Err(error) = fill_in(&mut global, &env) {
             return Err(Box::new((error, streams)));
         }
-        let now = Utc::now().trunc_subsecs(0);
+        let now = match config::now() {
+            Ok(now) => now,
+            Err(error) => return Err(Box::new((error, streams))),
+        };
         let options = Options {
             format: global.output.unwrap_or_default(),
             field: global.field.clone(),

@@ -26,15 +26,18 @@ mod unparsed;
 mod values;
 
 use crate::{
-    config::Env,
+    config::{self, Env},
     ops::Error,
     output::{ColorPolicy, Emitter, Format, Options, Streams},
 };
 use args::Cli;
-use chrono::Utc;
 use clap::{CommandFactory, FromArgMatches};
 use exit::Exit;
-use std::{ffi::OsString, path::Path};
+use std::{
+    ffi::OsString,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
 
 /// The definition of the command line, for completions, manual pages and help.
 #[must_use]
@@ -42,9 +45,13 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// Runs one invocation and answers with its exit code.
-pub fn run(args: impl IntoIterator<Item = OsString>, env: Env, mut streams: Streams) -> u8 {
+/// Runs one invocation and answers with its exit code. A bug that panics is told as one, by the panic and by its code.
+pub fn run(args: impl IntoIterator<Item = OsString>, env: Env, streams: Streams) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
+    catch_unwind(AssertUnwindSafe(|| invoke(args, env, streams))).unwrap_or(Exit::Internal.code())
+}
+
+fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
     // Who exports COLUMNS means it, as with other programs.
     let columns = env.text("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
     streams.width = columns.or(streams.width);
@@ -117,7 +124,15 @@ fn color(global: &args::Global, env: &Env) -> ColorPolicy {
 }
 
 fn options(format: Format, color: ColorPolicy) -> Options {
-    Options { format, field: None, columns: Vec::new(), time: None, quiet: false, color, now: Utc::now() }
+    Options {
+        format,
+        field: None,
+        columns: Vec::new(),
+        time: None,
+        quiet: false,
+        color,
+        now: config::now().unwrap_or_default(),
+    }
 }
 
 /// Answers the shell's completion script, which `keyward completions` prints.
@@ -134,5 +149,26 @@ fn complete(shell: &str, args: Vec<OsString>, streams: Streams) -> u8 {
     match done.map(|()| out.raw(&answer)) {
         Ok(Ok(())) => Exit::Ok.code(),
         _ => Exit::Failure.code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stream with a bug in it.
+    struct Broken;
+
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            panic!("a bug")
+        }
+    }
+
+    #[test]
+    fn a_panic_is_exit_70() {
+        let streams = Streams::new(Box::new(Broken), Box::new(std::io::sink()), Box::new(std::io::sink()));
+        let args = ["keyward", "verify", "-"].map(OsString::from);
+        assert_eq!(run(args, Env::default(), streams), 70);
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     ops::{Error, Kind, Result},
     output::{Column, EmitError, Emitter, ErrorReport, Format, Page, Report, Row},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 impl Ctx {
@@ -115,6 +115,14 @@ impl Ctx {
         })
     }
 
+    /// Writes a text: as it stands, or in one document where JSON is asked for.
+    pub(super) fn text(&mut self, schema: &'static str, name: &'static str, text: &str) -> Result<()> {
+        if self.format().is_json() || self.out.options.field.is_some() {
+            return self.flat(schema, json!({ name: text.trim_end_matches('\n') }), name);
+        }
+        self.raw(text.as_bytes())
+    }
+
     /// Writes bytes as they are.
     pub(super) fn raw(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.raw(bytes).map_err(unwritten)
@@ -141,11 +149,20 @@ impl Ctx {
     }
 }
 
+/// What repeats an argument repeats not all of one that is a whole file.
+fn brief(text: &str) -> String {
+    const MOST: usize = 1000;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// An error as it is told.
 pub(super) fn told(error: &Error) -> ErrorReport {
     ErrorReport {
-        message: error.message.clone(),
-        causes: error.causes.clone(),
+        message: brief(&error.message),
+        causes: error.causes.iter().map(|cause| brief(cause)).collect(),
         hints: error.hints.clone(),
         code: error.kind.name(),
         reason: error.reason.clone(),

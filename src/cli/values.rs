@@ -6,7 +6,7 @@ use crate::{
     ops::{Error, Result},
 };
 use chrono::TimeDelta;
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 use std::result::Result as Parsed;
 
 /// A rate limit, or `none` spelled out.
@@ -85,8 +85,8 @@ pub(super) fn environments() -> ArgValueCandidates {
 }
 
 /// Completes keys.
-pub(super) fn keys() -> ArgValueCandidates {
-    ArgValueCandidates::new(candidates::keys)
+pub(super) fn keys() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &std::ffi::OsStr| candidates::keys(typed.to_str().unwrap_or_default()))
 }
 
 /// Completes scopes.

@@ -10,7 +10,11 @@
 
 mod audit;
 mod audit_formats;
+mod canary;
+mod completions;
+mod contract;
 mod crash;
+mod doctor;
 mod examples;
 mod first_use;
 #[cfg(feature = "server")]

@@ -70,12 +70,21 @@ fn place(check: &'static str, path: &Path) -> Finding {
 /// What the vault says of itself; the error, if it does not open or is not intact.
 fn vault(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<Option<Error>> {
     if !cx.vault()?.exists() {
-        findings.push(Finding { check: "vault", ok: None, detail: "none yet; the first command makes one".to_owned() });
+        findings.push(Finding {
+            check: "vault",
+            ok: None,
+            detail: "none; the first command makes one, and keyward vault restore FILE puts a backup back".to_owned(),
+        });
         return Ok(None);
     }
     let checked = look(cx, findings);
     Ok(checked.err().inspect(|error| {
-        let check = if error.kind == Kind::Integrity { "audit" } else { "vault" };
+        let opened = findings.iter().any(|finding| finding.check == "vault");
+        let check = match error.kind {
+            Kind::Integrity if opened => "audit",
+            Kind::Integrity => "keystore",
+            _ => "vault",
+        };
         findings.push(Finding { check, ok: Some(false), detail: error.message.clone() });
     }))
 }

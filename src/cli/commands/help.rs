@@ -10,6 +10,8 @@ use serde_json::json;
 
 const TOPICS: [&str; 4] = ["exit-codes", "environment", "output", "ci"];
 
+const SCHEMA: &str = "keyward.help/v1";
+
 const ENVIRONMENT: &str = "\
 Environment variables. An option on the command line beats its variable, a variable beats config.toml.
 
@@ -91,9 +93,9 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     match args.words.first().map(String::as_str) {
         Some("exit-codes") => exit_codes(cx)?,
-        Some("environment") => cx.raw(ENVIRONMENT.as_bytes())?,
-        Some("output") => cx.raw(OUTPUT.as_bytes())?,
-        Some("ci") => cx.raw(CI.as_bytes())?,
+        Some("environment") => cx.text(SCHEMA, "text", ENVIRONMENT)?,
+        Some("output") => cx.text(SCHEMA, "text", OUTPUT)?,
+        Some("ci") => cx.text(SCHEMA, "text", CI)?,
         _ => of_command(cx, &args.words)?,
     }
     Ok(exit::Exit::Ok.code())
@@ -122,7 +124,7 @@ fn of_command(cx: &mut Ctx, words: &[String]) -> Result<()> {
         })?;
     }
     let help = found.clone().render_long_help();
-    let colored = cx.out.options.color.applies(cx.out.streams.stdout_terminal);
+    let colored = !cx.format().is_json() && cx.out.options.color.applies(cx.out.streams.stdout_terminal);
     let text = if colored { help.ansi().to_string() } else { help.to_string() };
-    cx.raw(text.as_bytes())
+    cx.text(SCHEMA, "text", &text)
 }

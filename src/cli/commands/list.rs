@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, values},
-    domain::{Environment, KeyFilter, Scope, Sort, Status},
+    domain::{Environment, KeyFilter, Scope, Sort, Status, closest},
     ops::{Error, KeyView, List, Result},
 };
 use chrono::TimeDelta;
@@ -85,7 +85,7 @@ pub(crate) struct Args {
 
 /// Lists keys.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
-    let (count, exit_code) = (args.count, args.exit_code);
+    let (count, exit_code, scope) = (args.count, args.exit_code, args.scope.clone());
     let request = List { filter: filter(args)? };
     let (backend, operation) = (cx.backend()?, cx.operation());
     let total = if count {
@@ -109,6 +109,9 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         cx.list(SCHEMA, listed.items, listed.total, columns::KEYS)?;
         listed.total
     };
+    if let Some(scope) = scope.filter(|_| total == 0) {
+        doubt(cx, &scope)?;
+    }
     Ok(if exit_code && total > 0 { Exit::Changed } else { Exit::Ok }.code())
 }
 
@@ -127,6 +130,19 @@ impl Ctx {
             self.note(&format!("overdue for rotation: {overdue} (--due shows them)"));
         }
     }
+}
+
+/// No key may do this: perhaps because no such scope is known.
+fn doubt(cx: &mut Ctx, scope: &Scope) -> Result<()> {
+    let known: Vec<String> =
+        cx.backend()?.scopes(&cx.operation())?.items.into_iter().map(|scope| scope.name.to_string()).collect();
+    let (word, known) = (scope.to_string(), known.iter().map(String::as_str).collect::<Vec<_>>());
+    if !word.contains('*') && !known.contains(&word.as_str()) {
+        let close = closest(&word, &known);
+        let meant = if close.is_empty() { String::new() } else { format!("; did you mean {}?", close.join(", ")) };
+        cx.note(&format!("no scope '{word}' is known{meant}"));
+    }
+    Ok(())
 }
 
 fn filter(args: Args) -> Result<KeyFilter> {

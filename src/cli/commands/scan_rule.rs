@@ -23,6 +23,6 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         None if vault.exists() => vault.brand()?,
         None => Brand::default(),
     };
-    cx.raw(format!("{}\n", scan_rule(&brand)).as_bytes())?;
+    cx.text("keyward.scan-rule/v1", "pattern", &format!("{}\n", scan_rule(&brand)))?;
     Ok(Exit::Ok.code())
 }

@@ -4,8 +4,10 @@ use crate::{
     cli::{context::Ctx, exit::Exit, values},
     domain::time::format_time,
     ops::{Error, Result},
+    output::Report,
 };
 use chrono::TimeDelta;
+use serde_json::json;
 
 /// Open the vault for a while: eval "$(keyward unlock --for 15m)"
 #[derive(Debug, clap::Args)]
@@ -23,8 +25,17 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     let vault = cx.vault()?;
     // A session opens no further session: it would never have to end.
     let backend = cx.unlock(&vault, false)?;
+    if cx.global.dry_run {
+        cx.note(&format!("would open until {}", format_time(until)));
+        return Ok(Exit::Ok.code());
+    }
     let token = backend.open_session(&cx.operation(), until)?;
     cx.note(&format!("open until {}; `keyward lock` ends it", format_time(until)));
+    if cx.format().is_json() {
+        let session = json!({ "expires_at": format_time(until) });
+        cx.emit(&Report::item("keyward.session/v1", "session", session, Some(("secret", token))))?;
+        return Ok(Exit::Ok.code());
+    }
     let line = zeroize::Zeroizing::new(format!("export KEYWARD_SESSION={}\n", token.as_str()));
     cx.raw(line.as_bytes())?;
     Ok(Exit::Ok.code())

@@ -14,6 +14,8 @@ use std::{
 /// An empty home.
 pub(crate) struct Home {
     path: PathBuf,
+    /// Set for every command.
+    variables: Vec<(String, String)>,
     /// Removed with the home, unless it lives in a directory of the test's own.
     _dir: Option<tempfile::TempDir>,
 }
@@ -29,12 +31,18 @@ pub(crate) struct Ran {
 impl Home {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { path: dir.path().to_owned(), _dir: Some(dir) }
+        Self { path: dir.path().to_owned(), variables: Vec::new(), _dir: Some(dir) }
     }
 
     /// A home in a directory that the test made.
     pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), _dir: None }
+        Self { path: path.to_owned(), variables: Vec::new(), _dir: None }
+    }
+
+    /// The same home, with a variable in the environment of every command.
+    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -66,6 +74,7 @@ impl Home {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
         command.args(args).env_clear().env("HOME", self.path()).current_dir(self.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -74,8 +83,27 @@ impl Home {
         Ran::of(self.command(args).output().unwrap())
     }
 
+    /// Runs with variables set.
+    pub(crate) fn run_in(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+        Ran::of(self.command(args).envs(variables.iter().copied()).output().unwrap())
+    }
+
+    /// Runs a line of bash with keyward in its path.
+    pub(crate) fn shell(&self, line: &str) -> Ran {
+        let binaries = Path::new(env!("CARGO_BIN_EXE_keyward")).parent().unwrap();
+        let mut command = Command::new("bash");
+        command.args(["--norc", "-c", line]).env_clear().env("HOME", self.path()).current_dir(self.path());
+        command.env("LANG", "C.UTF-8").env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", binaries.display()));
+        Ran::of(command.stdin(Stdio::null()).output().unwrap())
+    }
+
     pub(crate) fn run_with(&self, args: &[&str], stdin: &str) -> Ran {
-        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
+        self.run_with_in(args, stdin, &[])
+    }
+
+    pub(crate) fn run_with_in(&self, args: &[&str], stdin: &str, variables: &[(&str, &str)]) -> Ran {
+        let mut command = self.command(args);
+        let mut child = command.envs(variables.iter().copied()).stdin(Stdio::piped()).spawn().unwrap();
         // A program that refuses before it reads closes the pipe: that is its right.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
         Ran::of(child.wait_with_output().unwrap())
@@ -104,7 +132,7 @@ impl Home {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),

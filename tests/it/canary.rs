@@ -1,0 +1,205 @@
+//! Secrets go where they are sent and nowhere else: one run through all commands at the loudest log level, with a secret,
+//! a passphrase and a recovery code that are looked for in everything that was written, said or left in `/proc`.
+
+use crate::support::{Home, Ran, terminal::Terminal};
+use std::{fs, path::Path};
+
+const PASSPHRASE: &str = "canary-passphrase-5Rk9";
+
+/// What must be found nowhere.
+struct Canaries(Vec<(&'static str, String)>);
+
+impl Canaries {
+    fn add(&mut self, what: &'static str, secret: &str) {
+        assert!(secret.len() > 12, "{what}");
+        self.0.push((what, secret.to_owned()));
+    }
+
+    /// A token gives itself away by its random part alone.
+    fn add_token(&mut self, token: &str) {
+        assert!(token.starts_with("kw_"), "no token");
+        self.add("a token", &token.rsplit('_').next().unwrap()[..40]);
+    }
+
+    fn refuse(&self, place: &str, bytes: &[u8]) {
+        for (what, secret) in &self.0 {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{what} is in {place}");
+        }
+    }
+}
+
+/// Runs as loudly as possible. Only `stdout` may hold a secret, and only where the caller expects one.
+fn loud(home: &Home, canaries: &Canaries, args: &[&str], stdin: &str) -> Ran {
+    let mut all = args.to_vec();
+    all.push("-vvv");
+    let ran = home.run_with_in(&all, stdin, &[("KEYWARD_LOG", "trace"), ("RUST_BACKTRACE", "full")]);
+    canaries.refuse(&format!("the talk of {args:?}"), ran.stderr.as_bytes());
+    assert!(ran.code.is_some_and(|code| code < 70), "{args:?}: {ran:?}");
+    ran
+}
+
+fn files_under(home: &Home, canaries: &Canaries, allowed: &[&str]) {
+    let mut seen = 0;
+    visit(home.path(), &mut |path| {
+        seen += 1;
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if !allowed.contains(&name) {
+            canaries.refuse(&path.display().to_string(), &fs::read(path).unwrap());
+        }
+    });
+    assert!(seen > 3, "only {seen} files");
+}
+
+fn visit(directory: &Path, look: &mut dyn FnMut(&Path)) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { visit(&path, look) } else { look(&path) }
+    }
+}
+
+#[test]
+fn secrets_are_found_nowhere() {
+    let home = Home::new();
+    let mut canaries = Canaries(Vec::new());
+    canaries.add("the passphrase", PASSPHRASE);
+    fs::write(home.path().join("pass"), format!("{PASSPHRASE}\n")).unwrap();
+    let init = loud(&home, &canaries, &["init", "--passphrase-file", "pass"], "");
+    assert_eq!(init.code, Some(0), "{init:?}");
+
+    // The session stands for the passphrase from here on, as it does in a shell.
+    let line = loud(&home, &canaries, &["--passphrase-file", "pass", "unlock", "--for", "1h"], "").stdout;
+    let session = line.trim_end().rsplit('=').next().unwrap().to_owned();
+    canaries.add("the session", &session);
+    let home = home.with_variable("KEYWARD_SESSION", &session);
+
+    let created = loud(&home, &canaries, &["create", "canary", "--env", "production", "--scope", "a:read"], "");
+    let token = created.stdout.trim_end().to_owned();
+    canaries.add_token(&token);
+    let json: serde_json::Value =
+        serde_json::from_str(&loud(&home, &canaries, &["rotate", "canary", "-o", "json"], "").stdout).unwrap();
+    let second = json["secret"].as_str().unwrap().to_owned();
+    canaries.add_token(&second);
+    let code = loud(&home, &canaries, &["vault", "recovery"], "").stdout.trim_end().to_owned();
+    canaries.add("the recovery code", &code);
+    canaries.add("the recovery code without dashes", &code.replace('-', ""));
+    fs::write(home.path().join("keys.csv"), "name,env\none,production\ntwo,staging\n").unwrap();
+    loud(&home, &canaries, &["create", "--from", "keys.csv", "--out", "minted.jsonl"], "");
+    for line in fs::read_to_string(home.path().join("minted.jsonl")).unwrap().lines() {
+        let reply: serde_json::Value = serde_json::from_str(line).unwrap();
+        canaries.add_token(reply["secret"].as_str().unwrap());
+    }
+
+    // What asks for a secret, what shows keys, what fails: none of it repeats one.
+    let garbled = format!("{}x", &token[..token.len() - 1]);
+    for (args, stdin) in [
+        ("list -o wide --status any", ""),
+        ("list -o json", ""),
+        ("list -o csv", ""),
+        ("show canary -o json", ""),
+        ("show canary one two", ""),
+        ("verify - --explain", token.as_str()),
+        ("verify - --explain -o json --env staging", second.as_str()),
+        ("verify - --explain", garbled.as_str()),
+        ("verify -", "kw_prod_cut"),
+        ("update canary --owner o --add-scope b:read", ""),
+        ("deactivate canary", ""),
+        ("activate canary", ""),
+        ("rotate canary", ""),
+        ("create canary --env production", ""),
+        ("create --from keys.csv", ""),
+        ("create --from -", token.as_str()),
+        ("scopes import -", token.as_str()),
+        ("scopes list -o json", ""),
+        ("vault status -o json", ""),
+        ("vault slots list -o json", ""),
+        ("vault slots add --device-file ci.key", ""),
+        ("vault backup copy.db", ""),
+        ("--passphrase-file - list", "wrong-and-typed-here"),
+        ("--key-file pass list", ""),
+        ("--key-file minted.jsonl list", ""),
+        ("doctor", ""),
+        ("audit list -o json", ""),
+        ("audit verify", ""),
+        ("audit export --format csv", ""),
+        ("audit export", ""),
+        ("revoke canary --reason leaked", ""),
+        ("verify - --explain", token.as_str()),
+        ("delete two --confirm two", ""),
+        ("delete canary --confirm nobody", ""),
+        ("man", ""),
+        ("completions bash", ""),
+        ("help environment", ""),
+    ] {
+        let args: Vec<&str> = args.split(' ').collect();
+        let ran = loud(&home, &canaries, &args, stdin);
+        canaries.refuse(&format!("the data of {args:?}"), ran.stdout.as_bytes());
+    }
+
+    // On the command line a secret is refused before anything else is read, and not repeated.
+    let (tail, reason) = (&token[8..], format!("it was {token}."));
+    for args in [
+        vec!["show", &token],
+        vec!["update", &token, "--owner", "x"],
+        vec!["verify", &token],
+        vec!["create", "--name", &token],
+        vec!["create", &token],
+        vec!["--bogus", &token],
+        vec!["list", "--bogus", &token],
+        vec!["bogus", &token],
+        vec![&token],
+        vec!["-o", &token, "list"],
+        vec!["list", "--sort", &token],
+        vec!["list", "--name", &token],
+        vec!["revoke", "canary", "--reason", &reason],
+        vec!["create", "k", "--label", &reason],
+        vec!["--key-file", &code, "list"],
+        vec!["show", &code],
+        vec!["-o", "json", "show", &token],
+        vec!["help", &token],
+    ] {
+        let ran = loud(&home, &canaries, &args, "");
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        canaries.refuse("stdout", ran.stdout.as_bytes());
+    }
+    let cut = home.run(&["show", tail]);
+    assert_ne!(cut.code, Some(0));
+
+    // Every file: the keystore while it is open in WAL mode, the backup, the session, the journal, the state.
+    assert!(home.find("copy.db").is_some() && home.find("keystore.db").is_some());
+    files_under(&home, &canaries, &["pass", "minted.jsonl"]);
+}
+
+#[test]
+fn the_process_gives_nothing_away() {
+    let home = Home::new();
+    let token = home.ok(&["create", "a"]);
+    let mut canaries = Canaries(Vec::new());
+    canaries.add_token(&token);
+    canaries.add("the passphrase", PASSPHRASE);
+    home.ok(&["vault", "slots", "add", "--device-file", "spare.key"]);
+    let mut shell = Terminal::open(&home);
+    shell.type_line("keyward verify -vvv");
+    shell.asked("API key");
+    let proc = |file: &str| fs::read(format!("/proc/{}/{file}", shell.pid())).unwrap_or_default();
+    for file in ["environ", "cmdline", "comm"] {
+        canaries.refuse(file, &proc(file));
+    }
+    let limits = String::from_utf8(proc("limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "core dumps: {core}");
+    // What cannot be traced belongs to root in /proc, and says so to everybody else.
+    let status = String::from_utf8(proc("status")).unwrap();
+    assert!(status.contains("TracerPid:\t0"), "{status}");
+    let owner = std::os::unix::fs::MetadataExt::uid(&fs::metadata(format!("/proc/{}/environ", shell.pid())).unwrap());
+    assert_eq!(owner, 0, "dumpable");
+    shell.press("", &format!("{token}\n"));
+    assert!(shell.finished(0).contains("VALID"));
+
+    shell.type_line("keyward vault slots add --passphrase -vvv");
+    shell.answer("New passphrase", PASSPHRASE);
+    shell.answer("Again", PASSPHRASE);
+    shell.finished(0);
+    canaries.refuse("the terminal", shell.everything().as_bytes());
+    files_under(&home, &canaries, &[]);
+}
