@@ -182,7 +182,7 @@ impl Emitter {
 
     /// Writes one line of a stream at once, safe to look at; says whether anybody still reads.
     pub fn stream_line(&mut self, text: &str) -> Result<bool, EmitError> {
-        let mut line = self.shown(text).into_owned();
+        let mut line = shown(text, self.streams.stdout_terminal).into_owned();
         line.push('\n');
         let out = &mut self.streams.stdout;
         match out.write_all(line.as_bytes()).and_then(|()| out.flush()) {
