@@ -28,12 +28,15 @@
 //! # The walk of `rotate`
 //!
 //! `main` hands arguments and [`output::Streams`] to [`cli::run`], which parses them into domain types: a bad value is a
-//! usage error before anything is opened. The command makes sure that the secret can be shown, opens the vault through
-//! [`backend::LocalVault`], and calls [`backend::Backend::rotate`]. [`backend::local`] begins a [`store::Tx`] and calls
-//! [`ops::rotate::rotate`], where [`domain::Key::rotate`] decides: is the step legal, and when does the old secret end?
-//! The row is sealed again, and [`store::Tx::commit_all`], the only way out of a transaction, appends the event and signs
-//! the new head. The outcome goes back up; the secret goes to standard output once, and the description to standard
-//! error.
+//! usage error before anything is opened. The command resolves its sinks and lets each prove itself
+//! ([`deliver::Sink::preflight`]), opens the vault through [`backend::LocalVault`], and calls
+//! [`backend::Backend::stage`]. The backend takes the key's lease, begins a [`store::Tx`] and calls
+//! [`ops::stage::stage`], where [`domain::Key::stage`] decides: is the step legal, and what is in doubt? The row is sealed
+//! again, and [`store::Tx::commit_all`], the only way out of a transaction, appends the event and signs the new head.
+//! The new secret works now, beside the old one. Each sink's intent is recorded before it is handed the secret, and its
+//! receipt afterwards ([`ops::rotation::step`]); standard output is a sink like any other. Only then
+//! [`ops::rotation::commit`] makes the new secret the current one, and the old one ends with its overlap. Whatever is
+//! killed in between is told by those facts alone how to go on ([`domain::rotation`]).
 //!
 //! # What the keystore promises
 //!

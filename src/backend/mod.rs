@@ -54,7 +54,7 @@ pub trait Backend: Trail {
     /// Creates many keys, all or none; `progress` hears how many are done.
     ///
     /// # Errors
-    /// See [`crate::ops::create::create_many`].
+    /// See [`crate::ops::create_many::create_many`].
     fn create_many(
         &self,
         cx: &Context,

@@ -185,7 +185,7 @@ impl Sink {
     /// Hands the secret over.
     ///
     /// # Errors
-    /// When it did not arrive, or when nobody can tell ([`SinkError::reached`]).
+    /// When it did not arrive, or when nobody can tell (the error's `reached`).
     pub fn deliver(&self, token: &PlainToken, run: &Running<'_>) -> Result<Receipt, SinkError> {
         if let Some(why) = run.ended() {
             let what = format!("nothing was delivered to {}", self.name);
