@@ -51,6 +51,12 @@ impl Entry {
         }
     }
 
+    /// A secret that was looked up where nothing can be signed.
+    pub(super) fn identified(cx: &Context, event: &Event) -> Self {
+        let entry = Self::refused(cx, event);
+        Self { outcome: event.outcome.to_string(), detail: event.changes.to_string(), ..entry }
+    }
+
     /// An unlock that failed.
     pub(super) fn failed_unlock(cx: &Context, reason: &str) -> Self {
         Self {

@@ -10,6 +10,7 @@ use super::{
     maintenance, unlock,
 };
 use crate::domain::{Retention, UsageRecord};
+use crate::ops::identify::{Identified, Identify};
 use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
     domain::{Action, Environment, Event, KeyId, KeyRef, Scope, Time, Verdict},
@@ -215,6 +216,21 @@ impl Backend for Local {
 
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
         self.read(cx, |view| ops::verify::verify(view, self.store.capabilities(), cx, request))
+    }
+
+    fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>> {
+        let caps = self.store.capabilities();
+        let done = self.read(cx, |view| ops::identify::identify(view, caps, cx, request))?;
+        if cx.dry_run {
+            return Ok(done.outcome);
+        }
+        if caps.admin.is_some() && !cx.read_only {
+            self.store.begin(cx.now)?.commit_all(done.events)?;
+        } else {
+            let journal = Journal::at(&self.dirs.journal());
+            done.events.iter().try_for_each(|event| journal.append(&Entry::identified(cx, event)))?;
+        }
+        Ok(done.outcome)
     }
 
     fn record_usage(&self, cx: &Context, records: &[UsageRecord]) -> Result<()> {

@@ -24,6 +24,7 @@ pub use trail::{AuditReport, Trail, VerifyAudit};
 pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
 
 use crate::domain::{Retention, UsageRecord};
+use crate::ops::identify::{Identified, Identify};
 use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
     domain::{Action, Environment, KeyRef, Scope, Verdict},
@@ -126,6 +127,11 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::verify::verify`].
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict>;
+    /// Names the keys behind secrets; recorded as `key.identify`, and never sends a secret anywhere.
+    ///
+    /// # Errors
+    /// See [`crate::ops::identify::identify`].
+    fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>>;
     /// Adds verdicts to the facts of use, in one transaction and without an audit event.
     ///
     /// # Errors

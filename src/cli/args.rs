@@ -7,7 +7,7 @@ use super::commands;
 use crate::output::{ColorChoice, Format, TimeStyle};
 use clap::{
     ArgAction, Args, Parser, Subcommand,
-    builder::{PossibleValuesParser, TypedValueParser},
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use std::{path::PathBuf, str::FromStr};
 
@@ -37,7 +37,7 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// How to print the result [env: KEYWARD_OUTPUT] [default: table]
-    #[arg(short, long, global = true, value_name = "FORMAT", value_parser = words::<Format, _>(Format::ALL.map(Format::as_str)))]
+    #[arg(short, long, global = true, value_name = "FORMAT", value_parser = formats())]
     pub(crate) output: Option<Format>,
     /// Print one value, raw: a path such as `key.id` or `items.0.name`
     #[arg(long, global = true, value_name = "PATH", conflicts_with = "columns")]
@@ -92,6 +92,13 @@ pub(crate) struct Global {
     pub(crate) passphrase_fd: Option<u32>,
 }
 
+/// A parser for formats; the one that few commands take is not offered to all of them.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    let sarif = PossibleValue::new(Format::Sarif.as_str()).hide(true);
+    let all = Format::ALL.map(|format| PossibleValue::new(format.as_str()));
+    PossibleValuesParser::new(all.into_iter().chain([sarif])).map(|word| word.parse().unwrap_or(Format::Sarif))
+}
+
 /// A parser for one of a few words, which help and completions then list.
 fn words<T, const N: usize>(words: [&'static str; N]) -> impl TypedValueParser<Value = T>
 where
@@ -119,6 +126,9 @@ pub(crate) enum Command {
     Delete(commands::delete::Args),
     Scopes(commands::scopes::Args),
     Verify(commands::verify::Args),
+    Identify(commands::identify::Args),
+    Usage(commands::usage::Args),
+    Logs(commands::logs::Args),
     Audit(commands::audit::Args),
     Workspaces(commands::workspaces::Args),
     Projects(commands::projects::Args),
@@ -137,6 +147,9 @@ pub(crate) enum Command {
 impl Command {
     /// Runs the command.
     pub(super) fn run(self, cx: &mut super::context::Ctx) -> crate::ops::Result<u8> {
+        if cx.format() == Format::Sarif && !matches!(self, Self::Identify(_)) {
+            return Err(crate::ops::Error::usage("-o sarif is for findings").hint("keyward identify --scan . -o sarif"));
+        }
         match self {
             Self::Init(args) => commands::init::run(cx, args),
             Self::Unlock(args) => commands::unlock::run(cx, &args),
@@ -154,6 +167,9 @@ impl Command {
             Self::Delete(args) => commands::delete::run(cx, &args),
             Self::Scopes(args) => commands::scopes::run(cx, args),
             Self::Verify(args) => commands::verify::run(cx, args),
+            Self::Identify(args) => commands::identify::run(cx, args),
+            Self::Usage(args) => commands::usage::run(cx, args),
+            Self::Logs(args) => commands::logs::run(cx, args),
             Self::Audit(args) => commands::audit::run(cx, args),
             Self::Workspaces(args) => commands::workspaces::run(cx, args),
             Self::Projects(args) => commands::projects::run(cx, args),

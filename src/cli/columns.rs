@@ -178,6 +178,80 @@ pub(super) const REVIEW_SUMMARY: &[Column] = &[
     Column::new("last_seq", "last", Number),
 ];
 
+/// The keys behind secrets.
+pub(super) const IDENTIFIED: &[Column] = &[
+    Column::new("key_id", "key", Text),
+    Column::new("name", "name", Text),
+    Column::new("environment", "env", Text),
+    Column::new("status", "status", Text),
+    Column::new("secret_state", "secret", Text),
+    Column::new("genuine", "genuine", Text),
+    Column::new("works", "works", Text),
+    Column::new("scopes", "scopes", List),
+    Column::new("owner", "owner", Text),
+    Column::new("last_used_at", "last used", Time),
+    Column::new("lookup", "lookup", Text).wide(),
+    Column::new("project", "project", Text).wide(),
+    Column::new("customers", "customers", List).wide(),
+    Column::new("revoke", "stop it with", Text).wide(),
+];
+
+/// The keys behind secrets in files.
+pub(super) const FOUND: &[Column] = &[
+    Column::new("file", "file", Text),
+    Column::new("line", "line", Number),
+    Column::new("column", "column", Number),
+    Column::new("key_id", "key", Text),
+    Column::new("name", "name", Text),
+    Column::new("environment", "env", Text),
+    Column::new("status", "status", Text),
+    Column::new("works", "works", Text),
+    Column::new("owner", "owner", Text),
+    Column::new("secret_state", "secret", Text).wide(),
+    Column::new("genuine", "genuine", Text).wide(),
+    Column::new("scopes", "scopes", List).wide(),
+    Column::new("last_used_at", "last used", Time).wide(),
+    Column::new("lookup", "lookup", Text).wide(),
+    Column::new("revoke", "stop it with", Text).wide(),
+];
+
+/// Recent verdicts.
+pub(super) const LOGS: &[Column] = &[
+    Column::new("at", "at", Time),
+    Column::new("code", "code", Text),
+    Column::new("name", "name", Text),
+    Column::new("environment", "env", Text),
+    Column::new("address", "address", Text),
+    Column::new("detail", "detail", Text),
+    Column::new("count", "count", Number),
+    Column::new("key_id", "key", Text).wide(),
+    Column::new("lookup", "secret", Text).wide(),
+    Column::new("user_agent", "user agent", Text).wide(),
+];
+
+/// How one key was used.
+pub(super) const USAGE_OF_KEY: &[Column] = &[
+    Column::new("key_id", "key", Text),
+    Column::new("uses", "uses", Number),
+    Column::new("last_used_at", "last used", Time),
+    Column::new("last_used_ip", "last used from", Text),
+    Column::new("last_user_agent", "last used by", Text),
+    Column::new("denied", "denied", Number),
+    Column::new("last_denied_at", "last denied", Time),
+];
+
+/// How each secret of a key was used.
+pub(super) const SECRET_USAGE: &[Column] = &[
+    Column::new("lookup", "secret", Text),
+    Column::new("state", "state", Text),
+    Column::new("valid_until", "until", Time),
+    Column::new("uses", "uses", Number),
+    Column::new("last_used_at", "last used", Time),
+    Column::new("denied", "denied", Number),
+    Column::new("last_denied_at", "last denied", Time),
+    Column::new("last_ip", "from", Text),
+];
+
 /// The slots of the vault.
 pub(super) const SLOTS: &[Column] = &[
     Column::new("id", "id", Text),

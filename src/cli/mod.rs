@@ -19,6 +19,7 @@ mod operand;
 mod prompt;
 mod render;
 mod rotating;
+mod scan;
 mod signals;
 mod slips;
 mod terminal;

@@ -67,6 +67,11 @@ impl Ctx {
         self.emit(&Report::flat(schema, value).named_by(named_by))
     }
 
+    /// Writes one thing whose fields stand beside the schema, with the lines that people see of it.
+    pub(super) fn flat_with(&mut self, schema: &'static str, value: Value, columns: &[Column]) -> Result<()> {
+        self.emit(&Report::flat(schema, value).with_columns(columns))
+    }
+
     /// Whether something asks for the reply of a change.
     pub(super) fn reply_asked(&self) -> bool {
         let options = &self.out.options;

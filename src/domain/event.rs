@@ -46,6 +46,8 @@ actions! {
     KeyRevoke = "key.revoke",
     /// A key was removed.
     KeyDelete = "key.delete",
+    /// A secret was looked up, to learn whose it is.
+    KeyIdentify = "key.identify",
     /// A scope was declared or changed.
     ScopeAdd = "scope.add",
     /// A scope was taken out of the catalogue.
@@ -110,6 +112,14 @@ actions! {
     AuditArchive = "audit.archive",
     /// A checkpoint of the trail was sent somewhere.
     AuditCheckpoint = "audit.checkpoint",
+}
+
+impl Action {
+    /// Whether its target is another one afterwards; if so, the target's row was written in the same commit.
+    #[must_use]
+    pub fn changes_target(self) -> bool {
+        self != Self::KeyIdentify
+    }
 }
 
 impl fmt::Display for Action {

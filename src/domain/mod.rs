@@ -14,6 +14,7 @@ pub mod presented;
 pub mod rate_limit;
 pub mod role;
 pub mod rotation;
+pub mod scan;
 pub mod scope;
 pub mod suggest;
 pub mod tenancy;

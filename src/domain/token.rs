@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 const LOOKUP_CHARS: usize = 16;
 const SECRET_CHARS: usize = 43;
 const CHECK_CHARS: usize = 6;
+/// The length of a token from its lookup id on.
+pub(super) const TOKEN_TAIL: usize = 1 + LOOKUP_CHARS + 1 + SECRET_CHARS + CHECK_CHARS;
 const HINT_CHARS: usize = 4;
 const MAX_BRAND: usize = 12;
 

@@ -17,6 +17,7 @@ pub mod delete;
 mod entitlement;
 pub mod error;
 pub mod facts;
+pub mod identify;
 pub mod lifecycle;
 pub mod list;
 mod lookup;

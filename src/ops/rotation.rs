@@ -129,10 +129,8 @@ pub fn step(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, step: Step) -> R
     let changes = json!({
         "rotation": run.id.as_str(), "lookup": run.secret.as_str(), "sink": step.sink, "state": state, "detail": detail,
     });
-    let mut event = cx.event(Action::KeyDeliver, key.id.to_string(), changes);
-    if state == "failed" {
-        event.outcome = Outcome::Failed;
-    }
+    // A delivery that failed is recorded with success: the record is the action, and it changed the key's row.
+    let event = cx.event(Action::KeyDeliver, key.id.to_string(), changes);
     let view = RotationView::of(&key, cx.now).ok_or_else(nothing_left)?;
     Ok(Done { outcome: view, events: vec![event] })
 }

@@ -112,6 +112,7 @@ impl Emitter {
             _ if secret => self.described_secret(report)?,
             Format::Table | Format::Wide if report.minting => self.described_nothing(report)?,
             Format::Name => self.values(report, report.name_path)?,
+            Format::Sarif => return Err(no_findings()),
             Format::Csv => {
                 let columns = pick(report, &self.options.columns, true)?;
                 let terminal = self.streams.stdout_terminal;
@@ -166,7 +167,7 @@ impl Emitter {
                 valid: vec!["secret".to_owned()],
             });
         }
-        if matches!(self.options.format, Format::Csv | Format::Name) && self.options.field.is_none() {
+        if matches!(self.options.format, Format::Csv | Format::Name | Format::Sarif) && self.options.field.is_none() {
             return Err(EmitError::Usage {
                 message: format!("-o {} has no place for the secret", self.options.format),
                 valid: ["table", "json", "jsonl"].map(str::to_owned).to_vec(),
@@ -442,6 +443,11 @@ fn row_scalar(row: &impl Row, path: &str) -> Result<String, PathError> {
         Some(Cell::Null) => Ok(String::new()),
         _ => scalar(&row.tree(), path),
     }
+}
+
+fn no_findings() -> EmitError {
+    let message = "-o sarif is for findings: identify --scan, and check".to_owned();
+    EmitError::Usage { message, valid: Format::ALL.map(|format| format.as_str().to_owned()).to_vec() }
 }
 
 /// A path that starts at the document: `schema`, `page.total`, `items.0.id`.

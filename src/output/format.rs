@@ -21,10 +21,12 @@ pub enum Format {
     Csv,
     /// The naming value alone, one a line.
     Name,
+    /// Findings for code hosts; only of commands that find something.
+    Sarif,
 }
 
 impl Format {
-    /// Every format, in the order of the help text.
+    /// Every format that all commands take, in the order of the help text.
     pub const ALL: [Self; 6] = [Self::Table, Self::Wide, Self::Json, Self::Jsonl, Self::Csv, Self::Name];
 
     /// The word on the command line.
@@ -36,6 +38,7 @@ impl Format {
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
             Self::Name => "name",
+            Self::Sarif => "sarif",
         }
     }
 

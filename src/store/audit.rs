@@ -147,7 +147,7 @@ impl Tx<'_> {
                 i64::try_from(body.seq).map_err(|_| Error::Full)?,
                 i64::try_from(body.epoch).map_err(|_| Error::Full)?,
                 body.target,
-                event.outcome == Outcome::Ok,
+                event.outcome == Outcome::Ok && event.action.changes_target(),
                 bytes,
                 hash.as_slice(),
                 sealed,

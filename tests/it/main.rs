@@ -21,6 +21,7 @@ mod first_use;
 mod gateway;
 mod guides;
 mod house;
+mod identify;
 mod keystore_file;
 mod lifecycle;
 mod model;

@@ -1,0 +1,119 @@
+//! Walking files and directories on every core; what cannot be read is told, not passed over.
+
+use super::search::{Buffer, search};
+use crate::domain::{PlainToken, scan::TokenFinder};
+use ignore::{WalkBuilder, WalkState};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// A token and where it was found.
+pub(in crate::cli) struct Found {
+    /// The token.
+    pub(in crate::cli) token: PlainToken,
+    /// The file; `-` for standard input.
+    pub(in crate::cli) file: PathBuf,
+    /// Counted from 1.
+    pub(in crate::cli) line: u64,
+    /// Counted from 1, in bytes.
+    pub(in crate::cli) column: u64,
+    /// Counted from 0, in bytes of the file.
+    pub(in crate::cli) offset: u64,
+    /// In bytes.
+    pub(in crate::cli) length: usize,
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::cli) struct Options {
+    /// Also what ignore files name.
+    pub(in crate::cli) no_ignore: bool,
+    /// Also binary files.
+    pub(in crate::cli) binary: bool,
+}
+
+/// What came of a scan.
+#[derive(Default)]
+pub(in crate::cli) struct Scanned {
+    /// Every token, by file and place.
+    pub(in crate::cli) found: Vec<Found>,
+    /// What could not be read, and why.
+    pub(in crate::cli) unread: Vec<String>,
+    /// Files that were read.
+    pub(in crate::cli) files: u64,
+    /// Bytes that were read.
+    pub(in crate::cli) bytes: u64,
+}
+
+/// Looks at every file below the paths; `-` is standard input.
+pub(in crate::cli) fn scan(finder: &TokenFinder, paths: &[PathBuf], options: Options, stdin: &mut dyn Read) -> Scanned {
+    let shared = Mutex::new(Scanned::default());
+    let (dashes, paths): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.as_path() == Path::new("-"));
+    if let Some(dash) = dashes.first() {
+        one(finder, dash, Ok(stdin), &mut Buffer::new(finder), options.binary, &shared);
+    }
+    if let Some((first, rest)) = paths.split_first() {
+        let mut walk = WalkBuilder::new(first);
+        rest.iter().for_each(|path| {
+            walk.add(path);
+        });
+        // Secrets leak into hidden files more than into others; what git keeps of them is compressed.
+        walk.hidden(false).require_git(false).filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
+        if options.no_ignore {
+            walk.ignore(false).git_ignore(false).git_exclude(false).git_global(false).parents(false);
+        }
+        walk.build_parallel().run(|| {
+            let mut buffer = Buffer::new(finder);
+            let shared = &shared;
+            Box::new(move |entry| {
+                match entry {
+                    Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
+                        let path = entry.path();
+                        one(finder, path, File::open(path), &mut buffer, options.binary, shared);
+                    }
+                    Ok(_) => {}
+                    Err(error) => lock(shared).unread.push(error.to_string()),
+                }
+                WalkState::Continue
+            })
+        });
+    }
+    let mut scanned = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    scanned.found.sort_by(|a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
+    scanned.unread.sort();
+    scanned
+}
+
+fn one(
+    finder: &TokenFinder,
+    path: &Path,
+    source: std::io::Result<impl Read>,
+    buffer: &mut Buffer,
+    binary: bool,
+    shared: &Mutex<Scanned>,
+) {
+    let mut found = Vec::new();
+    let read = source.and_then(|source| {
+        search(source, finder, buffer, binary, |hit| {
+            let (line, column, offset, length) = (hit.line, hit.column, hit.offset, hit.length);
+            found.push(Found { token: hit.token, file: path.to_owned(), line, column, offset, length });
+        })
+    });
+    let mut shared = lock(shared);
+    match read {
+        Ok(Some(bytes)) => {
+            shared.files += 1;
+            shared.bytes += bytes;
+        }
+        Ok(None) => {}
+        Err(error) => shared.unread.push(format!("{}: {error}", path.display())),
+    }
+    shared.found.append(&mut found);
+}
+
+fn lock(shared: &Mutex<Scanned>) -> MutexGuard<'_, Scanned> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

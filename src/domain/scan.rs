@@ -1,0 +1,87 @@
+//! Finding tokens in bytes: by the brand, then by shape and checksum, so that random text never matches.
+//!
+//! What stands before and after a token does not matter: a token in an address or glued to a word is as leaked as one
+//! that stands alone.
+
+use super::{
+    environment::Environment,
+    token::{Brand, PlainToken, TOKEN_TAIL},
+};
+use memchr::memmem::Finder;
+
+/// Finds the tokens of one brand.
+pub struct TokenFinder {
+    prefix: Finder<'static>,
+    longest: usize,
+}
+
+impl TokenFinder {
+    /// A finder for a brand.
+    #[must_use]
+    pub fn new(brand: &Brand) -> Self {
+        let prefix = format!("{brand}_");
+        let code = Environment::ALL.iter().map(|environment| environment.token_code().len()).max().unwrap_or(0);
+        let longest = prefix.len() + code + TOKEN_TAIL;
+        Self { prefix: Finder::new(prefix.as_bytes()).into_owned(), longest }
+    }
+
+    /// The length of the longest token: what a reader in pieces must keep of one piece for the next.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Every whole token, with the place of its first byte.
+    pub fn find<'h>(&'h self, haystack: &'h [u8]) -> impl Iterator<Item = (usize, PlainToken)> + 'h {
+        self.prefix.find_iter(haystack).filter_map(|at| Some((at, self.token_at(&haystack[at..])?)))
+    }
+
+    fn token_at(&self, bytes: &[u8]) -> Option<PlainToken> {
+        let after_brand = bytes.get(self.prefix.needle().len()..)?;
+        let code = Environment::ALL
+            .into_iter()
+            .map(Environment::token_code)
+            .find(|code| after_brand.strip_prefix(code.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'_')))?;
+        let whole = bytes.get(..self.prefix.needle().len() + code.len() + TOKEN_TAIL)?;
+        PlainToken::parse(std::str::from_utf8(whole).ok()?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn token(environment: Environment) -> PlainToken {
+        PlainToken::generate(&mut rand::rng(), &Brand::default(), environment)
+    }
+
+    fn places(haystack: &str) -> Vec<usize> {
+        TokenFinder::new(&Brand::default()).find(haystack.as_bytes()).map(|(at, _)| at).collect()
+    }
+
+    #[test]
+    fn several_in_one_line_and_one_glued_to_another_are_found() {
+        let [a, b, c] = Environment::ALL.map(token);
+        let (a, b, c) = (a.expose_plaintext(), b.expose_plaintext(), c.expose_plaintext());
+        assert_eq!(places(&format!("x={a}&y={b}{c}!")), [2, 2 + a.len() + 3, 2 + a.len() + 3 + b.len()]);
+        assert_eq!(places(&format!("akw_{a}")), [4]);
+        assert_eq!(places(&a[..a.len() - 1]), [] as [usize; 0]);
+        assert_eq!(TokenFinder::new(&Brand::default()).longest(), a.len());
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_token_is_not_found(position in 0usize..73, with in "[0-9A-Za-z]") {
+            let token = token(Environment::Development);
+            let mut text = token.expose_plaintext().to_owned();
+            text.replace_range(position..=position, &with);
+            prop_assert_eq!(places(&format!("a {text} b")).len(), usize::from(text == token.expose_plaintext()));
+        }
+
+        #[test]
+        fn random_text_never_matches(text in "(kw_|prod_|dev_|[0-9A-Za-z_]){0,200}") {
+            prop_assert!(places(&text).is_empty());
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Which keys are these? By the public id in a secret, or by its last characters; nothing is sent anywhere.
+//!
+//! A secret with a right checksum and a known id may still be forged: ids stand in logs. An opening that holds the
+//! verifier key says whether it is the real one, and only a real one is worth a revocation.
+
+use super::{
+    Done,
+    context::Context,
+    error::{Error, Result},
+    view::secret_view,
+};
+use crate::{
+    domain::{Action, Event, Key, Lookup, PlainToken, Secret, Status, time::format_time},
+    store::View,
+    vault::Capabilities,
+};
+use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// What is to be named.
+#[derive(Default)]
+pub struct Identify {
+    /// Whole secrets.
+    pub tokens: Vec<PlainToken>,
+    /// The hint of a secret: its last four characters before the checksum.
+    pub hint: Option<String>,
+}
+
+/// A key, by one of its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct Identified {
+    pub key_id: Option<String>,
+    pub name: Option<String>,
+    pub owner: Option<String>,
+    pub workspace: Option<String>,
+    pub environment: String,
+    pub status: &'static str,
+    pub lookup: String,
+    pub secret_state: Option<&'static str>,
+    /// Whether the secret is the key's own: null where this slot cannot tell, or only a hint was given.
+    pub genuine: Option<bool>,
+    /// Whether it still opens anything.
+    pub works: bool,
+    pub project: Option<String>,
+    pub customers: Vec<String>,
+    pub scopes: Vec<String>,
+    pub last_used_at: Option<String>,
+    pub expires_at: Option<String>,
+    /// The command that stops the key; null when nothing works any more.
+    pub revoke: Option<String>,
+}
+
+/// Names each secret, in the order given; with a hint, every key that has or had such a secret.
+///
+/// # Errors
+/// Those of the store.
+pub fn identify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Identify) -> Result<Done<Vec<Identified>>> {
+    let mut found = Vec::new();
+    let mut seen: BTreeMap<Lookup, Option<Key>> = BTreeMap::new();
+    for token in &request.tokens {
+        let lookup = token.lookup();
+        if !seen.contains_key(&lookup) {
+            seen.insert(lookup.clone(), tx.key_by_lookup(&lookup)?);
+        }
+        let known = seen.get(&lookup).and_then(Option::as_ref);
+        let secret = known.and_then(|key| Some((key, key.secrets.iter().find(|secret| secret.lookup == lookup)?)));
+        found.push(match secret {
+            None => unknown(token),
+            Some((key, secret)) => {
+                let genuine = caps.verifier_of(token).map(|verifier| secret.verifier.matches(&verifier));
+                described(tx, cx, key, secret, genuine)?
+            }
+        });
+    }
+    if let Some(hint) = &request.hint {
+        for key in tx.all_keys(&cx.workspace)? {
+            for secret in key.secrets.iter().filter(|secret| secret.hint == *hint) {
+                found.push(described(tx, cx, &key, secret, None)?);
+            }
+        }
+    }
+    let events = events(cx, &found);
+    Ok(Done { outcome: found, events })
+}
+
+/// One event a key, however often it was found.
+fn events(cx: &Context, found: &[Identified]) -> Vec<Event> {
+    let mut by_key: BTreeMap<&str, (usize, Vec<&str>)> = BTreeMap::new();
+    for one in found {
+        let (times, lookups) = by_key.entry(one.key_id.as_deref().unwrap_or("unknown")).or_default();
+        *times += 1;
+        if !lookups.contains(&one.lookup.as_str()) && lookups.len() < 20 {
+            lookups.push(&one.lookup);
+        }
+    }
+    if by_key.is_empty() {
+        by_key.insert("unknown", (0, Vec::new()));
+    }
+    by_key
+        .into_iter()
+        .map(|(target, (times, lookups))| {
+            cx.event(Action::KeyIdentify, target, json!({ "found": times, "secrets": lookups }))
+        })
+        .collect()
+}
+
+fn described(tx: &View<'_>, cx: &Context, key: &Key, secret: &Secret, genuine: Option<bool>) -> Result<Identified> {
+    let (status, view) = (key.status_at(cx.now), secret_view(secret, cx.now));
+    let workspace =
+        if key.workspace == cx.workspace { String::new() } else { format!(" --workspace {}", key.workspace) };
+    let live = matches!(status, Status::Active | Status::Inactive);
+    Ok(Identified {
+        key_id: Some(key.id.to_string()),
+        name: Some(key.name.clone()),
+        owner: key.owner.clone(),
+        workspace: Some(key.workspace.clone()),
+        environment: key.environment.to_string(),
+        status: status.as_str(),
+        lookup: secret.lookup.to_string(),
+        secret_state: Some(view.state),
+        genuine,
+        works: status == Status::Active && secret.works_at(cx.now) && genuine != Some(false),
+        project: key.project.clone(),
+        customers: key.customers.clone(),
+        scopes: key.scopes.iter().map(ToString::to_string).collect(),
+        last_used_at: tx.usage(&key.id)?.last_used_at.map(format_time),
+        expires_at: key.expires_at.map(format_time),
+        revoke: live.then(|| format!("keyward revoke {}{workspace} --reason leaked", key.id)),
+    })
+}
+
+/// A whole token that this vault never gave out, or of a key that was deleted.
+fn unknown(token: &PlainToken) -> Identified {
+    Identified {
+        key_id: None,
+        name: None,
+        owner: None,
+        workspace: None,
+        environment: token.environment().to_string(),
+        status: "unknown",
+        lookup: token.lookup().to_string(),
+        secret_state: None,
+        genuine: None,
+        works: false,
+        project: None,
+        customers: Vec::new(),
+        scopes: Vec::new(),
+        last_used_at: None,
+        expires_at: None,
+        revoke: None,
+    }
+}
+
+/// The hint in what somebody typed: four characters, or the end of a secret with its six characters of checksum.
+///
+/// # Errors
+/// `Usage` for anything else.
+pub fn hint_of(typed: &str) -> Result<String> {
+    let characters: Vec<char> = typed.chars().collect();
+    if !characters.iter().all(char::is_ascii_alphanumeric) || !matches!(characters.len(), 4 | 10..) {
+        return Err(Error::usage(
+            "a hint is the four characters that `list` shows, or the last ten or more of a secret",
+        ));
+    }
+    let end = if characters.len() == 4 { 4 } else { characters.len() - 6 };
+    Ok(characters[end - 4..end].iter().collect())
+}
