@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, DeliveryState, Environment, Illegal, Key, KeyRef, Lookup, Outcome, Phase, PlainToken, Rotation,
+        Action, DeliveryState, Environment, Illegal, Key, KeyRef, Lookup, Phase, PlainToken, Rotation,
         RotationId, SecretState, Time, time::format_time,
     },
     store::{Tx, View},

@@ -10,7 +10,10 @@ use super::{
     view::View,
 };
 use crate::{
-    domain::merkle::{CompactRange, Hash, Node},
+    domain::{
+        Action,
+        merkle::{CompactRange, Hash, Node},
+    },
     vault::Capabilities,
 };
 use rayon::prelude::*;

@@ -365,3 +365,21 @@ fn a_sink_s_program_inherits_no_descriptor_of_ours() {
     assert!(!descriptors.contains("passphrase") && !descriptors.contains("keystore"), "{descriptors}");
     assert!(works(&home, &read(&home, "held")));
 }
+
+#[test]
+fn a_sink_that_fails_after_another_has_its_secret_leaves_both_working() {
+    let home = Home::new();
+    home.ok(&["create", "a", "--deliver", "file:key"]);
+    let old = read(&home, "key");
+    write(&home, "sink.sh", "exit 1");
+    let sinks = ["rotate", "a", "--deliver", "file:key", "--deliver", "exec:sh ./sink.sh"];
+    let failed = home.run(&sinks);
+    assert_eq!(failed.code, Some(12), "{failed:?}");
+    assert!(works(&home, &old) && works(&home, &read(&home, "key")));
+    home.ok(&["audit", "verify"]);
+    write(&home, "sink.sh", "cat > held");
+    home.ok(&sinks);
+    assert_eq!(read(&home, "key"), read(&home, "held"));
+    assert!(works(&home, &read(&home, "held")));
+    home.ok(&["audit", "verify"]);
+}
