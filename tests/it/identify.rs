@@ -123,9 +123,8 @@ fn real_scanners_read_the_rules() {
     let token = home.ok(&["create", "k", "--env", "production"]);
     fs::create_dir_all(home.path().join("src")).unwrap();
     fs::write(home.path().join("src/config.txt"), format!("a line\nkey = \"{token}\"\n")).unwrap();
-    let scanners: [(&str, &str, &str, &[&str]); 4] = [
-        ("betterleaks", "gitleaks", "rule.toml", &["dir", "src", "-c", "rule.toml", "-v", "--no-banner"]),
-        ("gitleaks", "gitleaks", "rule.toml", &["dir", "src", "-c", "rule.toml", "-v", "--no-banner"]),
+    let scanners: [(&str, &str, &str, &[&str]); 3] = [
+        ("betterleaks", "gitleaks", "rule.toml", &["-c", "rule.toml", "-v", "--no-banner", "src"]),
         (
             "kingfisher",
             "kingfisher",
