@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, DeliveryState, Environment, Illegal, Key, KeyRef, Lookup, Phase, PlainToken, Rotation,
-        RotationId, SecretState, Time, time::format_time,
+        Action, DeliveryState, Environment, Illegal, Key, KeyRef, Lookup, Phase, PlainToken, Rotation, RotationId,
+        SecretState, Time, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
