@@ -5,7 +5,7 @@ const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 
 /// A bar of at most `width` characters; anything but zero shows at least a sliver.
 pub fn bar(value: u64, max: u64, width: usize) -> String {
-    if value == 0 || max == 0 {
+    if value == 0 || max == 0 || width == 0 {
         return String::new();
     }
     let eighths = (u128::from(value.min(max)) * width as u128 * 8).div_ceil(u128::from(max));
@@ -45,7 +45,7 @@ mod tests {
         assert_eq!(bar(10, 10, 4), "████");
         assert_eq!(bar(5, 10, 4), "██");
         assert_eq!(bar(1, 1_000_000, 4), "▏");
-        assert_eq!((bar(0, 10, 4), bar(3, 0, 4)), (String::new(), String::new()));
+        assert_eq!([bar(0, 10, 4), bar(3, 0, 4), bar(3, 3, 0)], [""; 3]);
         assert_eq!(sparkline(&[0, 1, 4, 8], 10), "·▁▄█");
         assert_eq!(sparkline(&[1, 1, 0, 0, 2, 2], 3), "▄·█");
         assert_eq!(sparkline(&[0, 0], 9), "··");
