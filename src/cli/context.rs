@@ -72,6 +72,7 @@ impl Ctx {
             ticket: self.global.ticket.clone(),
             workspace: self.global.workspace.clone().unwrap_or_else(|| "default".to_owned()),
             authority: Authority::Vault,
+            expected_version: None,
             read_only: self.global.read_only,
             dry_run: self.global.dry_run,
         }

@@ -1,6 +1,7 @@
 //! The addresses a key may be used from.
 
 use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::net::IpAddr;
 
 /// Address ranges, sorted and without repetition; empty means anywhere.
@@ -61,6 +62,18 @@ impl Allowlist {
     fn normalise(&mut self) {
         self.0.sort();
         self.0.dedup();
+    }
+}
+
+impl Serialize for Allowlist {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.to_strings())
+    }
+}
+
+impl<'de> Deserialize<'de> for Allowlist {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&Vec::<String>::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

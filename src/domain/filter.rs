@@ -9,7 +9,7 @@ use super::{
 };
 use chrono::TimeDelta;
 use glob::Pattern;
-use std::{cmp::Ordering, collections::BTreeSet, str::FromStr};
+use std::{cmp::Ordering, collections::BTreeSet, fmt, str::FromStr};
 
 /// Which keys to show; every condition that is given must hold.
 #[derive(Debug, Clone, Default)]
@@ -95,6 +95,23 @@ impl FromStr for Sort {
             _ => return Err("expected name, created, expires, due, last-used, owner, env, status or uses".to_owned()),
         };
         Ok(Self { field, descending })
+    }
+}
+
+impl fmt::Display for Sort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.descending { "-" } else { "" })?;
+        f.write_str(match self.field {
+            SortField::Name => "name",
+            SortField::Created => "created",
+            SortField::Expires => "expires",
+            SortField::LastUsed => "last-used",
+            SortField::Owner => "owner",
+            SortField::Environment => "env",
+            SortField::Status => "status",
+            SortField::Uses => "uses",
+            SortField::Due => "due",
+        })
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     token::{Lookup, Verifier},
 };
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// How long an old secret goes on working when neither the key nor the caller says.
@@ -127,12 +128,13 @@ pub enum Status {
 }
 
 /// What becomes of the old secret at a rotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// It stops at once.
     Now,
     /// It goes on working for so long, and never beyond the key's expiry.
-    For(TimeDelta),
+    For(#[serde(with = "super::serde_text::seconds")] TimeDelta),
 }
 
 /// A step that a key's state does not allow.

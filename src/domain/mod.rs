@@ -16,6 +16,7 @@ pub mod role;
 pub mod rotation;
 pub mod scan;
 pub mod scope;
+pub mod serde_text;
 pub mod suggest;
 pub mod tenancy;
 pub mod time;

@@ -2,15 +2,36 @@
 
 use super::time::{format_duration, parse_duration};
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// So many requests in a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct RateLimit {
     /// The number of requests.
     pub limit: u32,
     /// The window's length in seconds.
     pub window_seconds: u32,
+}
+
+/// As it comes from outside: not yet checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parts {
+    limit: u32,
+    window_seconds: u32,
+}
+
+impl TryFrom<Parts> for RateLimit {
+    type Error = String;
+
+    fn try_from(Parts { limit, window_seconds }: Parts) -> Result<Self, Self::Error> {
+        if limit == 0 || window_seconds == 0 {
+            return Err("a limit is at least one request in at least one second".to_owned());
+        }
+        Ok(Self { limit, window_seconds })
+    }
 }
 
 impl RateLimit {

@@ -1,13 +1,14 @@
 //! Times in whole seconds of UTC, durations that always carry their unit, and the expiry of a key.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 /// A point in time, in whole seconds.
 pub type Time = DateTime<Utc>;
 
 const UNITS: [(char, i64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 /// A hundred years: longer is a slip of the finger, and would overflow calendars.
-const MAX_SECONDS: i64 = 100 * 366 * 86_400;
+pub(super) const MAX_SECONDS: i64 = 100 * 366 * 86_400;
 
 /// Reads `30m`, `1h30m`, `7d`, `12w`. A bare number is refused: nobody knows its unit.
 ///
@@ -78,12 +79,13 @@ pub fn format_time(time: Time) -> String {
 }
 
 /// When a key ends: set at creation, never edited afterwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Expiry {
     /// It does not.
     Never,
     /// So long after its creation.
-    In(TimeDelta),
+    In(#[serde(with = "super::serde_text::seconds")] TimeDelta),
     /// At a time.
     At(Time),
 }

@@ -4,7 +4,7 @@ use super::{
     authority::Authority,
     error::{Error, Result},
 };
-use crate::domain::{Action, Event, Outcome, Time};
+use crate::domain::{Action, Event, Key, Outcome, Time};
 use serde_json::Value;
 
 /// The circumstances of one call.
@@ -24,6 +24,8 @@ pub struct Context {
     pub workspace: String,
     /// On whose authority.
     pub authority: Authority,
+    /// The version that the key to be changed must have; any when `None`.
+    pub expected_version: Option<u64>,
     /// Every change is refused.
     pub read_only: bool,
     /// Changes are worked out and shown, then thrown away.
@@ -61,6 +63,20 @@ impl Context {
             reason: self.reason.clone(),
             ticket: self.ticket.clone(),
             changes,
+        }
+    }
+
+    /// Refuses to change a key that has changed since the caller saw it.
+    ///
+    /// # Errors
+    /// `Conflict`.
+    pub fn expects(&self, key: &Key) -> Result<()> {
+        match self.expected_version {
+            Some(expected) if expected != key.version => {
+                Err(Error::conflict("stale", format!("{} has changed: it is at version {}", key.id, key.version))
+                    .hint(format!("keyward show {}", key.id)))
+            }
+            _ => Ok(()),
         }
     }
 

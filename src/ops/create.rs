@@ -14,55 +14,80 @@ use crate::{
     domain::{
         Action, Allowlist, Begin, Brand, Catalogue, Environment, Event, Expiry, Feature, Key, KeyId, KeyPolicy, Lease,
         Overlap, PlainToken, Plan, RateLimit, RotationId, RotationPolicy, Scope, Secret, SecretState, Time, Usage,
+        serde_text,
     },
     store::{SealedKey, Sealer, Tx, View},
     vault::Capabilities,
 };
 use chrono::TimeDelta;
 use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// A key to be created.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Create {
     /// Names the one system that uses the key; unique per workspace and environment.
+    #[serde(deserialize_with = "serde_text::name")]
     pub name: String,
     /// Where the key works, and nowhere else.
+    #[serde(default)]
     pub environment: Environment,
     /// Who answers for the key.
+    #[serde(default)]
     pub owner: Option<String>,
     /// Free text.
+    #[serde(default)]
     pub description: Option<String>,
     /// The one project of a project-level key.
+    #[serde(default)]
     pub project: Option<String>,
     /// The customers the key is narrowed to.
+    #[serde(default)]
     pub customers: Vec<String>,
     /// What the key may do.
+    #[serde(default)]
     pub scopes: Vec<Scope>,
     /// Requests a window; `None` only when spelled out.
+    #[serde(default = "default_rate_limit")]
     pub rate_limit: Option<RateLimit>,
     /// Where the key may be used from; empty means anywhere.
+    #[serde(default)]
     pub allow_ips: Allowlist,
     /// Free labels.
+    #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// When the key ends, never edited afterwards; 90 days, or less where the workspace says so, when not given.
+    #[serde(default)]
     pub expiry: Option<Expiry>,
     /// How often the secret is to be rotated; `Some(None)` is never, `None` leaves it to the workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
     pub rotate_every: Option<Option<TimeDelta>>,
     /// How long the old secret goes on working after a rotation.
+    #[serde(default, with = "serde_text::optional_seconds")]
     pub overlap: Option<TimeDelta>,
     /// An existing key of that name is an answer, not a conflict.
+    #[serde(default)]
     pub if_not_exists: bool,
     /// The same idempotency key within 24 hours names the same key.
+    #[serde(default)]
     pub idempotency_key: Option<String>,
     /// The id a preview gave it; drawn when not given.
+    #[serde(skip)]
     pub id: Option<KeyId>,
     /// Where its secret goes: then the key is there in earnest only with the commit of its first rotation.
+    #[serde(default)]
     pub sinks: Vec<String>,
     /// The hand-over follows at once: the intent is recorded with the creation.
+    #[serde(default)]
     pub intend: bool,
+}
+
+fn default_rate_limit() -> Option<RateLimit> {
+    Some(RateLimit::default())
 }
 
 /// What came of a [`Create`].
@@ -195,6 +220,7 @@ pub(super) fn make(
         }
     }
     let sealed = sealer.seal(&key)?;
+    key.version += 1;
     let rotation = RotationView::of(&key, cx.now);
     if rotation.is_some() {
         key = super::stage::projected(&key, cx.now)?.0;
@@ -345,7 +371,7 @@ impl Create {
             project: None,
             customers: Vec::new(),
             scopes: Vec::new(),
-            rate_limit: Some(RateLimit::default()),
+            rate_limit: default_rate_limit(),
             allow_ips: Allowlist::default(),
             labels: BTreeMap::new(),
             expiry: None,

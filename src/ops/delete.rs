@@ -29,6 +29,7 @@ pub struct Deleted {
 /// `NotFound` or `Conflict` when the reference names none or several.
 pub fn delete(tx: &mut Tx<'_>, cx: &Context, request: &Delete) -> Result<Done<Deleted>> {
     let key = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
+    cx.expects(&key)?;
     tx.delete_key(&key)?;
     let view = KeyView::new(&key, &Usage::default(), cx.now);
     let changes = json!({

@@ -51,6 +51,7 @@ pub fn switch(
     switch: Switch,
 ) -> Result<Done<Switched>> {
     let mut key = lookup::key(tx, &cx.workspace, key, environment)?;
+    cx.expects(&key)?;
     let before = key.status_at(cx.now);
     let changed = match switch {
         Switch::Activate => key.activate(cx.now),
@@ -61,6 +62,7 @@ pub fn switch(
     let mut events = Vec::new();
     if changed {
         tx.put_key(&key)?;
+        key.version += 1;
         let changes = json!({ "status": { "from": before.as_str(), "to": key.status_at(cx.now).as_str() } });
         events.push(cx.event(switch.action(), key.id.to_string(), changes));
     }

@@ -54,8 +54,9 @@ pub use verify::Verify;
 pub use view::KeyView;
 
 use crate::domain::Event;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// What a changing use case hands back: its outcome, and the events to commit with it (none: nothing changed).
 #[must_use = "the events must be committed, or the change is lost"]
@@ -74,10 +75,10 @@ impl<T> Done<T> {
 }
 
 /// One field that an update changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The field, named as in the key's JSON.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// The value before.
     pub from: Value,
     /// The value after.
@@ -88,7 +89,7 @@ pub struct Change {
 fn changes_json(changes: &[Change]) -> Value {
     changes
         .iter()
-        .map(|change| (change.field.to_owned(), serde_json::json!({ "from": change.from, "to": change.to })))
+        .map(|change| (change.field.clone().into_owned(), serde_json::json!({ "from": change.from, "to": change.to })))
         .collect::<serde_json::Map<_, _>>()
         .into()
 }

@@ -10,30 +10,41 @@ use super::{
 use crate::{
     domain::{
         Action, Allowlist, Environment, Expiry, OPERATOR_BRAND, Operator, Overlap, PlainToken, Role, Scope,
-        SecretState, closest, ids::random_base62, time::format_time,
+        SecretState, closest, ids::random_base62, serde_text, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
 };
+use chrono::TimeDelta;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// An operator to be created.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CreateOperator {
     /// Its unique name.
+    #[serde(deserialize_with = "serde_text::name")]
     pub name: String,
     /// What it may do.
     pub role: Role,
     /// The one workspace it is bound to; `None` is the whole platform.
+    #[serde(default)]
     pub workspace: Option<String>,
     /// The most that a key it makes or rotates may be allowed.
+    #[serde(default)]
     pub ceiling: Option<Vec<Scope>>,
     /// Where its credential works.
+    #[serde(default)]
     pub allow_ips: Allowlist,
     /// When its credential ends.
+    #[serde(default = "default_expiry")]
     pub expiry: Expiry,
+}
+
+fn default_expiry() -> Expiry {
+    Expiry::In(TimeDelta::days(90))
 }
 
 /// An operator whose credential is to be replaced.

@@ -126,6 +126,7 @@ pub fn step(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, step: Step) -> R
     };
     outcome.map_err(|illegal| refused(illegal, &key))?;
     tx.put_key(&key)?;
+    key.version += 1;
     let changes = json!({
         "rotation": run.id.as_str(), "lookup": run.secret.as_str(), "sink": step.sink, "state": state, "detail": detail,
     });
@@ -159,6 +160,7 @@ pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Ro
     let expiry_before = key.expires_at;
     let committed = key.commit_rotation(cx.now, used || request.force).map_err(|illegal| refused(illegal, &key))?;
     tx.put_key(&key)?;
+    key.version += 1;
     let proof = match run.phase == Phase::Delivered || !request.receipts.is_empty() {
         true => "receipts",
         false if used => "use",

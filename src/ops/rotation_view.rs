@@ -2,17 +2,18 @@
 
 use super::error::{Error, Kind};
 use crate::domain::{Illegal, Key, Overlap, Rotation, SecretState, Time, key::Secret, time::format_time};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A rotation's public facts; never a secret. The order of the fields is the order in JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct RotationView {
     pub id: String,
     pub key_id: String,
     pub key_name: String,
     pub environment: String,
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     pub running: bool,
     pub parked: bool,
     pub actor: String,
@@ -28,20 +29,20 @@ pub struct RotationView {
 }
 
 /// A version of the secret, by its public look-up id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct VersionView {
     pub lookup: String,
     pub hint: String,
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
 }
 
 /// What is known of a sink.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct DeliveryView {
     pub sink: String,
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     pub at: String,
 }
 
@@ -55,7 +56,7 @@ impl RotationView {
     /// Whether a sink holds the new secret, or may.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.in_doubt.is_some() || self.deliveries.iter().any(|one| matches!(one.state, "in_doubt" | "delivered"))
+        self.in_doubt.is_some() || self.deliveries.iter().any(|one| matches!(&*one.state, "in_doubt" | "delivered"))
     }
 
     /// The new secret, as a person would call it.
@@ -66,13 +67,13 @@ impl RotationView {
 
     fn new(key: &Key, run: &Rotation, now: Time) -> Self {
         let version = |lookup| key.secrets.iter().find(|secret| &secret.lookup == lookup).map(|s| version(s, now));
-        let gone = || VersionView { lookup: run.secret.to_string(), hint: String::new(), state: "dead" };
+        let gone = || VersionView { lookup: run.secret.to_string(), hint: String::new(), state: "dead".into() };
         Self {
             id: run.id.to_string(),
             key_id: key.id.to_string(),
             key_name: key.name.clone(),
             environment: key.environment.to_string(),
-            state: run.phase.as_str(),
+            state: run.phase.as_str().into(),
             running: run.is_running(),
             parked: run.parked,
             actor: run.actor.clone(),
@@ -91,7 +92,7 @@ impl RotationView {
                 .iter()
                 .map(|delivery| DeliveryView {
                     sink: delivery.sink.clone(),
-                    state: delivery.state.as_str(),
+                    state: delivery.state.as_str().into(),
                     at: format_time(delivery.at),
                 })
                 .collect(),
@@ -106,7 +107,7 @@ fn version(secret: &Secret, now: Time) -> VersionView {
         SecretState::Retiring { until } if until > now => "retiring",
         SecretState::Retiring { .. } | SecretState::Dead { .. } => "dead",
     };
-    VersionView { lookup: secret.lookup.to_string(), hint: secret.hint.clone(), state }
+    VersionView { lookup: secret.lookup.to_string(), hint: secret.hint.clone(), state: state.into() }
 }
 
 /// The error of a step the key's state does not allow, with the command that helps.

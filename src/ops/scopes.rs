@@ -9,12 +9,12 @@ use crate::{
     domain::{Action, Catalogue, Scope, ScopeEntry},
     store::{Tx, View},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeSet;
 
 /// A scope as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScopeView {
     /// `resource:level`.
     pub name: String,
@@ -36,15 +36,18 @@ pub struct ScopeList {
 }
 
 /// A change of the catalogue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ScopeChange {
     /// Declares a scope, or replaces its description and implications.
     Add {
         /// The scope.
         scope: Scope,
         /// What it allows, in words.
+        #[serde(default)]
         description: Option<String>,
         /// The scopes it includes.
+        #[serde(default)]
         implies: BTreeSet<Scope>,
     },
     /// Takes a scope that no key holds out of the catalogue.

@@ -14,48 +14,68 @@ use super::{
 use crate::{
     domain::{
         Action, Begin, DEFAULT_OVERLAP, DeliveryState, Environment, Feature, Illegal, Key, KeyId, KeyRef, Lease,
-        Lookup, Overlap, Phase, PlainToken, Rotation, RotationId, SecretState, Time, time::format_time,
+        Lookup, Overlap, Phase, PlainToken, Rotation, RotationId, SecretState, Time, serde_text, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
 };
 use chrono::TimeDelta;
 use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// How long a process is left alone with its rotation between two steps.
 pub const LEASE: TimeDelta = TimeDelta::minutes(5);
 
 /// A key whose secret is to be replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Stage {
     /// Which key.
+    #[serde(skip, default = "nobody")]
     pub key: KeyRef,
     /// Decides between keys of one name.
+    #[serde(skip)]
     pub environment: Option<Environment>,
     /// How long the old secret goes on working; the key's own overlap, else its workspace's, else 24 hours.
+    #[serde(default)]
     pub overlap: Option<Overlap>,
     /// Starts the key's original lifetime again.
+    #[serde(default)]
     pub renew: bool,
     /// Ends a rotation that still runs, oldest secret first.
+    #[serde(default)]
     pub supersede: bool,
     /// Waits for somebody's commit after the delivery.
+    #[serde(default)]
     pub park: bool,
     /// Where the secret will go.
+    #[serde(default)]
     pub sinks: Vec<String>,
     /// The hand-over follows at once: the intent is recorded with the staging.
+    #[serde(default)]
     pub intend: bool,
     /// Goes on with exactly this rotation, a parked one too.
+    #[serde(default)]
     pub resume: Option<RotationId>,
     /// The sinks that can be asked what they hold. Where one of them may hold the secret of an interrupted delivery, the
     /// answer is the turn in that rotation and no secret, so that the caller can ask first.
+    #[serde(default)]
     pub ask_back: Vec<String>,
     /// The turn that such an answer gave.
+    #[serde(default)]
     pub lease: Option<String>,
     /// Does nothing unless the rotation is due within so long, or was interrupted.
+    #[serde(default, with = "serde_text::optional_seconds")]
     pub due_within: Option<TimeDelta>,
     /// The same idempotency key within 24 hours names the same rotation.
+    #[serde(default)]
     pub idempotency_key: Option<String>,
+}
+
+/// The path names the key; a body that is not yet joined with it means none.
+fn nobody() -> KeyRef {
+    KeyRef::Name(String::new())
 }
 
 impl Stage {
@@ -189,6 +209,7 @@ pub fn stage(
         }
     }
     tx.put_key(&key)?;
+    key.version += 1;
     if let Some(idempotency_key) = &request.idempotency_key {
         tx.remember_idempotency(&named(idempotency_key), &key.id, "")?;
     }

@@ -7,10 +7,11 @@ use super::{
     error::{Error, Result},
 };
 use crate::{
-    domain::{Action, Customer, Plan, Project, RateLimit, Workspace, closest},
+    domain::{Action, Customer, Plan, Project, RateLimit, Workspace, closest, serde_text},
     store::{Tx, View},
 };
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The kinds of thing a key can belong to.
@@ -27,7 +28,8 @@ pub enum ObjectKind {
 }
 
 /// One object, as JSON with the fields of its kind.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Value", try_from = "Value")]
 pub struct ObjectView {
     /// Its name.
     pub name: String,
@@ -36,11 +38,14 @@ pub struct ObjectView {
 }
 
 /// A change of one object. A field that is `None` stays (or takes its default at creation).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ObjectChange {
     /// Free text, for workspaces, projects and customers.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The plan of a workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
     /// How often the secrets of a workspace's new keys are rotated; `Some(None)` is never.
     pub rotate_every: Option<Option<TimeDelta>>,
@@ -49,18 +54,41 @@ pub struct ObjectChange {
     /// The longest a workspace's keys may live; `Some(None)` is no bound.
     pub max_lifetime: Option<Option<TimeDelta>>,
     /// A plan's access to the API.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub api_access: Option<bool>,
     /// A plan's number of keys; `Some(None)` is no cap.
+    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change")]
     pub max_keys: Option<Option<u32>>,
     /// A plan's highest rate limit; `Some(None)` is no cap.
+    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change")]
     pub max_rate_limit: Option<Option<RateLimit>>,
     /// Whether a plan shows the audit trail.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_view: Option<bool>,
     /// Whether a plan exports the audit trail.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_export: Option<bool>,
 }
 
+impl From<ObjectView> for Value {
+    fn from(object: ObjectView) -> Self {
+        object.fields
+    }
+}
+
+impl TryFrom<Value> for ObjectView {
+    type Error = &'static str;
+
+    fn try_from(fields: Value) -> Result<Self, Self::Error> {
+        let name = fields.get("name").and_then(Value::as_str).ok_or("expected an object with a name")?;
+        Ok(Self { name: name.to_owned(), fields })
+    }
+}
+
 impl ObjectKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Workspace, Self::Project, Self::Customer, Self::Plan];
+
     /// The word for one of them.
     #[must_use]
     pub fn noun(self) -> &'static str {

@@ -9,44 +9,64 @@ use super::{
     view::{KeyView, RateLimitView},
 };
 use crate::{
-    domain::{Action, Allowlist, Environment, Feature, Key, KeyRef, RateLimit, Scope, time::format_time},
+    domain::{Action, Allowlist, Environment, Feature, Key, KeyRef, RateLimit, Scope, serde_text, time::format_time},
     store::{Tx, View},
 };
 use chrono::TimeDelta;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// What is to change on a key; what is `None` or empty stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Update {
     /// Which key.
+    #[serde(skip, default = "nobody")]
     pub key: KeyRef,
     /// Decides between keys of one name.
+    #[serde(skip)]
     pub environment: Option<Environment>,
     /// The new name.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "serde_text::optional_name")]
     pub name: Option<String>,
     /// The new owner; `Some(None)` clears it.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change")]
     pub owner: Option<Option<String>>,
     /// The new description; `Some(None)` clears it.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change")]
     pub description: Option<Option<String>>,
     /// Scopes to add.
+    #[serde(default)]
     pub add_scopes: Vec<Scope>,
     /// Scopes to take away.
+    #[serde(default)]
     pub remove_scopes: Vec<Scope>,
     /// The new rate limit; `Some(None)` is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change")]
     pub rate_limit: Option<Option<RateLimit>>,
     /// Ranges to add to the allowlist.
+    #[serde(default)]
     pub add_ips: Allowlist,
     /// Ranges to take off the allowlist.
+    #[serde(default)]
     pub remove_ips: Allowlist,
     /// Labels to set.
+    #[serde(default)]
     pub set_labels: Vec<(String, String)>,
     /// Labels to take off.
+    #[serde(default)]
     pub unset_labels: Vec<String>,
     /// The new rotation period; `Some(None)` ends the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
     pub rotate_every: Option<Option<TimeDelta>>,
     /// The new overlap; `Some(None)` returns to the default.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
     pub overlap: Option<Option<TimeDelta>>,
+}
+
+/// The path names the key; a body that is not yet joined with it means none.
+fn nobody() -> KeyRef {
+    KeyRef::Name(String::new())
 }
 
 /// What came of an [`Update`].
@@ -67,6 +87,7 @@ pub struct Updated {
 /// silently come to mean "anywhere", `Forbidden` by the plan.
 pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Updated>> {
     let before = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
+    cx.expects(&before)?;
     let mut key = before.clone();
     let mut notes = Vec::new();
     let mut catalogue = tx.catalogue(&cx.workspace)?;
@@ -97,6 +118,7 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Upd
         return Ok(Done::unchanged(Updated { key: KeyView::new(&key, &usage, cx.now), changes, notes }));
     }
     tx.put_key(&key)?;
+    key.version += 1;
     let (handover, rest): (Vec<Change>, Vec<Change>) =
         changes.iter().cloned().partition(|change| change.field == "owner");
     for (action, part) in [(Action::KeyUpdate, rest), (Action::KeyHandover, handover)] {
@@ -191,5 +213,5 @@ fn differences(before: &Key, after: &Key) -> Vec<Change> {
 
 fn change(field: &'static str, from: impl Serialize, to: impl Serialize) -> Option<Change> {
     let (from, to): (Value, Value) = (json!(from), json!(to));
-    (from != to).then_some(Change { field, from, to })
+    (from != to).then_some(Change { field: field.into(), from, to })
 }

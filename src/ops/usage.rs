@@ -16,6 +16,7 @@ use crate::{
 use serde::Serialize;
 use serde_json::json;
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     fmt,
     str::FromStr,
@@ -102,7 +103,7 @@ pub struct UsageRow {
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct SecretUsage {
     pub lookup: String,
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     pub valid_until: Option<String>,
     pub uses: u64,
     pub last_used_at: Option<String>,

@@ -1,11 +1,11 @@
 //! A key as every door shows it: the frozen JSON of the command line contract, with the status derived at a time.
 
 use crate::domain::{Key, RateLimit, SecretState, Status, Time, Usage, time::format_time};
-use serde::Serialize;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// A key's public facts; never its secret. The order of the fields is the order in JSON.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct KeyView {
     pub id: String,
@@ -14,14 +14,14 @@ pub struct KeyView {
     pub owner: Option<String>,
     pub workspace: String,
     pub environment: String,
-    pub level: &'static str,
+    pub level: Cow<'static, str>,
     pub project: Option<String>,
     pub customers: Vec<String>,
     pub scopes: Vec<String>,
     pub rate_limit: Option<RateLimitView>,
     pub allow_ips: Vec<String>,
     pub labels: BTreeMap<String, String>,
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     pub active: bool,
     pub created_at: String,
     pub created_by: String,
@@ -36,10 +36,11 @@ pub struct KeyView {
     pub hint: Option<String>,
     pub rotation: RotationView,
     pub secrets: Vec<SecretView>,
+    pub version: u64,
 }
 
 /// A rate limit: so many requests in a window of so many seconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct RateLimitView {
     pub limit: u32,
@@ -47,24 +48,24 @@ pub struct RateLimitView {
 }
 
 /// The rotation policy and where the key stands in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct RotationView {
     pub every_seconds: Option<i64>,
     pub overlap_seconds: Option<i64>,
     pub due_at: Option<String>,
     pub overdue: bool,
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     pub id: Option<String>,
     pub parked: bool,
 }
 
 /// One version of a key's secret, by its public look-up id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct SecretView {
     pub lookup: String,
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     pub hint: String,
     pub created_at: String,
     pub valid_until: Option<String>,
@@ -95,14 +96,14 @@ impl KeyView {
             owner: key.owner,
             workspace: key.workspace,
             environment: key.environment.to_string(),
-            level: if key.project.is_some() { "project" } else { "workspace" },
+            level: if key.project.is_some() { "project" } else { "workspace" }.into(),
             project: key.project,
             customers: key.customers,
             scopes: key.scopes.iter().map(ToString::to_string).collect(),
             rate_limit: key.rate_limit.map(Into::into),
             allow_ips: key.allow_ips.to_strings(),
             labels: key.labels,
-            status: status.as_str(),
+            status: status.as_str().into(),
             active: status == Status::Active,
             created_at: format_time(key.created_at),
             created_by: key.created_by,
@@ -117,6 +118,7 @@ impl KeyView {
             hint,
             rotation,
             secrets: key.secrets.iter().map(|secret| secret_view(secret, now)).collect(),
+            version: key.version,
         }
     }
 }
@@ -128,7 +130,7 @@ impl RotationView {
             overlap_seconds: key.rotation.overlap.map(|overlap| overlap.num_seconds()),
             due_at: key.rotation.due_at.map(format_time),
             overdue: key.is_overdue(now),
-            state: rotation_state(key, now),
+            state: rotation_state(key, now).into(),
             id: key.running().map(|run| run.id.to_string()),
             parked: key.running().is_some_and(|run| run.parked),
         }
@@ -146,7 +148,7 @@ pub(super) fn secret_view(secret: &crate::domain::Secret, now: Time) -> SecretVi
     };
     SecretView {
         lookup: secret.lookup.to_string(),
-        state,
+        state: state.into(),
         hint: secret.hint.clone(),
         created_at: format_time(secret.created_at),
         valid_until: valid_until.map(format_time),

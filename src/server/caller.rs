@@ -16,7 +16,11 @@ use crate::{
 };
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, header::AUTHORIZATION, request::Parts},
+    http::{
+        HeaderMap,
+        header::{AUTHORIZATION, IF_MATCH},
+        request::Parts,
+    },
 };
 use chrono::{SubsecRound, Utc};
 use ipnet::IpNet;
@@ -60,6 +64,8 @@ pub(super) struct Caller {
     reason: Option<String>,
     ticket: Option<String>,
     dry_run: bool,
+    pub(super) idempotency_key: Option<String>,
+    expected_version: Option<u64>,
 }
 
 fn unauthorised() -> Error {
@@ -94,6 +100,8 @@ impl Caller {
             reason: text(headers, header::REASON)?,
             ticket: text(headers, header::TICKET)?,
             dry_run: headers.get(header::DRY_RUN).is_some_and(|value| value == "true"),
+            idempotency_key: text(headers, header::IDEMPOTENCY_KEY)?,
+            expected_version: expected_version(headers)?,
         })
     }
 
@@ -157,10 +165,18 @@ impl Caller {
             ticket: self.ticket.clone(),
             workspace: self.workspace().to_owned(),
             authority: Authority::Operator(Arc::clone(&self.operator)),
+            expected_version: self.expected_version,
             read_only: false,
             dry_run: self.dry_run,
         }
     }
+}
+
+/// The version in `If-Match`; any for `*` and without one.
+fn expected_version(headers: &HeaderMap) -> Result<Option<u64>> {
+    let Some(value) = headers.get(IF_MATCH).filter(|value| *value != "*") else { return Ok(None) };
+    let version = value.to_str().ok().and_then(|text| text.trim().strip_prefix("\"v")?.strip_suffix('"')?.parse().ok());
+    version.map(Some).ok_or_else(|| Error::usage("If-Match is no ETag of a key").hint("the ETag of a GET of the key"))
 }
 
 /// A header with text in percent-encoding.

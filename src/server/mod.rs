@@ -4,10 +4,12 @@
 //! [`crate::backend::Backend`], on connections that requests take turns with. A stop lets every request finish.
 
 mod app;
+mod body;
 mod caller;
 mod engine;
 mod limits;
 mod listen;
+mod log;
 mod problem;
 mod routes;
 mod table;

@@ -1,8 +1,13 @@
 //! Errors as HTTP answers.
 
+use super::body::reply;
 use crate::{
-    ops::{Error, Kind},
-    wire::{Problem, problem::MEDIA_TYPE},
+    ops::{EntryError, Error, Kind, Result},
+    wire::{
+        Problem,
+        keys::{RefusedEntries, RefusedEntry},
+        problem::MEDIA_TYPE,
+    },
 };
 use axum::{
     Json,
@@ -46,4 +51,15 @@ impl IntoResponse for Failed {
 /// The store cannot be asked.
 pub(super) fn unavailable() -> Error {
     Error::new(Kind::Unavailable, "store", "the keystore cannot be read at the moment")
+}
+
+/// A bulk request with entries that are wrong: each is told.
+pub(super) fn refused_entries(entries: &[EntryError]) -> Result<Response> {
+    let count = entries.len();
+    let error = Error::new(Kind::Partial, "entries", format!("{count} of the entries are wrong; nothing was created"));
+    let told = |entry: &EntryError| RefusedEntry { index: entry.index, problem: Problem::from(&entry.error) };
+    let body = RefusedEntries { problem: Problem::from(&error), entries: entries.iter().map(told).collect() };
+    let mut response = reply(StatusCode::UNPROCESSABLE_ENTITY, &body)?;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    Ok(response)
 }

@@ -1,7 +1,11 @@
 //! The contract of the HTTP API: paths, bodies and problems, shared by the server and the client.
 
 pub mod header;
+pub mod keys;
+pub mod operators;
 pub mod problem;
+pub mod rotations;
 pub mod verdict;
+pub mod workspace;
 
 pub use problem::Problem;

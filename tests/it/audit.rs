@@ -290,6 +290,7 @@ fn old_home() -> Home {
         ticket: None,
         workspace: "default".to_owned(),
         authority: keyward::ops::authority::Authority::Vault,
+        expected_version: None,
         read_only: false,
         dry_run: false,
     };

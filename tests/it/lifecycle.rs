@@ -105,7 +105,8 @@ fn the_json_of_a_key_is_the_contract() {
             "last_denied_at",
             "hint",
             "rotation",
-            "secrets"
+            "secrets",
+            "version"
         ]
     );
     assert_eq!(key["owner"], "billing@example.com");

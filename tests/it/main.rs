@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, helpers included, and says what it skips"
 )]
 
+#[cfg(feature = "server")]
+mod api;
 mod audit;
 mod audit_formats;
 mod canary;

@@ -88,6 +88,7 @@ fn context(now: Time) -> Context {
         ticket: None,
         workspace: "default".to_owned(),
         authority: Default::default(),
+        expected_version: None,
         read_only: false,
         dry_run: false,
     }

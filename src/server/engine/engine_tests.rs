@@ -23,6 +23,7 @@ fn context() -> Context {
         ticket: None,
         workspace: "default".to_owned(),
         authority: Default::default(),
+        expected_version: None,
         read_only: false,
         dry_run: false,
     }

@@ -3,7 +3,7 @@
 //! These routes answer with the verdict's own status. Outsiders get one 401, whatever is wrong with a credential.
 
 use crate::{
-    domain::{Code, Request, key_from_headers},
+    domain::{Code, OPERATOR_BRAND, Request, key_from_headers},
     ops::{Error, Result},
     server::{
         app::App,
@@ -47,6 +47,12 @@ pub(super) async fn validate(State(app): State<Arc<App>>, parts: Parts) -> Resul
         "expires_at": key.expires_at.map(crate::domain::time::format_time),
     }));
     Ok(with_limit(reply.into_response(), &judged))
+}
+
+/// Whether a request carries the credential of an operator rather than a key.
+pub(super) fn is_operator(parts: &Parts) -> bool {
+    let bearer = parts.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    key_from_headers(bearer, []).is_ok_and(|token| token.split('_').next() == Some(OPERATOR_BRAND))
 }
 
 /// Which projects does my key reach?

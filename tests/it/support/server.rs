@@ -13,7 +13,8 @@ use std::{
 /// A server that is killed with the test.
 pub(crate) struct Served {
     child: Child,
-    stderr: BufReader<std::process::ChildStderr>,
+    /// Reads what the server says: a full pipe would stop it.
+    listener: Option<std::thread::JoinHandle<String>>,
     pub(crate) url: String,
 }
 
@@ -46,7 +47,12 @@ impl Served {
                 break url.trim().to_owned();
             }
         };
-        Self { child, stderr, url }
+        let listener = std::thread::spawn(move || {
+            let mut said = String::new();
+            stderr.read_to_string(&mut said).unwrap();
+            said
+        });
+        Self { child, listener: Some(listener), url }
     }
 
     /// Sends a request with a JSON body, or none for an empty one.
@@ -95,8 +101,7 @@ impl Served {
     pub(crate) fn stop(mut self, signal: nix::sys::signal::Signal) -> (ExitStatus, String) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.pid()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
-        let mut said = String::new();
-        self.stderr.read_to_string(&mut said).unwrap();
+        let said = self.listener.take().unwrap().join().unwrap();
         (self.child.wait().unwrap(), said)
     }
 }

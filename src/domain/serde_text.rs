@@ -1,0 +1,142 @@
+//! Values that travel as the text they are written as: `Display` out, `FromStr` in, with the same errors as anywhere.
+
+use super::{Action, Environment, KeyId, KeyRef, ObjectName, Outcome, Role, RotationId, Sort, Status};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+macro_rules! as_text {
+    ($($type:ty),*) => { $(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        from_text!($type);
+    )* };
+}
+
+macro_rules! from_text {
+    ($($type:ty),*) => { $(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+            }
+        }
+    )* };
+}
+
+as_text!(Action, KeyRef, Outcome, Role, RotationId, Sort, Status);
+from_text!(Environment, KeyId, super::Scope);
+
+/// The name of a new thing, checked as it is everywhere.
+///
+/// # Errors
+/// When it is no name.
+pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse::<ObjectName>().map(ObjectName::into_string).map_err(D::Error::custom)
+}
+
+/// The new name of a thing, or none.
+///
+/// # Errors
+/// When it is no name.
+pub fn optional_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse::<ObjectName>().map(ObjectName::into_string).map_err(D::Error::custom)).transpose()
+}
+
+/// Durations as whole seconds, for `#[serde(with)]`.
+pub mod seconds {
+    use chrono::TimeDelta;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn of<E: Error>(seconds: i64) -> Result<TimeDelta, E> {
+        // As `parse_duration` has it: neither zero nor more than a hundred years.
+        let fits = (1..=crate::domain::time::MAX_SECONDS).contains(&seconds);
+        if fits { Ok(TimeDelta::seconds(seconds)) } else { Err(E::custom("expected 1 second to 100 years")) }
+    }
+
+    /// A duration.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(value: &TimeDelta, serializer: S) -> Result<S::Ok, S::Error> {
+        value.num_seconds().serialize(serializer)
+    }
+
+    /// A duration.
+    ///
+    /// # Errors
+    /// When it is beyond the calendar.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeDelta, D::Error> {
+        of(i64::deserialize(deserializer)?)
+    }
+}
+
+/// Optional durations as whole seconds or null, for `#[serde(with)]`.
+pub mod optional_seconds {
+    use super::seconds::of;
+    use chrono::TimeDelta;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// An optional duration.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(value: &Option<TimeDelta>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(|value| value.num_seconds()).serialize(serializer)
+    }
+
+    /// An optional duration.
+    ///
+    /// # Errors
+    /// When it is beyond the calendar.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeDelta>, D::Error> {
+        Option::<i64>::deserialize(deserializer)?.map(of).transpose()
+    }
+}
+
+/// A field that may be absent (stays), null (is cleared) or a value, for `#[serde(default, with)]`.
+pub mod change {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// What is absent is left out by `skip_serializing_if`.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<T: Serialize, S: Serializer>(value: &Option<Option<T>>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().and_then(Option::as_ref).serialize(serializer)
+    }
+
+    /// Present, therefore a change.
+    ///
+    /// # Errors
+    /// When it is neither null nor a value.
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Option<T>>, D::Error> {
+        Option::<T>::deserialize(deserializer).map(Some)
+    }
+}
+
+/// A duration that may be absent (stays), null (is cleared) or whole seconds, for `#[serde(default, with)]`.
+pub mod change_seconds {
+    use chrono::TimeDelta;
+    use serde::{Deserializer, Serializer};
+
+    /// What is absent is left out by `skip_serializing_if`.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(value: &Option<Option<TimeDelta>>, serializer: S) -> Result<S::Ok, S::Error> {
+        super::optional_seconds::serialize(&value.flatten(), serializer)
+    }
+
+    /// Present, therefore a change.
+    ///
+    /// # Errors
+    /// When it is beyond the calendar.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<TimeDelta>>, D::Error> {
+        super::optional_seconds::deserialize(deserializer).map(Some)
+    }
+}

@@ -1,0 +1,59 @@
+//! Bodies: JSON of a limited size that must arrive in time, answered with JSON.
+
+use super::problem::Failed;
+use crate::ops::{Error, Kind, Result};
+use axum::{
+    body::{Body, to_bytes},
+    extract::{FromRequest, Request},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(60);
+
+/// A JSON body of at most so many bytes.
+pub(super) struct Sent<T, const LIMIT: usize = { 1024 * 1024 }>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for Sent<T, LIMIT> {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Failed> {
+        let bytes = read(request.into_body(), LIMIT).await?;
+        // An empty body is an empty object: what has defaults for everything need not be sent.
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        let sent = serde_json::from_slice(text);
+        Ok(Self(sent.map_err(|error| Error::usage("the body is not usable").cause(error.to_string()))?))
+    }
+}
+
+async fn read(body: Body, limit: usize) -> Result<axum::body::Bytes> {
+    let read = tokio::time::timeout(BODY_TIME, to_bytes(body, limit)).await;
+    match read {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(Error::usage(format!("the body did not arrive whole, or has more than {limit} bytes"))
+            .cause(error.to_string())),
+        Err(_) => Err(Error::usage(format!("the body took longer than {} seconds", BODY_TIME.as_secs()))),
+    }
+}
+
+/// A JSON reply that may hold a secret: nothing on its way may keep it.
+pub(super) fn reply<T: Serialize>(status: StatusCode, value: &T) -> Result<Response> {
+    let bytes = serde_json::to_vec(value).map(Zeroizing::new);
+    let bytes = bytes
+        .map_err(|error| Error::new(Kind::Internal, "reply", "the reply cannot be written").cause(error.to_string()))?;
+    let mut response = (status, bytes.to_vec()).into_response();
+    put(response.headers_mut(), header::CONTENT_TYPE.as_str(), "application/json");
+    put(response.headers_mut(), header::CACHE_CONTROL.as_str(), "no-store");
+    Ok(response)
+}
+
+/// Sets a header; a value that is none is left out.
+pub(super) fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,127 @@
+//! Rotations: staged here, delivered by the caller, who then says how that went.
+
+use super::{Which, keys::key_ref};
+use crate::{
+    domain::{Permission, RotationId},
+    ops::{
+        Error, Result,
+        rotation::{Abort, Commit, RotationRef, Step},
+        stage::Stage,
+    },
+    server::{
+        app::App,
+        body::{Sent, reply},
+        caller::Caller,
+        problem::Failed,
+    },
+    wire::rotations::{AbortBody, CommitBody, RotatedReply, RotationList, StagedReply, StepBody},
+};
+use axum::{
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::Response,
+};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+
+/// The rotation that a path names: its id, or the key it belongs to.
+fn rotation_ref(text: &str, which: &Which) -> Result<RotationRef> {
+    match text.parse::<RotationId>() {
+        Ok(id) => Ok(RotationRef::Id(id)),
+        Err(_) => Ok(RotationRef::Of(key_ref(text)?, which.environment()?)),
+    }
+}
+
+pub(super) async fn stage(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(key): Path<String>,
+    Query(which): Query<Which>,
+    Sent(mut request): Sent<Stage>,
+) -> Result<Response, Failed> {
+    (request.key, request.environment) = (key_ref(&key)?, which.environment()?);
+    request.idempotency_key = caller.idempotency_key.clone().or(request.idempotency_key);
+    let cx = caller.permitted(&app, Permission::RotateKeys, &key).await?;
+    let staged = app.change(move |backend| backend.stage(&cx, &request)).await?;
+    let status = if staged.secret.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(reply(status, &StagedReply::from(&staged))?)
+}
+
+/// Which rotations to list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ended {
+    #[serde(default)]
+    ended: bool,
+}
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(query): Query<Ended>,
+) -> Result<Response, Failed> {
+    let cx = caller.permitted(&app, Permission::ReadKeys, "rotations").await?;
+    let items = app.ask(move |backend| backend.rotations(&cx, query.ended)).await?;
+    Ok(reply(StatusCode::OK, &RotationList::new(items))?)
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(rotation): Path<String>,
+    Query(which): Query<Which>,
+) -> Result<Response, Failed> {
+    let wanted = rotation_ref(&rotation, &which)?;
+    let cx = caller.permitted(&app, Permission::ReadKeys, &rotation).await?;
+    let found = app.ask(move |backend| backend.rotation(&cx, &wanted)).await?;
+    Ok(reply(StatusCode::OK, &json!({ "schema": "keyward.rotation/v1", "rotation": found }))?)
+}
+
+pub(super) async fn step(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(rotation): Path<String>,
+    Sent(request): Sent<StepBody>,
+) -> Result<Response, Failed> {
+    let cx = caller.permitted(&app, Permission::RotateKeys, &rotation).await?;
+    let step = Step {
+        rotation: rotation.parse().map_err(Error::usage)?,
+        secret: request.secret.parse().map_err(|_| Error::usage("'secret' is no public id of a secret"))?,
+        sink: request.sink,
+        progress: request.progress.into(),
+    };
+    let stepped = app.change(move |backend| backend.rotation_step(&cx, step)).await?;
+    Ok(reply(StatusCode::OK, &json!({ "schema": "keyward.rotation/v1", "rotation": stepped }))?)
+}
+
+pub(super) async fn commit(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(rotation): Path<String>,
+    Query(which): Query<Which>,
+    Sent(request): Sent<CommitBody>,
+) -> Result<Response, Failed> {
+    let cx = caller.permitted(&app, Permission::RotateKeys, &rotation).await?;
+    let commit = Commit {
+        rotation: rotation_ref(&rotation, &which)?,
+        receipts: request.receipts,
+        force: request.force,
+        only_if_idle: request.only_if_idle,
+    };
+    let rotated = app.change(move |backend| backend.commit_rotation(&cx, &commit)).await?;
+    Ok(reply(StatusCode::OK, &RotatedReply::from(&rotated))?)
+}
+
+pub(super) async fn abort(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(rotation): Path<String>,
+    Query(which): Query<Which>,
+    Sent(request): Sent<AbortBody>,
+) -> Result<Response, Failed> {
+    let cx = caller.permitted(&app, Permission::RotateKeys, &rotation).await?;
+    let abort = Abort { rotation: rotation_ref(&rotation, &which)?, force: request.force, because: request.because };
+    let aborted = app.change(move |backend| backend.abort_rotation(&cx, &abort)).await?;
+    Ok(reply(StatusCode::OK, &json!({ "schema": "keyward.rotation/v1", "rotation": aborted }))?)
+}

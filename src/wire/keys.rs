@@ -1,0 +1,293 @@
+//! Keys: filters as query parameters, and the replies that carry a secret.
+
+use crate::{
+    domain::{KeyFilter, PlainToken, Status, time::format_duration, time::parse_duration},
+    ops::{Change, Create, Created, Error, KeyView, Kind, Result, Updated, rotation_view::RotationView},
+};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// How many keys a page has, when nothing is said, and at most.
+pub const PAGE: usize = 100;
+/// The most that a page has.
+pub const MAX_PAGE: usize = 1_000;
+
+/// Many keys to be created, all or none.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateMany {
+    /// The keys.
+    pub keys: Vec<Create>,
+}
+
+/// A key with its secret beside it, the only time it is seen.
+#[derive(Serialize, Deserialize)]
+pub struct CreatedReply {
+    /// `keyward.key/v1`.
+    pub schema: String,
+    /// The key.
+    pub key: KeyView,
+    /// Its secret; absent when the key existed, and in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Zeroizing<String>>,
+    /// The delivery of the secret to its sinks, which is still to be done and committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<RotationView>,
+    /// The key was there before.
+    #[serde(default)]
+    pub existed: bool,
+    /// What the caller should know.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// Many of them.
+#[derive(Serialize, Deserialize)]
+pub struct CreatedList {
+    /// `keyward.key-list/v1`.
+    pub schema: String,
+    /// In the order of the request.
+    pub items: Vec<CreatedReply>,
+}
+
+/// A page of keys.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct KeyPage {
+    /// `keyward.key-list/v1`.
+    pub schema: String,
+    /// The keys, in order.
+    pub items: Vec<KeyView>,
+    /// Where the page stands.
+    pub page: PageInfo,
+    /// How many keys the default statuses hide, by status.
+    #[serde(default)]
+    pub hidden: BTreeMap<Status, usize>,
+}
+
+/// Where a page stands in its list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageInfo {
+    /// Items in this reply.
+    pub returned: usize,
+    /// Items that match.
+    pub total: usize,
+    /// Whether there are more.
+    pub truncated: bool,
+    /// Asks for the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// The words of a secret that came over the wire.
+///
+/// # Errors
+/// `Internal` when it is no token.
+pub fn token(text: Option<Zeroizing<String>>) -> Result<Option<PlainToken>> {
+    text.map(|text| PlainToken::parse(&text))
+        .transpose()
+        .map_err(|_| Error::new(Kind::Internal, "reply", "the server's reply holds a secret that is none"))
+}
+
+/// A secret on its way to the one who asked for it.
+#[must_use]
+pub fn exposed(token: Option<&PlainToken>) -> Option<Zeroizing<String>> {
+    token.map(|token| Zeroizing::new(token.expose_plaintext().to_owned()))
+}
+
+impl From<&Created> for CreatedReply {
+    fn from(created: &Created) -> Self {
+        Self {
+            schema: "keyward.key/v1".to_owned(),
+            key: created.key.clone(),
+            secret: exposed(created.secret.as_ref()),
+            rotation: created.rotation.clone(),
+            existed: created.existed,
+            notes: created.notes.clone(),
+        }
+    }
+}
+
+impl TryFrom<CreatedReply> for Created {
+    type Error = Error;
+
+    fn try_from(reply: CreatedReply) -> Result<Self> {
+        Ok(Self {
+            key: reply.key,
+            secret: token(reply.secret)?,
+            rotation: reply.rotation,
+            existed: reply.existed,
+            notes: reply.notes,
+        })
+    }
+}
+
+/// A filter as query parameters.
+#[must_use]
+pub fn query_of(filter: &KeyFilter) -> Vec<(&'static str, String)> {
+    let mut query = Vec::new();
+    let mut put = |name, value: Option<String>| query.extend(value.map(|value| (name, value)));
+    let duration = |value: Option<chrono::TimeDelta>| value.map(format_duration);
+    let flag = |on: bool| on.then(|| "true".to_owned());
+    put("status", filter.statuses.as_ref().map(|all| all.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(",")));
+    put("expired", flag(filter.expired));
+    put("expires_within", duration(filter.expires_within));
+    put("no_expiry", flag(filter.no_expiry));
+    put("unused_for", duration(filter.unused_for));
+    put("never_used", flag(filter.never_used));
+    put("older_than", duration(filter.older_than));
+    put("used_since", duration(filter.used_since));
+    put("environment", filter.environment.map(|one| one.to_string()));
+    put("owner", filter.owner.clone());
+    put("project", filter.project.clone());
+    put("customer", filter.customer.clone());
+    put("scope", filter.scope.as_ref().map(ToString::to_string));
+    for (name, value) in &filter.labels {
+        put("label", Some(value.as_ref().map_or_else(|| name.clone(), |value| format!("{name}={value}"))));
+    }
+    put("name", filter.name.as_ref().map(|pattern| pattern.as_str().to_owned()));
+    put(
+        "due_within",
+        filter.due_within.map(|within| match within.num_seconds() {
+            0 => "0".to_owned(),
+            _ => format_duration(within),
+        }),
+    );
+    put("sort", Some(filter.sort.to_string()));
+    query
+}
+
+/// The filter of query parameters; `limit` and `cursor` are not part of it.
+///
+/// # Errors
+/// `Usage` for an unknown parameter or a value that is none.
+pub fn filter_of(query: &[(String, String)]) -> Result<KeyFilter> {
+    let mut filter = KeyFilter::default();
+    for (name, value) in query {
+        let refused = |cause: String| Error::usage(format!("the parameter '{name}' is not usable")).cause(cause);
+        let duration = || parse_duration(value).map(Some).map_err(refused);
+        let flag = || value.parse::<bool>().map_err(|_| refused("expected true or false".to_owned()));
+        let text = Some(value.clone());
+        match name.as_str() {
+            "status" => {
+                let statuses = value.split(',').map(|word| word.parse::<Status>());
+                filter.statuses = Some(statuses.collect::<std::result::Result<_, _>>().map_err(refused)?);
+            }
+            "expired" => filter.expired = flag()?,
+            "expires_within" => filter.expires_within = duration()?,
+            "no_expiry" => filter.no_expiry = flag()?,
+            "unused_for" => filter.unused_for = duration()?,
+            "never_used" => filter.never_used = flag()?,
+            "older_than" => filter.older_than = duration()?,
+            "used_since" => filter.used_since = duration()?,
+            "due_within" if value == "0" => filter.due_within = Some(TimeDelta::zero()),
+            "due_within" => filter.due_within = duration()?,
+            "environment" => filter.environment = Some(value.parse().map_err(refused)?),
+            "owner" => filter.owner = text,
+            "project" => filter.project = text,
+            "customer" => filter.customer = text,
+            "scope" => filter.scope = Some(value.parse().map_err(refused)?),
+            "label" => filter.labels.push(match value.split_once('=') {
+                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                None => (value.clone(), None),
+            }),
+            "name" => {
+                let pattern = glob::Pattern::new(value).map_err(|error| refused(error.to_string()))?;
+                filter.name = Some(pattern);
+            }
+            "sort" => filter.sort = value.parse().map_err(refused)?,
+            "limit" | "cursor" => {}
+            _ => return Err(Error::usage(format!("there is no parameter '{name}'"))),
+        }
+    }
+    Ok(filter)
+}
+
+/// A key and what an update changed of it.
+#[derive(Serialize, Deserialize)]
+pub struct UpdatedReply {
+    /// `keyward.key/v1`.
+    pub schema: String,
+    /// The key afterwards.
+    pub key: KeyView,
+    /// What changed; empty when everything was so already.
+    pub changes: Vec<Change>,
+    /// What the caller should know.
+    pub notes: Vec<String>,
+}
+
+impl From<&Updated> for UpdatedReply {
+    fn from(updated: &Updated) -> Self {
+        Self {
+            schema: "keyward.key/v1".to_owned(),
+            key: updated.key.clone(),
+            changes: updated.changes.clone(),
+            notes: updated.notes.clone(),
+        }
+    }
+}
+
+/// One key, and whether a switch changed it.
+#[derive(Serialize, Deserialize)]
+pub struct KeyReply {
+    /// The key.
+    pub key: KeyView,
+    /// Whether anything changed.
+    #[serde(default)]
+    pub changed: bool,
+}
+
+/// The errors of entries of a bulk request.
+#[derive(Serialize, Deserialize)]
+pub struct RefusedEntries {
+    /// The problem of the whole.
+    #[serde(flatten)]
+    pub problem: super::Problem,
+    /// The entries that are wrong.
+    pub entries: Vec<RefusedEntry>,
+}
+
+/// One entry that is wrong.
+#[derive(Serialize, Deserialize)]
+pub struct RefusedEntry {
+    /// Its position in the request, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub problem: super::Problem,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_filter_survives_the_way_through_a_query(
+            statuses in proptest::option::of(proptest::collection::btree_set(proptest::sample::select(Status::ALL.to_vec()), 1..4)),
+            flags in any::<[bool; 3]>(),
+            seconds in proptest::option::of(1i64..100_000_000),
+            due in proptest::option::of(0i64..1_000),
+            words in proptest::collection::vec("[a-z=,& +%]{1,8}", 0..3),
+            sort in "-?(name|created|expires|last-used|owner|env|status|uses|due)",
+        ) {
+            let duration = seconds.map(TimeDelta::seconds);
+            let filter = KeyFilter {
+                statuses,
+                expired: flags[0],
+                no_expiry: flags[1],
+                never_used: flags[2],
+                expires_within: duration,
+                unused_for: duration,
+                due_within: due.map(TimeDelta::seconds),
+                owner: words.first().cloned(),
+                labels: words.iter().map(|word| (word.replace('=', "x"), Some(word.clone()))).collect(),
+                sort: sort.parse().unwrap(),
+                ..KeyFilter::default()
+            };
+            let query: Vec<(String, String)> = query_of(&filter).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            prop_assert_eq!(format!("{:?}", filter_of(&query).unwrap()), format!("{filter:?}"));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Rotations as resources: staged, stepped through by whoever delivers, committed or aborted.
+
+use super::keys::{PageInfo, exposed, token};
+use crate::{
+    domain::Lookup,
+    ops::{
+        Error, KeyView, Kind, Result,
+        rotation::{Progress, Rotated},
+        rotation_view::RotationView,
+        stage::Staged,
+    },
+};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// What came of a staging, with the new secret where one was minted.
+#[derive(Serialize, Deserialize)]
+pub struct StagedReply {
+    /// `keyward.rotation/v1`.
+    pub schema: String,
+    /// The key.
+    pub key: KeyView,
+    /// Until when the old secret will work after the commit.
+    pub old_valid_until: Option<crate::domain::Time>,
+    /// Its running or last rotation.
+    pub rotation: Option<RotationView>,
+    /// The new secret, the only time it is seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Zeroizing<String>>,
+    /// The version of the secret that the steps to come are about.
+    pub lookup: Option<String>,
+    /// The secret arrived already: only the commit is missing.
+    pub ready: bool,
+    /// The turn in an interrupted rotation, whose sinks are to be asked before the next call.
+    pub lease: Option<String>,
+    /// A rotation that was interrupted goes on.
+    pub resumed: bool,
+    /// What the caller should know.
+    pub note: Option<String>,
+}
+
+/// A rotation that was committed.
+#[derive(Serialize, Deserialize)]
+pub struct RotatedReply {
+    /// The key, with its new secret current.
+    pub key: KeyView,
+    /// The rotation.
+    pub rotation: RotationView,
+    /// Until when the old secret works; null when it stopped at once.
+    pub old_valid_until: Option<crate::domain::Time>,
+}
+
+/// One rotation.
+#[derive(Serialize, Deserialize)]
+pub struct RotationReply {
+    /// The rotation.
+    pub rotation: RotationView,
+}
+
+/// Rotations.
+#[derive(Serialize, Deserialize)]
+pub struct RotationList {
+    /// `keyward.rotation-list/v1`.
+    pub schema: String,
+    /// The rotations.
+    pub items: Vec<RotationView>,
+    /// Where the page stands.
+    pub page: PageInfo,
+}
+
+/// One step of a delivery.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepBody {
+    /// The version of the secret that is delivered.
+    pub secret: String,
+    /// The sink.
+    pub sink: String,
+    /// What happened, or is about to.
+    pub progress: ProgressBody,
+}
+
+/// What a step records of a sink.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ProgressBody {
+    /// The secret is about to be handed over.
+    Intended,
+    /// The sink has acknowledged it; what it said, without any value.
+    Delivered(String),
+    /// The sink does not hold it; why.
+    Failed(String),
+    /// What was read back from the sink after an interruption.
+    ReadBack(Option<Zeroizing<String>>),
+}
+
+/// How to commit.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CommitBody {
+    /// Sinks whose receipt comes with the commit.
+    pub receipts: Vec<String>,
+    /// Commits without receipt or use.
+    pub force: bool,
+    /// Refuses while the old secret was seen in use within so many seconds.
+    #[serde(with = "crate::domain::serde_text::optional_seconds")]
+    pub only_if_idle: Option<chrono::TimeDelta>,
+}
+
+/// How to abort.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AbortBody {
+    /// Aborts even where a sink holds the new secret, or may.
+    pub force: bool,
+    /// Why, for the trail.
+    pub because: Option<String>,
+}
+
+impl From<&Staged> for StagedReply {
+    fn from(staged: &Staged) -> Self {
+        Self {
+            schema: "keyward.rotation/v1".to_owned(),
+            key: staged.key.clone(),
+            old_valid_until: staged.old_valid_until,
+            rotation: staged.rotation.clone(),
+            secret: exposed(staged.secret.as_ref()),
+            lookup: staged.lookup.as_ref().map(Lookup::to_string),
+            ready: staged.ready,
+            lease: staged.lease.clone(),
+            resumed: staged.resumed,
+            note: staged.note.clone(),
+        }
+    }
+}
+
+impl TryFrom<StagedReply> for Staged {
+    type Error = Error;
+
+    fn try_from(reply: StagedReply) -> Result<Self> {
+        let bad = |_| Error::new(Kind::Internal, "reply", "the server's reply names a secret that is none");
+        Ok(Self {
+            key: reply.key,
+            old_valid_until: reply.old_valid_until,
+            rotation: reply.rotation,
+            secret: token(reply.secret)?,
+            lookup: reply.lookup.map(|lookup| lookup.parse()).transpose().map_err(bad)?,
+            ready: reply.ready,
+            lease: reply.lease,
+            resumed: reply.resumed,
+            note: reply.note,
+        })
+    }
+}
+
+impl From<&Rotated> for RotatedReply {
+    fn from(rotated: &Rotated) -> Self {
+        Self { key: rotated.key.clone(), rotation: rotated.rotation.clone(), old_valid_until: rotated.old_valid_until }
+    }
+}
+
+impl From<RotatedReply> for Rotated {
+    fn from(reply: RotatedReply) -> Self {
+        Self { key: reply.key, rotation: reply.rotation, old_valid_until: reply.old_valid_until }
+    }
+}
+
+impl RotationList {
+    /// The list of these.
+    #[must_use]
+    pub fn new(items: Vec<RotationView>) -> Self {
+        let page = PageInfo { returned: items.len(), total: items.len(), truncated: false, next: None };
+        Self { schema: "keyward.rotation-list/v1".to_owned(), items, page }
+    }
+}
+
+impl From<&Progress> for ProgressBody {
+    fn from(progress: &Progress) -> Self {
+        match progress {
+            Progress::Intended => Self::Intended,
+            Progress::Delivered(said) => Self::Delivered(said.clone()),
+            Progress::Failed(why) => Self::Failed(why.clone()),
+            Progress::ReadBack(held) => Self::ReadBack(exposed(held.as_ref())),
+        }
+    }
+}
+
+impl From<ProgressBody> for Progress {
+    fn from(body: ProgressBody) -> Self {
+        match body {
+            ProgressBody::Intended => Self::Intended,
+            ProgressBody::Delivered(said) => Self::Delivered(said),
+            ProgressBody::Failed(why) => Self::Failed(why),
+            // What is no token is no receipt, as in a sink that is read locally.
+            ProgressBody::ReadBack(held) => Self::ReadBack(token(held).ok().flatten()),
+        }
+    }
+}
