@@ -16,6 +16,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What is to be named.
@@ -38,7 +39,7 @@ pub struct Identified {
     pub environment: String,
     pub status: &'static str,
     pub lookup: String,
-    pub secret_state: Option<&'static str>,
+    pub secret_state: Option<Cow<'static, str>>,
     /// Whether the secret is the key's own: null where this slot cannot tell, or only a hint was given.
     pub genuine: Option<bool>,
     /// Whether it still opens anything.
