@@ -16,8 +16,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::json;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// What is to be named.
 #[derive(Default)]
