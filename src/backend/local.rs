@@ -15,10 +15,10 @@ use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
     domain::{Action, Environment, Event, KeyId, KeyRef, Scope, Time, Verdict},
     ops::{
-        self, Abort, Appointed, Commit, Context, Create, CreateOperator, Created, Delete, Deleted, Done, Error,
-        KeyView, Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, RotateOperator,
-        Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch,
-        Switched, Update, Updated, Verify,
+        self, Abort, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create, CreateOperator, Created,
+        Delete, Deleted, Done, Error, KeyView, Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView,
+        Result, RotateOperator, Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage,
+        Staged, Step, Switch, Switched, Update, Updated, Verify,
     },
     store::{Store, Tx},
     vault,
@@ -231,6 +231,14 @@ impl Backend for Local {
             done.events.iter().try_for_each(|event| journal.append(&Entry::identified(cx, event)))?;
         }
         Ok(done.outcome)
+    }
+
+    fn check(&self, cx: &Context, request: &Check) -> Result<Checked> {
+        self.read(cx, |view| ops::check::check(view, self.store.capabilities(), cx, request))
+    }
+
+    fn check_key(&self, cx: &Context, request: &CheckKey) -> Result<CheckedKey> {
+        self.read(cx, |view| ops::check::check_key(view, cx, request))
     }
 
     fn record_usage(&self, cx: &Context, records: &[UsageRecord]) -> Result<()> {

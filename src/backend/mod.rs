@@ -29,10 +29,10 @@ use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
     domain::{Action, Environment, KeyRef, Scope, Verdict},
     ops::{
-        Abort, Appointed, Commit, Context, Create, CreateOperator, Created, Delete, Deleted, EntryError, Error,
-        KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Result, RotateOperator, Rotated,
-        RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched,
-        Update, Updated, Verify,
+        Abort, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create, CreateOperator, Created,
+        Delete, Deleted, EntryError, Error, KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView,
+        Result, RotateOperator, Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage,
+        Staged, Step, Switch, Switched, Update, Updated, Verify,
     },
 };
 
@@ -132,6 +132,16 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::identify::identify`].
     fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>>;
+    /// Looks at the hygiene of all keys.
+    ///
+    /// # Errors
+    /// See [`crate::ops::check::check`].
+    fn check(&self, cx: &Context, request: &Check) -> Result<Checked>;
+    /// Says what every rule of hygiene says of one key.
+    ///
+    /// # Errors
+    /// See [`crate::ops::check::check_key`].
+    fn check_key(&self, cx: &Context, request: &CheckKey) -> Result<CheckedKey>;
     /// Adds verdicts to the facts of use, in one transaction and without an audit event.
     ///
     /// # Errors

@@ -127,6 +127,7 @@ pub(crate) enum Command {
     Scopes(commands::scopes::Args),
     Verify(commands::verify::Args),
     Identify(commands::identify::Args),
+    Check(commands::check::Args),
     Usage(commands::usage::Args),
     Logs(commands::logs::Args),
     Audit(commands::audit::Args),
@@ -147,8 +148,9 @@ pub(crate) enum Command {
 impl Command {
     /// Runs the command.
     pub(super) fn run(self, cx: &mut super::context::Ctx) -> crate::ops::Result<u8> {
-        if cx.format() == Format::Sarif && !matches!(self, Self::Identify(_)) {
-            return Err(crate::ops::Error::usage("-o sarif is for findings").hint("keyward identify --scan . -o sarif"));
+        if cx.format() == Format::Sarif && !matches!(self, Self::Identify(_) | Self::Check(_)) {
+            return Err(crate::ops::Error::usage("-o sarif is for findings")
+                .hint("keyward check -o sarif, or keyward identify --scan . -o sarif"));
         }
         match self {
             Self::Init(args) => commands::init::run(cx, args),
@@ -168,6 +170,7 @@ impl Command {
             Self::Scopes(args) => commands::scopes::run(cx, args),
             Self::Verify(args) => commands::verify::run(cx, args),
             Self::Identify(args) => commands::identify::run(cx, args),
+            Self::Check(args) => commands::check::run(cx, args),
             Self::Usage(args) => commands::usage::run(cx, args),
             Self::Logs(args) => commands::logs::run(cx, args),
             Self::Audit(args) => commands::audit::run(cx, args),

@@ -196,6 +196,31 @@ pub(super) const IDENTIFIED: &[Column] = &[
     Column::new("revoke", "stop it with", Text).wide(),
 ];
 
+/// What is wrong with keys.
+pub(super) const FINDINGS: &[Column] = &[
+    Column::new("severity", "severity", Text),
+    Column::new("rule", "rule", Text),
+    Column::new("name", "key", Text),
+    Column::new("environment", "env", Text),
+    Column::new("message", "what", Text),
+    Column::new("owner", "owner", Text).wide(),
+    Column::new("key_id", "key id", Text).wide(),
+    Column::new("fix", "mend it with", Text).wide(),
+    Column::new("excepted.until", "accepted until", Time).wide(),
+    Column::new("excepted.reason", "because", Text).wide(),
+];
+
+/// What every rule says of a key.
+pub(super) const RULE_ANSWERS: &[Column] = &[
+    Column::new("rule", "rule", Text),
+    Column::new("severity", "severity", Text),
+    Column::new("ok", "ok", Text),
+    Column::new("detail", "detail", Text),
+    Column::new("fix", "mend it with", Text),
+    Column::new("excepted.until", "accepted until", Time).wide(),
+    Column::new("excepted.reason", "because", Text).wide(),
+];
+
 /// The keys behind secrets in files.
 pub(super) const FOUND: &[Column] = &[
     Column::new("file", "file", Text),

@@ -52,7 +52,7 @@ pub(super) const TABLE: [(&str, &str, &str); 17] = [
     ("7", "LOCKED", "vault locked, wrong passphrase"),
     ("8", "BUSY", "another rotation or writer holds it past the timeout"),
     ("9", "UNAVAILABLE", "network, 5xx, timeout, disk"),
-    ("10", "CHANGED", "only when asked, with --exit-code"),
+    ("10", "CHANGED", "only when asked: --exit-code, and findings of check"),
     ("11", "PARTIAL", "some of a bulk action failed"),
     ("12", "UNDELIVERED", "minted but not delivered; the old secret still works; resumable"),
     ("13", "DENIED", "verify: not valid for this request"),

@@ -6,6 +6,7 @@ pub mod decision;
 pub mod environment;
 pub mod event;
 pub mod filter;
+pub mod hygiene;
 pub mod ids;
 pub mod key;
 pub mod merkle;

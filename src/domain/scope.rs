@@ -24,6 +24,12 @@ impl Scope {
         self.resource == ANY || self.level == ANY
     }
 
+    /// What may be done with the resource; `*` is everything.
+    #[must_use]
+    pub fn level(&self) -> &str {
+        &self.level
+    }
+
     /// Whether this scope covers another one by its wildcards alone.
     fn covers(&self, wanted: &Self) -> bool {
         (self.resource == ANY || self.resource == wanted.resource) && (self.level == ANY || self.level == wanted.level)

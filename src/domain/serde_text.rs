@@ -1,6 +1,9 @@
 //! Values that travel as the text they are written as: `Display` out, `FromStr` in, with the same errors as anywhere.
 
-use super::{Action, Environment, KeyId, KeyRef, ObjectName, Outcome, Role, RotationId, Sort, Status};
+use super::{
+    Action, Environment, KeyId, KeyRef, ObjectName, Outcome, Role, RotationId, Sort, Status,
+    hygiene::{KeyGlob, Rule, Severity},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 macro_rules! as_text {
@@ -24,7 +27,7 @@ macro_rules! from_text {
     )* };
 }
 
-as_text!(Action, KeyRef, Outcome, Role, RotationId, Sort, Status);
+as_text!(Action, KeyGlob, KeyRef, Outcome, Role, RotationId, Rule, Severity, Sort, Status);
 from_text!(Environment, KeyId, super::Scope);
 
 /// The name of a new thing, checked as it is everywhere.
@@ -138,5 +141,62 @@ pub mod change_seconds {
     /// When it is beyond the calendar.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<TimeDelta>>, D::Error> {
         super::optional_seconds::deserialize(deserializer).map(Some)
+    }
+}
+
+/// Optional durations as people write them, `90d`, for `#[serde(default, with)]`.
+pub mod optional_duration {
+    use crate::domain::time::{format_duration, parse_duration};
+    use chrono::TimeDelta;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    /// An optional duration.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(value: &Option<TimeDelta>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(format_duration).serialize(serializer)
+    }
+
+    /// An optional duration.
+    ///
+    /// # Errors
+    /// When it is written otherwise.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeDelta>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| parse_duration(&text).map_err(D::Error::custom)).transpose()
+    }
+}
+
+/// Times as people write them, RFC 3339 or a date, for `#[serde(with)]`. TOML's own dates are read as well.
+pub mod time {
+    use crate::domain::time::{Time, format_time, parse_time};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected RFC 3339 (2026-01-02T03:04:05Z) or a date (2026-01-02)")]
+    enum Written {
+        Text(String),
+        Toml(toml::value::Datetime),
+    }
+
+    /// A time.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(value: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+        format_time(*value).serialize(serializer)
+    }
+
+    /// A time.
+    ///
+    /// # Errors
+    /// When it is written otherwise.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        let text = match Written::deserialize(deserializer)? {
+            Written::Text(text) => text,
+            Written::Toml(time) => time.to_string(),
+        };
+        parse_time(&text).map_err(D::Error::custom)
     }
 }

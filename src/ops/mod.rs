@@ -10,6 +10,7 @@ pub mod audit_format;
 pub mod audit_offline;
 pub mod audit_review;
 pub mod authority;
+pub mod check;
 pub mod context;
 pub mod create;
 pub mod create_many;
@@ -35,6 +36,7 @@ pub mod view;
 
 pub use audit::{AuditFilter, AuditList};
 pub use authority::Authority;
+pub use check::{Check, CheckKey, Checked, CheckedKey, Finding};
 pub use context::Context;
 pub use create::{Create, Created};
 pub use create_many::EntryError;

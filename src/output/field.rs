@@ -6,8 +6,11 @@
 use serde_json::Value;
 
 /// Objects that may be null as a whole: their fields are valid paths even then.
-const OPTIONAL: [(&str, &[&str]); 2] =
-    [("rate_limit", &["limit", "window_seconds"]), ("max_rate_limit", &["limit", "window_seconds"])];
+const OPTIONAL: [(&str, &[&str]); 3] = [
+    ("rate_limit", &["limit", "window_seconds"]),
+    ("max_rate_limit", &["limit", "window_seconds"]),
+    ("excepted", &["until", "reason"]),
+];
 
 /// Why a path names no scalar.
 #[derive(Debug, PartialEq, Eq)]

@@ -24,16 +24,14 @@ pub struct SarifResult {
     pub length: usize,
     /// What stays the same when the finding is made again.
     pub fingerprint: String,
+    /// What it is about, when that is no place in a file.
+    pub thing: Option<String>,
+    /// Why somebody has accepted it.
+    pub accepted: Option<String>,
 }
 
-/// A document with the findings; `rule` and `text` describe the rule of those that have no other.
-pub fn sarif(rule: &str, text: &str, results: Vec<SarifResult>) -> Value {
-    let mut rules = vec![(rule.to_owned(), text.to_owned())];
-    for result in &results {
-        if rules.iter().all(|(known, _)| *known != result.rule) {
-            rules.push((result.rule.clone(), result.rule.replace('-', " ")));
-        }
-    }
+/// A document with the findings; `rules` are the ones that were looked for, each with what it finds.
+pub fn sarif(rules: &[(&str, &str)], results: &[SarifResult]) -> Value {
     let rules: Vec<Value> =
         rules.iter().map(|(id, text)| json!({ "id": id, "shortDescription": { "text": text } })).collect();
     let results: Vec<Value> = results.iter().map(one).collect();
@@ -61,6 +59,14 @@ fn one(result: &SarifResult) -> Value {
         });
         let place = json!({ "physicalLocation": { "artifactLocation": { "uri": uri(file) }, "region": region } });
         fields.insert("locations".to_owned(), json!([place]));
+    }
+    if let (Some(thing), Some(fields)) = (&result.thing, value.as_object_mut()) {
+        let place = json!({ "fullyQualifiedName": super::escape(thing), "kind": "resource" });
+        fields.insert("locations".to_owned(), json!([{ "logicalLocations": [place] }]));
+    }
+    if let (Some(reason), Some(fields)) = (&result.accepted, value.as_object_mut()) {
+        let accepted = json!({ "kind": "external", "status": "accepted", "justification": super::escape(reason) });
+        fields.insert("suppressions".to_owned(), json!([accepted]));
     }
     value
 }

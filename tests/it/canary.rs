@@ -118,6 +118,8 @@ fn secrets_are_found_nowhere() {
         ("--passphrase-file - list", "wrong-and-typed-here"),
         ("--key-file pass list", ""),
         ("--key-file minted.jsonl list", ""),
+        ("check", ""),
+        ("check canary -o json", ""),
         ("doctor", ""),
         ("audit list -o json", ""),
         ("audit verify", ""),

@@ -15,7 +15,7 @@ use std::{
 const NOT_RUN: [(&str, &str); 1] = [("keyward -o jsonl audit list --follow", "it goes on until it is interrupted")];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 24] = [
+const PREPARED: [(&str, &str); 25] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward vault restore", "keyward vault backup backup/keystore.db"),
@@ -49,6 +49,11 @@ const PREPARED: [(&str, &str); 24] = [
         "keyward serve",
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 2 \
          -keyout server.key -out server.pem && chmod 600 server.key",
+    ),
+    (
+        "keyward check",
+        "keyward update billing-sync --owner alice && keyward update nightly-export --owner alice \
+         && keyward check --print-policy >check.toml",
     ),
     ("git grep", "git init -q && cat key.txt >leaked && git add leaked"),
 ];

@@ -13,6 +13,7 @@ mod api;
 mod audit;
 mod audit_formats;
 mod canary;
+mod check;
 mod completions;
 mod contract;
 mod crash;

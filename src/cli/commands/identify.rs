@@ -142,8 +142,8 @@ fn tell(cx: &mut Ctx, found: &[Identified], places: &[Place], scanned: bool) -> 
         })
         .collect();
     if cx.format() == Format::Sarif {
-        let results = found.iter().zip(places).map(|(one, place)| sarif_result(one, place)).collect();
-        let document = sarif("keyward-secret", "an API key in a file", results);
+        let results: Vec<_> = found.iter().zip(places).map(|(one, place)| sarif_result(one, place)).collect();
+        let document = sarif(&[("keyward-secret", "an API key in a file")], &results);
         return cx.raw(format!("{document:#}\n").as_bytes());
     }
     let columns = if scanned { columns::FOUND } else { columns::IDENTIFIED };
@@ -173,6 +173,8 @@ fn sarif_result(one: &Identified, place: &Place) -> SarifResult {
         offset: place.offset,
         length: place.length,
         fingerprint: one.lookup.clone(),
+        thing: None,
+        accepted: None,
     }
 }
 

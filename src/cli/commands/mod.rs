@@ -2,6 +2,7 @@
 
 pub(super) mod activate;
 pub(super) mod audit;
+pub(super) mod check;
 pub(super) mod completions;
 pub(super) mod create;
 pub(super) mod customers;
