@@ -246,7 +246,7 @@ impl Backend for Local {
         if self.store.capabilities().admin.is_none() {
             return Err(ops::support_refused());
         }
-        if cx.dry_run { Ok(()) } else { Ok(self.store.record_usage(records, cx.now)?) }
+        if cx.dry_run { Ok(()) } else { Ok(self.store.record_usage(records, &[], cx.now)?) }
     }
 
     fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {

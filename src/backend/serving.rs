@@ -6,7 +6,7 @@ use super::{
     unlock::{LocalVault, OpenedBy, Unlock},
 };
 use crate::{
-    domain::{PlainToken, Time, Verifier},
+    domain::{PlainToken, Spent, Time, UsageRecord, Verifier},
     ops::{
         self, Context, Result,
         facts::{Changed, Facts},
@@ -24,6 +24,11 @@ pub struct Serving {
 
 /// A connection that reads the facts for verdicts and notices when they change.
 pub struct FactSource {
+    store: Store,
+}
+
+/// A connection that writes what verdicts leave behind.
+pub struct UsageSink {
     store: Store,
 }
 
@@ -63,6 +68,14 @@ impl Serving {
         Ok(FactSource { store: self.first.store.another(self.now)? })
     }
 
+    /// Writes what verdicts leave behind, over a connection of its own.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn usage(&self) -> Result<UsageSink> {
+        Ok(UsageSink { store: self.first.store.another(self.now)? })
+    }
+
     /// The keyed hash of tokens.
     #[must_use]
     pub fn hasher(&self) -> TokenHasher {
@@ -88,6 +101,14 @@ impl FactSource {
         ops::facts::all(&view)
     }
 
+    /// What keys have spent of their limits.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn spent(&self, now: Time) -> Result<Vec<Spent>> {
+        Ok(self.store.read(now)?.spent_limits()?)
+    }
+
     /// What has changed since an event; `None` when everything must be read again.
     ///
     /// # Errors
@@ -95,6 +116,16 @@ impl FactSource {
     pub fn since(&self, seq: u64, now: Time) -> Result<Option<Changed>> {
         let view = self.store.read(now)?;
         ops::facts::since(&view, seq)
+    }
+}
+
+impl UsageSink {
+    /// Adds verdicts to the facts of use, and replaces what keys have spent of their limits, in one transaction.
+    ///
+    /// # Errors
+    /// Those of the store, after which nothing of it is kept.
+    pub fn record(&self, records: &[UsageRecord], spent: &[Spent], now: Time) -> Result<()> {
+        Ok(self.store.record_usage(records, spent, now)?)
     }
 }
 

@@ -33,7 +33,7 @@ pub use ids::{KeyId, KeyRef, ObjectName, RefError};
 pub use key::{DEFAULT_OVERLAP, Illegal, Key, Overlap, RotationPolicy, Secret, SecretState, Status};
 pub use operator::{OPERATOR_BRAND, Operator};
 pub use presented::{HeaderError, key_from_headers};
-pub use rate_limit::RateLimit;
+pub use rate_limit::{RateLimit, Spent};
 pub use role::{Permission, Role, SlotRole};
 pub use rotation::{Begin, Committed, Delivery, DeliveryState, Lease, Phase, Rotation, RotationId};
 pub use scope::{Catalogue, Scope, ScopeEntry};

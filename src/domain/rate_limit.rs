@@ -1,6 +1,9 @@
 //! How many requests a key may make in a window of time.
 
-use super::time::{format_duration, parse_duration};
+use super::{
+    ids::KeyId,
+    time::{format_duration, parse_duration},
+};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -21,6 +24,21 @@ pub struct RateLimit {
 struct Parts {
     limit: u32,
     window_seconds: u32,
+}
+
+/// What a key has spent of its limit, as it is kept over a restart of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// The key.
+    pub key: KeyId,
+    /// How finely requests are remembered, in milliseconds.
+    pub tick_ms: i64,
+    /// The last request, in milliseconds since 1970.
+    pub last_ms: i64,
+    /// When nothing of it counts any more, in milliseconds since 1970.
+    pub over_ms: i64,
+    /// For each tick in which requests came, its number since 1970, and what they cost together.
+    pub ticks: Vec<(i64, u32)>,
 }
 
 impl TryFrom<Parts> for RateLimit {

@@ -25,7 +25,7 @@ use crate::{
     ops::{Error, Kind, Result},
 };
 use app::{App, Gate, Vaults};
-use engine::{Engine, refresh};
+use engine::{Engine, flush::Flusher, refresh};
 use ipnet::IpNet;
 use listen::{Doors, Listener, Watching};
 use std::{sync::Arc, time::Duration};
@@ -61,6 +61,8 @@ pub struct Options {
     pub routes: Option<RouteTable>,
     /// How many connections at once.
     pub max_connections: usize,
+    /// How often facts of use are written: what a kill loses at most.
+    pub usage_interval: Duration,
 }
 
 /// Serves until SIGTERM or SIGINT; `listening` hears the addresses once requests are answered.
@@ -80,6 +82,7 @@ async fn serve(serving: &Serving, options: &Options, listening: &mut dyn FnMut(&
     let engine = Arc::new(Engine::new(serving.hasher(), options.address_limit));
     let (wake, refresher) = refresh::start(Arc::clone(&engine), serving.facts()?)?;
     tracing::info!(secrets = engine.size(), "the keys are in memory");
+    let flusher = Flusher::start(Arc::clone(&engine), serving.usage()?, options.usage_interval)?;
     let backends = (0..CONNECTIONS).map(|_| serving.backend()).collect::<Result<_>>()?;
     let app = Arc::new(App {
         engine,
@@ -119,8 +122,8 @@ async fn serve(serving: &Serving, options: &Options, listening: &mut dyn FnMut(&
     }
     drop((doors, app));
     // The last sender is gone with the application: the thread ends after what it is doing.
-    let _ = tokio::task::spawn_blocking(move || refresher.join()).await;
-    Ok(())
+    let ended = tokio::task::spawn_blocking(move || (refresher.join(), flusher.finish())).await;
+    ended.map_or_else(|_| Ok(()), |(_, flushed)| flushed)
 }
 
 async fn bind(options: &Options, tls: bool) -> Result<Vec<Listener>> {

@@ -308,7 +308,7 @@ fn foreign_newer_empty_and_truncated_files_are_told_apart_and_left_alone() {
         (Vec::new(), "not a keyward keystore"),
         (b"hello, this is a text file and no database at all".to_vec(), "not a keyward keystore"),
         (std::fs::read(&foreign).unwrap(), "not a keyward keystore"),
-        (std::fs::read(&newer).unwrap(), "has format 99; this keyward knows up to 2"),
+        (std::fs::read(&newer).unwrap(), "has format 99; this keyward knows up to"),
         (whole[..whole.len() / 2].to_vec(), "damaged or truncated"),
     ] {
         std::fs::write(&path, &bytes).unwrap();

@@ -30,6 +30,9 @@ pub struct VerifyRequest {
     /// The address the request comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
+    /// What the client calls itself, for the facts of use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
     /// What the request takes from the key's limit; 1 unless told, and 0 takes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<u32>,

@@ -35,6 +35,8 @@ mod rotation_kills;
 mod secrets;
 #[cfg(feature = "server")]
 mod serve;
+#[cfg(feature = "server")]
+mod serve_usage;
 mod support;
 mod tamper;
 mod terminal;

@@ -6,6 +6,7 @@ use crate::{
     ops::{Error, Result},
     server::{self, Address, Options, RouteTable, TlsFiles},
 };
+use chrono::TimeDelta;
 use ipnet::IpNet;
 use std::path::PathBuf;
 
@@ -45,6 +46,9 @@ pub(crate) struct Args {
     /// How many connections at once
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: u32,
+    /// How often usage and rate limits are written: a kill loses no more than that, a stop nothing
+    #[arg(long, value_name = "D", value_parser = values::duration, default_value = "5s")]
+    usage_interval: TimeDelta,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -63,6 +67,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         environment: args.env,
         routes: args.routes.as_deref().map(RouteTable::read).transpose()?,
         max_connections: args.max_connections as usize,
+        usage_interval: args.usage_interval.to_std().unwrap_or_default(),
     };
     let serving = cx.serving()?;
     // A passphrase may have been asked for; from here on the server heeds the signals.

@@ -81,7 +81,11 @@ impl Vault {
     }
 
     fn code(&self, token: &str) -> Code {
-        self.engine.judge(token, &Request::default(), 1, None, Utc::now()).unwrap().code
+        self.judge(token, &Request::default(), Utc::now()).unwrap().code
+    }
+
+    fn judge(&self, token: &str, request: &Request, now: Time) -> Result<Judged, Unavailable> {
+        self.engine.judge(&Asked { token, request, cost: 1, within: None, user_agent: Some("test/1"), now })
     }
 }
 
@@ -150,7 +154,7 @@ fn what_is_denied_takes_nothing_from_the_limit() {
     let (_, token) = vault.create("1/h");
     let wanted = Request { scopes: vec!["invoices:read".parse().unwrap()], ..Request::default() };
     for _ in 0..5 {
-        assert_eq!(vault.engine.judge(&token, &wanted, 1, None, Utc::now()).unwrap().code, Code::InsufficientScope);
+        assert_eq!(vault.judge(&token, &wanted, Utc::now()).unwrap().code, Code::InsufficientScope);
     }
     assert_eq!(vault.code(&token), Code::Valid);
     assert_eq!(vault.code(&token), Code::RateLimited);
@@ -161,6 +165,6 @@ fn nothing_is_judged_while_the_keystore_was_not_seen_lately() {
     let vault = Vault::new();
     let (_, token) = vault.create("none");
     let later = Utc::now() + chrono::TimeDelta::seconds(10);
-    assert!(vault.engine.judge(&token, &Request::default(), 1, None, later).is_err());
+    assert!(vault.judge(&token, &Request::default(), later).is_err());
     assert!(vault.engine.explain(&token, &Request::default(), None, later).is_err());
 }

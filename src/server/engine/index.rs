@@ -4,7 +4,9 @@
 
 use super::window::{Standing, Window};
 use crate::{
-    domain::{Allowlist, Environment, Facts, Key, KeyId, Operator, RateLimit, Scope, SecretState, Time, Verifier},
+    domain::{
+        Allowlist, Environment, Facts, Key, KeyId, Operator, RateLimit, Scope, SecretState, Spent, Time, Verifier,
+    },
     ops::facts::WorkspaceFacts,
 };
 use arc_swap::{ArcSwap, Guard};
@@ -16,7 +18,7 @@ use std::{
 };
 
 /// The public id of a version of a secret.
-type LookupBytes = [u8; 16];
+pub(super) type LookupBytes = [u8; 16];
 
 /// One version of a key's secret.
 pub(in crate::server) struct Entry {
@@ -140,13 +142,19 @@ impl KeyRecord {
     fn window(&self) -> &Arc<Mutex<Window>> {
         self.window.get_or_init(Arc::default)
     }
+
+    /// What the key has spent of its limit; `None` for one without a limit, or that spent nothing.
+    pub(super) fn spent(&self) -> Option<Spent> {
+        let limit = self.rules.shape.rate_limit?;
+        let window = self.window.get()?.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(window.spent(self.id.clone(), limit))
+    }
 }
 
 impl Index {
     /// Calls with what stands under a public id.
-    pub(super) fn get<T>(&self, lookup: &str, with: impl FnOnce(Option<&Entry>) -> T) -> T {
-        let secrets = self.secrets.pin();
-        with(bytes(lookup).as_ref().and_then(|lookup| secrets.get(lookup)))
+    pub(super) fn get<T>(&self, lookup: &LookupBytes, with: impl FnOnce(Option<&Entry>) -> T) -> T {
+        with(self.secrets.pin().get(lookup))
     }
 
     /// The operator of a credential, which has been compared in constant time and works.
@@ -207,6 +215,24 @@ impl Index {
         }
     }
 
+    /// Takes up what keys had spent before a restart.
+    pub(super) fn restore(&self, spent: Vec<Spent>, now: Time) {
+        let spent: HashMap<KeyId, Spent> = spent.into_iter().map(|one| (one.key.clone(), one)).collect();
+        if spent.is_empty() {
+            return;
+        }
+        for (_, entry) in &self.secrets.pin() {
+            let (key, limit) = (&entry.key, entry.key.rules.shape.rate_limit);
+            let found = spent.get(&key.id).zip(limit);
+            if let Some(window) =
+                found.and_then(|(spent, limit)| Window::restored(spent, limit, now.timestamp_millis()))
+            {
+                // The other version of the secret may have brought it already.
+                let _ = key.window.set(Arc::new(Mutex::new(window)));
+            }
+        }
+    }
+
     /// Removes keys.
     pub(super) fn remove_keys(&self, ids: &HashSet<KeyId>) {
         if !ids.is_empty() {
@@ -256,6 +282,6 @@ impl Index {
     }
 }
 
-fn bytes(lookup: &str) -> Option<LookupBytes> {
+pub(super) fn bytes(lookup: &str) -> Option<LookupBytes> {
     lookup.as_bytes().try_into().ok()
 }

@@ -1,12 +1,14 @@
 //! The verdict engine: every key in memory, judged without a write and without SQL.
 //!
 //! The path of a request: parse and checksum, the keyed hash, the look-up, a comparison in constant time, the rule
-//! [`decide_code`], the rate limit. The hash is computed before the look-up, so that a token nobody has costs what a
+//! [`decide_code`], the rate limit, a note of the use. The hash is computed before the look-up, so that a token nobody has costs what a
 //! wrong secret costs. [`refresh`] keeps the index at what the keystore says; while it cannot, nothing is judged.
 
 mod addresses;
+pub(super) mod flush;
 mod index;
 pub(super) mod refresh;
+mod usage;
 mod window;
 
 pub(super) use index::{Index, KeyRecord};
@@ -15,11 +17,12 @@ pub(super) use window::Standing;
 use crate::{
     backend::TokenHasher,
     domain::{
-        Code, Operator, PlainToken, Presented, RateLimit, Request, Time, TokenError, Verdict, Verifier, decide,
-        decide_code,
+        Code, Operator, PlainToken, Presented, RateLimit, Request, SecretState, Time, TokenError, Verdict, Verifier,
+        decide, decide_code,
     },
 };
 use addresses::Addresses;
+use index::LookupBytes;
 use std::{
     net::IpAddr,
     sync::{
@@ -36,6 +39,7 @@ pub(super) struct Engine {
     index: Index,
     hasher: TokenHasher,
     addresses: Option<Addresses>,
+    usage: usage::Buffer,
     /// When the keystore was last seen, in milliseconds; 0 while it cannot be read.
     seen_ms: AtomicI64,
 }
@@ -44,12 +48,28 @@ pub(super) struct Engine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unavailable;
 
+/// A credential to be judged.
+pub(super) struct Asked<'a> {
+    /// As it was presented.
+    pub(super) token: &'a str,
+    pub(super) request: &'a Request,
+    /// What the request takes from the key's limit.
+    pub(super) cost: u32,
+    /// Keys beyond this workspace are as unknown as keys that do not exist.
+    pub(super) within: Option<&'a str>,
+    /// What the client calls itself.
+    pub(super) user_agent: Option<&'a str>,
+    pub(super) now: Time,
+}
+
 /// What came of judging.
 pub(super) struct Judged {
     /// The answer in a word.
     pub(super) code: Code,
     /// The key, when the secret is one of its.
     pub(super) key: Option<Arc<KeyRecord>>,
+    /// Which version of its secret.
+    secret: Option<(LookupBytes, SecretState)>,
     /// Where the limit stands that was asked, the key's or the address's.
     pub(super) standing: Option<Standing>,
 }
@@ -60,40 +80,37 @@ impl Engine {
             index: Index::default(),
             hasher,
             addresses: address_limit.map(Addresses::new),
+            usage: usage::Buffer::default(),
             seen_ms: AtomicI64::new(0),
         }
     }
 
-    /// Judges a token, and takes `cost` from the key's limit when it is valid.
-    /// Keys beyond the workspace `within`, when one is given, are as unknown as keys that do not exist.
-    pub(super) fn judge(
-        &self,
-        token: &str,
-        request: &Request,
-        cost: u32,
-        within: Option<&str>,
-        now: Time,
-    ) -> Result<Judged, Unavailable> {
-        self.available(now)?;
+    /// Judges a token, takes the cost from the key's limit when it is valid, and notes the verdict as a fact of use.
+    pub(super) fn judge(&self, asked: &Asked<'_>) -> Result<Judged, Unavailable> {
+        self.available(asked.now)?;
+        let judged = self.verdict(asked);
+        self.usage.note(&judged, asked);
+        Ok(judged)
+    }
+
+    fn verdict(&self, asked: &Asked<'_>) -> Judged {
+        let Asked { request, now, .. } = *asked;
         if let Some(denied) = self.take_address(request.ip, now) {
-            return Ok(denied);
+            return denied;
         }
-        let Ok(found) = self.find(token) else {
-            return Ok(Judged { code: Code::Malformed, key: None, standing: None });
-        };
-        let Some((key, state)) = found.filter(|(key, _)| key.is_within(within)) else {
-            return Ok(Judged { code: Code::Unknown, key: None, standing: None });
+        let refused = |code| Judged { code, key: None, secret: None, standing: None };
+        let Ok(found) = self.find(asked.token) else { return refused(Code::Malformed) };
+        let Some((key, lookup, state)) = found.filter(|(key, ..)| key.is_within(asked.within)) else {
+            return refused(Code::Unknown);
         };
         let workspace = key.rules.workspace.load();
         // The public id of the secret is told to operators alone, and not on this path.
         let presented = Presented::Known { key: key.facts(), lookup: "", state, plan: &workspace.plan };
         let code = decide_code(&presented, request, &workspace.catalogue, now);
-        if code != Code::Valid {
-            return Ok(Judged { code, key: Some(key), standing: None });
-        }
-        let taken = key.take(cost, now);
+        let taken = if code == Code::Valid { key.take(asked.cost, now) } else { None };
         let code = if taken.as_ref().is_some_and(|standing| standing.denied) { Code::RateLimited } else { code };
-        Ok(Judged { code, key: Some(key), standing: taken })
+        drop(workspace);
+        Judged { code, key: Some(key), secret: Some((lookup, state)), standing: taken }
     }
 
     /// Judges a token with every check told; takes nothing from any limit.
@@ -105,13 +122,13 @@ impl Engine {
         now: Time,
     ) -> Result<Verdict, Unavailable> {
         self.available(now)?;
-        let found = self.find(token).map(|found| found.filter(|(key, _)| key.is_within(within)));
+        let found = self.find(token).map(|found| found.filter(|(key, ..)| key.is_within(within)));
         Ok(match found {
             Err(error) => decide(&Presented::Malformed(error), request, &Default::default(), now),
             Ok(None) => decide(&Presented::Unknown, request, &Default::default(), now),
-            Ok(Some((key, state))) => {
+            Ok(Some((key, lookup, state))) => {
                 let workspace = key.rules.workspace.load();
-                let lookup = PlainToken::parse(token).map(|token| token.lookup().to_string()).unwrap_or_default();
+                let lookup = String::from_utf8_lossy(&lookup);
                 let presented = Presented::Known { key: key.facts(), lookup: &lookup, state, plan: &workspace.plan };
                 decide(&presented, request, &workspace.catalogue, now)
             }
@@ -146,22 +163,25 @@ impl Engine {
 
     fn take_address(&self, ip: Option<IpAddr>, now: Time) -> Option<Judged> {
         let standing = self.addresses.as_ref()?.take(ip?, now.timestamp_millis());
-        standing.denied.then_some(Judged { code: Code::RateLimited, key: None, standing: Some(standing) })
+        standing.denied.then_some(Judged { code: Code::RateLimited, key: None, secret: None, standing: Some(standing) })
     }
 
-    /// The key and the state of the secret that a token is; `None` for one that nobody has.
-    fn find(&self, token: &str) -> Result<Option<(Arc<KeyRecord>, crate::domain::SecretState)>, TokenError> {
+    /// The key and the version of its secret that a token is; `None` for one that nobody has.
+    fn find(&self, token: &str) -> Result<Option<Found>, TokenError> {
         let token = PlainToken::parse(token)?;
         // A vault that is open for serving holds the key of the hash; the server does not start without it.
         let presented = self.hasher.verifier_of(&token).unwrap_or(Verifier([0; 32]));
-        let lookup = token.lookup();
-        Ok(self.index.get(lookup.as_str(), |entry| {
+        let lookup = index::bytes(token.lookup().as_str()).ok_or(TokenError::Shape)?;
+        Ok(self.index.get(&lookup, |entry| {
             // An unknown look-up is compared too, with a verifier that nothing has.
             let stored = entry.map_or(&Verifier([0xff; 32]), |entry| &entry.verifier).matches(&presented);
-            entry.filter(|_| stored).map(|entry| (Arc::clone(&entry.key), entry.state))
+            entry.filter(|_| stored).map(|entry| (Arc::clone(&entry.key), lookup, entry.state))
         }))
     }
 }
+
+/// A key, and a version of its secret.
+type Found = (Arc<KeyRecord>, LookupBytes, SecretState);
 
 #[cfg(test)]
 #[path = "engine_tests.rs"]

@@ -58,7 +58,9 @@ struct Refresher {
 /// Those of the store.
 pub(in crate::server) fn start(engine: Arc<Engine>, source: FactSource) -> Result<(Wake, JoinHandle<()>)> {
     let mut refresher = Refresher { engine, source, seq: 0, version: None };
-    refresher.look(Utc::now())?;
+    let now = Utc::now();
+    refresher.look(now)?;
+    refresher.engine.index.restore(refresher.source.spent(now)?, now);
     let (sender, receiver) = sync_channel(WAITING);
     let thread = std::thread::Builder::new().name("keyward-refresh".to_owned());
     let thread = thread.spawn(move || refresher.run(&receiver)).map_err(|error| {

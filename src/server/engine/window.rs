@@ -2,9 +2,11 @@
 //!
 //! Requests are remembered by the tick of the clock in which they came: a millisecond for limits of up to 64, else a
 //! 64th of the window. A tick counts until the last moment of it has left the window. So never more than the limit is let
-//! through in any window, and a place is free again at most one tick late: that is the whole error.
+//! through in any window, and a place is free again less than one tick late: nothing late for limits of up to 64. That is
+//! the whole error, as long as the process lives. What it knows is kept with every flush of usage: after a kill, a key may
+//! have as many requests more as were let through since the last one.
 
-use crate::domain::RateLimit;
+use crate::domain::{KeyId, RateLimit, Spent};
 use std::collections::VecDeque;
 
 /// The finest that requests are remembered.
@@ -78,7 +80,7 @@ impl Window {
             let old_ms = self.tick_ms;
             for (tick, _) in &mut self.ticks {
                 // The last moment of the old tick, so that nothing comes free too early.
-                *tick = ((*tick + 1) * old_ms - 1).div_euclid(tick_ms);
+                *tick = last_of(*tick, old_ms).div_euclid(tick_ms);
             }
         }
         self.tick_ms = tick_ms;
@@ -86,7 +88,7 @@ impl Window {
 
     fn forget(&mut self, window_ms: i64, now_ms: i64) {
         while let Some((tick, count)) = self.ticks.front().copied() {
-            if self.end_of(tick) + window_ms > now_ms {
+            if last_of(tick, self.tick_ms) + window_ms > now_ms {
                 break;
             }
             self.used -= u64::from(count);
@@ -100,16 +102,45 @@ impl Window {
         for (tick, count) in &self.ticks {
             freed += u64::from(*count);
             if freed >= wanted {
-                return self.end_of(*tick) + window_ms - now_ms;
+                return last_of(*tick, self.tick_ms) + window_ms - now_ms;
             }
         }
         if self.ticks.is_empty() && wanted <= 1 { 0 } else { window_ms }
     }
 
-    /// The first moment after a tick.
-    fn end_of(&self, tick: i64) -> i64 {
-        (tick + 1) * self.tick_ms
+    /// What is to be kept of it over a restart.
+    pub(super) fn spent(&self, key: KeyId, limit: RateLimit) -> Spent {
+        let last = self.ticks.back().map_or(self.last_ms, |(tick, _)| last_of(*tick, self.tick_ms));
+        Spent {
+            key,
+            tick_ms: self.tick_ms,
+            last_ms: self.last_ms,
+            over_ms: last.saturating_add(i64::from(limit.window_seconds.max(1)) * 1_000),
+            ticks: self.ticks.iter().copied().collect(),
+        }
     }
+
+    /// The window that was kept; `None` when it cannot have been one. Times that lie further ahead than a window were
+    /// written by a clock that was wrong: they would lock the key out.
+    pub(super) fn restored(spent: &Spent, limit: RateLimit, now_ms: i64) -> Option<Self> {
+        let window_ms = i64::from(limit.window_seconds.max(1)) * 1_000;
+        let ahead = now_ms.saturating_add(window_ms);
+        let plausible = (1..=window_ms).contains(&spent.tick_ms)
+            && (0..=ahead).contains(&spent.last_ms)
+            && spent.ticks.is_sorted_by(|one, next| one.0 < next.0)
+            && spent.ticks.iter().all(|(tick, _)| (0..=ahead / spent.tick_ms).contains(tick));
+        plausible.then(|| Self {
+            used: spent.ticks.iter().map(|(_, cost)| u64::from(*cost)).sum(),
+            ticks: spent.ticks.iter().copied().collect(),
+            tick_ms: spent.tick_ms,
+            last_ms: spent.last_ms,
+        })
+    }
+}
+
+/// The last moment of a tick.
+fn last_of(tick: i64, tick_ms: i64) -> i64 {
+    (tick + 1) * tick_ms - 1
 }
 
 #[cfg(test)]

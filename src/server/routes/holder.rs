@@ -8,7 +8,7 @@ use crate::{
     server::{
         app::App,
         caller::client_ip,
-        engine::Judged,
+        engine::{Asked, Judged},
         limits,
         listen::Peer,
         problem::{Failed, unavailable},
@@ -20,7 +20,11 @@ use axum::{
     Json,
     body::Body,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header::AUTHORIZATION, request::Parts},
+    http::{
+        HeaderMap, HeaderValue, Method, Response, StatusCode, Uri,
+        header::{AUTHORIZATION, USER_AGENT},
+        request::Parts,
+    },
     response::IntoResponse,
 };
 use chrono::Utc;
@@ -139,7 +143,9 @@ fn judge_with(app: &App, parts: &Parts, mut request: Request) -> Result<(Judged,
     let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer::Local);
     request.ip = client_ip(peer, &parts.headers, &app.doors.trusted)?;
     let token = presented(app, parts).unwrap_or_default();
-    let judged = app.engine.judge(&token, &request, 1, None, Utc::now()).map_err(|_| unavailable())?;
+    let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let asked = Asked { token: &token, request: &request, cost: 1, within: None, user_agent, now: Utc::now() };
+    let judged = app.engine.judge(&asked).map_err(|_| unavailable())?;
     Ok((judged, request))
 }
 

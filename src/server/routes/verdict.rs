@@ -6,6 +6,7 @@ use crate::{
     server::{
         app::App,
         caller::Caller,
+        engine::Asked,
         limits,
         problem::{Failed, unavailable},
     },
@@ -34,8 +35,10 @@ pub(super) async fn verify(State(app): State<Arc<App>>, caller: Caller, body: By
         let verdict = app.engine.explain(&asked.key, &request, within, now).map_err(|_| unavailable())?;
         return Ok(reply(&verdict, true).into_response());
     }
-    let judged =
-        app.engine.judge(&asked.key, &request, asked.cost.unwrap_or(1), within, now).map_err(|_| unavailable())?;
+    let cost = asked.cost.unwrap_or(1);
+    let user_agent = asked.user_agent.as_deref();
+    let judged = app.engine.judge(&Asked { token: &asked.key, request: &request, cost, within, user_agent, now });
+    let judged = judged.map_err(|_| unavailable())?;
     let verdict = Verdict {
         valid: judged.code.http_status() == 200,
         code: judged.code,

@@ -28,9 +28,9 @@ fn uses_and_denials_are_counted_apart_and_the_trail_stays_as_it_is() {
     let mut late = record(1, "2026-01-01T09:00:00Z", Code::Valid);
     late.address = Some("192.0.2.1".parse().unwrap());
     store
-        .record_usage(&[record(1, "2026-01-01T10:30:00Z", Code::Valid), unknown("2026-01-01T10:31:00Z")], now())
+        .record_usage(&[record(1, "2026-01-01T10:30:00Z", Code::Valid), unknown("2026-01-01T10:31:00Z")], &[], now())
         .unwrap();
-    store.record_usage(&[late, record(1, "2026-01-01T10:40:00Z", Code::IpNotAllowed)], now()).unwrap();
+    store.record_usage(&[late, record(1, "2026-01-01T10:40:00Z", Code::IpNotAllowed)], &[], now()).unwrap();
     assert_eq!(store.verify_all(now()).unwrap(), before);
 
     let view = store.read(now()).unwrap();
@@ -72,7 +72,7 @@ fn each_version_of_a_secret_has_its_own_uses() {
     let stranger: Lookup = "stranger00000000".parse().unwrap();
     let batch =
         [of(&old, Code::Revoked), of(&old, Code::Revoked), of(&fresh.lookup, Code::Valid), of(&stranger, Code::Valid)];
-    store.record_usage(&batch, now()).unwrap();
+    store.record_usage(&batch, &[], now()).unwrap();
     let uses = store.read(now()).unwrap().secret_uses(&key(7).id).unwrap();
     let shown: Vec<_> = uses.iter().map(|one| (one.lookup.clone(), one.uses, one.denied)).collect();
     assert_eq!(shown, [(old, 0, 2), (fresh.lookup, 1, 0)], "a version the key never had leaves nothing");
@@ -94,9 +94,9 @@ fn floods_and_time_leave_only_what_is_kept() {
                 ..unknown(&format!("2026-01-01T1{batch}:00:{n:02}Z"))
             })
             .collect();
-        store.record_usage(&flood, now()).unwrap();
+        store.record_usage(&flood, &[], now()).unwrap();
     }
-    store.record_usage(&[record(1, "2026-01-01T12:00:00Z", Code::Expired)], now()).unwrap();
+    store.record_usage(&[record(1, "2026-01-01T12:00:00Z", Code::Expired)], &[], now()).unwrap();
     let view = store.read(now()).unwrap();
     let all = view.recent_verdicts(&VerdictFilter::default()).unwrap();
     assert_eq!(all.len(), 6, "strangers do not push a key's own refusals out");
@@ -106,7 +106,7 @@ fn floods_and_time_leave_only_what_is_kept() {
     drop(view);
 
     let later = now() + chrono::TimeDelta::days(400);
-    store.record_usage(&[UsageRecord { at: later, ..record(2, "2026-01-01", Code::Valid) }], later).unwrap();
+    store.record_usage(&[UsageRecord { at: later, ..record(2, "2026-01-01", Code::Valid) }], &[], later).unwrap();
     let view = store.read(later).unwrap();
     assert_eq!(view.usage_counts(None, None).unwrap().len(), 1);
     assert_eq!(view.recent_verdicts(&VerdictFilter::default()).unwrap().len(), 1);
@@ -117,12 +117,12 @@ fn floods_and_time_leave_only_what_is_kept() {
 fn a_deleted_key_leaves_no_facts_and_takes_none() {
     let vault = Vault::new();
     let store = vault.admin();
-    store.record_usage(&[record(1, "2026-01-01", Code::Valid)], now()).unwrap();
+    store.record_usage(&[record(1, "2026-01-01", Code::Valid)], &[], now()).unwrap();
     let mut tx = store.begin(now()).unwrap();
     let gone = tx.key(&key(1).id).unwrap().unwrap();
     tx.delete_key(&gone).unwrap();
     tx.commit_all(vec![event(Action::KeyDelete, gone.id.as_str())]).unwrap();
-    store.record_usage(&[record(1, "2026-01-01", Code::Valid)], now()).unwrap();
+    store.record_usage(&[record(1, "2026-01-01", Code::Valid)], &[], now()).unwrap();
     drop(store);
     let connection = Connection::open(vault.path()).unwrap();
     for table in ["usage", "secret_usage", "usage_hours", "usage_addresses", "verdicts"] {
@@ -138,7 +138,7 @@ fn who_used_a_key_is_sealed_and_bound_to_its_row() {
     let mut denied = record(2, "2026-01-01", Code::IpNotAllowed);
     denied.detail = Some("canary-detail".to_owned());
     store
-        .record_usage(&[record(1, "2026-01-01", Code::Valid), record(2, "2026-01-01", Code::Valid), denied], now())
+        .record_usage(&[record(1, "2026-01-01", Code::Valid), record(2, "2026-01-01", Code::Valid), denied], &[], now())
         .unwrap();
     for name in ["keystore.db", "keystore.db-wal"] {
         let bytes = std::fs::read(vault.dir.path().join(name)).unwrap();
@@ -157,9 +157,12 @@ fn who_used_a_key_is_sealed_and_bound_to_its_row() {
 #[test]
 fn a_support_slot_reads_usage_and_records_none() {
     let vault = Vault::new();
-    vault.admin().record_usage(&[record(1, "2026-01-01", Code::Valid)], now()).unwrap();
+    vault.admin().record_usage(&[record(1, "2026-01-01", Code::Valid)], &[], now()).unwrap();
     let support = vault.open(&vault.support).unwrap();
-    assert!(matches!(support.record_usage(&[record(1, "2026-01-02", Code::Valid)], now()), Err(Error::SupportSlot)));
+    assert!(matches!(
+        support.record_usage(&[record(1, "2026-01-02", Code::Valid)], &[], now()),
+        Err(Error::SupportSlot)
+    ));
     assert_eq!(support.read(now()).unwrap().usage(&key(1).id).unwrap().uses, 1);
 }
 
@@ -167,14 +170,16 @@ fn a_support_slot_reads_usage_and_records_none() {
 fn usage_survives_a_rekey_under_the_new_keys_alone() {
     let vault = Vault::new();
     let store = vault.admin();
-    store.record_usage(&[record(1, "2026-01-01", Code::Valid), record(1, "2026-01-01", Code::Expired)], now()).unwrap();
+    store
+        .record_usage(&[record(1, "2026-01-01", Code::Valid), record(1, "2026-01-01", Code::Expired)], &[], now())
+        .unwrap();
     let fresh = store.capabilities().regenerate(&mut rand::rng()).unwrap();
     let plan = SlotPlan { kind: SlotKind::Device, role: SlotRole::Admin, label: None };
     let slot = Slot::create(&mut rand::rng(), &fresh, plan, &secret(), now()).unwrap();
     store.rekey(&fresh, std::slice::from_ref(&slot), event(Action::VaultRekey, "vault_1"), now()).unwrap();
     drop(store);
     let store = vault.open(&slot).unwrap();
-    store.record_usage(&[record(1, "2026-01-03", Code::Valid)], now()).unwrap();
+    store.record_usage(&[record(1, "2026-01-03", Code::Valid)], &[], now()).unwrap();
     let view = store.read(now()).unwrap();
     assert_eq!(view.usage(&key(1).id).unwrap().uses, 2);
     assert_eq!(view.secret_uses(&key(1).id).unwrap()[0].last_ip, Some("198.51.100.7".parse().unwrap()));
@@ -189,11 +194,12 @@ fn a_keystore_of_the_first_format_is_brought_up_to_date() {
         "DROP TABLE usage; DROP TABLE secret_usage; DROP TABLE usage_hours; DROP TABLE usage_addresses;
          DROP TABLE verdicts; DROP TABLE usage_pruned;
          CREATE TABLE usage (key_id TEXT PRIMARY KEY, uses INTEGER NOT NULL, last_used_at INTEGER, address BLOB) STRICT;
+         DROP TABLE spent_limits;
          PRAGMA user_version = 1;",
     );
     let store = vault.admin();
     store.verify_all(now()).unwrap();
-    store.record_usage(&[record(1, "2026-01-01", Code::Valid)], now()).unwrap();
+    store.record_usage(&[record(1, "2026-01-01", Code::Valid)], &[], now()).unwrap();
     assert_eq!(store.read(now()).unwrap().usage(&key(1).id).unwrap().uses, 1);
     drop(store);
     vault.vandalise("PRAGMA user_version = 99");

@@ -10,18 +10,21 @@ mod read;
 mod reseal;
 mod retention;
 mod seen;
+mod spent;
 mod write;
 
 pub use read::VerdictFilter;
 pub(super) use read::all_usage;
+pub(super) use spent::SCHEMA as SPENT_SCHEMA;
 
 /// Removes what is known of a key that is deleted.
-pub(super) const FORGET: [&str; 5] = [
+pub(super) const FORGET: [&str; 6] = [
     "DELETE FROM usage WHERE key_id = ?1",
     "DELETE FROM secret_usage WHERE key_id = ?1",
     "DELETE FROM usage_hours WHERE key_id = ?1",
     "DELETE FROM usage_addresses WHERE key_id = ?1",
     "DELETE FROM verdicts WHERE key_id = ?1",
+    "DELETE FROM spent_limits WHERE key_id = ?1",
 ];
 
 /// The tables. A key id of '' stands for credentials that no key has.

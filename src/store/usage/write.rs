@@ -1,8 +1,11 @@
 //! Writing a batch of verdicts: added up first, so that a busy key costs a batch one row of each table.
 
-use super::seen::{Place, Seen, address_index};
+use super::{
+    seen::{Place, Seen, address_index},
+    spent,
+};
 use crate::{
-    domain::{KeyId, Retention, Time, UsageRecord},
+    domain::{KeyId, Retention, Spent, Time, UsageRecord},
     store::{
         error::{Error, Result},
         open::Store,
@@ -18,11 +21,12 @@ const PRUNE_EVERY: i64 = 3_600;
 const HOUR: i64 = 3_600;
 
 impl Store {
-    /// Adds verdicts to the facts of use, in one transaction; those on keys that are gone meanwhile are dropped.
+    /// Adds verdicts to the facts of use and replaces what keys have spent of their limits, in one transaction; what is
+    /// about keys that are gone meanwhile is dropped.
     ///
     /// # Errors
     /// `SupportSlot`; `Busy`, `Full` and the others of a write, after which nothing of the batch is kept.
-    pub fn record_usage(&self, records: &[UsageRecord], now: Time) -> Result<()> {
+    pub fn record_usage(&self, records: &[UsageRecord], spent: &[Spent], now: Time) -> Result<()> {
         if self.caps.admin.is_none() {
             return Err(Error::SupportSlot);
         }
@@ -40,6 +44,7 @@ impl Store {
             records.sort_by_key(|record| record.at);
             writer.add(key, &records)?;
         }
+        spent::put(&self.connection, spent)?;
         writer.prune(now)?;
         Ok(transaction.commit()?)
     }
@@ -252,7 +257,7 @@ impl Writer<'_> {
         self.connection
             .prepare_cached("DELETE FROM verdicts WHERE at < ?1")?
             .execute((before(self.retention.verdicts),))?;
-        Ok(())
+        spent::prune(self.connection, now)
     }
 }
 

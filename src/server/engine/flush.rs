@@ -1,0 +1,116 @@
+//! Writes what verdicts left behind, in batches, on a thread of its own: no verdict waits for a disk.
+
+use super::{Engine, usage::Batch};
+use crate::{
+    backend::UsageSink,
+    ops::{Error, Kind, Result},
+};
+use chrono::Utc;
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// How many verdicts a transaction writes: other writers wait no longer than for these.
+const IN_ONE: usize = 1_000;
+/// How often the thread looks whether verdicts press.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long the last flush is tried, when the keystore is busy or full.
+const LAST_TRIES: Duration = Duration::from_secs(30);
+
+/// The thread that writes; it writes everything when it is stopped.
+pub(in crate::server) struct Flusher {
+    stop: Sender<()>,
+    thread: JoinHandle<Result<()>>,
+}
+
+struct Writer {
+    engine: Arc<Engine>,
+    sink: UsageSink,
+    /// Taken out of the engine, and not written yet.
+    batch: Batch,
+}
+
+impl Flusher {
+    /// Starts to write every so often, and earlier when very many verdicts wait.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is no thread to be had.
+    pub(in crate::server) fn start(engine: Arc<Engine>, sink: UsageSink, every: Duration) -> Result<Self> {
+        let (stop, stopped) = channel();
+        let mut writer = Writer { batch: engine.usage.take(), engine, sink };
+        let thread = std::thread::Builder::new().name("keyward-usage".to_owned());
+        let thread = thread.spawn(move || writer.run(&stopped, every)).map_err(|error| {
+            Error::new(Kind::Unavailable, "thread", "cannot start a thread").cause(error.to_string())
+        })?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Writes what is left and ends the thread.
+    ///
+    /// # Errors
+    /// Those of the store: what could not be written is lost.
+    pub(in crate::server) fn finish(self) -> Result<()> {
+        drop(self.stop);
+        let lost = |_| Err(Error::new(Kind::Internal, "panic", "the thread that writes usage ran into a bug"));
+        self.thread.join().unwrap_or_else(lost)
+    }
+}
+
+impl Writer {
+    fn run(&mut self, stopped: &Receiver<()>, every: Duration) -> Result<()> {
+        let mut last = Instant::now();
+        loop {
+            match stopped.recv_timeout(every.min(LOOK)) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return self.finish(),
+            }
+            if last.elapsed() < every && !self.engine.usage.is_pressing() {
+                continue;
+            }
+            if let Err(error) = self.flush() {
+                tracing::error!(%error, causes = ?error.causes, "usage cannot be written; it is tried again");
+            }
+            last = Instant::now();
+        }
+    }
+
+    /// What could not be written stays and comes first the next time.
+    fn flush(&mut self) -> Result<()> {
+        self.write()?;
+        self.batch = self.engine.usage.take();
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<()> {
+        while !self.batch.is_empty() {
+            let (records, spent) = self.batch.last(IN_ONE);
+            self.sink.record(&records, &spent, Utc::now())?;
+            self.batch.written(records.len());
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            match self.flush() {
+                Err(error) if began.elapsed() < LAST_TRIES => {
+                    tracing::warn!(%error, "the last usage cannot be written; it is tried again");
+                    std::thread::sleep(LOOK);
+                }
+                result => {
+                    let dropped = self.engine.usage.dropped();
+                    if dropped > 0 {
+                        tracing::warn!(dropped, "verdicts came faster than they could be written and are not counted");
+                    }
+                    return result;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What verdicts leave behind until it is written: equal ones added up, in a bounded amount of memory.
+//!
+//! Verdicts are equal that have the same secret, code and address within the same hour. When very many different ones
+//! wait, further ones are counted without their address; when even those are too many, they are dropped, and it is
+//! counted how many were.
+
+use super::{Asked, Judged, KeyRecord, index::LookupBytes};
+use crate::domain::{Code, KeyId, Presented, SecretState, Spent, UsageRecord, decide};
+use chrono::DateTime;
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+const SHARDS: usize = 64;
+/// How many different verdicts wait in a shard, with their addresses.
+const MAX_IN_SHARD: usize = 2_048;
+/// How many more, without.
+const MORE_IN_SHARD: usize = 1_024;
+/// When so many wait, they are to be written before their time.
+const PRESSING: usize = SHARDS * MAX_IN_SHARD / 2;
+/// The longest user agent that is kept, in bytes: it comes from strangers.
+const LONGEST_AGENT: usize = 256;
+
+/// The verdicts that wait.
+pub(super) struct Buffer {
+    hasher: RandomState,
+    shards: Vec<Mutex<HashMap<Which, Noted>>>,
+    waiting: AtomicUsize,
+    dropped: AtomicU64,
+}
+
+/// What makes verdicts equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Which {
+    /// `None` for a credential that no key has.
+    secret: Option<LookupBytes>,
+    code: Code,
+    address: Option<IpAddr>,
+    hour: i64,
+}
+
+struct Noted {
+    key: Option<Arc<KeyRecord>>,
+    count: u64,
+    /// In milliseconds: which of two was the last is not told by seconds.
+    at_ms: i64,
+    user_agent: Option<Box<str>>,
+    detail: Option<Box<str>>,
+}
+
+/// Verdicts to be written, those of a key together and in their order.
+pub(super) struct Batch(Vec<(UsageRecord, Option<Arc<KeyRecord>>)>);
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            waiting: AtomicUsize::new(0),
+            dropped: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Buffer {
+    /// Notes a verdict.
+    pub(super) fn note(&self, judged: &Judged, asked: &Asked<'_>) {
+        let at_ms = asked.now.timestamp_millis();
+        let mut which = Which {
+            secret: judged.secret.map(|(lookup, _)| lookup),
+            code: judged.code,
+            address: asked.request.ip,
+            hour: at_ms.div_euclid(3_600_000),
+        };
+        let user_agent = asked.user_agent.map(cut);
+        let mut shard = self.shard(&which);
+        if shard.len() >= MAX_IN_SHARD && !shard.contains_key(&which) {
+            which.address = None;
+            if shard.len() >= MAX_IN_SHARD + MORE_IN_SHARD && !shard.contains_key(&which) {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+        }
+        let noted = shard.entry(which).or_insert_with(|| {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            Noted {
+                key: judged.key.clone(),
+                count: 0,
+                at_ms,
+                user_agent: None,
+                detail: why(judged, asked).map(String::into_boxed_str),
+            }
+        });
+        noted.count += 1;
+        noted.at_ms = noted.at_ms.max(at_ms);
+        if noted.user_agent.as_deref() != user_agent {
+            noted.user_agent = user_agent.map(Box::from);
+        }
+    }
+
+    fn shard(&self, which: &Which) -> MutexGuard<'_, HashMap<Which, Noted>> {
+        let place = self.hasher.hash_one(which) as usize % SHARDS;
+        self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many different verdicts wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether they are to be written before their time.
+    pub(super) fn is_pressing(&self) -> bool {
+        self.waiting() >= PRESSING
+    }
+
+    /// How many verdicts were dropped so far.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Takes everything out.
+    pub(super) fn take(&self) -> Batch {
+        let mut batch = Vec::with_capacity(self.waiting());
+        for shard in &self.shards {
+            let taken = std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
+            self.waiting.fetch_sub(taken.len(), Ordering::Relaxed);
+            batch.extend(taken);
+        }
+        batch.sort_by(|(_, one), (_, other)| (one.id(), one.at_ms).cmp(&(other.id(), other.at_ms)));
+        Batch(batch.into_iter().filter_map(|(which, noted)| noted.record(&which)).collect())
+    }
+}
+
+impl Noted {
+    fn id(&self) -> Option<&KeyId> {
+        self.key.as_ref().map(|key| &key.id)
+    }
+
+    fn record(self, which: &Which) -> Option<(UsageRecord, Option<Arc<KeyRecord>>)> {
+        let lookup = which.secret.and_then(|lookup| String::from_utf8(lookup.to_vec()).ok()?.parse().ok());
+        let record = UsageRecord {
+            at: DateTime::from_timestamp(self.at_ms.div_euclid(1_000), 0)?,
+            count: self.count,
+            key: self.key.as_ref().map(|key| key.id.clone()),
+            lookup,
+            code: which.code,
+            address: which.address,
+            user_agent: self.user_agent.map(String::from),
+            detail: self.detail.map(String::from),
+        };
+        Some((record, self.key))
+    }
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The last so many verdicts, and what their keys have spent of their limits by now.
+    pub(super) fn last(&self, count: usize) -> (Vec<UsageRecord>, Vec<Spent>) {
+        let last = &self.0[self.len().saturating_sub(count)..];
+        let mut spent: Vec<Spent> = Vec::new();
+        for (record, key) in last {
+            let known = spent.last().is_some_and(|spent| Some(&spent.key) == record.key.as_ref());
+            if record.code == Code::Valid && !known {
+                spent.extend(key.as_ref().and_then(|key| key.spent()));
+            }
+        }
+        (last.iter().map(|(record, _)| record.clone()).collect(), spent)
+    }
+
+    /// Drops the last so many: they are written.
+    pub(super) fn written(&mut self, count: usize) {
+        self.0.truncate(self.len().saturating_sub(count));
+    }
+}
+
+/// Why a request was denied, in the words of `verify`; worked out for the first of several equal ones alone.
+fn why(judged: &Judged, asked: &Asked<'_>) -> Option<String> {
+    match (judged.code, &judged.key) {
+        (Code::Valid, _) => None,
+        (Code::RateLimited, _) => judged.standing.map(|standing| format!("the limit of {} is used up", standing.limit)),
+        (Code::Malformed, _) => Some("no token, or a damaged one".to_owned()),
+        (_, None) => Some("no key has this secret".to_owned()),
+        (_, Some(key)) => {
+            let workspace = key.workspace();
+            let state = judged.secret.map_or(SecretState::Current, |(_, state)| state);
+            let presented = Presented::Known { key: key.facts(), lookup: "", state, plan: &workspace.plan };
+            let verdict = decide(&presented, asked.request, &workspace.catalogue, asked.now);
+            verdict.checks.into_iter().find(|check| check.ok == Some(false)).map(|check| check.detail)
+        }
+    }
+}
+
+fn cut(text: &str) -> &str {
+    let end = (0..=text.len().min(LONGEST_AGENT)).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
+}
+
+#[cfg(test)]
+#[path = "usage_tests.rs"]
+mod tests;
