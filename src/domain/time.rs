@@ -8,7 +8,7 @@ pub type Time = DateTime<Utc>;
 
 const UNITS: [(char, i64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 /// A hundred years: longer is a slip of the finger, and would overflow calendars.
-pub(super) const MAX_SECONDS: i64 = 100 * 366 * 86_400;
+pub const MAX_SECONDS: i64 = 100 * 366 * 86_400;
 
 /// Reads `30m`, `1h30m`, `7d`, `12w`. A bare number is refused: nobody knows its unit.
 ///

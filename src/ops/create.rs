@@ -29,6 +29,8 @@ use std::collections::BTreeMap;
 /// A key to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(example = json!({"name": "billing-sync-prod", "environment": "production", "scopes": ["invoices:read"], "expiry": {"in": 7_776_000}})))]
 pub struct Create {
     /// Names the one system that uses the key; unique per workspace and environment.
     #[serde(deserialize_with = "serde_text::name")]
@@ -65,9 +67,11 @@ pub struct Create {
     pub expiry: Option<Expiry>,
     /// How often the secret is to be rotated; `Some(None)` is never, `None` leaves it to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
     pub rotate_every: Option<Option<TimeDelta>>,
     /// How long the old secret goes on working after a rotation.
     #[serde(default, with = "serde_text::optional_seconds")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
     pub overlap: Option<TimeDelta>,
     /// An existing key of that name is an answer, not a conflict.
     #[serde(default)]

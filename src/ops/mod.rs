@@ -78,6 +78,7 @@ impl<T> Done<T> {
 
 /// One field that an update changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Change {
     /// The field, named as in the key's JSON.
     pub field: Cow<'static, str>,

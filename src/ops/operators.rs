@@ -23,6 +23,8 @@ use serde_json::json;
 /// An operator to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(example = json!({"name": "ci-rotator", "role": "rotator", "workspace": "default", "expiry": {"in": 2_592_000}})))]
 pub struct CreateOperator {
     /// Its unique name.
     #[serde(deserialize_with = "serde_text::name")]
@@ -67,6 +69,8 @@ pub struct Appointed {
 /// An operator's public facts; never its credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = Operator))]
 pub struct OperatorView {
     pub id: String,
     pub name: String,

@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 
 /// A scope as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = ScopeEntry))]
 pub struct ScopeView {
     /// `resource:level`.
     pub name: String,
@@ -38,6 +40,7 @@ pub struct ScopeList {
 /// A change of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub enum ScopeChange {
     /// Declares a scope, or replaces its description and implications.
     Add {

@@ -30,6 +30,8 @@ pub const LEASE: TimeDelta = TimeDelta::minutes(5);
 /// A key whose secret is to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(example = json!({"overlap": {"for": 86_400}})))]
 pub struct Stage {
     /// Which key.
     #[serde(skip, default = "nobody")]
@@ -67,6 +69,7 @@ pub struct Stage {
     pub lease: Option<String>,
     /// Does nothing unless the rotation is due within so long, or was interrupted.
     #[serde(default, with = "serde_text::optional_seconds")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
     pub due_within: Option<TimeDelta>,
     /// The same idempotency key within 24 hours names the same rotation.
     #[serde(default)]

@@ -40,6 +40,7 @@ pub struct ObjectView {
 /// A change of one object. A field that is `None` stays (or takes its default at creation).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct ObjectChange {
     /// Free text, for workspaces, projects and customers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,10 +49,16 @@ pub struct ObjectChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
     /// How often the secrets of a workspace's new keys are rotated; `Some(None)` is never.
+    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
     pub rotate_every: Option<Option<TimeDelta>>,
     /// How long old secrets of a workspace's keys go on working; `Some(None)` returns to 24 hours.
+    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
     pub overlap: Option<Option<TimeDelta>>,
     /// The longest a workspace's keys may live; `Some(None)` is no bound.
+    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
     pub max_lifetime: Option<Option<TimeDelta>>,
     /// A plan's access to the API.
     #[serde(skip_serializing_if = "Option::is_none")]

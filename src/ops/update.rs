@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 /// What is to change on a key; what is `None` or empty stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(example = json!({"owner": "billing@example.com", "add_scopes": ["invoices:write"], "rate_limit": null})))]
 pub struct Update {
     /// Which key.
     #[serde(skip, default = "nobody")]
@@ -58,9 +60,11 @@ pub struct Update {
     pub unset_labels: Vec<String>,
     /// The new rotation period; `Some(None)` ends the policy.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
     pub rotate_every: Option<Option<TimeDelta>>,
     /// The new overlap; `Some(None)` returns to the default.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
     pub overlap: Option<Option<TimeDelta>>,
 }
 

@@ -7,12 +7,15 @@ use std::{borrow::Cow, collections::BTreeMap};
 /// A key's public facts; never its secret. The order of the fields is the order in JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = Key))]
 pub struct KeyView {
     pub id: String,
     pub name: String,
     pub description: Option<String>,
     pub owner: Option<String>,
     pub workspace: String,
+    #[cfg_attr(feature = "server", schema(value_type = crate::domain::Environment))]
     pub environment: String,
     pub level: Cow<'static, str>,
     pub project: Option<String>,
@@ -21,6 +24,7 @@ pub struct KeyView {
     pub rate_limit: Option<RateLimitView>,
     pub allow_ips: Vec<String>,
     pub labels: BTreeMap<String, String>,
+    #[cfg_attr(feature = "server", schema(value_type = crate::domain::Status))]
     pub status: Cow<'static, str>,
     pub active: bool,
     pub created_at: String,
@@ -42,6 +46,8 @@ pub struct KeyView {
 /// A rate limit: so many requests in a window of so many seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = RateLimitOfKey))]
 pub struct RateLimitView {
     pub limit: u32,
     pub window_seconds: u32,
@@ -50,6 +56,8 @@ pub struct RateLimitView {
 /// The rotation policy and where the key stands in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = RotationOfKey))]
 pub struct RotationView {
     pub every_seconds: Option<i64>,
     pub overlap_seconds: Option<i64>,
@@ -63,6 +71,8 @@ pub struct RotationView {
 /// One version of a key's secret, by its public look-up id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = SecretOfKey))]
 pub struct SecretView {
     pub lookup: String,
     pub state: Cow<'static, str>,

@@ -1,11 +1,12 @@
-//! Bodies: JSON of a limited size that must arrive in time, answered with JSON.
+//! What a handler takes in, refused with a problem where it is not usable: paths, queries, and JSON bodies of a limited
+//! size that must arrive in time. And JSON replies.
 
 use super::problem::Failed;
 use crate::ops::{Error, Kind, Result};
 use axum::{
     body::{Body, to_bytes},
-    extract::{FromRequest, Request},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -27,6 +28,34 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         let sent = serde_json::from_slice(text);
         Ok(Self(sent.map_err(|error| Error::usage("the body is not usable").cause(error.to_string()))?))
+    }
+}
+
+/// The parts of a path that a route names.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        let taken = axum::extract::Path::from_request_parts(parts, state).await;
+        let axum::extract::Path(taken) =
+            taken.map_err(|refused| Error::usage("the path is not usable").cause(refused.body_text()))?;
+        Ok(Self(taken))
+    }
+}
+
+/// The query of a request.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        let taken = axum::extract::Query::from_request_parts(parts, state).await;
+        let axum::extract::Query(taken) =
+            taken.map_err(|refused| Error::usage("the query is not usable").cause(refused.body_text()))?;
+        Ok(Self(taken))
     }
 }
 

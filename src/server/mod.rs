@@ -10,6 +10,7 @@ mod engine;
 mod limits;
 mod listen;
 mod log;
+mod openapi;
 mod problem;
 mod routes;
 mod table;

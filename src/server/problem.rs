@@ -48,6 +48,15 @@ impl IntoResponse for Failed {
     }
 }
 
+/// The path exists, for other methods; axum says which.
+pub(super) async fn no_such_method() -> Response {
+    let mut problem = Problem::from(&Error::usage("this path takes other methods: see Allow"));
+    problem.status = StatusCode::METHOD_NOT_ALLOWED.as_u16();
+    let mut response = (StatusCode::METHOD_NOT_ALLOWED, Json(problem)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    response
+}
+
 /// The store cannot be asked.
 pub(super) fn unavailable() -> Error {
     Error::new(Kind::Unavailable, "store", "the keystore cannot be read at the moment")

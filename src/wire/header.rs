@@ -18,3 +18,45 @@ pub const FORWARDED_FOR: &str = "x-forwarded-for";
 pub const API_KEY: &str = "x-api-key";
 /// The project that a request is about.
 pub const PROJECT: &str = "x-project-id";
+
+/// `Idempotency-Key`, as the OpenAPI document has it.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IdempotencyKey {
+    /// The same value within 24 hours names the same result, and is refused for another request.
+    #[param(rename = "Idempotency-Key")]
+    pub idempotency_key: Option<String>,
+}
+
+/// `If-Match`, as the OpenAPI document has it.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IfMatch {
+    /// The `ETag` of the key as it was seen: refused if the key has changed since.
+    #[param(rename = "If-Match", pattern = r#"^(\*|"v[0-9]{1,19}")$"#)]
+    pub if_match: Option<String>,
+}
+
+/// What gateways say of the request they ask about.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct Forwarded {
+    /// The method of the request, from nginx.
+    #[param(rename = "X-Original-Method")]
+    pub original_method: Option<String>,
+    /// The path and query of the request, from nginx.
+    #[param(rename = "X-Original-URI")]
+    pub original_uri: Option<String>,
+    /// The method of the request, from Caddy, Traefik and HAProxy.
+    #[param(rename = "X-Forwarded-Method")]
+    pub forwarded_method: Option<String>,
+    /// The path and query of the request, from Caddy, Traefik and HAProxy.
+    #[param(rename = "X-Forwarded-Uri")]
+    pub forwarded_uri: Option<String>,
+    /// The addresses that the request came through; read where the sender is a trusted proxy.
+    #[param(rename = "X-Forwarded-For")]
+    pub forwarded_for: Option<String>,
+    /// The project that the request is about; needed for workspace-level keys, unless the route table says otherwise.
+    #[param(rename = "X-Project-ID")]
+    pub project: Option<String>,
+}

@@ -1,7 +1,7 @@
 //! Keys: filters as query parameters, and the replies that carry a secret.
 
 use crate::{
-    domain::{KeyFilter, PlainToken, Status, time::format_duration, time::parse_duration},
+    domain::{Environment, KeyFilter, PlainToken, Status, time::format_duration, time::parse_duration},
     ops::{Change, Create, Created, Error, KeyView, Kind, Result, Updated, rotation_view::RotationView},
 };
 use chrono::TimeDelta;
@@ -17,13 +17,14 @@ pub const MAX_PAGE: usize = 1_000;
 /// Many keys to be created, all or none.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[derive(utoipa::ToSchema)]
 pub struct CreateMany {
     /// The keys.
     pub keys: Vec<Create>,
 }
 
 /// A key with its secret beside it, the only time it is seen.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CreatedReply {
     /// `keyward.key/v1`.
     pub schema: String,
@@ -31,6 +32,7 @@ pub struct CreatedReply {
     pub key: KeyView,
     /// Its secret; absent when the key existed, and in a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "kw_prod_…")]
     pub secret: Option<Zeroizing<String>>,
     /// The delivery of the secret to its sinks, which is still to be done and committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,7 +46,7 @@ pub struct CreatedReply {
 }
 
 /// Many of them.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CreatedList {
     /// `keyward.key-list/v1`.
     pub schema: String,
@@ -53,7 +55,7 @@ pub struct CreatedList {
 }
 
 /// A page of keys.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct KeyPage {
     /// `keyward.key-list/v1`.
     pub schema: String,
@@ -63,11 +65,12 @@ pub struct KeyPage {
     pub page: PageInfo,
     /// How many keys the default statuses hide, by status.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, usize>)]
     pub hidden: BTreeMap<Status, usize>,
 }
 
 /// Where a page stands in its list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PageInfo {
     /// Items in this reply.
     pub returned: usize,
@@ -158,6 +161,61 @@ pub fn query_of(filter: &KeyFilter) -> Vec<(&'static str, String)> {
     query
 }
 
+/// The query parameters of a list of keys, as the OpenAPI document names them; [`filter_of`] reads them.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListParameters {
+    /// Statuses, separated by commas; active and inactive ones unless told.
+    #[param(example = "active,expired")]
+    pub status: Option<String>,
+    /// Expired ones only.
+    pub expired: Option<bool>,
+    /// Those that expire within a time.
+    #[param(example = "7d")]
+    pub expires_within: Option<String>,
+    /// Those that never expire.
+    pub no_expiry: Option<bool>,
+    /// Those that were not used for so long.
+    #[param(example = "30d")]
+    pub unused_for: Option<String>,
+    /// Those that were never used.
+    pub never_used: Option<bool>,
+    /// With `never_used`: and are older than this.
+    #[param(example = "30d")]
+    pub older_than: Option<String>,
+    /// Those that were used within so long.
+    #[param(example = "1d")]
+    pub used_since: Option<String>,
+    /// Those of an environment.
+    pub environment: Option<Environment>,
+    /// Those of an owner.
+    pub owner: Option<String>,
+    /// Those of a project.
+    pub project: Option<String>,
+    /// Those narrowed to a customer.
+    pub customer: Option<String>,
+    /// Those that hold a scope.
+    #[param(example = "invoices:read")]
+    pub scope: Option<String>,
+    /// Those with a label, `name` or `name=value`; several must all be there.
+    #[param(example = json!(["team=billing"]))]
+    pub label: Option<Vec<String>>,
+    /// Those whose name fits a pattern.
+    #[param(example = "billing-*")]
+    pub name: Option<String>,
+    /// Those whose rotation is due within so long; `0` for now.
+    #[param(example = "7d")]
+    pub due_within: Option<String>,
+    /// The order: a field, with `-` in front for the reverse.
+    #[param(example = "-created")]
+    pub sort: Option<String>,
+    /// How many keys a page has.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub limit: Option<usize>,
+    /// The page that `page.next` of the one before asks for.
+    pub cursor: Option<String>,
+}
+
 /// The filter of query parameters; `limit` and `cursor` are not part of it.
 ///
 /// # Errors
@@ -205,7 +263,7 @@ pub fn filter_of(query: &[(String, String)]) -> Result<KeyFilter> {
 }
 
 /// A key and what an update changed of it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct UpdatedReply {
     /// `keyward.key/v1`.
     pub schema: String,
@@ -229,8 +287,11 @@ impl From<&Updated> for UpdatedReply {
 }
 
 /// One key, and whether a switch changed it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct KeyReply {
+    /// `keyward.key/v1`.
+    #[serde(default)]
+    pub schema: String,
     /// The key.
     pub key: KeyView,
     /// Whether anything changed.
@@ -239,7 +300,7 @@ pub struct KeyReply {
 }
 
 /// The errors of entries of a bulk request.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RefusedEntries {
     /// The problem of the whole.
     #[serde(flatten)]
@@ -249,7 +310,7 @@ pub struct RefusedEntries {
 }
 
 /// One entry that is wrong.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RefusedEntry {
     /// Its position in the request, from 0.
     pub index: usize,
@@ -261,6 +322,26 @@ pub struct RefusedEntry {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_documented_parameters_are_those_that_are_read() {
+        let documented = <ListParameters as utoipa::IntoParams>::into_params(|| None);
+        let names: std::collections::BTreeSet<String> =
+            documented.into_iter().map(|parameter| parameter.name).collect();
+        let unknown = |name: &str| {
+            let told = filter_of(&[(name.to_owned(), "!".to_owned())]);
+            told.is_err_and(|error| error.message.starts_with("there is no parameter"))
+        };
+        assert!(names.iter().all(|name| !unknown(name)), "{names:?}");
+        let every = KeyFilter {
+            statuses: Some([Status::Active].into()),
+            labels: vec![("team".to_owned(), None)],
+            name: Some(glob::Pattern::new("a*").unwrap()),
+            environment: Some(Environment::Production),
+            ..KeyFilter::default()
+        };
+        assert!(query_of(&every).into_iter().all(|(name, _)| names.contains(name)));
+    }
 
     proptest! {
         #[test]

@@ -5,6 +5,7 @@ pub mod keys;
 pub mod operators;
 pub mod problem;
 pub mod rotations;
+pub mod schema;
 pub mod verdict;
 pub mod workspace;
 

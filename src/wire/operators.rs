@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// An operator with its credential beside it, the only time it is seen.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AppointedReply {
     /// `keyward.operator/v1`.
     pub schema: String,
@@ -17,19 +17,26 @@ pub struct AppointedReply {
     pub operator: OperatorView,
     /// Its credential; absent in a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "kwop_prod_…")]
     pub secret: Option<Zeroizing<String>>,
 }
 
 /// One operator.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OperatorReply {
+    /// `keyward.operator/v1`.
+    #[serde(default)]
+    pub schema: String,
     /// The operator.
     pub operator: OperatorView,
 }
 
 /// What a credential is good for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct WhoAmI {
+    /// `keyward.operator/v1`.
+    #[serde(default)]
+    pub schema: String,
     /// The operator.
     pub operator: OperatorView,
     /// What its role allows, in words.
@@ -41,7 +48,7 @@ pub struct WhoAmI {
 }
 
 /// All operators that the caller may manage.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OperatorList {
     /// `keyward.operator-list/v1`.
     pub schema: String,
@@ -54,6 +61,7 @@ pub struct OperatorList {
 /// A new credential.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[derive(utoipa::ToSchema)]
 pub struct RotateCredential {
     /// How long the old one goes on working; it stops at once unless told.
     #[serde(default = "at_once")]

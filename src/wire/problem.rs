@@ -20,6 +20,7 @@ pub struct Problem {
     /// What happened, one sentence.
     pub detail: String,
     /// The code again, under the name that the command line uses.
+    #[schema(value_type = super::schema::ProblemCode)]
     pub code: String,
     /// A finer, stable name in snake case.
     pub reason: String,

@@ -14,18 +14,20 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// What came of a staging, with the new secret where one was minted.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StagedReply {
     /// `keyward.rotation/v1`.
     pub schema: String,
     /// The key.
     pub key: KeyView,
     /// Until when the old secret will work after the commit.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub old_valid_until: Option<crate::domain::Time>,
     /// Its running or last rotation.
     pub rotation: Option<RotationView>,
     /// The new secret, the only time it is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "kw_prod_…")]
     pub secret: Option<Zeroizing<String>>,
     /// The version of the secret that the steps to come are about.
     pub lookup: Option<String>,
@@ -40,25 +42,29 @@ pub struct StagedReply {
 }
 
 /// A rotation that was committed.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RotatedReply {
     /// The key, with its new secret current.
     pub key: KeyView,
     /// The rotation.
     pub rotation: RotationView,
     /// Until when the old secret works; null when it stopped at once.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub old_valid_until: Option<crate::domain::Time>,
 }
 
 /// One rotation.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RotationReply {
+    /// `keyward.rotation/v1`.
+    #[serde(default)]
+    pub schema: String,
     /// The rotation.
     pub rotation: RotationView,
 }
 
 /// Rotations.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RotationList {
     /// `keyward.rotation-list/v1`.
     pub schema: String,
@@ -71,6 +77,7 @@ pub struct RotationList {
 /// One step of a delivery.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[derive(utoipa::ToSchema)]
 pub struct StepBody {
     /// The version of the secret that is delivered.
     pub secret: String,
@@ -97,6 +104,7 @@ pub enum ProgressBody {
 /// How to commit.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[derive(utoipa::ToSchema)]
 pub struct CommitBody {
     /// Sinks whose receipt comes with the commit.
     pub receipts: Vec<String>,
@@ -104,12 +112,14 @@ pub struct CommitBody {
     pub force: bool,
     /// Refuses while the old secret was seen in use within so many seconds.
     #[serde(with = "crate::domain::serde_text::optional_seconds")]
+    #[schema(value_type = Option<i64>, minimum = 1)]
     pub only_if_idle: Option<chrono::TimeDelta>,
 }
 
 /// How to abort.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[derive(utoipa::ToSchema)]
 pub struct AbortBody {
     /// Aborts even where a sink holds the new secret, or may.
     pub force: bool,

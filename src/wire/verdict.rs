@@ -1,7 +1,7 @@
 //! Asking for a verdict: the body of `POST /v1/verify`.
 
 use crate::{
-    domain::{Request, Scope},
+    domain::{Code, Environment, Request, Scope},
     ops::{Error, Result},
 };
 use serde::{Deserialize, Serialize};
@@ -66,4 +66,60 @@ impl VerifyRequest {
             needs_project: false,
         })
     }
+}
+
+/// A verdict, as `POST /v1/verify` answers with.
+#[derive(ToSchema, Deserialize)]
+#[schema(as = Verdict)]
+pub struct VerdictReply {
+    /// `keyward.verdict/v1`.
+    pub schema: String,
+    /// Whether it may.
+    pub valid: bool,
+    /// Why not.
+    pub code: Code,
+    /// The status that a gateway would answer with.
+    #[schema(example = 200)]
+    pub http_status: u16,
+    /// The key, when it is known.
+    pub key_id: Option<String>,
+    /// Every check with its own verdict, where an explanation was asked for.
+    #[serde(default)]
+    pub checks: Vec<CheckReply>,
+}
+
+/// One check and how it went.
+#[derive(ToSchema, Deserialize)]
+#[schema(as = Check)]
+pub struct CheckReply {
+    /// What was checked.
+    pub check: String,
+    /// How it went; null when it was not asked or could not be reached.
+    pub ok: Option<bool>,
+    /// What was found.
+    pub detail: String,
+}
+
+/// What a key is good for, told to whoever holds it.
+#[derive(ToSchema, Deserialize)]
+#[schema(as = Validation)]
+pub struct ValidationReply {
+    /// `keyward.validation/v1`.
+    pub schema: String,
+    /// True.
+    pub valid: bool,
+    /// The key.
+    pub key_id: String,
+    /// Its workspace.
+    pub workspace: String,
+    /// Where it works.
+    pub environment: Environment,
+    /// The one project of a project-level key.
+    pub project: Option<String>,
+    /// The customers it is narrowed to.
+    pub customers: Vec<String>,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it ends.
+    pub expires_at: Option<String>,
 }

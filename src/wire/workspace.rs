@@ -1,11 +1,12 @@
 //! Scopes, workspaces, projects, customers and plans.
 
 use super::keys::PageInfo;
+use crate::domain::RateLimit;
 use crate::ops::{ObjectChange, ObjectKind, ObjectView, ScopeChange, ScopeList, ScopeView};
 use serde::{Deserialize, Serialize};
 
 /// The catalogue of a workspace.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ScopePage {
     /// `keyward.scope-list/v1`.
     pub schema: String,
@@ -18,8 +19,11 @@ pub struct ScopePage {
 }
 
 /// One scope.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ScopeReply {
+    /// `keyward.scope/v1`.
+    #[serde(default)]
+    pub schema: String,
     /// The scope.
     pub scope: ScopeView,
 }
@@ -27,20 +31,21 @@ pub struct ScopeReply {
 /// Changes of the catalogue, all in one transaction.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[derive(utoipa::ToSchema)]
 pub struct ChangeScopes {
     /// The changes, in order.
     pub changes: Vec<ScopeChange>,
 }
 
 /// How many of the changes changed anything.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Changed {
     /// The number.
     pub changed: usize,
 }
 
 /// A workspace, project, customer or plan to be created.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CreateObject {
     /// Its name.
     pub name: String,
@@ -50,7 +55,7 @@ pub struct CreateObject {
 }
 
 /// Fields to be changed.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ChangeObject {
     /// The fields.
     #[serde(flatten)]
@@ -58,7 +63,7 @@ pub struct ChangeObject {
 }
 
 /// All objects of a kind.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ObjectList {
     /// Such as `keyward.project-list/v1`.
     pub schema: String,
@@ -89,4 +94,42 @@ impl From<ScopeList> for ScopePage {
             closed: list.closed,
         }
     }
+}
+
+/// A workspace, project, customer or plan; each kind has its own fields.
+#[derive(utoipa::ToSchema)]
+#[schema(as = Object)]
+pub struct ObjectBody {
+    /// Its name.
+    pub name: String,
+    /// Free text, of workspaces, projects and customers.
+    pub description: Option<String>,
+    /// The workspace of a project or customer.
+    #[schema(required = false)]
+    pub workspace: String,
+    /// The plan of a workspace.
+    #[schema(required = false)]
+    pub plan: String,
+    /// How often the secrets of a workspace's new keys are rotated; null is never.
+    pub rotate_every_seconds: Option<i64>,
+    /// How long old secrets of a workspace's keys go on working; null is 24 hours.
+    pub overlap_seconds: Option<i64>,
+    /// The longest a workspace's keys may live; null is no bound.
+    pub max_lifetime_seconds: Option<i64>,
+    /// A plan's access to the API.
+    #[schema(required = false)]
+    pub api_access: bool,
+    /// A plan's number of keys; null is no cap.
+    pub max_keys: Option<u32>,
+    /// A plan's highest rate limit; null is no cap.
+    pub max_rate_limit: Option<RateLimit>,
+    /// Whether a plan shows the audit trail.
+    #[schema(required = false)]
+    pub audit_view: bool,
+    /// Whether a plan exports the audit trail.
+    #[schema(required = false)]
+    pub audit_export: bool,
+    /// Plans that cannot be changed.
+    #[schema(required = false)]
+    pub builtin: bool,
 }

@@ -28,6 +28,8 @@ mod identify;
 mod keystore_file;
 mod lifecycle;
 mod model;
+#[cfg(feature = "server")]
+mod openapi;
 mod output;
 mod refusals;
 mod rotation;

@@ -14,12 +14,16 @@ use crate::{
         problem::{Failed, unavailable},
         table::segments,
     },
-    wire::{header, problem::MEDIA_TYPE},
+    wire::{
+        header::{self, Forwarded},
+        problem::MEDIA_TYPE,
+        verdict::ValidationReply,
+    },
 };
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{
         HeaderMap, HeaderValue, Method, Response, StatusCode, Uri,
         header::{AUTHORIZATION, USER_AGENT},
@@ -37,6 +41,11 @@ type Answer = Response<Body>;
 const OUTSIDER: &str = r#"{"type":"urn:keyward:problem:auth","title":"AUTH","status":401,"detail":"the key is missing or not valid here","code":"AUTH","reason":"key","retryable":false}"#;
 
 /// Is my key valid, and what is it for?
+#[utoipa::path(
+    post, path = "/v1/validate", operation_id = "validate", tag = "verdicts",
+    responses((status = 200, description = "It is valid, for this.", body = ValidationReply)),
+    security(("key" = []), ("key_as_bearer" = [])),
+)]
 pub(super) async fn validate(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
     let asked = Request { environment: app.doors.environment, ..Request::default() };
     let judged = judge(&app, &parts, asked)?;
@@ -78,7 +87,22 @@ pub(super) async fn projects(State(app): State<Arc<App>>, parts: Parts) -> Resul
     Ok(with_limit(reply.into_response(), &judged))
 }
 
-/// May this request pass? The method and path stand in the headers of nginx, Caddy, Traefik and HAProxy.
+/// May this request pass? For gateways that send its method and path in headers
+///
+/// The headers of nginx (`X-Original-*`), or of Caddy, Traefik and HAProxy (`X-Forwarded-*`), are needed where the server has a
+/// route table. Several that differ are refused.
+#[utoipa::path(
+    method(get, head, post, put, patch, delete, options, trace), path = "/v1/authz", operation_id = "authz", tag = "verdicts",
+    params(Forwarded),
+    responses((status = 204, description = "It may pass.", headers(
+        ("X-Keyward-Key-Id" = String, description = "The key."),
+        ("X-Keyward-Workspace" = String, description = "Its workspace."),
+        ("X-Keyward-Environment" = String, description = "Where it works."),
+        ("X-Keyward-Scopes" = String, description = "What it may do."),
+        ("X-Keyward-Project" = String, description = "The one project of a project-level key."),
+    ))),
+    security(("key" = []), ("key_as_bearer" = [])),
+)]
 pub(super) async fn authz(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
     let asked = match &app.doors.routes {
         None => None,
@@ -87,22 +111,29 @@ pub(super) async fn authz(State(app): State<Arc<App>>, parts: Parts) -> Result<A
             one_of(&parts.headers, ["x-original-uri", "x-forwarded-uri"])?,
         )),
     };
-    Ok(gate(&app, &parts, asked)?)
+    Ok(gate(&app, &parts, asked, StatusCode::NO_CONTENT)?)
 }
 
-/// May this request pass? The path follows ours, and the method is that of the request, as Envoy asks.
+/// May this request pass? For gateways that send its method and path as their own
+///
+/// As Envoy does, with `/v1/authz` as its prefix; it takes 200 alone for a yes.
+#[utoipa::path(
+    method(get, head, post, put, patch, delete, options, trace), path = "/v1/authz/{*path}", operation_id = "authz_path", tag = "verdicts",
+    params(("path" = String, Path, description = "The path of the request.")),
+    responses((status = 200, description = "It may pass; the headers are those of `/v1/authz`.")),
+    security(("key" = []), ("key_as_bearer" = [])),
+)]
 pub(super) async fn authz_path(
     State(app): State<Arc<App>>,
     method: Method,
-    Path(_): Path<String>,
     uri: Uri,
     parts: Parts,
 ) -> Result<Answer, Failed> {
     let path = uri.path().strip_prefix("/v1/authz").unwrap_or_default();
-    Ok(gate(&app, &parts, Some((method.as_str(), path)))?)
+    Ok(gate(&app, &parts, Some((method.as_str(), path)), StatusCode::OK)?)
 }
 
-fn gate(app: &App, parts: &Parts, asked: Option<(&str, &str)>) -> Result<Answer> {
+fn gate(app: &App, parts: &Parts, asked: Option<(&str, &str)>, passes: StatusCode) -> Result<Answer> {
     let mut request = Request {
         environment: app.doors.environment,
         project: one(&parts.headers, header::PROJECT)?.map(str::to_owned),
@@ -124,7 +155,7 @@ fn gate(app: &App, parts: &Parts, asked: Option<(&str, &str)>) -> Result<Answer>
         return Ok(refused(&judged, &request));
     };
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.status_mut() = passes;
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(key.id.as_str()) {
         headers.insert("x-keyward-key-id", id);

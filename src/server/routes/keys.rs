@@ -7,17 +7,20 @@ use crate::{
     ops::{Create, Delete, Error, KeyView, List, Result, Show, Switch, Update},
     server::{
         app::App,
-        body::{Sent, put, reply},
+        body::{Path, Query, Sent, put, reply},
         caller::Caller,
         problem::{Failed, refused_entries},
     },
-    wire::keys::{CreateMany, CreatedList, CreatedReply, KeyPage, MAX_PAGE, PAGE, PageInfo, UpdatedReply, filter_of},
+    wire::{
+        header::{IdempotencyKey, IfMatch},
+        keys::{
+            CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, ListParameters, MAX_PAGE, PAGE, PageInfo,
+            RefusedEntries, UpdatedReply, filter_of,
+        },
+        problem::MEDIA_TYPE,
+    },
 };
-use axum::{
-    extract::{Path, Query, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -40,6 +43,15 @@ pub(super) fn one(status: StatusCode, key: &KeyView, changed: Option<bool>) -> R
     Ok(response)
 }
 
+/// Keys, a page of them
+///
+/// Active and inactive ones, soonest expiry first, unless the query says otherwise.
+#[utoipa::path(
+    get, path = "/v1/keys", operation_id = "list_keys", tag = "keys",
+    params(ListParameters),
+    responses((status = 200, description = "A page of keys.", body = KeyPage)),
+    security(("operator" = [])),
+)]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -72,6 +84,17 @@ fn place(cursor: &str, items: &[KeyView]) -> Result<usize> {
     Ok(items.iter().position(|key| key.id == id).map_or(offset.saturating_sub(1), |index| index + 1))
 }
 
+/// Create a key
+///
+/// The answer is the only one that ever holds its secret.
+#[utoipa::path(
+    post, path = "/v1/keys", operation_id = "create_key", tag = "keys",
+    params(IdempotencyKey),
+    request_body = Create,
+    responses((status = 201, description = "The key with its secret.", body = CreatedReply),
+        (status = 200, description = "The key was there before, and the request says that this is an answer.", body = CreatedReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -87,6 +110,14 @@ pub(super) async fn create(
     Ok(response)
 }
 
+/// Create many keys, all or none
+#[utoipa::path(
+    post, path = "/v1/keys/bulk", operation_id = "create_keys", tag = "keys",
+    request_body = CreateMany,
+    responses((status = 201, description = "The keys with their secrets, in the order of the request.", body = CreatedList),
+        (status = 422, description = "Some entries are wrong; nothing was created.", body = RefusedEntries, content_type = MEDIA_TYPE)),
+    security(("operator" = [])),
+)]
 pub(super) async fn create_many(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -105,6 +136,13 @@ pub(super) async fn create_many(
     }
 }
 
+/// One key
+#[utoipa::path(
+    get, path = "/v1/keys/{key}", operation_id = "show_key", tag = "keys",
+    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which),
+    responses((status = 200, description = "The key.", body = KeyReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -116,6 +154,16 @@ pub(super) async fn show(
     one(StatusCode::OK, &app.ask(move |backend| backend.show(&cx, &request)).await?, None)
 }
 
+/// Change a key, never its expiry
+///
+/// What is absent stays; null clears.
+#[utoipa::path(
+    patch, path = "/v1/keys/{key}", operation_id = "update_key", tag = "keys",
+    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
+    request_body = Update,
+    responses((status = 200, description = "The key, and what changed.", body = UpdatedReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn update(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -131,6 +179,13 @@ pub(super) async fn update(
     Ok(response)
 }
 
+/// Delete a key for good; its trail stays
+#[utoipa::path(
+    delete, path = "/v1/keys/{key}", operation_id = "delete_key", tag = "keys",
+    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
+    responses((status = 200, description = "The key as it was.", body = KeyReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -143,6 +198,13 @@ pub(super) async fn delete(
     one(StatusCode::OK, &deleted.key, None)
 }
 
+/// Switch a key on again
+#[utoipa::path(
+    post, path = "/v1/keys/{key}/activate", operation_id = "activate_key", tag = "keys",
+    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
+    responses((status = 200, description = "The key, and whether anything changed.", body = KeyReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn activate(
     state: State<Arc<App>>,
     caller: Caller,
@@ -152,6 +214,13 @@ pub(super) async fn activate(
     switch(state, caller, key, which, Permission::ActivateKeys, Switch::Activate).await
 }
 
+/// Switch a key off
+#[utoipa::path(
+    post, path = "/v1/keys/{key}/deactivate", operation_id = "deactivate_key", tag = "keys",
+    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
+    responses((status = 200, description = "The key, and whether anything changed.", body = KeyReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn deactivate(
     state: State<Arc<App>>,
     caller: Caller,
@@ -161,6 +230,13 @@ pub(super) async fn deactivate(
     switch(state, caller, key, which, Permission::StopKeys, Switch::Deactivate).await
 }
 
+/// Cut a key off for good
+#[utoipa::path(
+    post, path = "/v1/keys/{key}/revoke", operation_id = "revoke_key", tag = "keys",
+    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
+    responses((status = 200, description = "The key, and whether anything changed.", body = KeyReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn revoke(
     state: State<Arc<App>>,
     caller: Caller,

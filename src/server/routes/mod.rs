@@ -1,4 +1,14 @@
 //! The routes. The hot ones carry no layer at all; what they need they do themselves. The routes of operators are logged.
+//!
+//! # Adding a route
+//!
+//! A route is its entry in the OpenAPI document: `#[utoipa::path]` on the handler has the method, the path, a unique
+//! `operation_id`, a `tag` of [`super::openapi`], the bodies, and who may call (`security(("operator" = []))`); the
+//! comment of the handler is its summary, and `routes!` below registers both at once. What every operator's call has (its
+//! headers, its problems, its request id) is added by [`super::openapi`] and need not be said. Bodies derive `ToSchema`
+//! and queries `IntoParams`, in [`crate::wire`]; types of `ops` do so under the feature `server`. `Path` and `Query` are
+//! those of [`super::body`], which refuse with a problem. Then `KEYWARD_BLESS=1 cargo test --test it openapi` renews
+//! `openapi.json`, and the tests there want a real answer of the new route.
 
 mod health;
 mod holder;
@@ -9,27 +19,33 @@ mod verdict;
 mod whoami;
 mod workspace;
 
-use super::{app::App, log};
+use super::{app::App, body::put, log, openapi};
 use crate::{
     domain::Environment,
     ops::{Error, ObjectKind, Result},
-    server::{caller::Caller, problem::Failed},
+    server::{caller::Caller, problem::Failed, problem::no_such_method},
+    wire::workspace::ObjectList,
 };
 use axum::{
     Router,
+    body::Bytes,
     extract::{FromRequestParts, State},
-    http::request::Parts,
+    http::{header::CONTENT_TYPE, request::Parts},
     middleware::from_fn,
-    response::Response,
-    routing::{any, get, post},
+    response::{IntoResponse, Response},
+    routing::any,
 };
 use serde::Deserialize;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What decides between keys of one name.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Which {
+    /// The environment, where keys of several have the name.
+    #[param(value_type = Option<Environment>)]
     environment: Option<String>,
 }
 
@@ -39,42 +55,73 @@ impl Which {
     }
 }
 
-/// All routes.
-pub(super) fn router(app: &Arc<App>) -> Router {
-    let hot = Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/v1/verify", post(verdict::verify))
-        .route("/v1/validate", post(holder::validate))
-        .route("/v1/authz", any(holder::authz))
-        .route("/v1/authz/{*path}", any(holder::authz_path));
-    let logged = Router::new()
-        .route("/v1/whoami", get(whoami::whoami))
-        .route("/v1/keys", get(keys::list).post(keys::create))
-        .route("/v1/keys/bulk", post(keys::create_many))
-        .route("/v1/keys/{key}", get(keys::show).patch(keys::update).delete(keys::delete))
-        .route("/v1/keys/{key}/activate", post(keys::activate))
-        .route("/v1/keys/{key}/deactivate", post(keys::deactivate))
-        .route("/v1/keys/{key}/revoke", post(keys::revoke))
-        .route("/v1/keys/{key}/rotations", post(rotations::stage))
-        .route("/v1/rotations", get(rotations::list))
-        .route("/v1/rotations/{rotation}", get(rotations::show))
-        .route("/v1/rotations/{rotation}/steps", post(rotations::step))
-        .route("/v1/rotations/{rotation}/commit", post(rotations::commit))
-        .route("/v1/rotations/{rotation}/abort", post(rotations::abort))
-        .route("/v1/scopes", get(workspace::scopes).post(workspace::change_scopes))
-        .route("/v1/scopes/{scope}", get(workspace::scope))
-        .route("/v1/operators", get(operators::list).post(operators::create))
-        .route("/v1/operators/{name}/rotate", post(operators::rotate))
-        .route("/v1/operators/{name}/revoke", post(operators::revoke))
-        .route("/v1/projects", get(projects).post(workspace::create_project))
-        .route("/v1/{kind}", get(workspace::list).post(workspace::create))
-        .route("/v1/{kind}/{name}", get(workspace::show).patch(workspace::update).delete(workspace::delete))
+/// All routes, and what they say of themselves.
+fn routes() -> OpenApiRouter<Arc<App>> {
+    // A gateway sends whatever method its caller chose.
+    let (schemas, paths, _) = routes!(holder::authz);
+    let (path_schemas, path_paths, _) = routes!(holder::authz_path);
+    let hot = OpenApiRouter::new()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(document))
+        .routes(routes!(verdict::verify))
+        .routes(routes!(holder::validate))
+        .routes((schemas, paths, any(holder::authz)))
+        .routes((path_schemas, path_paths, any(holder::authz_path)));
+    let logged = OpenApiRouter::new()
+        .routes(routes!(whoami::whoami))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::create_many))
+        .routes(routes!(keys::show, keys::update, keys::delete))
+        .routes(routes!(keys::activate))
+        .routes(routes!(keys::deactivate))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(rotations::stage))
+        .routes(routes!(rotations::list))
+        .routes(routes!(rotations::show))
+        .routes(routes!(rotations::step))
+        .routes(routes!(rotations::commit))
+        .routes(routes!(rotations::abort))
+        .routes(routes!(workspace::scopes, workspace::change_scopes))
+        .routes(routes!(workspace::scope))
+        .routes(routes!(operators::list, operators::create))
+        .routes(routes!(operators::rotate))
+        .routes(routes!(operators::revoke))
+        .routes(routes!(projects, workspace::create_project))
+        .routes(routes!(workspace::list, workspace::create))
+        .routes(routes!(workspace::show, workspace::update, workspace::delete))
         .layer(from_fn(log::request));
-    hot.merge(logged).with_state(Arc::clone(app))
+    hot.merge(logged)
 }
 
+/// The routes over the state of the server.
+pub(super) fn router(app: &Arc<App>) -> Router {
+    let (router, _) = routes().split_for_parts();
+    let nothing = || async { Failed(Error::not_found("there is nothing at this path")) };
+    router.fallback(nothing).method_not_allowed_fallback(no_such_method).with_state(Arc::clone(app))
+}
+
+/// This document
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "openapi", tag = "server",
+    responses((status = 200, description = "OpenAPI 3.1.", body = serde_json::Value)),
+)]
+async fn document() -> Response {
+    static DOCUMENT: LazyLock<Bytes> =
+        LazyLock::new(|| Bytes::from(openapi::finish(routes().into_openapi()).to_string()));
+    let mut response = DOCUMENT.clone().into_response();
+    put(response.headers_mut(), CONTENT_TYPE.as_str(), "application/json");
+    response
+}
+
+/// Projects: those that a key reaches, or all
+///
 /// The holder of a key asks which projects it reaches, an operator which projects there are: the credential says who.
+#[utoipa::path(
+    get, path = "/v1/projects", operation_id = "list_projects", tag = "workspace",
+    responses((status = 200, description = "The projects, by name.", body = ObjectList)),
+    security(("operator" = []), ("key" = []), ("key_as_bearer" = [])),
+)]
 async fn projects(State(app): State<Arc<App>>, mut parts: Parts) -> Result<Response, Failed> {
     if holder::is_operator(&parts) {
         let caller = Caller::from_request_parts(&mut parts, &app).await?;

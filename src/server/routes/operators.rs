@@ -5,17 +5,13 @@ use crate::{
     ops::{Appointed, CreateOperator, RotateOperator},
     server::{
         app::App,
-        body::{Sent, reply},
+        body::{Path, Sent, reply},
         caller::Caller,
         problem::Failed,
     },
-    wire::operators::{AppointedReply, OperatorList, RotateCredential},
+    wire::operators::{AppointedReply, OperatorList, OperatorReply, RotateCredential},
 };
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -23,12 +19,27 @@ fn appointed(status: StatusCode, appointed: &Appointed) -> Result<Response, Fail
     Ok(reply(status, &AppointedReply::from(appointed))?)
 }
 
+/// The operators that the caller manages
+#[utoipa::path(
+    get, path = "/v1/operators", operation_id = "list_operators", tag = "operators",
+    responses((status = 200, description = "The operators, by name.", body = OperatorList)),
+    security(("operator" = [])),
+)]
 pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Failed> {
     let cx = caller.permitted(&app, Permission::ManageOperators, "operators").await?;
     let items = app.ask(move |backend| backend.operators(&cx)).await?;
     Ok(reply(StatusCode::OK, &OperatorList::new(items))?)
 }
 
+/// Appoint an operator
+///
+/// Never with more than whoever does it may. The answer is the only one that ever holds the credential.
+#[utoipa::path(
+    post, path = "/v1/operators", operation_id = "create_operator", tag = "operators",
+    request_body = CreateOperator,
+    responses((status = 201, description = "The operator with its credential.", body = AppointedReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -39,6 +50,14 @@ pub(super) async fn create(
     appointed(StatusCode::CREATED, &made)
 }
 
+/// Replace an operator's credential
+#[utoipa::path(
+    post, path = "/v1/operators/{name}/rotate", operation_id = "rotate_operator", tag = "operators",
+    params(("name" = String, Path, description = "Its name or id.")),
+    request_body = RotateCredential,
+    responses((status = 200, description = "The operator with its new credential.", body = AppointedReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn rotate(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -51,6 +70,13 @@ pub(super) async fn rotate(
     appointed(StatusCode::OK, &made)
 }
 
+/// Cut an operator off
+#[utoipa::path(
+    post, path = "/v1/operators/{name}/revoke", operation_id = "revoke_operator", tag = "operators",
+    params(("name" = String, Path, description = "Its name or id.")),
+    responses((status = 200, description = "The operator.", body = OperatorReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     caller: Caller,

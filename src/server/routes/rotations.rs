@@ -10,17 +10,16 @@ use crate::{
     },
     server::{
         app::App,
-        body::{Sent, reply},
+        body::{Path, Query, Sent, reply},
         caller::Caller,
         problem::Failed,
     },
-    wire::rotations::{AbortBody, CommitBody, RotatedReply, RotationList, StagedReply, StepBody},
+    wire::{
+        header::IdempotencyKey,
+        rotations::{AbortBody, CommitBody, RotatedReply, RotationList, RotationReply, StagedReply, StepBody},
+    },
 };
-use axum::{
-    extract::{Path, Query, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -33,6 +32,17 @@ fn rotation_ref(text: &str, which: &Which) -> Result<RotationRef> {
     }
 }
 
+/// Stage a new secret for a key
+///
+/// It works at once, beside the old one. The caller delivers it, records steps, and commits.
+#[utoipa::path(
+    post, path = "/v1/keys/{key}/rotations", operation_id = "stage_rotation", tag = "rotations",
+    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IdempotencyKey),
+    request_body = Stage,
+    responses((status = 201, description = "A new secret, shown this once.", body = StagedReply),
+        (status = 200, description = "Nothing was minted: a rotation goes on, or none is due.", body = StagedReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn stage(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -49,13 +59,22 @@ pub(super) async fn stage(
 }
 
 /// Which rotations to list.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ended {
+    /// Those that have ended, too.
     #[serde(default)]
     ended: bool,
 }
 
+/// Rotations that run
+#[utoipa::path(
+    get, path = "/v1/rotations", operation_id = "list_rotations", tag = "rotations",
+    params(Ended),
+    responses((status = 200, description = "The rotations.", body = RotationList)),
+    security(("operator" = [])),
+)]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -66,6 +85,13 @@ pub(super) async fn list(
     Ok(reply(StatusCode::OK, &RotationList::new(items))?)
 }
 
+/// One rotation
+#[utoipa::path(
+    get, path = "/v1/rotations/{rotation}", operation_id = "show_rotation", tag = "rotations",
+    params(("rotation" = String, Path, description = "The id of the rotation, or the key it belongs to."), Which),
+    responses((status = 200, description = "The rotation.", body = RotationReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -78,6 +104,14 @@ pub(super) async fn show(
     Ok(reply(StatusCode::OK, &json!({ "schema": "keyward.rotation/v1", "rotation": found }))?)
 }
 
+/// Record a step of a delivery
+#[utoipa::path(
+    post, path = "/v1/rotations/{rotation}/steps", operation_id = "step_rotation", tag = "rotations",
+    params(("rotation" = RotationId, Path, description = "The id of the rotation.")),
+    request_body = StepBody,
+    responses((status = 200, description = "The rotation.", body = RotationReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn step(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -95,6 +129,16 @@ pub(super) async fn step(
     Ok(reply(StatusCode::OK, &json!({ "schema": "keyward.rotation/v1", "rotation": stepped }))?)
 }
 
+/// Make the new secret the current one
+///
+/// Refused without a receipt or a use of the new secret, unless forced.
+#[utoipa::path(
+    post, path = "/v1/rotations/{rotation}/commit", operation_id = "commit_rotation", tag = "rotations",
+    params(("rotation" = String, Path, description = "The id of the rotation, or the key it belongs to."), Which),
+    request_body = CommitBody,
+    responses((status = 200, description = "The key and its rotation.", body = RotatedReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn commit(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -113,6 +157,14 @@ pub(super) async fn commit(
     Ok(reply(StatusCode::OK, &RotatedReply::from(&rotated))?)
 }
 
+/// Void the new secret; the old one is untouched
+#[utoipa::path(
+    post, path = "/v1/rotations/{rotation}/abort", operation_id = "abort_rotation", tag = "rotations",
+    params(("rotation" = String, Path, description = "The id of the rotation, or the key it belongs to."), Which),
+    request_body = AbortBody,
+    responses((status = 200, description = "The rotation.", body = RotationReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn abort(
     State(app): State<Arc<App>>,
     caller: Caller,

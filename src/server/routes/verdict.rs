@@ -10,7 +10,7 @@ use crate::{
         limits,
         problem::{Failed, unavailable},
     },
-    wire::verdict::VerifyRequest,
+    wire::verdict::{VerdictReply, VerifyRequest},
 };
 use axum::{
     Json,
@@ -22,7 +22,19 @@ use chrono::Utc;
 use serde_json::json;
 use std::sync::Arc;
 
-/// Judges a credential; the status is 200 whatever the verdict.
+/// Judge a credential
+///
+/// For services that get keys: the status is 200 whatever the verdict. Where the key has a limit, `RateLimit` headers say how
+/// it stands.
+#[utoipa::path(
+    post, path = "/v1/verify", operation_id = "verify", tag = "verdicts",
+    request_body = VerifyRequest,
+    responses((status = 200, description = "The verdict.", body = VerdictReply, headers(
+        ("RateLimit" = String, description = "What is left of the limit."),
+        ("RateLimit-Policy" = String, description = "The limit and its window."),
+    ))),
+    security(("operator" = [])),
+)]
 pub(super) async fn verify(State(app): State<Arc<App>>, caller: Caller, body: Bytes) -> Result<Response, Failed> {
     if !caller.may(Permission::AskVerdicts) {
         caller.permitted(&app, Permission::AskVerdicts, "verdict").await?;

@@ -4,11 +4,17 @@ use crate::{
     domain::Permission,
     ops::{Context, OperatorView},
     server::caller::Caller,
+    wire::operators::WhoAmI,
 };
 use axum::Json;
 use serde_json::{Value, json};
 
-/// The operator, and what its role allows.
+/// The operator, and what its role allows
+#[utoipa::path(
+    get, path = "/v1/whoami", operation_id = "whoami", tag = "operators",
+    responses((status = 200, description = "The operator.", body = WhoAmI)),
+    security(("operator" = [])),
+)]
 pub(super) async fn whoami(caller: Caller) -> Json<Value> {
     let cx: Context = caller.context();
     let permissions: Vec<&str> =

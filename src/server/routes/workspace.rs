@@ -2,29 +2,41 @@
 
 use crate::{
     domain::{Permission, Scope},
-    ops::{Error, ObjectKind, Result},
+    ops::{Error, ObjectKind, ObjectView, Result},
     server::{
         app::App,
-        body::{Sent, reply},
+        body::{Path, Sent, reply},
         caller::Caller,
         problem::Failed,
     },
-    wire::workspace::{ChangeObject, ChangeScopes, Changed, CreateObject, ObjectList, ScopePage},
+    wire::{
+        schema::ObjectWord,
+        workspace::{ChangeObject, ChangeScopes, Changed, CreateObject, ObjectList, ScopePage, ScopeReply},
+    },
 };
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde_json::json;
 use std::sync::Arc;
 
+/// The catalogue of scopes
+#[utoipa::path(
+    get, path = "/v1/scopes", operation_id = "list_scopes", tag = "workspace",
+    responses((status = 200, description = "The scopes, by name.", body = ScopePage)),
+    security(("operator" = [])),
+)]
 pub(super) async fn scopes(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Failed> {
     let cx = caller.permitted(&app, Permission::ReadWorkspace, "scopes").await?;
     let listed = app.ask(move |backend| backend.scopes(&cx)).await?;
     Ok(reply(StatusCode::OK, &ScopePage::from(listed))?)
 }
 
+/// One scope
+#[utoipa::path(
+    get, path = "/v1/scopes/{scope}", operation_id = "show_scope", tag = "workspace",
+    params(("scope" = Scope, Path, description = "The scope.")),
+    responses((status = 200, description = "The scope.", body = ScopeReply)),
+    security(("operator" = [])),
+)]
 pub(super) async fn scope(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -36,6 +48,13 @@ pub(super) async fn scope(
     Ok(reply(StatusCode::OK, &json!({ "schema": "keyward.scope/v1", "scope": found }))?)
 }
 
+/// Change the catalogue of scopes, all or nothing
+#[utoipa::path(
+    post, path = "/v1/scopes", operation_id = "change_scopes", tag = "workspace",
+    request_body = ChangeScopes,
+    responses((status = 200, description = "How many changes changed anything.", body = Changed)),
+    security(("operator" = [])),
+)]
 pub(super) async fn change_scopes(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -63,6 +82,13 @@ fn permission(kind: ObjectKind, change: bool) -> Permission {
     }
 }
 
+/// Workspaces, projects, customers or plans
+#[utoipa::path(
+    get, path = "/v1/{kind}", operation_id = "list_objects", tag = "workspace",
+    params(("kind" = ObjectWord, Path, description = "What it is.")),
+    responses((status = 200, description = "Those that the caller may know of.", body = ObjectList)),
+    security(("operator" = [])),
+)]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -81,6 +107,13 @@ pub(super) async fn objects(app: &Arc<App>, caller: &Caller, kind: ObjectKind) -
     Ok(reply(StatusCode::OK, &ObjectList::new(kind, items))?)
 }
 
+/// One workspace, project, customer or plan
+#[utoipa::path(
+    get, path = "/v1/{kind}/{name}", operation_id = "show_object", tag = "workspace",
+    params(("kind" = ObjectWord, Path, description = "What it is."), ("name" = String, Path, description = "Its name.")),
+    responses((status = 200, description = "The object.", body = ObjectView)),
+    security(("operator" = [])),
+)]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -95,6 +128,14 @@ pub(super) async fn show(
     Ok(reply(StatusCode::OK, &found)?)
 }
 
+/// Create a workspace, customer or plan
+#[utoipa::path(
+    post, path = "/v1/{kind}", operation_id = "create_object", tag = "workspace",
+    params(("kind" = ObjectWord, Path, description = "What it is.")),
+    request_body = CreateObject,
+    responses((status = 201, description = "The object.", body = ObjectView)),
+    security(("operator" = [])),
+)]
 pub(super) async fn create(
     state: State<Arc<App>>,
     caller: Caller,
@@ -104,6 +145,13 @@ pub(super) async fn create(
     make(state, caller, kind(&word)?, sent).await
 }
 
+/// Create a project
+#[utoipa::path(
+    post, path = "/v1/projects", operation_id = "create_project", tag = "workspace",
+    request_body = CreateObject,
+    responses((status = 201, description = "The project.", body = ObjectView)),
+    security(("operator" = [])),
+)]
 pub(super) async fn create_project(
     state: State<Arc<App>>,
     caller: Caller,
@@ -123,6 +171,14 @@ async fn make(
     Ok(reply(StatusCode::CREATED, &made)?)
 }
 
+/// Change a workspace, project, customer or plan
+#[utoipa::path(
+    patch, path = "/v1/{kind}/{name}", operation_id = "update_object", tag = "workspace",
+    params(("kind" = ObjectWord, Path, description = "What it is."), ("name" = String, Path, description = "Its name.")),
+    request_body = ChangeObject,
+    responses((status = 200, description = "The object.", body = ObjectView)),
+    security(("operator" = [])),
+)]
 pub(super) async fn update(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -135,6 +191,13 @@ pub(super) async fn update(
     Ok(reply(StatusCode::OK, &changed)?)
 }
 
+/// Delete a workspace, project, customer or plan
+#[utoipa::path(
+    delete, path = "/v1/{kind}/{name}", operation_id = "delete_object", tag = "workspace",
+    params(("kind" = ObjectWord, Path, description = "What it is."), ("name" = String, Path, description = "Its name.")),
+    responses((status = 200, description = "The object as it was.", body = ObjectView)),
+    security(("operator" = [])),
+)]
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -147,3 +147,17 @@ impl Ran {
         }
     }
 }
+
+/// An optional program: in the directory that `KEYWARD_TEST_TOOLS` names, or in the path. What is missing is said.
+pub(crate) fn tool(name: &str, from: &str) -> Option<PathBuf> {
+    let found = std::env::var_os("KEYWARD_TEST_TOOLS")
+        .map(|tools| Path::new(&tools).join(name))
+        .filter(|path| path.exists())
+        .or_else(|| which::which(name).ok());
+    if found.is_none() {
+        eprintln!(
+            "SKIPPED: {name} is not installed: pip install {from}, and KEYWARD_TEST_TOOLS names the directory of its programs"
+        );
+    }
+    found
+}

@@ -1,0 +1,230 @@
+//! The OpenAPI document: what the annotations of the routes say, and what holds for all of them.
+//!
+//! A route's annotation names its path, bodies and what is special about it. Added here are the headers of operators'
+//! calls, the problems that any call can meet, request ids and rate-limit headers, the ways to authenticate, and the
+//! formats that follow from a field's name.
+
+use crate::wire::{
+    Problem, header,
+    problem::MEDIA_TYPE,
+    schema::{ObjectWord, ProblemCode},
+};
+use serde_json::{Map, Value, json};
+use utoipa::{PartialSchema, openapi::OpenApi};
+
+/// The tags of operations, in the order of the document.
+const TAGS: [(&str, &str); 9] = [
+    ("keys", "The keys of a workspace, and the switches of their life."),
+    ("rotations", "A new secret for a key: staged, delivered by the caller, committed or aborted."),
+    ("workspace", "Scopes, projects, customers, workspaces and plans."),
+    ("operators", "Who may use this API, and for what."),
+    ("audit", "The trail of what was done and refused."),
+    ("usage", "Who used which key, and what was refused."),
+    ("verdicts", "May this credential do that? Asked by services, gateways and the holders of keys."),
+    ("webhooks", "Where events are sent."),
+    ("server", "The server itself."),
+];
+
+/// Refusals: the name of the component, the status, and when.
+const PROBLEMS: [(&str, u16, &str); 8] = [
+    ("Unusable", 400, "Something in the request is not usable: `USAGE`, or `PROJECT_REQUIRED` for a key."),
+    ("Unauthorised", 401, "The credential is missing or no good here: `AUTH`."),
+    ("Forbidden", 403, "The credential is good, and this is not allowed: `FORBIDDEN`, or why a key may not."),
+    ("NotFound", 404, "There is no such thing, or the caller may not know of it: `NOT_FOUND`."),
+    (
+        "Conflict",
+        409,
+        "It exists, is ambiguous, is in the wrong state, or is not at the version of `If-Match`: `CONFLICT`.",
+    ),
+    ("TooMany", 429, "The limit of the key, or of the caller's address, is used up: `RATE_LIMITED`."),
+    ("Broken", 500, "The keystore failed a check, or the request ran into a bug: `INTEGRITY`, `INTERNAL`, `FAILURE`."),
+    (
+        "Unavailable",
+        503,
+        "The keystore cannot be asked: `UNAVAILABLE`, `BUSY` or `LOCKED`. Never a word about the credential.",
+    ),
+];
+
+/// The replies with one key, which carry its version.
+const ONE_KEY: [&str; 3] = ["/KeyReply", "/CreatedReply", "/UpdatedReply"];
+
+/// The whole document, of what the routes say of themselves.
+pub(super) fn finish(routes: OpenApi) -> Value {
+    let mut document = serde_json::to_value(routes).unwrap_or_default();
+    document["info"] = json!({
+        "title": "keyward", "version": env!("CARGO_PKG_VERSION"), "summary": env!("CARGO_PKG_DESCRIPTION"),
+        "description": "Text in headers is percent-encoded UTF-8. Durations in bodies are whole seconds, times are RFC 3339 in UTC. Every \
+            refusal is a problem (RFC 9457) with the code that the command line has for it. New fields may be added to replies.",
+        "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+    });
+    document["servers"] = json!([{ "url": "/" }]);
+    document["tags"] = TAGS.iter().map(|(name, about)| json!({ "name": name, "description": about })).collect();
+    components(&mut document["components"]);
+    let paths = document["paths"].take();
+    document["paths"] = match paths {
+        Value::Object(paths) => paths.into_iter().map(|(path, item)| (plain(&path), whole(&path, item))).collect(),
+        other => other,
+    };
+    polish(&mut document);
+    document
+}
+
+/// A path without axum's mark for "and what follows".
+fn plain(path: &str) -> String {
+    path.replace("{*", "{")
+}
+
+fn components(components: &mut Value) {
+    let text = json!({ "type": "string" });
+    let header = |name: &str, about: &str, schema: &Value| json!({ "name": name, "in": "header", "required": false, "description": about, "schema": schema });
+    components["parameters"] = json!({
+        "Workspace": header("Keyward-Workspace", "The workspace of the call; the operator's own unless told, else `default`.", &text),
+        "Reason": header("Keyward-Reason", "Why, for the audit trail.", &text),
+        "Ticket": header("Keyward-Ticket", "The ticket that asked for it, for the audit trail.", &text),
+        "DryRun": header("Keyward-Dry-Run", "Show what would change, and change nothing.", &json!({ "type": "boolean" })),
+        "RequestId": header("X-Request-Id", "Taken over into the answer and the log if it is 1 to 64 of A-Z a-z 0-9 - _ .", &text),
+    });
+    components["headers"] = json!({
+        "ETag": { "description": "The version of the key, for `If-Match`.", "schema": { "type": "string", "example": "\"v3\"" } },
+        "Location": { "description": "The path of the new key.", "schema": { "type": "string", "format": "uri-reference" } },
+        "RequestId": { "description": "The id of the request, as in the log.", "schema": text },
+        "RateLimit": { "description": "What is left of the key's limit, and in how many seconds one more comes free.", "schema": { "type": "string", "example": "\"key\";r=41;t=17" } },
+        "RateLimitPolicy": { "description": "The key's limit and its window in seconds.", "schema": { "type": "string", "example": "\"key\";q=100;w=3600" } },
+        "RetryAfter": { "description": "In how many seconds to try again.", "schema": { "type": "integer", "minimum": 1 } },
+        "Authenticate": { "description": "How to authenticate.", "schema": text },
+    });
+    let refusal = |(name, status, about): &(&str, u16, &str)| {
+        let mut headers = Map::new();
+        let mut put = |name: &str, held: &str| {
+            headers.insert(name.to_owned(), json!({ "$ref": format!("#/components/headers/{held}") }));
+        };
+        match status {
+            401 => put("WWW-Authenticate", "Authenticate"),
+            429 | 503 => put("Retry-After", "RetryAfter"),
+            _ => {}
+        }
+        let content = json!({ MEDIA_TYPE: { "schema": { "$ref": "#/components/schemas/Problem" } } });
+        ((*name).to_owned(), json!({ "description": about, "headers": headers, "content": content }))
+    };
+    components["responses"] = PROBLEMS.iter().map(refusal).collect::<Map<_, _>>().into();
+    components["schemas"]["Problem"] = json!(Problem::schema());
+    components["schemas"]["ProblemCode"] = json!(ProblemCode::schema());
+    components["schemas"]["ObjectKind"] = json!(ObjectWord::schema());
+    components["securitySchemes"] = json!({
+        "operator": { "type": "http", "scheme": "bearer", "bearerFormat": "kwop_…", "description": "The credential of an operator." },
+        "key": { "type": "apiKey", "in": "header", "name": header::API_KEY, "description": "A key. Some deployments also read it from a query parameter." },
+        "key_as_bearer": { "type": "http", "scheme": "bearer", "description": "A key." },
+    });
+}
+
+/// The item of a path, with what holds for all operations.
+fn whole(path: &str, item: Value) -> Value {
+    let Value::Object(mut item) = item else { return item };
+    let ids: Vec<Value> = item.values().map(|operation| operation["operationId"].clone()).collect();
+    for (method, operation) in &mut item {
+        // A handler of every method has one name; operations need one each.
+        if ids.iter().filter(|id| **id == operation["operationId"]).count() > 1 {
+            operation["operationId"] =
+                json!(format!("{}_{method}", operation["operationId"].as_str().unwrap_or_default()));
+        }
+        complete(path, method, operation);
+    }
+    Value::Object(item)
+}
+
+fn complete(path: &str, method: &str, operation: &mut Value) {
+    let by = |scheme: &str| operation["security"].as_array().into_iter().flatten().any(|way| way.get(scheme).is_some());
+    // Verdicts are asked for on every request of others: they carry only what they need.
+    let is_verdict = operation["tags"][0] == "verdicts";
+    let (operator, key) = (by("operator"), by("key"));
+    let managing = operator && !is_verdict;
+    let mut parameters: Vec<&str> = Vec::new();
+    let mut refusals: Vec<&str> = Vec::new();
+    if managing {
+        parameters.push("Workspace");
+        if method != "get" {
+            parameters.extend(["Reason", "Ticket", "DryRun"]);
+            refusals.extend(["Conflict", "NotFound"]);
+        }
+        if path.contains('{') {
+            refusals.push("NotFound");
+        }
+        parameters.push("RequestId");
+        refusals.push("Broken");
+    }
+    if key {
+        refusals.push("TooMany");
+    }
+    if operator || key {
+        refusals.extend(["Unusable", "Unauthorised", "Forbidden", "Unavailable"]);
+    }
+    let mut own = operation["parameters"].as_array().cloned().unwrap_or_default();
+    own.iter_mut().for_each(|parameter| present(&mut parameter["schema"]));
+    if own.len() + parameters.len() > 0 {
+        let common = parameters.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") }));
+        operation["parameters"] = own.into_iter().chain(common).collect();
+    }
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for (status, response) in responses.iter_mut() {
+        let body = response["content"]["application/json"]["schema"]["$ref"].as_str().unwrap_or_default().to_owned();
+        let mut put = |name: &str, held: &str| {
+            response["headers"][name] = json!({ "$ref": format!("#/components/headers/{held}") })
+        };
+        if managing {
+            put("X-Request-Id", "RequestId");
+        }
+        if key {
+            put("RateLimit", "RateLimit");
+            put("RateLimit-Policy", "RateLimitPolicy");
+        }
+        if ONE_KEY.iter().any(|name| body.ends_with(name)) {
+            put("ETag", "ETag");
+            if status == "201" {
+                put("Location", "Location");
+            }
+        }
+    }
+    for (name, status, _) in PROBLEMS.iter().filter(|(name, ..)| refusals.contains(name)) {
+        responses
+            .entry(status.to_string())
+            .or_insert_with(|| json!({ "$ref": format!("#/components/responses/{name}") }));
+    }
+    responses.sort_keys();
+}
+
+/// A parameter is there or not; it is never null.
+fn present(schema: &mut Value) {
+    if let Some(types) = schema["type"].as_array_mut() {
+        types.retain(|one| one != "null");
+        if let [only] = types.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+    if let Some([only, null]) = schema["oneOf"].as_array().map(Vec::as_slice)
+        && null["type"] == "null"
+    {
+        *schema = only.clone();
+    }
+}
+
+/// Fields that end in `_at` or `_until` are times: their name says so, and so does the document. What comments say in the
+/// words of Rust is said in those of JSON.
+fn polish(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let is_time = name.ends_with("_at") || name.ends_with("_until");
+                let is_text = field["type"] == "string" || field["type"] == json!(["string", "null"]);
+                if is_time && is_text {
+                    field["format"] = json!("date-time");
+                }
+                if let ("description", Value::String(text)) = (name.as_str(), &mut *field) {
+                    *text = text.replace("`Some(None)`", "null").replace("`None`", "null").replace('\n', " ");
+                }
+                polish(field);
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(polish),
+        _ => {}
+    }
+}

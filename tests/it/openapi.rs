@@ -1,0 +1,325 @@
+//! The OpenAPI document: it is that of the routes, it is the committed one, and real answers keep it.
+
+use crate::support::{
+    Home, Ran,
+    server::{Answer, Served},
+    tool,
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, path::Path};
+
+const METHODS: [&str; 7] = ["get", "put", "post", "delete", "patch", "options", "trace"];
+/// Headers that only some answers of an operation have.
+const SOMETIMES: [&str; 4] = ["x-keyward-project", "ratelimit", "ratelimit-policy", "location"];
+
+fn committed() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json")
+}
+
+/// A server, its document, and which of its operations have answered.
+struct Contract {
+    home: Home,
+    server: Served,
+    document: Value,
+    root: String,
+    answered: BTreeSet<String>,
+}
+
+impl Contract {
+    fn new() -> Self {
+        let home = Home::new();
+        let root = format!("Bearer {}", home.ok(&["operators", "create", "root", "--role", "platform-admin"]));
+        let server = Served::start(&home, &[]);
+        let document = server.get("/openapi.json", &[]).json();
+        Self { home, server, document, root, answered: BTreeSet::new() }
+    }
+
+    /// Calls as an operator; the answer must be one that the document has. `path` is the document's, `{}` in it filled in.
+    fn call(&mut self, method: &str, path: &str, filled: &[&str], body: Value) -> Answer {
+        let root = self.root.clone();
+        self.call_as(("Authorization", &root), method, path, filled, body)
+    }
+
+    fn call_as(&mut self, who: (&str, &str), method: &str, path: &str, filled: &[&str], body: Value) -> Answer {
+        let mut real = String::new();
+        let mut values = filled.iter();
+        for (index, part) in path.split(['{', '}']).enumerate() {
+            real.push_str(if index % 2 == 1 { values.next().unwrap() } else { part });
+        }
+        // What is left over is a query.
+        real.extend(values.copied());
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.server.send(&method.to_ascii_uppercase(), &real, &[who], &body);
+        let operation = &self.document["paths"][path][method];
+        assert!(operation.is_object(), "{method} {path} is not in the document");
+        self.check(operation, &answer);
+        if answer.status < 300 {
+            self.answered.insert(operation["operationId"].as_str().unwrap().to_owned());
+        }
+        answer
+    }
+
+    /// Whether an answer is one that the document promises.
+    fn check(&self, operation: &Value, answer: &Answer) {
+        let mut promised = &operation["responses"][answer.status.to_string()];
+        let id = &operation["operationId"];
+        assert!(promised.is_object(), "{id} answered {answer:?}");
+        if let Some(name) = promised["$ref"].as_str() {
+            promised = self.document.pointer(name.trim_start_matches('#')).unwrap();
+        }
+        for name in promised["headers"].as_object().into_iter().flat_map(|headers| headers.keys()) {
+            let name = name.to_ascii_lowercase();
+            assert!(
+                answer.header(&name).is_some() || SOMETIMES.contains(&name.as_str()),
+                "{id} lacks {name}: {answer:?}"
+            );
+        }
+        let Some(content) = promised["content"].as_object() else {
+            assert_eq!(answer.body, "", "{id}");
+            return;
+        };
+        let (kind, content) = content.iter().next().unwrap();
+        assert!(answer.header("content-type").unwrap().starts_with(kind.as_str()), "{id}: {answer:?}");
+        let value = if kind.contains("json") { answer.json() } else { json!(answer.body) };
+        let told: Vec<String> = self
+            .validator(&content["schema"])
+            .iter_errors(&value)
+            .map(|error| format!("{error} at {}", error.instance_path()))
+            .collect();
+        assert!(told.is_empty(), "{id}: {told:?}\n{value:#}");
+    }
+
+    /// A validator that takes no field which the document does not name.
+    fn validator(&self, schema: &Value) -> jsonschema::Validator {
+        let text = self.document["components"]["schemas"].to_string();
+        let mut schemas = self.document["components"]["schemas"].clone();
+        for (name, one) in schemas.as_object_mut().unwrap() {
+            let is_part = text.contains(&format!("\"allOf\":[{{\"$ref\":\"#/components/schemas/{name}\""));
+            if one["properties"].is_object() && !is_part {
+                one["unevaluatedProperties"] = json!(false);
+            }
+        }
+        let whole = json!({ "allOf": [schema], "components": { "schemas": schemas } });
+        jsonschema::draft202012::new(&whole).unwrap()
+    }
+
+    fn operations(&self) -> Vec<(String, String, &Value)> {
+        let paths = self.document["paths"].as_object().unwrap();
+        let of = |(path, item): (&String, &'_ Value)| -> Vec<(String, String)> {
+            item.as_object().unwrap().keys().map(|method| (path.clone(), method.clone())).collect()
+        };
+        let all: Vec<(String, String)> = paths.iter().flat_map(of).collect();
+        all.into_iter()
+            .map(|(path, method)| {
+                let held = &self.document["paths"][&path][&method];
+                (path, method, held)
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn the_committed_document_is_that_of_the_server() {
+    let contract = Contract::new();
+    if std::env::var_os("KEYWARD_BLESS").is_some() {
+        std::fs::write(committed(), format!("{:#}\n", contract.document)).unwrap();
+    }
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(committed()).unwrap()).unwrap();
+    assert!(kept == contract.document, "openapi.json is stale: KEYWARD_BLESS=1 cargo test --test it openapi");
+    assert_eq!(contract.document["openapi"], "3.1.0");
+}
+
+#[test]
+fn a_published_validator_takes_the_document_for_openapi() {
+    let Some(validator) = tool("openapi-spec-validator", "openapi-spec-validator") else { return };
+    let ran = Ran::of(std::process::Command::new(validator).arg(committed()).output().unwrap());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}
+
+#[test]
+fn every_route_is_in_the_document_and_nothing_else_is() {
+    let contract = Contract::new();
+    let operations = contract.operations();
+    let ids: BTreeSet<&str> = operations.iter().map(|(_, _, held)| held["operationId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), operations.len(), "every operation has a name of its own");
+    // What the document has is there, and where it has no method, there is none.
+    for path in contract.document["paths"].as_object().unwrap().keys() {
+        let real = path.replace("{kind}", "plans").replace(['{', '}'], "");
+        for method in METHODS {
+            let answer = contract.server.send(&method.to_ascii_uppercase(), &real, &[], "");
+            let documented = contract.document["paths"][path][method].is_object();
+            assert_eq!(answer.status != 405, documented, "{method} {path}: {answer:?}");
+            assert_ne!(answer.status, 404, "{method} {path}: {answer:?}");
+        }
+    }
+    // Routes come from `routes!` alone, which documents them, and no annotated handler is forgotten there.
+    let mut annotated = 0;
+    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/routes")).unwrap() {
+        let code = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for undocumented in [".route(", ".route_service(", ".nest(", ".nest_service(", "fallback_service("] {
+            assert!(!code.contains(undocumented), "a route without a place in the document");
+        }
+        annotated += code.matches("operation_id = ").count();
+    }
+    let bases = operations.iter().map(|(path, method, held)| {
+        let id = held["operationId"].as_str().unwrap();
+        if path.starts_with("/v1/authz") {
+            id.trim_end_matches(&format!("_{method}")).to_owned()
+        } else {
+            id.to_owned()
+        }
+    });
+    assert_eq!(bases.collect::<BTreeSet<String>>().len(), annotated, "an annotated handler has no route");
+}
+
+#[test]
+fn examples_are_what_their_schemas_say() {
+    let contract = Contract::new();
+    let mut seen = 0;
+    for (name, schema) in contract.document["components"]["schemas"].as_object().unwrap() {
+        let examples = schema["examples"].as_array().cloned().unwrap_or_default();
+        for example in examples.iter().chain(schema.get("example")) {
+            let validator = contract.validator(&json!({ "$ref": format!("#/components/schemas/{name}") }));
+            assert!(validator.is_valid(example), "{name}: {example}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 4, "{seen} examples");
+}
+
+/// Every operation answers as the document says, each with a success.
+#[test]
+fn real_answers_are_those_that_the_document_promises() {
+    let mut api = Contract::new();
+    let example = |api: &Contract, name: &str| api.document["components"]["schemas"][name]["example"].clone();
+
+    for path in ["/healthz", "/readyz", "/openapi.json"] {
+        api.call("get", path, &[], Value::Null);
+    }
+    api.call("get", "/v1/whoami", &[], Value::Null);
+
+    // Keys.
+    let create = example(&api, "Create");
+    let made = api.call("post", "/v1/keys", &[], create.clone());
+    assert_eq!(made.status, 201);
+    let secret = made.json()["secret"].as_str().unwrap().to_owned();
+    let id = made.json()["key"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(api.call("post", "/v1/keys", &[], create).status, 409);
+    assert_eq!(api.call("post", "/v1/keys", &[], json!({ "name": 1 })).status, 400);
+    assert_eq!(
+        api.call("post", "/v1/keys/bulk", &[], json!({ "keys": [{ "name": "a" }, { "name": "b" }] })).status,
+        201
+    );
+    let wrong = json!({ "keys": [{ "name": "c", "project": "nowhere" }] });
+    assert_eq!(api.call("post", "/v1/keys/bulk", &[], wrong).status, 422);
+    assert_eq!(
+        api.call("get", "/v1/keys", &["?limit=1&environment=production"], Value::Null).json()["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(api.call("get", "/v1/keys", &["?limit=0"], Value::Null).status, 400);
+    assert_eq!(api.call("get", "/v1/keys/{key}", &[&id], Value::Null).status, 200);
+    assert_eq!(api.call("get", "/v1/keys/{key}", &["nothing"], Value::Null).status, 404);
+    let update = example(&api, "Update");
+    assert_eq!(api.call("patch", "/v1/keys/{key}", &[&id], update).status, 200);
+    for switch in ["deactivate", "activate"] {
+        let switched = api.call("post", &format!("/v1/keys/{{key}}/{switch}"), &["a"], Value::Null);
+        assert_eq!(switched.json()["changed"], true);
+    }
+
+    // Verdicts.
+    let asked = json!({ "key": secret, "environment": "production", "scopes": ["invoices:read"], "explain": true });
+    assert_eq!(api.call("post", "/v1/verify", &[], asked).json()["valid"], true);
+    assert_eq!(api.call("post", "/v1/verify", &[], json!({ "key": "kw_nothing" })).json()["code"], "MALFORMED");
+    assert_eq!(api.call("post", "/v1/verify", &[], json!({})).status, 400);
+    let holder = ("X-API-Key", secret.as_str());
+    assert_eq!(api.call_as(holder, "post", "/v1/validate", &[], Value::Null).status, 200);
+    assert_eq!(api.call_as(("X-API-Key", "nothing"), "post", "/v1/validate", &[], Value::Null).status, 401);
+    api.call_as(holder, "get", "/v1/projects", &[], Value::Null);
+    api.home.ok(&["projects", "create", "apollo"]);
+    let narrow = api.home.ok(&["create", "narrow", "--project", "apollo"]);
+    // Made by another process: it works as soon as the server has looked.
+    while api.server.send("POST", "/v1/validate", &[("X-API-Key", &narrow)], "").status != 200 {
+        std::thread::yield_now();
+    }
+    for method in METHODS.into_iter().chain(["head"]) {
+        assert_eq!(api.call_as(("X-API-Key", &narrow), method, "/v1/authz", &[], Value::Null).status, 204);
+    }
+    assert_eq!(api.call_as(holder, "get", "/v1/authz", &[], Value::Null).status, 400, "a project must be named");
+    assert_eq!(api.call_as(("X-API-Key", ""), "get", "/v1/authz", &[], Value::Null).status, 401);
+    // Without a route table no path is known.
+    assert_eq!(api.call_as(("X-API-Key", &narrow), "get", "/v1/authz/{path}", &["x"], Value::Null).status, 200);
+
+    // Rotations.
+    let mut stage = example(&api, "Stage");
+    stage["sinks"] = json!(["file:/nowhere"]);
+    let staged = api.call("post", "/v1/keys/{key}/rotations", &[&id], stage).json();
+    let rotation = staged["rotation"]["id"].as_str().unwrap().to_owned();
+    for progress in [json!("intended"), json!({ "delivered": "written" })] {
+        let step = json!({ "secret": staged["lookup"], "sink": "file:/nowhere", "progress": progress });
+        assert_eq!(api.call("post", "/v1/rotations/{rotation}/steps", &[&rotation], step).status, 200);
+    }
+    api.call("get", "/v1/rotations", &[], Value::Null);
+    api.call("get", "/v1/rotations/{rotation}", &[&rotation], Value::Null);
+    assert_eq!(api.call("post", "/v1/rotations/{rotation}/commit", &[&rotation], json!({})).status, 200);
+    let staged = api.call("post", "/v1/keys/{key}/rotations", &["b"], json!({})).json();
+    let rotation = staged["rotation"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(api.call("post", "/v1/rotations/{rotation}/abort", &[&rotation], json!({})).status, 200);
+    assert_eq!(api.call("post", "/v1/rotations/{rotation}/abort", &[&rotation], json!({})).status, 409);
+
+    // What a workspace holds.
+    let changes = json!({ "changes": [{ "add": { "scope": "audits:read", "description": "Look" } }, "close", "open"] });
+    assert_eq!(api.call("post", "/v1/scopes", &[], changes).status, 200);
+    api.call("get", "/v1/scopes", &[], Value::Null);
+    api.call("get", "/v1/scopes/{scope}", &["audits:read"], Value::Null);
+    assert_eq!(api.call("post", "/v1/projects", &[], json!({ "name": "gemini" })).status, 201);
+    api.call("get", "/v1/projects", &[], Value::Null);
+    let plan = json!({ "name": "small", "max_keys": 5, "max_rate_limit": { "limit": 9, "window_seconds": 60 } });
+    assert_eq!(api.call("post", "/v1/{kind}", &["plans"], plan).status, 201);
+    assert_eq!(
+        api.call(
+            "post",
+            "/v1/{kind}",
+            &["workspaces"],
+            json!({ "name": "eu", "plan": "small", "rotate_every": 86400 })
+        )
+        .json()["rotate_every_seconds"],
+        86400
+    );
+    for kind in ["workspaces", "projects", "customers", "plans"] {
+        api.call("get", "/v1/{kind}", &[kind], Value::Null);
+    }
+    api.call("get", "/v1/{kind}/{name}", &["workspaces", "eu"], Value::Null);
+    assert_eq!(
+        api.call("patch", "/v1/{kind}/{name}", &["plans", "small"], json!({ "max_keys": null })).json()["max_keys"],
+        Value::Null
+    );
+    api.call("delete", "/v1/{kind}/{name}", &["workspaces", "eu"], Value::Null);
+    assert_eq!(api.call("get", "/v1/{kind}/{name}", &["workspaces", "eu"], Value::Null).status, 404);
+
+    // Operators.
+    let appoint = example(&api, "CreateOperator");
+    let name = appoint["name"].as_str().unwrap().to_owned();
+    let appointed = api.call("post", "/v1/operators", &[], appoint).json();
+    let weak = format!("Bearer {}", appointed["secret"].as_str().unwrap());
+    assert_eq!(api.call_as(("Authorization", &weak), "get", "/v1/keys", &[], Value::Null).status, 403);
+    api.call("get", "/v1/operators", &[], Value::Null);
+    api.call("post", "/v1/operators/{name}/rotate", &[&name], json!({ "overlap": { "for": 60 } }));
+    api.call("post", "/v1/operators/{name}/revoke", &[&name], Value::Null);
+    assert_eq!(api.call_as(("Authorization", &weak), "get", "/v1/keys", &[], Value::Null).status, 401);
+
+    assert_eq!(api.call("post", "/v1/keys/{key}/revoke", &[&id], Value::Null).json()["changed"], true);
+    assert_eq!(api.call("delete", "/v1/keys/{key}", &[&id], Value::Null).status, 200);
+
+    let missing: Vec<&str> = api
+        .operations()
+        .into_iter()
+        .map(|(.., held)| held["operationId"].as_str().unwrap())
+        .filter(|id| !api.answered.contains(*id))
+        .filter(|id| !id.starts_with("authz_path_"))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new(), "operations without a real answer");
+    api.home.ok(&["audit", "verify"]);
+}
