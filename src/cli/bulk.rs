@@ -4,11 +4,7 @@
 //! A line has the fields of `create`. In CSV, lists are separated by `;`. Secrets go to a new private file or, as JSONL,
 //! to stdout.
 
-use super::{
-    bulk_line::{Line, request},
-    context::Ctx,
-    exit::Exit,
-};
+use super::{bulk_file, context::Ctx, exit::Exit};
 use crate::{
     backend::BulkError,
     files,
@@ -16,12 +12,15 @@ use crate::{
 };
 use std::{
     fs::File,
-    io::{BufWriter, Read, Write},
+    io::{self, Read, Write},
     path::Path,
 };
+use zeroize::Zeroizing;
 
 /// So many wrong lines are told; the rest would only scroll them away.
 const TOLD: usize = 100;
+/// Secrets are written in pieces of this size.
+const PIECE: usize = 64 * 1024;
 
 /// Creates the keys of a file.
 ///
@@ -34,7 +33,13 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
     }
     let text = read(cx, from)?;
     let place = if from == Path::new("-") { "stdin".to_owned() } else { from.display().to_string() };
-    let (requests, lines) = parse(cx, &text, &place, defaults)?;
+    let parsed = bulk_file::parse(&text, defaults).map_err(|why| Error::usage(format!("{place}:1: {why}")))?;
+    drop(text);
+    if !parsed.wrong.is_empty() {
+        let wrong = parsed.wrong.into_iter().map(|(line, why)| (line, Error::usage(why)));
+        return Err(refused(cx, &place, wrong.collect()));
+    }
+    let (requests, lines) = (parsed.requests, parsed.lines);
     let backend = cx.backend()?;
     let sink = match out {
         Some(path) if !cx.global.dry_run => {
@@ -86,13 +91,7 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
             .hint("keyward list --sort -created -o name, then: keyward rotate KEY --now   for each whose secret is missing")
     };
     let place = if let Some((path, file)) = sink {
-        let mut file = BufWriter::new(file);
-        let written = created.iter().try_for_each(|one| {
-            let line = Ctx::minted(&one.key, one.secret.as_ref()).to_json_line()?;
-            file.write_all(line.as_bytes())?;
-            file.write_all(b"\n")
-        });
-        let kept = written.and_then(|()| file.flush()).and_then(|()| file.get_ref().sync_all());
+        let kept = write_secrets(&file, &created).and_then(|()| file.sync_all());
         kept.map_err(|error| lost(unwritable(path, &error)))?;
         format!("; their secrets are in {}", path.display())
     } else {
@@ -109,6 +108,27 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
     Ok(Exit::Ok.code())
 }
 
+/// Writes a line a key, gathered into pieces in memory that is wiped.
+fn write_secrets(mut file: &File, created: &[Created]) -> io::Result<()> {
+    let mut piece = Zeroizing::new(Vec::<u8>::with_capacity(PIECE));
+    for one in created {
+        let line = Ctx::minted(&one.key, one.secret.as_ref()).to_json_line()?;
+        if piece.len() + line.len() + 1 > PIECE {
+            file.write_all(&piece)?;
+            piece.clear();
+        }
+        if line.len() < PIECE {
+            // It fits now: a buffer that grew would leave secrets behind in the memory it grew out of.
+            piece.extend_from_slice(line.as_bytes());
+            piece.push(b'\n');
+        } else {
+            file.write_all(line.as_bytes())?;
+            file.write_all(b"\n")?;
+        }
+    }
+    file.write_all(&piece)
+}
+
 fn read(cx: &mut Ctx, from: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = if from == Path::new("-") {
@@ -120,56 +140,6 @@ fn read(cx: &mut Ctx, from: &Path) -> Result<Vec<u8>> {
         Error::new(Kind::Usage, "input", format!("cannot read {}", from.display())).cause(error.to_string())
     })?;
     Ok(bytes)
-}
-
-/// The requests, and the line each came from.
-fn parse(cx: &mut Ctx, text: &[u8], place: &str, defaults: &Create) -> Result<(Vec<Create>, Vec<u64>)> {
-    let (mut requests, mut lines, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
-    let mut take = |number: u64, line: Result<Line, String>| match line.and_then(|line| request(line, defaults)) {
-        Ok(request) => {
-            requests.push(request);
-            lines.push(number);
-        }
-        Err(why) => wrong.push((number, Error::usage(why))),
-    };
-    if text.trim_ascii_start().first() == Some(&b'{') {
-        for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
-            if !line.trim_ascii().is_empty() {
-                take(index as u64 + 1, serde_json::from_slice(line).map_err(|error| json_problem(&error)));
-            }
-        }
-    } else {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text);
-        let headers = reader.headers().map_err(|error| Error::usage(format!("{place}:1: {error}")))?.clone();
-        let mut record = csv::StringRecord::new();
-        loop {
-            let number = reader.position().line();
-            match reader.read_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => {
-                    let number = record.position().map_or(number, csv::Position::line);
-                    take(number, record.deserialize(Some(&headers)).map_err(|error| csv_problem(&error)));
-                }
-                Err(error) => take(number.max(2), Err(csv_problem(&error))),
-            }
-        }
-    }
-    if wrong.is_empty() { Ok((requests, lines)) } else { Err(refused(cx, place, wrong)) }
-}
-
-fn json_problem(error: &serde_json::Error) -> String {
-    // The place inside the line means little; the number of the line is told already.
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
-}
-
-fn csv_problem(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => format!("{len} fields instead of {expected_len}"),
-        csv::ErrorKind::Utf8 { .. } => "it is not UTF-8".to_owned(),
-        _ => error.to_string(),
-    }
 }
 
 /// Tells every wrong line, and answers with the error of the whole.

@@ -5,6 +5,7 @@
 
 mod args;
 mod bulk;
+mod bulk_file;
 mod bulk_line;
 mod candidates;
 mod columns;
@@ -25,6 +26,8 @@ mod slips;
 mod terminal;
 mod unparsed;
 mod values;
+
+pub use bulk_file::{BulkFile, parse as bulk_requests};
 
 use crate::{
     config::{self, Env},

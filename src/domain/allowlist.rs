@@ -126,8 +126,11 @@ mod tests {
         }
 
         #[test]
-        fn nothing_panics(text in ".{0,50}") {
-            let _ = Allowlist::parse(&[text]);
+        fn what_is_accepted_reads_back(text in "(?s).{0,50}|[0-9.]{1,15}(/[0-9]{1,3})?|[0-9a-f:]{2,40}(/[0-9]{1,3})?") {
+            if let Ok(list) = Allowlist::parse(&[text]) {
+                prop_assert_eq!(Allowlist::parse(&list.to_strings()), Ok(list.clone()));
+                prop_assert!(list.iter().all(|range| list.permits(range.network())));
+            }
         }
     }
 }

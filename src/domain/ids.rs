@@ -144,3 +144,35 @@ impl FromStr for ObjectName {
         Err(problem.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Brand, Environment};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_reference_is_an_id_its_beginning_or_a_name_and_never_a_secret() {
+        let id = KeyId::generate(&mut rand::rng());
+        assert_eq!(id.as_str().parse(), Ok(KeyRef::Id(id.clone())));
+        assert_eq!(id.as_str()[..8].parse(), Ok(KeyRef::Prefix(id.as_str()[..8].to_owned())));
+        assert_eq!(id.as_str()[..7].parse::<KeyRef>(), Err(RefError::TooShort));
+        assert_eq!("".parse::<KeyRef>(), Err(RefError::TooShort));
+        assert_eq!("billing sync".parse(), Ok(KeyRef::Name("billing sync".to_owned())));
+        let token = PlainToken::generate(&mut rand::rng(), &Brand::default(), Environment::Staging);
+        assert_eq!(token.expose_plaintext().parse::<KeyRef>(), Err(RefError::LooksLikeSecret));
+        assert!(token.expose_plaintext().parse::<ObjectName>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_reads_back(text in "(?s).{0,60}|key_[0-9A-Za-z]{0,20}") {
+            if let Ok(key) = text.parse::<KeyRef>() {
+                prop_assert_eq!(key.to_string(), text.clone());
+            }
+            if let Ok(name) = text.parse::<ObjectName>() {
+                prop_assert_eq!(name.into_string(), text);
+            }
+        }
+    }
+}

@@ -136,8 +136,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_panics(text in ".{0,24}") {
-            let _ = RateLimit::parse_or_none(&text);
+        fn any_limit_reads_back(limit in 1u32.., window_seconds in 1u32..100_000_000) {
+            let limit = RateLimit { limit, window_seconds };
+            prop_assert_eq!(limit.to_string().parse(), Ok(limit));
+            prop_assert!(limit.within(limit));
+        }
+
+        #[test]
+        fn nothing_panics(text in "(?s).{0,24}|[0-9]{0,12}/[0-9]{0,12}[smhdw]?") {
+            if let Ok(Some(limit)) = RateLimit::parse_or_none(&text) {
+                prop_assert_eq!(limit.to_string().parse(), Ok(limit));
+            }
         }
     }
 }

@@ -194,8 +194,11 @@ mod tests {
         }
 
         #[test]
-        fn nothing_panics(text in ".{0,80}") {
-            let _ = text.parse::<Scope>();
+        fn what_is_accepted_reads_back_and_grants_itself(text in "(?s).{0,80}|[a-z*]{1,2}:[a-z*]{1,2}") {
+            if let Ok(scope) = text.parse::<Scope>() {
+                prop_assert_eq!(scope.to_string().parse(), Ok(scope.clone()));
+                prop_assert!(Catalogue::default().grants(std::slice::from_ref(&scope), &scope));
+            }
         }
     }
 }

@@ -138,8 +138,17 @@ mod tests {
         }
 
         #[test]
-        fn nothing_panics(text in ".{0,40}") {
-            let _ = (parse_duration(&text), parse_time(&text));
+        fn a_time_reads_back(seconds in 0i64..253_402_300_800) {
+            let time = DateTime::from_timestamp(seconds, 0).unwrap();
+            prop_assert_eq!(parse_time(&format_time(time)), Ok(time));
+        }
+
+        #[test]
+        fn nothing_panics(text in "(?s).{0,40}|[0-9]{0,12}[smhdw]{1,2}[0-9]{0,12}[smhdw]?|[0-9T:Z.+-]{0,30}") {
+            if let Ok(duration) = parse_duration(&text) {
+                prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+            }
+            let _ = parse_time(&text);
         }
     }
 }

@@ -1,0 +1,145 @@
+//! The text of a bulk file, CSV or JSONL: what each line asks for, or what is wrong with it. Pure: it reads no file and
+//! asks no vault.
+
+use super::bulk_line::{Line, request};
+use crate::ops::Create;
+
+/// What a bulk file says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct BulkFile {
+    /// The keys to create.
+    pub requests: Vec<Create>,
+    /// The line each came from.
+    pub lines: Vec<u64>,
+    /// The lines that are wrong, and why.
+    pub wrong: Vec<(u64, String)>,
+}
+
+/// Reads the text of a bulk file: JSONL when it begins with a brace, else CSV with a header. What a line leaves out is
+/// as in `defaults`.
+///
+/// # Errors
+/// When the header is wrong, and so every line is.
+pub fn parse(text: &[u8], defaults: &Create) -> Result<BulkFile, String> {
+    let mut found = BulkFile::default();
+    let mut take = |number: u64, line: Result<Line, String>| match line.and_then(|line| request(line, defaults)) {
+        Ok(request) => {
+            found.requests.push(request);
+            found.lines.push(number);
+        }
+        Err(why) => found.wrong.push((number, why)),
+    };
+    if text.trim_ascii_start().first() == Some(&b'{') {
+        for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            if !line.trim_ascii().is_empty() {
+                take(index as u64 + 1, serde_json::from_slice(line).map_err(|error| json_problem(&error)));
+            }
+        }
+        return Ok(found);
+    }
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text);
+    let headers = reader.headers().map_err(|error| error.to_string())?.clone();
+    let mut record = csv::StringRecord::new();
+    loop {
+        let number = record_line(text, reader.position());
+        match reader.read_record(&mut record) {
+            Ok(false) => return Ok(found),
+            Ok(true) => take(number, record.deserialize(Some(&headers)).map_err(|error| csv_problem(&error))),
+            Err(error) => take(number, Err(csv_problem(&error))),
+        }
+    }
+}
+
+/// The line on which the next record begins. The reader stands where the last one ended: before the blank lines and
+/// comments that it will skip, and before the line feed of a CRLF.
+fn record_line(text: &[u8], stands: &csv::Position) -> u64 {
+    let mut line = stands.line();
+    let mut rest = usize::try_from(stands.byte()).ok().and_then(|at| text.get(at..)).unwrap_or_default();
+    loop {
+        let skipped = match rest.first() {
+            Some(b'\r') => 1,
+            Some(b'\n') => {
+                line += 1;
+                1
+            }
+            Some(b'#') => memchr::memchr(b'\n', rest).unwrap_or(rest.len()),
+            _ => return line,
+        };
+        rest = &rest[skipped..];
+    }
+}
+
+fn json_problem(error: &serde_json::Error) -> String {
+    // The place inside the line means little; the number of the line is told already.
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+fn csv_problem(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => format!("{len} fields instead of {expected_len}"),
+        csv::ErrorKind::Utf8 { .. } => "it is not UTF-8".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEADER: &str = "name,env,owner,scopes,rate_limit,allow_ips,labels,expires_in,expires_at,no_expiry\n";
+
+    fn of(text: impl AsRef<[u8]>) -> BulkFile {
+        parse(text.as_ref(), &Create::named("")).unwrap()
+    }
+
+    #[test]
+    fn a_wrong_line_is_named_by_its_number_and_the_others_are_read() {
+        let csv = of("name,env\na,prod\nb,moon\n\"c\nc\",dev\nd,dev,more\ne,dev\n");
+        assert_eq!(csv.lines, [2, 7]);
+        assert_eq!(csv.wrong.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 4, 6]);
+        let jsonl = of("{\"name\":\"a\"}\n\n{\"name\":\"b\",\"nmae\":1}\n{\"name\"\n{\"name\":\"c\"}");
+        assert_eq!(jsonl.lines, [1, 5]);
+        assert_eq!(jsonl.wrong.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 4]);
+    }
+
+    #[test]
+    fn blank_lines_comments_and_carriage_returns_are_counted() {
+        for newline in ["\n", "\r\n"] {
+            let text = ["# keys", "", "name,env", "", "# the first", "#", "a,prod", "b,moon", "", "", "c,dev", "d", ""];
+            let csv = of(text.join(newline));
+            assert_eq!(csv.lines, [7, 11], "{newline:?}");
+            assert_eq!(csv.wrong.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [8, 12], "{newline:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_is_a_request_or_an_error_whatever_the_bytes(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200), start in 0usize..4,
+        ) {
+            let mut text = ["", "{\"name\":\"a\"}\n", HEADER, "name\n"][start].as_bytes().to_vec();
+            text.extend(bytes);
+            if let Ok(found) = parse(&text, &Create::named("")) {
+                prop_assert_eq!(found.requests.len(), found.lines.len());
+                let last = text.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() as u64 + 2;
+                prop_assert!(found.lines.iter().chain(found.wrong.iter().map(|(line, _)| line)).all(|line| *line <= last));
+            }
+        }
+
+        #[test]
+        fn words_that_look_right_do_not_panic_either(
+            cells in proptest::collection::vec("[a-z0-9:*/;=., \"#{}-]{0,12}", 10), as_json in any::<bool>(),
+        ) {
+            let text = if as_json {
+                format!("{{\"name\":{:?},\"scopes\":{:?},\"labels\":{:?}}}", cells[0], cells, cells[6])
+            } else {
+                format!("{HEADER}{}\n", cells.join(","))
+            };
+            let found = of(text);
+            prop_assert!(found.requests.len() + found.wrong.len() <= 2);
+        }
+    }
+}
