@@ -1,6 +1,6 @@
 //! Many processes at once, and processes killed at any moment: no key is half there, and the trail matches the keys.
 //!
-//! The counts are small so that the suite stays quick; `KEYWARD_STRESS=200` runs them at full size.
+//! The counts are small so that the suite stays quick; `benches/kills.sh` runs them at full size.
 
 use crate::support::Home;
 use std::{

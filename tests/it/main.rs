@@ -34,6 +34,8 @@ mod output;
 mod refusals;
 mod rotation;
 mod rotation_kills;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod rotation_steps;
 mod secrets;
 #[cfg(feature = "server")]
 mod serve;

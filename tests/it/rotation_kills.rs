@@ -1,7 +1,7 @@
 //! Due runs that are killed at any moment: the consumer's view is the judge. Whatever a sink holds works, at every moment;
 //! the next run leaves one current secret, which is the one that was delivered.
 //!
-//! Few kills under `cargo test`; `KEYWARD_STRESS=1000 cargo test --test it rotation_kills` runs them at full size.
+//! Few kills under `cargo test`; `benches/kills.sh` runs them at full size.
 
 use crate::support::Home;
 use std::{

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "server")]
 pub(crate) mod server;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(crate) mod stepping;
 pub(crate) mod terminal;
 
 pub(crate) mod outsider;
