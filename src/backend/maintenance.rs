@@ -59,6 +59,8 @@ pub struct NewSlot {
     pub label: Option<String>,
     /// The secret.
     pub secret: NewSlotSecret,
+    /// The slot that goes in the same moment.
+    pub replaces: Option<String>,
 }
 
 /// The secret of a new slot.
@@ -105,7 +107,7 @@ pub(super) fn slots(local: &Local, cx: &Context) -> Result<Vec<SlotView>> {
 /// Makes the slot, proven to open. A device key's file is durable before the slot that needs it is committed.
 pub(super) fn add_slot(local: &Local, tx: &mut Tx<'_>, cx: &Context, new: NewSlot) -> Result<Done<SlotView>> {
     let rng = &mut rand::rng();
-    let plan = new.plan();
+    let (plan, replaces) = (new.plan(), new.replaces.clone());
     let secret = match new.secret {
         NewSlotSecret::Passphrase(passphrase) => SlotSecret::from_passphrase(&passphrase),
         NewSlotSecret::Recovery(code) => code.secret(),
@@ -115,7 +117,10 @@ pub(super) fn add_slot(local: &Local, tx: &mut Tx<'_>, cx: &Context, new: NewSlo
     let slot = Slot::create(rng, local.store.capabilities(), plan, &secret, cx.now)?;
     tx.put_slot(&slot)?;
     let changes = json!({ "kind": slot.kind.as_str(), "role": slot.role.as_str(), "label": slot.label });
-    let events = vec![cx.event(Action::VaultSlotAdd, slot.id.clone(), changes)];
+    let mut events = vec![cx.event(Action::VaultSlotAdd, slot.id.clone(), changes)];
+    if let Some(old) = replaces {
+        events.extend(remove_slot(local, tx, cx, &old)?.events);
+    }
     Ok(Done { outcome: view(&slot, local), events })
 }
 

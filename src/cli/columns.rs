@@ -2,7 +2,7 @@
 
 use crate::output::{
     Column,
-    ColumnKind::{Duration, List, Number, RateLimit, Text, Time},
+    ColumnKind::{Deliveries, Duration, List, Number, RateLimit, Text, Time},
 };
 
 /// A list of keys.
@@ -87,7 +87,7 @@ pub(super) const ROTATIONS: &[Column] = &[
     Column::new("state", "state", Text),
     Column::new("started_at", "began", Time),
     Column::new("actor", "actor", Text),
-    Column::new("deliveries", "sinks", List).wide(),
+    Column::new("deliveries", "sinks", Deliveries).wide(),
     Column::new("key_id", "key id", Text).wide(),
     Column::new("finished_at", "ended", Time).wide(),
 ];
@@ -121,7 +121,7 @@ pub(super) const ROTATION: &[Column] = &[
     Column::new("secret.lookup", "new secret", Text),
     Column::new("secret.state", "its state", Text),
     Column::new("in_doubt.lookup", "in doubt", Text),
-    Column::new("deliveries", "sinks", List),
+    Column::new("deliveries", "sinks", Deliveries),
 ];
 
 /// The catalogue of scopes.

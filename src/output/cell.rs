@@ -92,6 +92,9 @@ pub(super) fn render<'a>(cell: &'a Cell<'_>, kind: ColumnKind, style: CellStyle)
         (Cell::Tree(value), ColumnKind::RateLimit) => {
             rate_limit(value).unwrap_or_else(|| plain(value, style.human)).into()
         }
+        (Cell::Tree(value), ColumnKind::Deliveries) => {
+            deliveries(value).unwrap_or_else(|| plain(value, style.human)).into()
+        }
         (Cell::Tree(value), _) => plain(value, style.human).into(),
     }
 }
@@ -121,6 +124,12 @@ fn rate_limit(value: &Value) -> Option<String> {
         seconds => render_seconds(seconds),
     };
     Some(format!("{limit}/{window}"))
+}
+
+fn deliveries(value: &Value) -> Option<String> {
+    let said = |one: &Value| Some(format!("{} ({})", one.get("sink")?.as_str()?, one.get("state")?.as_str()?));
+    let all: Option<Vec<String>> = value.as_array().filter(|all| !all.is_empty())?.iter().map(said).collect();
+    all.map(|all| all.join(", "))
 }
 
 fn plain(value: &Value, human: bool) -> String {
@@ -181,6 +190,9 @@ mod tests {
         assert_eq!(show(json!(7_776_000), ColumnKind::Duration, false), "7776000");
         assert_eq!(show(json!(["a:read", "b:write"]), ColumnKind::List, true), "a:read,b:write");
         assert_eq!(show(json!({"team": "x"}), ColumnKind::List, false), "team=x");
+        let delivered = json!([{"sink": "file:/run/key", "state": "delivered", "at": "2026-03-04T00:00:00Z"}]);
+        assert_eq!(show(delivered, ColumnKind::Deliveries, true), "file:/run/key (delivered)");
+        assert_eq!(show(json!([]), ColumnKind::Deliveries, true), "-");
         assert_eq!(show(json!([]), ColumnKind::List, true), "-");
         assert_eq!(show(json!([]), ColumnKind::List, false), "");
         assert_eq!(show(json!("soon"), ColumnKind::Time, true), "soon");

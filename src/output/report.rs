@@ -17,6 +17,8 @@ pub enum ColumnKind {
     Time,
     /// An array or a map, joined by commas.
     List,
+    /// An array of `{sink, state}`, shown as "file:/run/key (delivered)".
+    Deliveries,
     /// A number, right-aligned.
     Number,
     /// `{limit, window_seconds}`, shown as "100/h"; null is "none".

@@ -141,16 +141,26 @@ impl View<'_> {
         let done: Mutex<Vec<(usize, Result<Sifted>)>> = Mutex::default();
         let waiting = AtomicUsize::new(0);
         let finish = |number, sifted| done.lock().unwrap_or_else(PoisonError::into_inner).push((number, sifted));
+        let mut chunk = || -> Result<Vec<StoredKey>> {
+            let mut chunk = Vec::with_capacity(CHUNK);
+            while chunk.len() < CHUNK
+                && let Some(row) = rows.next()?
+            {
+                chunk.push(StoredKey::read(row)?);
+            }
+            Ok(chunk)
+        };
+        let first = chunk()?;
+        if first.len() < CHUNK {
+            // Threads cost more to start than this.
+            return search.sift(first);
+        }
+        let mut first = Some(first);
         rayon::in_place_scope(|scope| -> Result<()> {
             for number in 0.. {
-                let mut chunk = Vec::with_capacity(CHUNK);
-                while chunk.len() < CHUNK
-                    && let Some(row) = rows.next()?
-                {
-                    chunk.push(StoredKey::read(row)?);
-                }
+                let chunk = first.take().map_or_else(&mut chunk, Ok)?;
                 let last = chunk.len() < CHUNK;
-                if (last && number == 0) || waiting.load(Ordering::Relaxed) >= WAITING {
+                if waiting.load(Ordering::Relaxed) >= WAITING {
                     finish(number, search.sift(chunk));
                 } else {
                     waiting.fetch_add(1, Ordering::Relaxed);

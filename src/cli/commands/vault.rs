@@ -172,7 +172,8 @@ fn add_slot(cx: &mut Ctx, add: Add) -> Result<()> {
         Some(file) => NewSlotSecret::DeviceFile(file),
         None => NewSlotSecret::Passphrase(add.new.read(cx)?),
     };
-    let slot = backend.add_slot(&cx.operation(), NewSlot { role: add.role, label: add.label, secret })?;
+    let slot =
+        backend.add_slot(&cx.operation(), NewSlot { role: add.role, label: add.label, secret, replaces: None })?;
     told(cx, "added", "would add", &slot)
 }
 
@@ -185,7 +186,7 @@ fn remove_slot(cx: &mut Ctx, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// The new slot first, proven by the backend; only then does the old one go.
+/// The new slot, proven by the backend, takes the place of the old one.
 fn passphrase(cx: &mut Ctx, new: &NewPassphrase) -> Result<()> {
     let backend = cx.backend()?;
     let slots = backend.slots(&cx.operation())?;
@@ -202,9 +203,9 @@ fn passphrase(cx: &mut Ctx, new: &NewPassphrase) -> Result<()> {
     };
     let secret = NewSlotSecret::Passphrase(new.read(cx)?);
     let label = old.and_then(|slot| slot.label.clone());
-    let slot = backend.add_slot(&cx.operation(), NewSlot { role: SlotRole::Admin, label, secret })?;
-    if let Some(old) = old {
-        backend.remove_slot(&cx.operation(), &old.id)?;
+    let replaces = old.map(|slot| slot.id.clone());
+    let slot = backend.add_slot(&cx.operation(), NewSlot { role: SlotRole::Admin, label, secret, replaces })?;
+    if old.is_some() {
         cx.note("the old passphrase still opens older copies of the keystore; `keyward vault rekey` makes new keys");
     }
     told(cx, "the passphrase is set:", "would set the passphrase:", &slot)
@@ -226,7 +227,7 @@ fn recovery(cx: &mut Ctx) -> Result<()> {
     let backend = cx.backend()?;
     let code = RecoveryCode::generate(&mut rand::rng());
     let shown = code.display();
-    let new = NewSlot { role: SlotRole::Admin, label: None, secret: NewSlotSecret::Recovery(code) };
+    let new = NewSlot { role: SlotRole::Admin, label: None, secret: NewSlotSecret::Recovery(code), replaces: None };
     let slot = backend.add_slot(&cx.operation(), new)?;
     if cx.global.dry_run {
         return told(cx, "added", "would add", &slot);
