@@ -36,6 +36,7 @@ impl Terminal {
     }
 
     /// Ends the watch: from here on somebody else heeds the signals.
+    #[cfg(feature = "server")]
     pub(super) fn release(&self) {
         self.watch.borrow_mut().take();
     }
