@@ -126,6 +126,7 @@ fn vault(home: &Path) -> (Box<dyn Backend>, Context) {
         ticket: None,
         workspace: "default".to_owned(),
         authority: Authority::Vault,
+        expected_version: None,
         read_only: false,
         dry_run: false,
     };

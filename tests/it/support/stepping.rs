@@ -74,7 +74,10 @@ pub(crate) fn killed_before(program: &Command, effect: usize) -> Stepped {
     ptrace::interrupt(pid).unwrap();
     waitpid(pid, None).unwrap();
     child.stdin.take().unwrap().write_all(b"\n").unwrap();
-    step(pid, effect)
+    let stepped = step(pid, effect);
+    // The tracer has waited for it already: there is nobody left to wait for.
+    child.wait().unwrap_err();
+    stepped
 }
 
 fn step(pid: Pid, effect: usize) -> Stepped {
