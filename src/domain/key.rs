@@ -258,7 +258,7 @@ impl Key {
     ///
     /// # Errors
     /// When it is revoked.
-    pub fn activate(&mut self, _now: Time) -> Result<bool, Illegal> {
+    pub fn activate(&mut self) -> Result<bool, Illegal> {
         self.switch(true)
     }
 
@@ -266,23 +266,20 @@ impl Key {
     ///
     /// # Errors
     /// When it is revoked.
-    pub fn deactivate(&mut self, _now: Time) -> Result<bool, Illegal> {
+    pub fn deactivate(&mut self) -> Result<bool, Illegal> {
         self.switch(false)
     }
 
     /// Kills every version of its secret for good; says whether that changed anything.
-    ///
-    /// # Errors
-    /// None today; the signature is that of its siblings.
-    pub fn revoke(&mut self, now: Time) -> Result<bool, Illegal> {
+    pub fn revoke(&mut self, now: Time) -> bool {
         if self.revoked_at.is_some() {
-            return Ok(false);
+            return false;
         }
         self.revoked_at = Some(now);
         // A rotation that runs is over: a revocation must leave nothing that could be committed.
         self.abort_rotation(now).ok();
         self.secrets.iter_mut().for_each(|secret| secret.kill(now));
-        Ok(true)
+        true
     }
 
     fn switch(&mut self, on: bool) -> Result<bool, Illegal> {

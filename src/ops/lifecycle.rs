@@ -54,9 +54,9 @@ pub fn switch(
     cx.expects(&key)?;
     let before = key.status_at(cx.now);
     let changed = match switch {
-        Switch::Activate => key.activate(cx.now),
-        Switch::Deactivate => key.deactivate(cx.now),
-        Switch::Revoke => key.revoke(cx.now),
+        Switch::Activate => key.activate(),
+        Switch::Deactivate => key.deactivate(),
+        Switch::Revoke => Ok(key.revoke(cx.now)),
     }
     .map_err(|illegal| refused(illegal, &key))?;
     let mut events = Vec::new();

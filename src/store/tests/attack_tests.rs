@@ -29,7 +29,7 @@ fn workspace(plan: &str) -> Workspace {
 fn revoke_first(vault: &Vault) {
     let mut revoked = key(1);
     revoked.version = 1;
-    revoked.revoke(now()).unwrap();
+    revoked.revoke(now());
     vault.put(revoked);
 }
 
