@@ -34,6 +34,7 @@ use std::collections::BTreeMap;
 pub struct Create {
     /// Names the one system that uses the key; unique per workspace and environment.
     #[serde(deserialize_with = "serde_text::name")]
+    #[cfg_attr(feature = "server", schema(value_type = crate::domain::ObjectName))]
     pub name: String,
     /// Where the key works, and nowhere else.
     #[serde(default)]
@@ -67,11 +68,11 @@ pub struct Create {
     pub expiry: Option<Expiry>,
     /// How often the secret is to be rotated; `Some(None)` is never, `None` leaves it to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub rotate_every: Option<Option<TimeDelta>>,
     /// How long the old secret goes on working after a rotation.
     #[serde(default, with = "serde_text::optional_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub overlap: Option<TimeDelta>,
     /// An existing key of that name is an answer, not a conflict.
     #[serde(default)]

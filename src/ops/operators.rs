@@ -28,6 +28,7 @@ use serde_json::json;
 pub struct CreateOperator {
     /// Its unique name.
     #[serde(deserialize_with = "serde_text::name")]
+    #[cfg_attr(feature = "server", schema(value_type = crate::domain::ObjectName))]
     pub name: String,
     /// What it may do.
     pub role: Role,

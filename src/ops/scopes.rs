@@ -40,7 +40,6 @@ pub struct ScopeList {
 /// A change of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub enum ScopeChange {
     /// Declares a scope, or replaces its description and implications.
     Add {

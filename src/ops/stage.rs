@@ -69,7 +69,7 @@ pub struct Stage {
     pub lease: Option<String>,
     /// Does nothing unless the rotation is due within so long, or was interrupted.
     #[serde(default, with = "serde_text::optional_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub due_within: Option<TimeDelta>,
     /// The same idempotency key within 24 hours names the same rotation.
     #[serde(default)]

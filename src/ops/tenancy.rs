@@ -50,21 +50,22 @@ pub struct ObjectChange {
     pub plan: Option<String>,
     /// How often the secrets of a workspace's new keys are rotated; `Some(None)` is never.
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub rotate_every: Option<Option<TimeDelta>>,
     /// How long old secrets of a workspace's keys go on working; `Some(None)` returns to 24 hours.
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub overlap: Option<Option<TimeDelta>>,
     /// The longest a workspace's keys may live; `Some(None)` is no bound.
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub max_lifetime: Option<Option<TimeDelta>>,
     /// A plan's access to the API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_access: Option<bool>,
     /// A plan's number of keys; `Some(None)` is no cap.
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64))]
     pub max_keys: Option<Option<u32>>,
     /// A plan's highest rate limit; `Some(None)` is no cap.
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change")]

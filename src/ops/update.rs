@@ -30,6 +30,7 @@ pub struct Update {
     pub environment: Option<Environment>,
     /// The new name.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "serde_text::optional_name")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<crate::domain::ObjectName>))]
     pub name: Option<String>,
     /// The new owner; `Some(None)` clears it.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change")]
@@ -54,17 +55,18 @@ pub struct Update {
     pub remove_ips: Allowlist,
     /// Labels to set.
     #[serde(default)]
+    #[cfg_attr(feature = "server", schema(value_type = Vec<[String; 2]>))]
     pub set_labels: Vec<(String, String)>,
     /// Labels to take off.
     #[serde(default)]
     pub unset_labels: Vec<String>,
     /// The new rotation period; `Some(None)` ends the policy.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub rotate_every: Option<Option<TimeDelta>>,
     /// The new overlap; `Some(None)` returns to the default.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1))]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub overlap: Option<Option<TimeDelta>>,
 }
 

@@ -17,7 +17,7 @@ use crate::{
 use axum::{
     extract::FromRequestParts,
     http::{
-        HeaderMap,
+        HeaderMap, HeaderValue,
         header::{AUTHORIZATION, IF_MATCH},
         request::Parts,
     },
@@ -99,7 +99,7 @@ impl Caller {
             workspace: text(headers, header::WORKSPACE)?,
             reason: text(headers, header::REASON)?,
             ticket: text(headers, header::TICKET)?,
-            dry_run: headers.get(header::DRY_RUN).is_some_and(|value| value == "true"),
+            dry_run: dry_run(headers)?,
             idempotency_key: text(headers, header::IDEMPOTENCY_KEY)?,
             expected_version: expected_version(headers)?,
         })
@@ -172,6 +172,15 @@ impl Caller {
     }
 }
 
+/// Whether nothing is to be changed. What is neither true nor false must not pass for a leave to change.
+fn dry_run(headers: &HeaderMap) -> Result<bool> {
+    match headers.get(header::DRY_RUN).map(HeaderValue::as_bytes) {
+        None | Some(b"false") => Ok(false),
+        Some(b"true") => Ok(true),
+        Some(_) => Err(Error::usage(format!("the header {} is true or false", header::DRY_RUN))),
+    }
+}
+
 /// The version in `If-Match`; any for `*` and without one.
 fn expected_version(headers: &HeaderMap) -> Result<Option<u64>> {
     let Some(value) = headers.get(IF_MATCH).filter(|value| *value != "*") else { return Ok(None) };
@@ -191,7 +200,6 @@ fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     fn ip(peer: &str, forwarded: &[&str]) -> Result<Option<String>> {
         let trusted = ["10.0.0.0/8", "127.0.0.1/32", "2001:db8::/32"].map(|range| range.parse().unwrap());

@@ -8,6 +8,7 @@ use crate::wire::{
     Problem, header,
     problem::MEDIA_TYPE,
     schema::{ObjectWord, ProblemCode},
+    workspace::AddScope,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, openapi::OpenApi};
@@ -34,15 +35,11 @@ const PROBLEMS: [(&str, u16, &str); 8] = [
     (
         "Conflict",
         409,
-        "It exists, is ambiguous, is in the wrong state, or is not at the version of `If-Match`: `CONFLICT`.",
+        "It exists, is ambiguous, is in the wrong state, is not at the version of `If-Match`, or somebody else is at it: `CONFLICT`, `BUSY`.",
     ),
     ("TooMany", 429, "The limit of the key, or of the caller's address, is used up: `RATE_LIMITED`."),
     ("Broken", 500, "The keystore failed a check, or the request ran into a bug: `INTEGRITY`, `INTERNAL`, `FAILURE`."),
-    (
-        "Unavailable",
-        503,
-        "The keystore cannot be asked: `UNAVAILABLE`, `BUSY` or `LOCKED`. Never a word about the credential.",
-    ),
+    ("Unavailable", 503, "The keystore cannot be asked: `UNAVAILABLE` or `LOCKED`. Never a word about the credential."),
 ];
 
 /// The replies with one key, which carry its version.
@@ -109,6 +106,7 @@ fn components(components: &mut Value) {
     components["responses"] = PROBLEMS.iter().map(refusal).collect::<Map<_, _>>().into();
     components["schemas"]["Problem"] = json!(Problem::schema());
     components["schemas"]["ProblemCode"] = json!(ProblemCode::schema());
+    components["schemas"]["AddScope"] = json!(AddScope::schema());
     components["schemas"]["ObjectKind"] = json!(ObjectWord::schema());
     components["securitySchemes"] = json!({
         "operator": { "type": "http", "scheme": "bearer", "bearerFormat": "kwop_…", "description": "The credential of an operator." },
@@ -194,11 +192,10 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
 
 /// A parameter is there or not; it is never null.
 fn present(schema: &mut Value) {
-    if let Some(types) = schema["type"].as_array_mut() {
-        types.retain(|one| one != "null");
-        if let [only] = types.as_slice() {
-            schema["type"] = only.clone();
-        }
+    if let Some([only, null]) = schema["type"].as_array().map(Vec::as_slice)
+        && null == "null"
+    {
+        schema["type"] = only.clone();
     }
     if let Some([only, null]) = schema["oneOf"].as_array().map(Vec::as_slice)
         && null["type"] == "null"

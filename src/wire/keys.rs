@@ -213,6 +213,7 @@ pub struct ListParameters {
     #[param(minimum = 1, maximum = 1000, default = 100)]
     pub limit: Option<usize>,
     /// The page that `page.next` of the one before asks for.
+    #[param(pattern = r"^[0-9]{1,9}\.key_[0-9A-Za-z]+$")]
     pub cursor: Option<String>,
 }
 

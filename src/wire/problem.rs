@@ -42,9 +42,10 @@ pub fn status_of(kind: Kind) -> u16 {
         Kind::Auth => 401,
         Kind::Forbidden => 403,
         Kind::NotFound => 404,
-        Kind::Conflict => 409,
+        // Somebody else is at it: no fault of the server, and no word about the store.
+        Kind::Conflict | Kind::Busy => 409,
         Kind::Partial => 422,
-        Kind::Locked | Kind::Busy | Kind::Unavailable => 503,
+        Kind::Locked | Kind::Unavailable => 503,
         Kind::Failure | Kind::Undelivered | Kind::Integrity | Kind::Internal => 500,
     }
 }

@@ -80,6 +80,7 @@ pub struct RotationList {
 #[derive(utoipa::ToSchema)]
 pub struct StepBody {
     /// The version of the secret that is delivered.
+    #[schema(value_type = Lookup)]
     pub secret: String,
     /// The sink.
     pub sink: String,
@@ -112,7 +113,7 @@ pub struct CommitBody {
     pub force: bool,
     /// Refuses while the old secret was seen in use within so many seconds.
     #[serde(with = "crate::domain::serde_text::optional_seconds")]
-    #[schema(value_type = Option<i64>, minimum = 1)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64)]
     pub only_if_idle: Option<chrono::TimeDelta>,
 }
 

@@ -4,14 +4,16 @@
 
 use super::rotations::ProgressBody;
 use crate::{
-    domain::{Allowlist, Code, Environment, Expiry, Overlap, RateLimit, Role, RotationId, Scope, Status},
-    ops::{Kind, ObjectKind, ObjectView},
+    domain::{
+        Allowlist, Code, Environment, Expiry, Lookup, ObjectName, Overlap, RateLimit, Role, RotationId, Scope, Status,
+    },
+    ops::{Kind, ObjectKind, ObjectView, ScopeChange},
 };
 use std::borrow::Cow;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat, Type,
+        ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
         schema::{AdditionalProperties, SchemaType},
     },
 };
@@ -62,6 +64,10 @@ schema! {
     Code => words("The answer in a word.", Code::ALL.map(Code::as_str));
     Scope => text("A permission, `resource:level`; either part may be `*`, and `*` alone is both.", &["invoices:read"])
         .pattern(Some(r"^(\*|(\*|[a-z0-9][a-z0-9_.-]{0,63}):(\*|[a-z0-9][a-z0-9_.-]{0,63}))$"));
+    ObjectName => text("A name: no control characters, no space at its ends, no `-` and no `key_` at its beginning.", &["billing-sync-prod"])
+        .max_length(Some(128))
+        .pattern(Some(r"^[^\s\-\u0000-\u001f\u007f-\u009f]([^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f])?$"));
+    Lookup => text("The public id of a version of a secret.", &["4fJq0Zt1XyLm8sWc"]).pattern(Some("^[0-9A-Za-z]{16}$"));
     RotationId => text("The id of a rotation.", &["rot_4fJq0Zt1XyLm8sWc"]);
     Allowlist => ArrayBuilder::new()
         .items(text("An address, or a range without bits beyond its prefix.", &["10.0.0.0/8", "2001:db8::1"]))
@@ -95,6 +101,12 @@ schema! {
             text("What was read back from the sink after an interruption.", &[])
                 .schema_type(SchemaType::from_iter([Type::String, Type::Null])),
         ));
+    ScopeChange => OneOfBuilder::new()
+        .description(Some("A change of the catalogue: a scope is added or removed, or the catalogue closed against scopes that are not declared, or opened."))
+        .item(variant("add", Ref::from_schema_name("AddScope")))
+        .item(variant("remove", Scope::schema()))
+        .item(text("Refuses scopes that are not declared.", &[]).enum_values(Some(["close"])))
+        .item(text("Declares scopes by first use again.", &[]).enum_values(Some(["open"])));
     ObjectView => super::workspace::ObjectBody::schema();
 }
 

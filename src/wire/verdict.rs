@@ -17,9 +17,11 @@ pub struct VerifyRequest {
     pub key: String,
     /// The environment of the service that asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Environment>)]
     pub environment: Option<String>,
     /// The scopes the request needs, all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Scope>)]
     pub scopes: Vec<String>,
     /// The project the request is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,6 +37,7 @@ pub struct VerifyRequest {
     pub user_agent: Option<String>,
     /// What the request takes from the key's limit; 1 unless told, and 0 takes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64)]
     pub cost: Option<u32>,
     /// Answer with every check; takes nothing from any limit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

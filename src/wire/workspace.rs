@@ -1,7 +1,7 @@
 //! Scopes, workspaces, projects, customers and plans.
 
 use super::keys::PageInfo;
-use crate::domain::RateLimit;
+use crate::domain::{RateLimit, Scope};
 use crate::ops::{ObjectChange, ObjectKind, ObjectView, ScopeChange, ScopeList, ScopeView};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,18 @@ pub struct ScopeReply {
     pub schema: String,
     /// The scope.
     pub scope: ScopeView,
+}
+
+/// A scope to be declared, as a change of the catalogue has it.
+#[derive(utoipa::ToSchema)]
+pub struct AddScope {
+    /// The scope.
+    pub scope: Scope,
+    /// What it allows, in words.
+    pub description: Option<String>,
+    /// The scopes it includes.
+    #[schema(required = false)]
+    pub implies: Vec<Scope>,
 }
 
 /// Changes of the catalogue, all in one transaction.

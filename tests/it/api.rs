@@ -72,6 +72,8 @@ fn a_key_lives_its_whole_life_over_http() {
     }
     let dry = api.call(&root, "DELETE", "/v1/keys/sync", &[("Keyward-Dry-Run", "true")], &Value::Null);
     assert_eq!(dry.status, 200);
+    let unclear = api.call(&root, "DELETE", "/v1/keys/sync", &[("Keyward-Dry-Run", "yes")], &Value::Null);
+    assert_eq!((unclear.status, code(&unclear).as_str()), (400, "USAGE"), "no leave to delete");
     assert_eq!(call("POST", "/v1/keys/sync/revoke", Value::Null).json()["changed"], true);
     assert_eq!(call("DELETE", "/v1/keys/sync?environment=production", Value::Null).status, 200);
     assert_eq!(code(&call("GET", "/v1/keys/sync", Value::Null)), "NOT_FOUND");

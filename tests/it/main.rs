@@ -14,6 +14,8 @@ mod audit;
 mod audit_formats;
 mod canary;
 mod check;
+#[cfg(feature = "server")]
+mod clients;
 mod completions;
 mod contract;
 mod crash;
@@ -22,6 +24,8 @@ mod examples;
 mod first_use;
 #[cfg(feature = "server")]
 mod gateway;
+#[cfg(feature = "server")]
+mod gateways;
 mod guides;
 mod house;
 mod identify;

@@ -3,7 +3,7 @@
 use super::Which;
 use crate::{
     backend::BulkError,
-    domain::{KeyRef, Permission},
+    domain::{KeyId, KeyRef, Permission},
     ops::{Create, Delete, Error, KeyView, List, Result, Show, Switch, Update},
     server::{
         app::App,
@@ -79,9 +79,11 @@ pub(super) async fn list(
 
 /// Where a cursor stands: after the last key of the page before, or, when that is gone, where it was.
 fn place(cursor: &str, items: &[KeyView]) -> Result<usize> {
-    let (offset, id) = cursor.split_once('.').ok_or_else(|| Error::usage("the cursor is none of ours"))?;
-    let offset: usize = offset.parse().map_err(|_| Error::usage("the cursor is none of ours"))?;
-    Ok(items.iter().position(|key| key.id == id).map_or(offset.saturating_sub(1), |index| index + 1))
+    let foreign = || Error::usage("the cursor is none of ours");
+    let (offset, id) = cursor.split_once('.').ok_or_else(foreign)?;
+    let offset: usize = offset.parse().map_err(|_| foreign())?;
+    let id: KeyId = id.parse().map_err(|_| foreign())?;
+    Ok(items.iter().position(|key| key.id == id.as_str()).map_or(offset.saturating_sub(1), |index| index + 1))
 }
 
 /// Create a key

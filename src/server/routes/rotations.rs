@@ -26,9 +26,10 @@ use std::sync::Arc;
 
 /// The rotation that a path names: its id, or the key it belongs to.
 fn rotation_ref(text: &str, which: &Which) -> Result<RotationRef> {
+    let environment = which.environment()?;
     match text.parse::<RotationId>() {
         Ok(id) => Ok(RotationRef::Id(id)),
-        Err(_) => Ok(RotationRef::Of(key_ref(text)?, which.environment()?)),
+        Err(_) => Ok(RotationRef::Of(key_ref(text)?, environment)),
     }
 }
 
