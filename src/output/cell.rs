@@ -95,6 +95,7 @@ pub(super) fn render<'a>(cell: &'a Cell<'_>, kind: ColumnKind, style: CellStyle)
         (Cell::Tree(value), ColumnKind::Deliveries) => {
             deliveries(value).unwrap_or_else(|| plain(value, style.human)).into()
         }
+        (Cell::Tree(value), ColumnKind::Reasons) => reasons(value).unwrap_or_else(|| plain(value, style.human)).into(),
         (Cell::Tree(value), _) => plain(value, style.human).into(),
     }
 }
@@ -130,6 +131,17 @@ fn deliveries(value: &Value) -> Option<String> {
     let said = |one: &Value| Some(format!("{} ({})", one.get("sink")?.as_str()?, one.get("state")?.as_str()?));
     let all: Option<Vec<String>> = value.as_array().filter(|all| !all.is_empty())?.iter().map(said).collect();
     all.map(|all| all.join(", "))
+}
+
+fn reasons(value: &Value) -> Option<String> {
+    let one = |reason: &Value| {
+        let (code, count) = (reason.get("code")?.as_str()?, reason.get("count")?.as_u64()?);
+        let detail = reason.get("detail")?.as_str().map(|detail| format!(": {detail}")).unwrap_or_default();
+        Some(format!("{code} ({count}){detail}"))
+    };
+    let reasons: Vec<String> =
+        value.as_array().filter(|all| !all.is_empty())?.iter().map(one).collect::<Option<_>>()?;
+    Some(reasons.join("; "))
 }
 
 fn plain(value: &Value, human: bool) -> String {
@@ -188,6 +200,9 @@ mod tests {
         assert_eq!(show(json!("2026-03-04T00:00:00Z"), ColumnKind::Time, true), "in 3d");
         assert_eq!(show(json!(7_776_000), ColumnKind::Duration, true), "90d");
         assert_eq!(show(json!(7_776_000), ColumnKind::Duration, false), "7776000");
+        let reasons = json!([{"code": "EXPIRED", "count": 3, "detail": "ended"}, {"code": "REVOKED", "count": 1, "detail": null}]);
+        assert_eq!(show(reasons, ColumnKind::Reasons, true), "EXPIRED (3): ended; REVOKED (1)");
+        assert_eq!(show(Value::Null, ColumnKind::Reasons, true), "-");
         assert_eq!(show(json!(["a:read", "b:write"]), ColumnKind::List, true), "a:read,b:write");
         assert_eq!(show(json!({"team": "x"}), ColumnKind::List, false), "team=x");
         let delivered = json!([{"sink": "file:/run/key", "state": "delivered", "at": "2026-03-04T00:00:00Z"}]);

@@ -3,6 +3,9 @@
 //! A closed pipe is no error for data and always one for a secret, because only the caller
 //! knows what was minted and how to recover.
 
+mod fields;
+mod secrets;
+
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
@@ -13,9 +16,9 @@ use super::columns::{Picked, pick};
 use super::csv::write_csv;
 use super::error::{ErrorReport, WARNING, line, write_error};
 use super::escape::{escape, escape_message};
-use super::field::{PathError, scalar, scalar_paths};
 use super::format::{ColorPolicy, Format, TimeStyle};
 use super::json::{self, Batch};
+use super::markdown;
 use super::progress::Progress;
 use super::report::{Body, Report};
 use super::row::Row;
@@ -123,6 +126,12 @@ impl Emitter {
                 };
                 self.stream(|out| Ok(write_csv(out, &columns, report.rows(), style, terminal)?))?;
             }
+            Format::Markdown => {
+                let columns = pick(report, &self.options.columns, false)?;
+                let time = self.options.time.unwrap_or(TimeStyle::Utc);
+                let style = CellStyle { time, now: self.options.now, human: true };
+                self.stream(|out| Ok(write_markdown(out, report, &columns, style)?))?;
+            }
             Format::Table | Format::Wide if self.options.quiet => {
                 let has_id = report.rows().iter().all(|row| row.field("id").is_some());
                 self.values(report, if has_id { "id" } else { report.name_path })?;
@@ -155,25 +164,6 @@ impl Emitter {
     /// Writes a secret alone on its line. Every failure is the caller's to tell.
     pub fn secret(&mut self, secret: &str) -> Result<(), EmitError> {
         self.write_line(secret, true)
-    }
-
-    /// Looks, before minting, whether a secret will be shown: stdout must take it and the
-    /// format must have a place for it.
-    pub fn check_secret_output(&self) -> Result<(), EmitError> {
-        self.streams.check_stdout_writable()?;
-        if self.options.field.as_deref().is_some_and(|path| path != "secret") {
-            return Err(EmitError::Usage {
-                message: "--field would not show the secret, and it is shown only once".to_owned(),
-                valid: vec!["secret".to_owned()],
-            });
-        }
-        if matches!(self.options.format, Format::Csv | Format::Name | Format::Sarif) && self.options.field.is_none() {
-            return Err(EmitError::Usage {
-                message: format!("-o {} has no place for the secret", self.options.format),
-                valid: ["table", "json", "jsonl"].map(str::to_owned).to_vec(),
-            });
-        }
-        Ok(())
     }
 
     /// Writes bytes as they are: completions, manual pages, help.
@@ -250,41 +240,6 @@ impl Emitter {
         Ok((columns, style))
     }
 
-    /// The table that describes what was minted, or would be, on stderr.
-    fn description<R: Row>(&self, report: &Report<R>) -> Result<String, EmitError> {
-        let (columns, style) = self.table_layout(report, self.streams.stderr_terminal)?;
-        let mut text = Vec::new();
-        write_table(&mut text, report, &columns, style)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    }
-
-    /// The secret first, so that nothing can come between it and its reader; then the rest.
-    fn described_secret<R: Row>(&mut self, report: &Report<R>) -> Result<(), EmitError> {
-        let Some((_, secret)) = &report.secret else {
-            return Ok(());
-        };
-        let human = self.options.format.is_human() && !self.options.quiet;
-        let text = human.then(|| self.description(report));
-        self.write_line(secret, true)?;
-        match text {
-            Some(Ok(text)) => self.say(&text),
-            // The secret is out, so a wrong --columns is no failure of the command any more.
-            Some(Err(error)) => self.warn(&error.to_string()),
-            None => {}
-        }
-        Ok(())
-    }
-
-    /// Nothing was minted: the place of the secret is empty, and the description stays on stderr.
-    fn described_nothing<R: Row>(&mut self, report: &Report<R>) -> Result<(), EmitError> {
-        if self.options.quiet {
-            return self.write_line("", false);
-        }
-        let text = self.description(report)?;
-        self.say(&text);
-        Ok(())
-    }
-
     fn document(&mut self, document: &impl serde::Serialize) -> Result<(), EmitError> {
         self.stream(|out| {
             json::write(document, &mut *out, true)?;
@@ -319,44 +274,6 @@ impl Emitter {
                 Ok(out.write_all(b"\n")?)
             })
         })
-    }
-
-    fn field<R: Row>(&mut self, report: &Report<R>, path: &str) -> Result<(), EmitError> {
-        if let Some((name, secret)) = &report.secret {
-            if *name == path {
-                return self.write_line(secret, true);
-            }
-            return Err(EmitError::Usage {
-                message: format!("--field {path} would lose the secret, which is shown only once"),
-                valid: vec![(*name).to_owned()],
-            });
-        }
-        if report.minting && path == "secret" {
-            return self.write_line("", false);
-        }
-        let mut out = String::new();
-        let document = document(report, path);
-        let terminal = self.streams.stdout_terminal;
-        let mut line = |value: &str| {
-            out.push_str(&shown(value, terminal));
-            out.push('\n');
-        };
-        if let Some(value) = document {
-            line(&value);
-        } else {
-            let mut outcome = Ok(());
-            for row in report.rows() {
-                match row_scalar(row, relative(report, path)) {
-                    Ok(value) => line(&value),
-                    Err(error) => outcome = outcome.and(Err(error)),
-                }
-            }
-            if report.rows().is_empty() && !report.columns.iter().any(|column| column.path == path) {
-                outcome = Err(PathError::Unknown);
-            }
-            outcome.map_err(|error| wrong_path(report, path, error))?;
-        }
-        self.write(out.as_bytes(), false)
     }
 
     fn talk<R: Row>(&mut self, report: &Report<R>) {
@@ -426,69 +343,30 @@ fn write_table<R: Row>(
     match &report.body {
         Body::Item { value, .. } | Body::Flat { value } => out.write_all(item(columns, value, style).as_bytes())?,
         Body::List { items, .. } if items.is_empty() => {}
-        Body::List { items, .. } => return write_list(out, columns, items, style),
+        Body::List { items, .. } => return write_list(out, columns, items, &report.sections, style),
     }
     Ok(Vec::new())
+}
+
+fn write_markdown<R: Row>(
+    out: &mut dyn Write,
+    report: &Report<R>,
+    columns: &[Picked],
+    style: CellStyle,
+) -> io::Result<()> {
+    match &report.body {
+        Body::Item { value, .. } | Body::Flat { value } => markdown::write_item(out, columns, value, style),
+        Body::List { items, .. } => markdown::write_list(out, columns, items, &report.sections, style),
+    }
 }
 
 fn shown(text: &str, terminal: bool) -> std::borrow::Cow<'_, str> {
     if terminal { escape(text) } else { text.into() }
 }
 
-/// The raw text of a single value of a row; null is the empty string.
-fn row_scalar(row: &impl Row, path: &str) -> Result<String, PathError> {
-    match row.known(path) {
-        Some(Cell::Text(text)) => Ok(text.into_owned()),
-        Some(Cell::Number(number)) => Ok(number.to_string()),
-        Some(Cell::Null) => Ok(String::new()),
-        _ => scalar(&row.tree(), path),
-    }
-}
-
 fn no_findings() -> EmitError {
     let message = "-o sarif is for findings: identify --scan, and check".to_owned();
     EmitError::Usage { message, valid: Format::ALL.map(|format| format.as_str().to_owned()).to_vec() }
-}
-
-/// A path that starts at the document: `schema`, `page.total`, `items.0.id`.
-fn document<R: Row>(report: &Report<R>, path: &str) -> Option<String> {
-    if path == "schema" {
-        return Some(report.schema.to_owned());
-    }
-    let Body::List { items, page } = &report.body else {
-        return None;
-    };
-    if let (Some(name), Some(page)) = (path.strip_prefix("page."), page) {
-        return match name {
-            "returned" => Some(page.returned.to_string()),
-            "total" => Some(page.total.to_string()),
-            "truncated" => Some(page.truncated.to_string()),
-            _ => None,
-        };
-    }
-    let (index, rest) = path.strip_prefix("items.")?.split_once('.')?;
-    row_scalar(items.get(index.parse::<usize>().ok()?)?, rest).ok()
-}
-
-/// Drops the item's own name from the front of a path.
-fn relative<'a, R: Row>(report: &Report<R>, path: &'a str) -> &'a str {
-    match &report.body {
-        Body::Item { name, .. } => path.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')).unwrap_or(path),
-        _ => path,
-    }
-}
-
-fn wrong_path<R: Row>(report: &Report<R>, path: &str, error: PathError) -> EmitError {
-    match error {
-        PathError::NotScalar(valid) => EmitError::Usage { message: format!("\"{path}\" is not a single value"), valid },
-        PathError::Unknown => {
-            let mut valid = report.rows().first().map(|row| scalar_paths(&row.tree())).unwrap_or_default();
-            if valid.is_empty() {
-                valid = report.columns.iter().map(|column| column.path.to_owned()).collect();
-            }
-            EmitError::Usage { message: format!("unknown field \"{path}\""), valid }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub enum Format {
     Jsonl,
     /// RFC 4180 with a header line.
     Csv,
+    /// A table that issue trackers and wikis render.
+    Markdown,
     /// The naming value alone, one a line.
     Name,
     /// Findings for code hosts; only of commands that find something.
@@ -27,7 +29,8 @@ pub enum Format {
 
 impl Format {
     /// Every format that all commands take, in the order of the help text.
-    pub const ALL: [Self; 6] = [Self::Table, Self::Wide, Self::Json, Self::Jsonl, Self::Csv, Self::Name];
+    pub const ALL: [Self; 7] =
+        [Self::Table, Self::Wide, Self::Json, Self::Jsonl, Self::Csv, Self::Markdown, Self::Name];
 
     /// The word on the command line.
     pub fn as_str(self) -> &'static str {
@@ -37,6 +40,7 @@ impl Format {
             Self::Json => "json",
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
+            Self::Markdown => "markdown",
             Self::Name => "name",
             Self::Sarif => "sarif",
         }
@@ -176,7 +180,7 @@ mod tests {
             assert_eq!(choice.to_string().parse(), Ok(choice));
         }
         let error = "yaml".parse::<Format>().unwrap_err();
-        assert_eq!(error, "expected one of: table, wide, json, jsonl, csv, name");
+        assert_eq!(error, "expected one of: table, wide, json, jsonl, csv, markdown, name");
     }
 
     #[test]

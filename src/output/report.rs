@@ -25,6 +25,8 @@ pub enum ColumnKind {
     RateLimit,
     /// Seconds, shown as "90d".
     Duration,
+    /// `[{code, count, detail}]`, shown as "EXPIRED (3): expired 2026-01-02".
+    Reasons,
 }
 
 /// One column of a table or CSV file.
@@ -70,6 +72,15 @@ impl Page {
     }
 }
 
+/// Where a part of a list begins, and what stands above it in a table or in Markdown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// What the rows have in common.
+    pub heading: String,
+    /// The place of its first row in the list.
+    pub first: usize,
+}
+
 /// The shape of the JSON document around the value.
 #[derive(Debug)]
 pub(super) enum Body<R> {
@@ -93,6 +104,8 @@ pub struct Report<R = Value> {
     pub(super) minting: bool,
     /// Its cells are sentences, which are no use cut.
     pub(super) uncut: bool,
+    /// The parts of a list, in order; none for most.
+    pub(super) sections: Vec<Section>,
 }
 
 impl<R: Row> Report<R> {
@@ -123,7 +136,8 @@ impl<R: Row> Report<R> {
         secret: Option<(&'static str, Zeroizing<String>)>,
         name_path: &'static str,
     ) -> Self {
-        Self { schema, body, secret, columns: Vec::new(), name_path, noun: None, minting: false, uncut: false }
+        let (columns, sections) = (Vec::new(), Vec::new());
+        Self { schema, body, secret, columns, name_path, noun: None, minting: false, uncut: false, sections }
     }
 
     /// The columns of a table, or the lines of an item. Without them an item shows every field.
@@ -159,6 +173,13 @@ impl<R: Row> Report<R> {
     #[must_use]
     pub fn uncut(mut self) -> Self {
         self.uncut = true;
+        self
+    }
+
+    /// A list in parts, each under a heading where people read it.
+    #[must_use]
+    pub fn in_sections(mut self, sections: Vec<Section>) -> Self {
+        self.sections = sections;
         self
     }
 

@@ -5,17 +5,18 @@
 //! for which no room is left are left out, and named. Cells are always escaped, for a line break in one would forge a
 //! row.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row as TableRow, Table, Width};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::cell::{CellStyle, render};
 use super::columns::Picked;
 use super::escape::escape;
-use super::report::ColumnKind;
+use super::report::{ColumnKind, Section};
 use super::row::Row;
 
 const BOLD: anstyle::Style = anstyle::Style::new().bold();
@@ -39,6 +40,7 @@ pub(super) fn write_list<R: Row>(
     out: &mut dyn Write,
     columns: &[Picked],
     rows: &[R],
+    sections: &[Section],
     style: TableStyle,
 ) -> io::Result<Vec<String>> {
     let mut grid = Grid::new(columns);
@@ -48,8 +50,8 @@ pub(super) fn write_list<R: Row>(
         }
     }
     match style.width.filter(|width| grid.width() > *width) {
-        Some(width) => grid.write_cut(out, width, style.color),
-        None => grid.write(out, style.color).map(|()| Vec::new()),
+        Some(width) => grid.write_cut(out, sections, width, style.color),
+        None => grid.write(out, sections, style.color).map(|()| Vec::new()),
     }
 }
 
@@ -92,9 +94,11 @@ impl<'a> Grid<'a> {
         starts.map(move |start| self.ends[start..=start + columns].windows(2).map(|cell| &self.text[cell[0]..cell[1]]))
     }
 
-    fn write(&self, out: &mut dyn Write, color: bool) -> io::Result<()> {
+    fn write(&self, out: &mut dyn Write, sections: &[Section], color: bool) -> io::Result<()> {
         let mut line = String::new();
+        let mut sections = Headings { rest: sections, width: None, color };
         for (at, row) in self.rows().enumerate() {
+            sections.write(out, at)?;
             line.clear();
             for ((cell, column), width) in row.zip(self.columns).zip(&self.widths) {
                 let blanks = width - cell.width();
@@ -110,7 +114,13 @@ impl<'a> Grid<'a> {
     }
 
     /// Fits the table into a width; answers with the headers of the columns that had no room.
-    fn write_cut(&self, out: &mut dyn Write, width: usize, color: bool) -> io::Result<Vec<String>> {
+    fn write_cut(
+        &self,
+        out: &mut dyn Write,
+        sections: &[Section],
+        width: usize,
+        color: bool,
+    ) -> io::Result<Vec<String>> {
         let mut table = Table::new();
         table.load_style(NOTHING);
         table.set_truncation_indicator("…");
@@ -141,7 +151,11 @@ impl<'a> Grid<'a> {
                 ColumnConstraint::LowerBoundary(Width::Fixed(narrow(least[index]).saturating_add(GAP)))
             });
         }
-        table.lines().enumerate().try_for_each(|(at, line)| write_line(out, at, &line, color))?;
+        let mut sections = Headings { rest: sections, width: Some(width), color };
+        table.lines().enumerate().try_for_each(|(at, line)| {
+            sections.write(out, at)?;
+            write_line(out, at, &line, color)
+        })?;
         Ok(self.columns[shown..].iter().map(|column| column.header.clone()).collect())
     }
 
@@ -157,6 +171,42 @@ impl<'a> Grid<'a> {
         };
         self.columns.iter().zip(&self.widths).enumerate().map(least).collect()
     }
+}
+
+/// The headings that are still to come between the rows.
+struct Headings<'a> {
+    rest: &'a [Section],
+    width: Option<usize>,
+    color: bool,
+}
+
+impl Headings<'_> {
+    /// Writes the heading before a line, counted with the header's, if a section begins there.
+    fn write(&mut self, out: &mut dyn Write, line: usize) -> io::Result<()> {
+        let Some((section, rest)) = self.rest.split_first().filter(|(section, _)| section.first + 1 == line) else {
+            return Ok(());
+        };
+        self.rest = rest;
+        if section.first > 0 {
+            out.write_all(b"\n")?;
+        }
+        let heading = escape(&section.heading);
+        let heading = cut(&heading, self.width.unwrap_or(usize::MAX));
+        if self.color { writeln!(out, "{BOLD}{heading}{BOLD:#}") } else { writeln!(out, "{heading}") }
+    }
+}
+
+/// Text with its end left out where it is wider than the room.
+pub(super) fn cut(text: &str, room: usize) -> Cow<'_, str> {
+    if text.width() <= room {
+        return Cow::Borrowed(text);
+    }
+    let mut taken = 1;
+    let kept = text.chars().take_while(|character| {
+        taken += character.width().unwrap_or(0);
+        taken <= room
+    });
+    Cow::Owned(kept.chain(['…']).collect())
 }
 
 /// How many columns, counted from the left, have room. The first two are there whatever the width.
@@ -241,7 +291,7 @@ mod tests {
 
     fn list(columns: &[Picked], rows: &[Value], style: TableStyle) -> (String, Vec<String>) {
         let mut out = Vec::new();
-        let left_out = write_list(&mut out, columns, rows, style).unwrap();
+        let left_out = write_list(&mut out, columns, rows, &[], style).unwrap();
         (String::from_utf8(out).unwrap(), left_out)
     }
 
@@ -301,6 +351,24 @@ mod tests {
         assert_eq!(lines[1].find("key_"), lines[2].find("key_"));
         assert_eq!(lines[1].len(), lines[2].len(), "numbers end together");
         assert!(lines.iter().all(|line| !line.ends_with(' ')));
+    }
+
+    #[test]
+    fn sections_stand_under_their_headings() {
+        let sections = [("owner: é", 0), ("owner: nobody with a long name", 1)]
+            .map(|(heading, first)| Section { heading: heading.to_owned(), first });
+        for (width, last) in [
+            (None, "owner: nobody with a long name"),
+            (Some(44), "owner: nobody with a long name"),
+            (Some(20), "owner: nobody with …"),
+        ] {
+            let mut out = Vec::new();
+            write_list(&mut out, &columns(), &rows(), &sections, style(width, false)).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(lines[0].starts_with("NAME") && lines[2].starts_with("billing"), "{text}");
+            assert_eq!((lines[1], lines[3], lines[4]), ("owner: é", "", last), "{text}");
+        }
     }
 
     #[test]

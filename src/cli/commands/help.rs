@@ -15,7 +15,7 @@ const SCHEMA: &str = "keyward.help/v1";
 const ENVIRONMENT: &str = "\
 Environment variables. An option on the command line beats its variable, a variable beats config.toml.
 
-  KEYWARD_OUTPUT      -o, --output: table, wide, json, jsonl, csv or name
+  KEYWARD_OUTPUT      -o, --output: table, wide, json, jsonl, csv, markdown or name
   KEYWARD_TIME        --time: relative, local or utc
   KEYWARD_WORKSPACE   --workspace
   KEYWARD_VAULT       --vault: the directory of the vault
@@ -42,6 +42,7 @@ stdout is data, stderr is everything else: notes, hints, errors, progress.
   -o table   columns that fit the terminal     -o wide    all columns
   -o json    one document                      -o jsonl   one object a line
   -o csv     comma-separated values            -o name    names only
+  -o markdown  a table for issues and wikis
   --field PATH   one value, raw; null is an empty line
   --columns A,B  the columns of a table or CSV
   -q             the essential value alone: the secret, or the ids

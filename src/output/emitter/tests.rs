@@ -106,6 +106,10 @@ fn every_format_shows_a_list() {
              b     2026-03-04T00:00:00Z  never\n",
         ),
         (Format::Csv, "name,expires_at,rotation.due_at\r\na,2026-03-04T00:00:00Z,\r\nb,2026-03-04T00:00:00Z,\r\n"),
+        (
+            Format::Markdown,
+            "| name | expires |\n| --- | --- |\n| a | 2026-03-04T00:00:00Z |\n| b | 2026-03-04T00:00:00Z |\n",
+        ),
         (Format::Name, "a\nb\n"),
     ] {
         let mut desk = desk(format);
@@ -312,7 +316,7 @@ fn a_closed_pipe_is_fine_for_data_and_an_error_for_a_secret() {
 #[test]
 fn a_format_without_a_place_for_the_secret_is_known_before_minting() {
     for format in Format::ALL {
-        let refused = matches!(format, Format::Csv | Format::Name);
+        let refused = matches!(format, Format::Csv | Format::Markdown | Format::Name);
         assert_eq!(desk(format).emitter.check_secret_output().is_err(), refused, "{format}");
     }
     let mut desk = desk(Format::Table);
