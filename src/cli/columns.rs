@@ -1,8 +1,12 @@
 //! The columns of the tables: which fields a person sees first.
 
+mod reports;
+
+pub(super) use reports::{COUNTS, EXPIRING, OWNERS, ROTATED, STALE};
+
 use crate::output::{
     Column,
-    ColumnKind::{Deliveries, Duration, List, Number, RateLimit, Text, Time},
+    ColumnKind::{Deliveries, Duration, List, Number, RateLimit, Reasons, Text, Time},
 };
 
 /// A list of keys.
@@ -28,6 +32,23 @@ pub(super) const KEYS: &[Column] = &[
     Column::new("created_by", "created by", Text).wide(),
     Column::new("rotation.due_at", "rotation due", Time).wide(),
 ];
+
+/// Keys of which requests were refused.
+pub(super) const DENIED_KEYS: &[Column] = &[
+    Column::new("name", "name", Text),
+    Column::new("id", "id", Text),
+    Column::new("environment", "env", Text),
+    Column::new("status", "status", Text),
+    Column::new("last_denied_at", "last denied", Time),
+    Column::new("denials", "why", Reasons),
+    Column::new("owner", "owner", Text),
+    Column::new("denied", "denied ever", Number).wide(),
+    Column::new("last_used_at", "last used", Time).wide(),
+    Column::new("expires_at", "expires", Time).wide(),
+];
+
+/// Groups of keys.
+pub(super) const KEY_GROUPS: &[Column] = &[Column::new("group", "group", Text), Column::new("keys", "keys", Number)];
 
 /// One key.
 pub(super) const KEY: &[Column] = &[

@@ -14,6 +14,7 @@ mod context;
 mod delivery;
 mod due;
 pub mod exit;
+mod grouping;
 mod input;
 mod logs;
 mod operand;

@@ -14,7 +14,7 @@ use std::{cmp::Ordering, collections::BTreeSet, fmt, str::FromStr};
 /// Which keys to show; every condition that is given must hold.
 #[derive(Debug, Clone, Default)]
 pub struct KeyFilter {
-    /// The statuses; active and inactive when `None` and no other condition asks for expired keys.
+    /// The statuses; when `None`, active and inactive, unless another condition asks for expired keys or for refusals.
     pub statuses: Option<BTreeSet<Status>>,
     /// Only expired keys.
     pub expired: bool,
@@ -30,6 +30,8 @@ pub struct KeyFilter {
     pub older_than: Option<TimeDelta>,
     /// Only keys used within so long.
     pub used_since: Option<TimeDelta>,
+    /// Only keys of which a request was refused within so long.
+    pub denied_since: Option<TimeDelta>,
     /// Only keys whose rotation is due within so long (zero: now), or was begun and has not ended.
     pub due_within: Option<TimeDelta>,
     /// Only keys of an environment.
@@ -156,7 +158,8 @@ impl KeyFilter {
         }
         match &self.statuses {
             Some(statuses) => statuses.contains(&status),
-            None => matches!(status, Status::Active | Status::Inactive),
+            // Most refusals are of keys that work no more.
+            None => self.denied_since.is_some() || matches!(status, Status::Active | Status::Inactive),
         }
     }
 
@@ -187,6 +190,9 @@ impl KeyFilter {
             && self
                 .used_since
                 .is_none_or(|period| usage.last_used_at.is_some_and(|at| ago(period).is_none_or(|limit| at >= limit)))
+            && self
+                .denied_since
+                .is_none_or(|period| usage.last_denied_at.is_some_and(|at| ago(period).is_none_or(|limit| at >= limit)))
     }
 
     fn directed(&self, order: Ordering) -> Ordering {

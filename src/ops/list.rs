@@ -1,12 +1,17 @@
 //! Finding keys: the filtered list, and single keys by reference.
 
-use super::{context::Context, error::Result, lookup, view::KeyView};
+use super::{
+    context::Context,
+    error::Result,
+    lookup,
+    view::{DenialView, KeyView},
+};
 use crate::{
-    domain::{Environment, Key, KeyFilter, KeyRef, Status, Time, Usage},
-    store::{ClearFilter, Sieve, View},
+    domain::{Environment, Key, KeyFilter, KeyId, KeyRef, Status, Time, Usage, time::format_time},
+    store::{ClearFilter, Sieve, VerdictFilter, View},
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Which keys to list.
 #[derive(Debug, Clone)]
@@ -52,8 +57,35 @@ pub struct ListedNames {
 /// `Integrity` when a row, or the set of rows, is not what the head signs.
 pub fn list(tx: &View<'_>, cx: &Context, request: &List) -> Result<Listed> {
     let Found { matching, total, hidden } = find(tx, cx, &request.filter)?;
-    let items = matching.into_iter().map(|(key, usage)| KeyView::of(key, &usage, cx.now)).collect();
-    Ok(Listed { items, total, hidden })
+    let period = request.filter.denied_since;
+    let mut denials = period.map(|period| denials(tx, cx.now.checked_sub_signed(period))).transpose()?;
+    let view = |(key, usage): (Key, Usage)| {
+        let denials = denials.as_mut().map(|denials| denials.remove(&key.id).unwrap_or_default());
+        KeyView { denials, ..KeyView::of(key, &usage, cx.now) }
+    };
+    Ok(Listed { items: matching.into_iter().map(view).collect(), total, hidden })
+}
+
+/// Why requests were refused since a time, by key; the kind of the newest refusal first. Verdicts that are kept no
+/// more are missing.
+fn denials(tx: &View<'_>, since: Option<Time>) -> Result<HashMap<KeyId, Vec<DenialView>>> {
+    let filter = VerdictFilter { denied: true, since, ..VerdictFilter::default() };
+    let mut all: HashMap<KeyId, Vec<DenialView>> = HashMap::new();
+    // Newest first, so that the first of a kind has the words of the last.
+    for record in tx.recent_verdicts(&filter)?.into_iter().rev().map(|verdict| verdict.record) {
+        let Some(key) = record.key else { continue };
+        let kinds = all.entry(key).or_default();
+        match kinds.iter_mut().find(|kind| kind.code == record.code.as_str()) {
+            Some(kind) => kind.count += record.count,
+            None => kinds.push(DenialView {
+                code: record.code.as_str().into(),
+                count: record.count,
+                last_at: format_time(record.at),
+                detail: record.detail,
+            }),
+        }
+    }
+    Ok(all)
 }
 
 /// Lists the names of keys.

@@ -24,6 +24,7 @@ pub mod list;
 mod lookup;
 pub mod operators;
 mod policy;
+pub mod report;
 pub mod rotation;
 pub mod rotation_view;
 pub mod scopes;

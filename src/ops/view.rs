@@ -41,6 +41,22 @@ pub struct KeyView {
     pub rotation: RotationView,
     pub secrets: Vec<SecretView>,
     pub version: u64,
+    /// Why requests were refused, in a list of keys that were; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denials: Option<Vec<DenialView>>,
+}
+
+/// Refusals of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = DenialOfKey))]
+pub struct DenialView {
+    pub code: Cow<'static, str>,
+    pub count: u64,
+    pub last_at: String,
+    /// Of the last one.
+    pub detail: Option<String>,
 }
 
 /// A rate limit: so many requests in a window of so many seconds.
@@ -129,6 +145,7 @@ impl KeyView {
             rotation,
             secrets: key.secrets.iter().map(|secret| secret_view(secret, now)).collect(),
             version: key.version,
+            denials: None,
         }
     }
 }

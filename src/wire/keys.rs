@@ -141,6 +141,7 @@ pub fn query_of(filter: &KeyFilter) -> Vec<(&'static str, String)> {
     put("never_used", flag(filter.never_used));
     put("older_than", duration(filter.older_than));
     put("used_since", duration(filter.used_since));
+    put("denied_since", duration(filter.denied_since));
     put("environment", filter.environment.map(|one| one.to_string()));
     put("owner", filter.owner.clone());
     put("project", filter.project.clone());
@@ -186,6 +187,9 @@ pub struct ListParameters {
     /// Those that were used within so long.
     #[param(example = "1d")]
     pub used_since: Option<String>,
+    /// Those of which a request was refused within so long, of any status, with the reasons.
+    #[param(example = "1h")]
+    pub denied_since: Option<String>,
     /// Those of an environment.
     pub environment: Option<Environment>,
     /// Those of an owner.
@@ -240,6 +244,7 @@ pub fn filter_of(query: &[(String, String)]) -> Result<KeyFilter> {
             "never_used" => filter.never_used = flag()?,
             "older_than" => filter.older_than = duration()?,
             "used_since" => filter.used_since = duration()?,
+            "denied_since" => filter.denied_since = duration()?,
             "due_within" if value == "0" => filter.due_within = Some(TimeDelta::zero()),
             "due_within" => filter.due_within = duration()?,
             "environment" => filter.environment = Some(value.parse().map_err(refused)?),
@@ -362,6 +367,7 @@ mod tests {
                 never_used: flags[2],
                 expires_within: duration,
                 unused_for: duration,
+                denied_since: duration,
                 due_within: due.map(TimeDelta::seconds),
                 owner: words.first().cloned(),
                 labels: words.iter().map(|word| (word.replace('=', "x"), Some(word.clone()))).collect(),

@@ -69,6 +69,12 @@ fn every_reading_command_speaks_every_format() {
         "customers list",
         "plans list",
         "plans show free",
+        "report",
+        "report stale --unused-for 1s",
+        "report expiry",
+        "report rotation",
+        "report owners",
+        "list --group-by owner --count",
         "doctor",
         "help exit-codes",
     ] {
@@ -94,6 +100,10 @@ fn every_reading_command_speaks_every_format() {
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
         assert_eq!(reader.records().map(Result::unwrap).count(), items.unwrap_or(1), "{command}");
         assert_eq!(run("name").lines().count(), items.unwrap_or(1), "{command}");
+        let markdown = run("markdown");
+        let rows: Vec<&str> = markdown.lines().skip(2).collect();
+        assert!(rows.iter().all(|row| row.starts_with("| ") && row.ends_with(" |")), "{command}: {markdown}");
+        assert!(items.is_none_or(|items| rows.len() == items) && markdown.contains("\n| ---"), "{command}: {markdown}");
         let table = run("table");
         assert!(!run("wide").is_empty() || command == "audit verify", "{command}");
         assert!(!table.contains('\x1b') && !table.contains("None") && !table.contains("0001-"), "{command}: {table}");

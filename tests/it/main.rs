@@ -36,6 +36,7 @@ mod model;
 mod openapi;
 mod output;
 mod refusals;
+mod report;
 mod rotation;
 mod rotation_kills;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

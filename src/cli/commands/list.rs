@@ -1,7 +1,13 @@
 //! `list`: the keys, filtered and sorted; what the default hides is counted on stderr.
 
 use crate::{
-    cli::{columns, context::Ctx, exit::Exit, values},
+    cli::{
+        columns,
+        context::Ctx,
+        exit::Exit,
+        grouping::{self, GroupBy},
+        values,
+    },
     domain::{Environment, KeyFilter, Scope, Sort, Status, closest},
     ops::{Error, KeyView, List, Result},
 };
@@ -9,13 +15,14 @@ use chrono::TimeDelta;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-const SCHEMA: &str = "keyward.key-list/v1";
+pub(in crate::cli) const SCHEMA: &str = "keyward.key-list/v1";
 
 /// List keys, soonest expiry first
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  keyward list --expires-within 14d\n  keyward list --never-used --older-than 30d -o name\n  \
-    keyward list --status any --owner billing@example.com --sort -created"
+    keyward list --status any --owner billing@example.com --sort -created\n  \
+    keyward list --denied-since 1h\n  keyward list --group-by owner"
 )]
 pub(crate) struct Args {
     /// Keys of this status; may be repeated [default: active and inactive]
@@ -42,6 +49,9 @@ pub(crate) struct Args {
     /// Keys used within this time
     #[arg(long, value_name = "D", value_parser = values::duration)]
     used_since: Option<TimeDelta>,
+    /// Keys of which a request was refused within this time, of any status, with the reasons
+    #[arg(long, value_name = "D", value_parser = values::duration)]
+    denied_since: Option<TimeDelta>,
     /// Keys whose rotation is due, or was begun and has not ended
     #[arg(long)]
     due: bool,
@@ -72,6 +82,9 @@ pub(crate) struct Args {
     /// Sort by name, created, expires, due, last-used, owner, env, status or uses; a leading - turns it round
     #[arg(long, value_name = "[-]FIELD", allow_hyphen_values = true)]
     sort: Option<Sort>,
+    /// Put keys together that have this in common; with --count, say how many there are of each
+    #[arg(long, value_name = "WHAT", value_enum)]
+    group_by: Option<GroupBy>,
     /// At most so many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -86,9 +99,20 @@ pub(crate) struct Args {
 /// Lists keys.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let (count, exit_code, scope) = (args.count, args.exit_code, args.scope.clone());
-    let request = List { filter: filter(args)? };
+    let (group_by, shown) =
+        (args.group_by, if args.denied_since.is_some() { columns::DENIED_KEYS } else { columns::KEYS });
+    let mut request = List { filter: filter(args)? };
+    if count {
+        request.filter.limit = None;
+    }
     let (backend, operation) = (cx.backend()?, cx.operation());
-    let total = if count {
+    let total = if let Some(by) = group_by {
+        let listed = backend.list(&operation, &request)?;
+        cx.note_hidden(&listed.hidden);
+        let total = listed.total;
+        grouping::tell(cx, by, listed, count, shown)?;
+        total
+    } else if count {
         let listed = backend.list_names(&operation, &request)?;
         cx.note_hidden(&listed.hidden);
         if cx.reply_asked() {
@@ -100,13 +124,13 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     } else if cx.names_suffice() {
         let listed = backend.list_names(&operation, &request)?;
         cx.note_hidden(&listed.hidden);
-        cx.list(SCHEMA, listed.items, listed.total, columns::KEYS)?;
+        cx.list(SCHEMA, listed.items, listed.total, shown)?;
         listed.total
     } else {
         let listed = backend.list(&operation, &request)?;
         cx.note_hidden(&listed.hidden);
         cx.note_overdue(&listed.items);
-        cx.list(SCHEMA, listed.items, listed.total, columns::KEYS)?;
+        cx.list(SCHEMA, listed.items, listed.total, shown)?;
         listed.total
     };
     if let Some(scope) = scope.filter(|_| total == 0) {
@@ -164,6 +188,7 @@ fn filter(args: Args) -> Result<KeyFilter> {
         never_used: args.never_used,
         older_than: args.older_than,
         used_since: args.used_since,
+        denied_since: args.denied_since,
         due_within: args.due_within.or(args.due.then(TimeDelta::zero)),
         environment: args.env,
         owner: args.owner,

@@ -20,6 +20,7 @@ mod objects;
 pub(super) mod operators;
 pub(super) mod plans;
 pub(super) mod projects;
+pub(super) mod report;
 pub(super) mod revoke;
 pub(super) mod rotate;
 pub(super) mod rotation;

@@ -1,5 +1,6 @@
 //! The real program in a home of its own, with nothing of the caller's environment.
 
+pub(crate) mod browser;
 #[cfg(feature = "server")]
 pub(crate) mod server;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -1,0 +1,164 @@
+//! `report`: what expires, what nobody uses, what should be rotated, who owns it; as a table or as a page.
+
+use crate::{
+    cli::{columns, context::Ctx, exit::Exit, values},
+    domain::{Environment, KeyFilter, Status},
+    files::write_private_atomic,
+    ops::{
+        Error, KeyView, Kind, List, Result,
+        report::{self, STALE_AFTER},
+    },
+    output::{Column, Page, Report, page},
+};
+use chrono::TimeDelta;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Report on all keys: what expires, is stale, or should be rotated, and who owns it
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  keyward report\n  keyward report --html keys.html\n  keyward report stale -o markdown"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    which: Which,
+    /// Write everything into one page that needs nothing else: no script, no network
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    html: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Working keys that nobody uses, the longest idle first
+    #[command(after_help = "Example:\n  keyward report stale --unused-for 30d -o csv")]
+    Stale {
+        #[command(flatten)]
+        which: Which,
+        /// Not used for this time [default: 90d]
+        #[arg(long, value_name = "D", value_parser = values::duration)]
+        unused_for: Option<TimeDelta>,
+    },
+    /// Keys that will expire, the soonest first
+    #[command(after_help = "Example:\n  keyward report expiry --within 30d -o markdown")]
+    Expiry {
+        #[command(flatten)]
+        which: Which,
+        /// Within this time [default: 90d]
+        #[arg(long, value_name = "D", value_parser = values::duration)]
+        within: Option<TimeDelta>,
+    },
+    /// Keys that are rotated from time to time, the first due first
+    #[command(after_help = "Example:\n  keyward report rotation --env production")]
+    Rotation {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// How many keys each owner has, and of what kind
+    #[command(after_help = "Example:\n  keyward report owners -o csv")]
+    Owners {
+        #[command(flatten)]
+        which: Which,
+    },
+}
+
+/// Which keys to report on.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// Keys of this environment
+    #[arg(long, value_name = "ENV", add = values::environments())]
+    env: Option<Environment>,
+    /// Keys of this owner
+    #[arg(long)]
+    owner: Option<String>,
+    /// Keys of this project
+    #[arg(long, value_name = "P")]
+    project: Option<String>,
+}
+
+/// Writes a report.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    match args.command {
+        None => match args.html {
+            Some(file) => write_page(cx, args.which, &file)?,
+            None => summary(cx, args.which)?,
+        },
+        Some(Command::Stale { which, unused_for }) => {
+            let keys = keys(cx, which)?;
+            let rows = report::stale(&keys, cx.now, unused_for.unwrap_or(STALE_AFTER));
+            list(cx, "keyward.stale-report/v1", &rows, columns::STALE)?;
+        }
+        Some(Command::Expiry { which, within }) => {
+            let keys = keys(cx, which)?;
+            let rows = report::expiring(&keys, cx.now, within.unwrap_or(STALE_AFTER));
+            list(cx, "keyward.expiry-report/v1", &rows, columns::EXPIRING)?;
+            let never = report::counts(&keys, cx.now).no_expiry;
+            if never > 0 {
+                cx.note(&format!("never expire: {never} (keyward list --no-expiry shows them)"));
+            }
+        }
+        Some(Command::Rotation { which }) => {
+            let keys = keys(cx, which)?;
+            let rows = report::rotation(&keys);
+            list(cx, "keyward.rotation-report/v1", &rows, columns::ROTATED)?;
+        }
+        Some(Command::Owners { which }) => {
+            let keys = keys(cx, which)?;
+            let rows = tree(&report::owners(&keys, cx.now));
+            let page = Page::whole(rows.len());
+            cx.emit(&Report::list("keyward.owner-report/v1", rows, page, columns::OWNERS, "owner").noun("owners"))?;
+        }
+    }
+    Ok(Exit::Ok.code())
+}
+
+/// The keys of all statuses.
+fn keys(cx: &mut Ctx, which: Which) -> Result<Vec<KeyView>> {
+    let filter = KeyFilter {
+        statuses: Some(Status::ALL.into()),
+        environment: which.env,
+        owner: which.owner,
+        project: which.project,
+        ..KeyFilter::default()
+    };
+    Ok(cx.backend()?.list(&cx.operation(), &List { filter })?.items)
+}
+
+fn tree<R: Serialize>(rows: &[R]) -> Vec<Value> {
+    rows.iter().map(|row| json!(row)).collect()
+}
+
+fn list<R: Serialize>(cx: &mut Ctx, schema: &'static str, rows: &[R], columns: &[Column]) -> Result<()> {
+    let page = Page::whole(rows.len());
+    cx.emit(&Report::list(schema, tree(rows), page, columns, "name").noun("keys"))
+}
+
+fn summary(cx: &mut Ctx, which: Which) -> Result<()> {
+    let keys = keys(cx, which)?;
+    let counts = json!(report::counts(&keys, cx.now));
+    cx.emit(&Report::flat("keyward.report/v1", counts).with_columns(columns::COUNTS).named_by("keys"))
+}
+
+/// Writes the page, whole or not at all; only its owner can read it.
+fn write_page(cx: &mut Ctx, which: Which, file: &Path) -> Result<()> {
+    let workspace = cx.operation().workspace;
+    let keys = keys(cx, which)?;
+    let text = page::html(&report::overview(&keys, &workspace, cx.now));
+    let (path, bytes) = (file.display(), text.len());
+    if cx.global.dry_run {
+        cx.note(&format!("would be written: {path} ({} keys)", keys.len()));
+    } else {
+        write_private_atomic(file, text.as_bytes()).map_err(|error| {
+            Error::new(Kind::Unavailable, "report", format!("cannot write {path}")).cause(error.to_string())
+        })?;
+        cx.note(&format!("written: {path} ({} keys)", keys.len()));
+    }
+    if cx.reply_asked() {
+        let reply = json!({ "file": path.to_string(), "bytes": bytes, "keys": keys.len() });
+        cx.flat("keyward.report-page/v1", reply, "file")?;
+    }
+    Ok(())
+}

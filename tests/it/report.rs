@@ -1,0 +1,194 @@
+//! Keys to look at together: groups, refusals with their reasons, reports, and the page, in a real browser where one is.
+
+use crate::support::{Home, browser::Browser};
+use std::{fs, os::unix::fs::PermissionsExt};
+
+/// A name as hostile as one may be; owners may hold control characters too.
+const EVIL: &str =
+    "=HYPERLINK(\"x\")|<script>document.title='owned'</script>\u{202e}gnp.exe 🔑 שלום `a` [b](https://c.test)";
+const OWNER: &str = "@a\u{1b}[31m\u{9b}2J\r\n| <img src=x onerror=\"document.title='owned'\"> |\u{202e}";
+
+/// Two owners, three environments, every status, a use and two refusals.
+fn furnished() -> Home {
+    let home = Home::new();
+    home.ok(&["create", "used", "--env", "production", "--owner", "billing@example.com", "--rotate-every", "90d"]);
+    let gone = home.ok(&["create", "gone", "--env", "staging", "--owner", "billing@example.com"]);
+    home.ok(&["create", "free", "--no-expiry"]);
+    let near = home.ok(&["create", "near", "--expires-in", "3d", "--allow-ip", "10.0.0.0/8"]);
+    home.ok(&["revoke", "gone"]);
+    for (token, ip) in [(&gone, "10.0.0.1"), (&near, "192.0.2.9"), (&near, "192.0.2.8")] {
+        assert_eq!(home.verdict(token, &["--ip", ip, "--record"]).1, Some(13));
+    }
+    home
+}
+
+#[test]
+fn refused_keys_are_listed_with_the_reasons_whatever_their_status() {
+    let home = furnished();
+    let listed = home.json(&["list", "--denied-since", "1h", "--sort", "name"]);
+    let items = listed["items"].as_array().unwrap();
+    let names: Vec<_> = items.iter().map(|key| key["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["gone", "near"]);
+    assert_eq!((&items[0]["denials"][0]["code"], &items[0]["denials"][0]["count"]), (&"REVOKED".into(), &1.into()));
+    let near = &items[1]["denials"][0];
+    assert_eq!((near["code"].as_str(), near["count"].as_u64()), (Some("IP_NOT_ALLOWED"), Some(2)));
+    assert!(near["detail"].as_str().unwrap().contains("192.0.2.8"), "the words of the last one: {near}");
+    let shown = home.ok(&["list", "--denied-since", "1h"]);
+    assert!(shown.contains("IP_NOT_ALLOWED (2): ") && shown.contains("REVOKED (1)"), "{shown}");
+    assert!(home.json(&["list", "--sort", "name"])["items"][0].get("denials").is_none(), "only where it was asked for");
+    assert_eq!(home.json(&["list", "--denied-since", "1h", "--status", "active"])["page"]["total"], 1);
+    assert_eq!(home.run(&["list", "--denied-since", "1"]).code, Some(2));
+    assert!(home.run(&["-q", "list", "--denied-since", "1h"]).stderr.is_empty());
+}
+
+#[test]
+fn keys_come_in_groups_in_every_format() {
+    let home = furnished();
+    let table = home.ok(&["list", "--group-by", "owner", "--status", "any", "--sort", "name"]);
+    let lines: Vec<&str> = table.lines().map(|line| line.split("  ").next().unwrap()).collect();
+    let expected = ["NAME", "owner: billing@example.com (2)", "gone", "used", "", "owner: none (2)", "free", "near"];
+    assert_eq!(lines, expected, "{table}");
+
+    let groups = home.json(&["list", "--group-by", "env"]);
+    assert_eq!(groups["schema"], "keyward.key-group-list/v1");
+    let told = groups["items"].as_array().unwrap().iter().map(|group| {
+        let items = group["items"].as_array().unwrap();
+        assert_eq!(group["keys"], items.len());
+        (group["by"].as_str().unwrap(), group["group"].as_str().unwrap(), items.len())
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [("environment", "development", 2), ("environment", "production", 1)]);
+    assert!(home.json(&["list", "--group-by", "project"])["items"][0]["group"].is_null());
+
+    let csv = home.ok(&["-o", "csv", "list", "--group-by", "status", "--status", "any", "--sort", "name"]);
+    let first: Vec<&str> = csv.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(first, ["status", "active", "active", "active", "revoked"]);
+    let markdown = home.ok(&["-o", "markdown", "list", "--group-by", "env"]);
+    assert!(markdown.starts_with("### environment: development (2)\n\n| name |"), "{markdown}");
+    assert_eq!(home.ok(&["-o", "name", "list", "--group-by", "env", "--sort", "name"]), "free\nnear\nused");
+    assert_eq!(
+        home.ok(&["-q", "list", "--group-by", "env"]).lines().filter(|line| line.starts_with("key_")).count(),
+        3
+    );
+    let counted = home.json(&["list", "--group-by", "env", "--count"]);
+    assert_eq!((&counted["items"][0]["keys"], counted["items"][0].get("items")), (&2.into(), None));
+    assert_eq!(home.run(&["list", "--group-by", "env", "--exit-code"]).code, Some(10));
+    let cut = home.json(&["list", "--group-by", "owner", "--limit", "1"]);
+    assert_eq!((&cut["page"]["truncated"], cut["items"].as_array().unwrap().len()), (&true.into(), 1));
+    assert!(home.run(&["list", "--group-by", "owner", "--expired"]).stderr.contains("no keys"));
+}
+
+#[test]
+fn reports_say_what_is_stale_expires_is_rotated_and_whose_it_is() {
+    let home = furnished();
+    let counts = home.json(&["report"]);
+    assert_eq!(counts["schema"], "keyward.report/v1");
+    let number = |name: &str| counts[name].as_u64().unwrap();
+    assert_eq!(["keys", "active", "revoked", "expiring", "no_expiry", "never_used"].map(number), [4, 3, 1, 1, 1, 3]);
+    let expiry = home.run(&["report", "expiry", "--within", "7d", "-o", "name"]);
+    assert_eq!((expiry.stdout.as_str(), expiry.stderr.contains("never expire: 1")), ("near\n", true));
+    assert_eq!(home.ok(&["report", "rotation", "-o", "name"]), "used");
+    assert_eq!(home.json(&["report", "stale"])["page"]["total"], 0, "keys of today are not stale");
+    let owners = home.ok(&["report", "owners", "-o", "csv"]);
+    assert!(owners.starts_with("owner,keys,active,") && owners.contains("\r\nbilling@example.com,2,1,0,"), "{owners}");
+    assert_eq!(home.json(&["report", "owners", "--env", "production"])["page"]["total"], 1);
+    assert_eq!(home.run(&["report", "nonsense"]).code, Some(2));
+}
+
+#[test]
+fn names_of_others_harm_no_format() {
+    let home = Home::new();
+    for name in [EVIL, "a,c\"d", "@sum(1)", "| --- |"] {
+        home.ok(&["create", name, "--owner", &format!("{name}{OWNER}"), "--expires-in", "3d"]);
+    }
+    for command in ["list", "list --group-by owner", "report expiry", "report owners", "report stale --unused-for 1s"] {
+        for format in ["table", "wide", "csv", "markdown", "json", "jsonl"] {
+            let mut args = vec!["-o", format];
+            args.extend(command.split(' '));
+            let shown = home.ok(&args);
+            if format != "csv" {
+                assert!(!shown.contains(['\x1b', '\u{202e}']), "{command} -o {format}: {shown:?}");
+            }
+            if format == "markdown" {
+                assert!(!shown.contains(['<', '>']) && !shown.contains("](https://"), "{command}: {shown}");
+                let is_line = |line: &str| line.is_empty() || line.starts_with("| ") || line.starts_with("### ");
+                assert!(shown.lines().all(is_line), "{command}: {shown}");
+            }
+            if format == "csv" {
+                let mut reader = csv::Reader::from_reader(shown.as_bytes());
+                for record in reader.records() {
+                    let record = record.unwrap();
+                    assert!(record.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@'])), "{record:?}");
+                }
+            }
+        }
+    }
+    home.ok(&["report", "--html", "page.html"]);
+    let page = fs::read_to_string(home.path().join("page.html")).unwrap();
+    assert!(
+        !page.contains("<script")
+            && !page.contains("<img")
+            && !page.contains(['\x1b', '\u{202e}'])
+            && page.contains("&lt;script&gt;")
+    );
+    assert!(page.contains("🔑") && page.contains("שלום"), "what is harmless stays as it is");
+}
+
+#[test]
+fn the_page_is_a_private_file_and_replaced_whole() {
+    let home = furnished();
+    let path = home.path().join("page.html");
+    let ran = home.run(&["report", "--html", "page.html", "-n"]);
+    assert!(ran.code == Some(0) && ran.stderr.contains("would be written") && !path.exists(), "{ran:?}");
+    fs::write(&path, "old").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let reply = home.json(&["report", "--html", "page.html"]);
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!((reply["keys"].as_u64(), reply["bytes"].as_u64()), (Some(4), Some(text.len() as u64)));
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(text.starts_with("<!DOCTYPE html>") && text.contains("billing@example.com"));
+    for file in ["nowhere/page.html", "."] {
+        let ran = home.run(&["report", "--html", file]);
+        assert!(ran.code == Some(9) && ran.stderr.contains("cannot write"), "{ran:?}");
+    }
+    let left: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_str().unwrap().contains(".new-")), "{left:?}");
+    assert_eq!(home.run(&["--read-only", "report", "--html", "page.html"]).code, Some(0), "it changes no key");
+}
+
+/// On a phone and on a desk, light and dark, with no keys, with few and with many: nothing is asked for, nothing runs,
+/// nothing is wider than the window, and everything can be read.
+#[test]
+fn a_browser_shows_the_page_and_fetches_nothing() {
+    let Some(mut browser) = Browser::open() else { return };
+    let few = furnished();
+    few.ok(&["create", EVIL, "--owner", OWNER, "--expires-in", "3d"]);
+    let many = Home::new();
+    let lines: String =
+        (0..2_000).map(|at| format!("a-rather-long-name-of-a-key-{at},team-{}@example.com\n", at % 7)).collect();
+    fs::write(many.path().join("keys.csv"), format!("name,owner\n{lines}")).unwrap();
+    many.ok(&["create", "--from", "keys.csv", "--out", "secrets.jsonl"]);
+    for (home, keys) in [(Home::new(), 0), (few, 5), (many, 2_000)] {
+        home.ok(&["report", "--html", "page.html"]);
+        let file = home.path().join("page.html");
+        for (width, dark) in [(360, false), (360, true), (1280, false), (1280, true)] {
+            browser.looks(width, dark);
+            browser.show(&file);
+            assert_eq!(browser.requests(), [format!("file://{}", file.display())]);
+            let complaints: Vec<_> =
+                browser.events.iter().filter(|event| event["method"] == "Log.entryAdded").collect();
+            assert!(complaints.is_empty(), "{complaints:?}");
+            assert!(browser.evaluate("document.title").as_str().unwrap().starts_with("API keys of default"));
+            assert_eq!(browser.evaluate("document.querySelector('.cards b').textContent"), keys.to_string());
+            let wide = browser.evaluate("document.documentElement.scrollWidth");
+            assert!(wide.as_u64().unwrap() <= u64::from(width), "{wide} on {width}");
+            let smallest = "Math.min(...[...document.querySelectorAll('body *')].filter(e => e.textContent)
+                .map(e => parseFloat(getComputedStyle(e).fontSize)))";
+            assert!(browser.evaluate(smallest).as_f64().unwrap() >= 12.0, "legible");
+            let light = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)";
+            let (back, text) = (browser.evaluate(light), browser.evaluate(&light.replace("backgroundColor", "color")));
+            assert_eq!(back.as_u64() < text.as_u64(), dark, "background {back}, text {text}");
+            assert!(browser.evaluate("document.querySelectorAll('svg rect').length").as_u64() > Some(10));
+            assert_eq!(browser.evaluate("document.querySelectorAll('script, img, link, iframe, form').length"), 0);
+        }
+    }
+}
