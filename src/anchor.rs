@@ -94,7 +94,10 @@ impl Anchor {
                 self.run(at(&["add", "--", name]), "")?;
                 self.run(at(&["commit", "--quiet", "--message", "Checkpoint of the audit trail", "--", name]), "")
             }
-            Self::Http(url) => post(url, note).map_err(|error| self.failed(&error)),
+            Self::Http(url) => {
+                let headers = [("content-type", "text/plain; charset=utf-8")];
+                post(url, &headers, note.to_owned()).map_err(|error| self.failed(&error))
+            }
             Self::Command(command) => {
                 let mut shell = Command::new("sh");
                 shell.arg("-c").arg(command);
@@ -122,9 +125,12 @@ impl Anchor {
     }
 }
 
-/// Posts it; anything but a success is an error, a redirection too.
+/// Posts a body; anything but a success is an error, a redirection too.
+///
+/// # Errors
+/// What went wrong, without the URL.
 #[cfg(feature = "server")]
-fn post(url: &str, note: &str) -> Result<(), String> {
+pub(crate) fn post(url: &str, headers: &[(&str, &str)], body: String) -> Result<(), String> {
     // Whoever installed a provider before: it serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::blocking::Client::builder()
@@ -133,14 +139,15 @@ fn post(url: &str, note: &str) -> Result<(), String> {
         .no_proxy()
         .build()
         .map_err(|error| error.to_string())?;
-    let sent = client.post(url).header("content-type", "text/plain; charset=utf-8").body(note.to_owned()).send();
+    let request = headers.iter().fold(client.post(url), |request, (name, value)| request.header(*name, *value));
+    let sent = request.body(body).send();
     // The error would repeat the URL, and with it a credential.
     let status = sent.map_err(|error| error.without_url().to_string())?.status();
     if status.is_success() { Ok(()) } else { Err(format!("it answered {status}")) }
 }
 
 #[cfg(not(feature = "server"))]
-fn post(_: &str, _: &str) -> Result<(), String> {
+fn post(_: &str, _: &[(&str, &str)], _: String) -> Result<(), String> {
     Err("this keyward was built without HTTP: use 'cmd:curl --fail --data-binary @- URL'".to_owned())
 }
 

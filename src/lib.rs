@@ -13,9 +13,9 @@
 //! | [`ops`] | the use cases: a request, an outcome, and the function between them |
 //! | [`wire`] | the contract of the HTTP API: paths, bodies, problems |
 //! | [`backend`] | the seam: one method a use case, over the local keystore |
+//! | [`anchor`] | where checkpoints of the trail go |
 //! | [`server`] | the use cases and verdicts over HTTP; owns the only async runtime |
 //! | [`deliver`] | where a fresh secret goes: sinks, proven first, with a receipt; probes and hooks |
-//! | [`anchor`] | where checkpoints of the trail go |
 //! | [`output`] | the only place that prints |
 //! | [`cli`] | arguments, configuration, prompts, exit codes, one file a command |
 //!

@@ -19,7 +19,7 @@ pub use archive::Archived;
 pub use dirs::Dirs;
 pub use maintenance::{NewSlot, NewSlotSecret, SlotView, VaultStatus};
 pub use restore::Restored;
-pub use serving::{FactSource, Serving, TokenHasher, UsageSink};
+pub use serving::{FactSource, Serving, TokenHasher, TrailSource, UsageSink};
 pub use trail::{AuditReport, Trail, VerifyAudit};
 pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
 

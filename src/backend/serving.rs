@@ -6,15 +6,17 @@ use super::{
     unlock::{LocalVault, OpenedBy, Unlock},
 };
 use crate::{
-    domain::{PlainToken, Spent, Time, UsageRecord, Verifier},
+    domain::{Action, PlainToken, Spent, Time, UsageRecord, Verifier},
     ops::{
-        self, Context, Result,
+        self, Context, Done, Result,
+        audit_export::Exported,
+        audit_stream::{self, StreamFormat},
         facts::{Changed, Facts},
     },
     store::Store,
     vault::Capabilities,
 };
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 /// An opened vault that hands out what a server's threads need.
 pub struct Serving {
@@ -30,6 +32,11 @@ pub struct FactSource {
 /// A connection that writes what verdicts leave behind.
 pub struct UsageSink {
     store: Store,
+}
+
+/// A connection that reads the trail for a stream, and remembers how far it came.
+pub struct TrailSource {
+    local: Local,
 }
 
 /// Computes verifiers; shared by all threads.
@@ -74,6 +81,21 @@ impl Serving {
     /// Those of the store.
     pub fn usage(&self) -> Result<UsageSink> {
         Ok(UsageSink { store: self.first.store.another(self.now)? })
+    }
+
+    /// Reads the trail for a stream, over a connection of its own.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn trail(&self) -> Result<TrailSource> {
+        let store = self.first.store.another(self.now)?;
+        Ok(TrailSource { local: Local::new(self.first.dirs.clone(), store, OpenedBy::Session) })
+    }
+
+    /// The directory of the keystore.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.first.dirs.data
     }
 
     /// The keyed hash of tokens.
@@ -126,6 +148,50 @@ impl UsageSink {
     /// Those of the store, after which nothing of it is kept.
     pub fn record(&self, records: &[UsageRecord], spent: &[Spent], now: Time) -> Result<()> {
         Ok(self.store.record_usage(records, spent, now)?)
+    }
+}
+
+impl TrailSource {
+    /// The id of the vault.
+    #[must_use]
+    pub fn vault_id(&self) -> &str {
+        &self.local.store.meta().vault_id
+    }
+
+    /// Records that a stream to a place, `told` without its credentials, begins or goes on; answers with the last event
+    /// that the place has confirmed.
+    ///
+    /// # Errors
+    /// `Forbidden` when the plan has no audit export; those of the store.
+    pub fn begin(&self, cx: &Context, place: &str, told: &str, format: StreamFormat) -> Result<u64> {
+        self.local.change(cx, Action::AuditExport, &cx.workspace, |tx| {
+            let cursor = tx.stream_cursor(place)?;
+            Ok(Done { outcome: cursor, events: vec![audit_stream::begin(tx, cx, told, format, cursor)?] })
+        })
+    }
+
+    /// A number that differs once anybody else has committed; asking costs microseconds.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn version(&self) -> Result<i64> {
+        Ok(self.local.store.data_version()?)
+    }
+
+    /// The events after one, at most so many.
+    ///
+    /// # Errors
+    /// `Integrity` when an event does not open; those of the store.
+    pub fn after(&self, cx: &Context, seq: u64, most: u64) -> Result<Vec<Exported>> {
+        self.local.read(cx, |view| audit_stream::after(view, cx, seq, most))
+    }
+
+    /// Remembers the last event that a place has confirmed.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn confirmed(&self, place: &str, seq: u64) -> Result<()> {
+        Ok(self.local.store.put_stream_cursor(place, seq)?)
     }
 }
 

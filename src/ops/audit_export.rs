@@ -109,12 +109,20 @@ impl Plan {
 
     fn exported(&self, view: &View<'_>, entry: Entry, size: u64) -> Result<Exported> {
         let seq = entry.recorded.seq;
+        let proof = if self.whole { None } else { view.prove(seq, size)?.map(|found| (size, found.proof)) };
+        Exported::of(entry, proof)
+    }
+}
+
+impl Exported {
+    /// An event that was read, and its proof where it needs one.
+    pub(super) fn of(entry: Entry, proof: Option<(u64, Vec<Hash>)>) -> Result<Self> {
+        let seq = entry.recorded.seq;
         let text = |bytes: &[u8]| {
             String::from_utf8(bytes.to_vec())
                 .map_err(|_| Error::new(Kind::Integrity, "trail_tampered", format!("event {seq} is no text")))
         };
-        let proof = if self.whole { None } else { view.prove(seq, size)?.map(|found| (size, found.proof)) };
-        Ok(Exported {
+        Ok(Self {
             body: text(&entry.body)?,
             detail: text(&entry.detail)?,
             leaf: entry.leaf,
@@ -122,9 +130,7 @@ impl Plan {
             proof,
         })
     }
-}
 
-impl Exported {
     /// The event with all that an outsider needs to check it.
     #[must_use]
     pub fn to_json(&self) -> Value {

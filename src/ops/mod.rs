@@ -9,6 +9,7 @@ pub mod audit_export;
 pub mod audit_format;
 pub mod audit_offline;
 pub mod audit_review;
+pub mod audit_stream;
 pub mod authority;
 pub mod check;
 pub mod context;

@@ -2,6 +2,7 @@
 
 use super::{
     engine::{Engine, refresh::Wake},
+    metrics::Metrics,
     table::RouteTable,
 };
 use crate::{
@@ -10,12 +11,19 @@ use crate::{
     ops::{Error, Kind, Result},
 };
 use ipnet::IpNet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::{Semaphore, watch};
+
+/// How long a request waits for its turn with the keystore.
+const TURN_TIME: Duration = Duration::from_secs(10);
 
 /// The state of the server.
 pub(super) struct App {
     pub(super) engine: Arc<Engine>,
+    pub(super) metrics: Metrics,
     pub(super) vaults: Vaults,
     pub(super) wake: Wake,
     /// How requests from outside are read.
@@ -47,6 +55,11 @@ fn lost() -> Error {
     Error::new(Kind::Unavailable, "stopping", "the server is stopping")
 }
 
+/// Every connection to the keystore is at work.
+fn busy() -> Error {
+    Error::new(Kind::Busy, "server_busy", "the server has more to do than it can answer at the moment")
+}
+
 impl Vaults {
     pub(super) fn new(backends: Vec<Box<dyn Backend + Send>>) -> Self {
         Self { turns: Semaphore::new(backends.len()), idle: Mutex::new(backends) }
@@ -63,7 +76,8 @@ impl App {
         work: impl FnOnce(&dyn Backend) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let app = Arc::clone(self);
-        let _turn = self.vaults.turns.acquire().await.map_err(|_| lost())?;
+        let turn = tokio::time::timeout(TURN_TIME, self.vaults.turns.acquire()).await;
+        let _turn = turn.map_err(|_| busy())?.map_err(|_| lost())?;
         let asked = tokio::task::spawn_blocking(move || {
             let idle = || app.vaults.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let backend = idle().pop().ok_or_else(lost)?;

@@ -2,9 +2,12 @@
 //! size that must arrive in time. And JSON replies.
 
 use super::problem::Failed;
-use crate::ops::{Error, Kind, Result};
+use crate::{
+    ops::{Error, Kind, Result},
+    wire::problem::{BODY_TOO_LARGE, BODY_TOO_SLOW},
+};
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -14,7 +17,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(60);
+const BODY_TIME: Duration = Duration::from_secs(20);
 
 /// A JSON body of at most so many bytes.
 pub(super) struct Sent<T, const LIMIT: usize = { 1024 * 1024 }>(pub(super) T);
@@ -59,14 +62,34 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-async fn read(body: Body, limit: usize) -> Result<axum::body::Bytes> {
-    let read = tokio::time::timeout(BODY_TIME, to_bytes(body, limit)).await;
-    match read {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(Error::usage(format!("the body did not arrive whole, or has more than {limit} bytes"))
-            .cause(error.to_string())),
-        Err(_) => Err(Error::usage(format!("the body took longer than {} seconds", BODY_TIME.as_secs()))),
+/// A body of at most so many bytes, as it came.
+pub(super) struct Raw<const LIMIT: usize>(pub(super) Bytes);
+
+impl<S: Send + Sync, const LIMIT: usize> FromRequest<S> for Raw<LIMIT> {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Failed> {
+        Ok(Self(read(request.into_body(), LIMIT).await?))
     }
+}
+
+async fn read(body: Body, limit: usize) -> Result<Bytes> {
+    match tokio::time::timeout(BODY_TIME, to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_too_large(&error) => {
+            Err(Error::new(Kind::Usage, BODY_TOO_LARGE, format!("the body has more than {limit} bytes")))
+        }
+        Ok(Err(error)) => Err(Error::usage("the body did not arrive whole").cause(error.to_string())),
+        Err(_) => Err(Error::new(
+            Kind::Usage,
+            BODY_TOO_SLOW,
+            format!("the body took longer than {} seconds", BODY_TIME.as_secs()),
+        )),
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
 }
 
 /// A JSON reply that may hold a secret: nothing on its way may keep it.

@@ -214,6 +214,22 @@ impl Listener {
     }
 }
 
+/// A connection that is open, as long as it lives.
+struct Open<'a>(&'a App);
+
+impl<'a> Open<'a> {
+    fn counted(app: &'a App) -> Self {
+        app.metrics.connections.inc();
+        Self(app)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.connections.dec();
+    }
+}
+
 enum Stream {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
@@ -253,6 +269,7 @@ impl Watching {
 impl Doors {
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, peer: Peer) {
         let Some(watcher) = self.watching.watcher() else { return };
+        let _open = Open::counted(&self.app);
         let router = self.router.clone();
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);

@@ -10,31 +10,42 @@ mod engine;
 mod limits;
 mod listen;
 mod log;
+mod metrics;
 mod openapi;
 mod problem;
 mod routes;
 mod table;
 mod tls;
+mod trail;
 
 pub use listen::Address;
 pub use table::RouteTable;
 pub use tls::TlsFiles;
+pub use trail::{Outgoing, StreamPlace};
 
 use crate::{
     backend::Serving,
     domain::{Environment, RateLimit},
-    ops::{Error, Kind, Result},
+    ops::{Context, Error, Kind, Result},
 };
 use app::{App, Gate, Vaults};
 use engine::{Engine, flush::Flusher, refresh};
 use ipnet::IpNet;
 use listen::{Doors, Listener, Watching};
-use std::{sync::Arc, time::Duration};
+use metrics::Metrics;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{Semaphore, watch},
 };
+use trail::Leaving;
 
+/// Where to listen when nothing else is said: on this machine.
+pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
 /// How many keystore connections requests take turns with: one writes, others read beside it.
 const CONNECTIONS: usize = 4;
 /// How long a stop waits for requests that are still answered.
@@ -44,7 +55,7 @@ const TLS_CHECK: Duration = Duration::from_secs(30);
 /// How to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Where to listen, besides the sockets that systemd hands over.
+    /// Where to listen, besides the sockets that systemd hands over; when there are none, [`DEFAULT_ADDRESS`].
     pub listen: Vec<Address>,
     /// The certificate for TCP addresses.
     pub tls: Option<TlsFiles>,
@@ -64,28 +75,33 @@ pub struct Options {
     pub max_connections: usize,
     /// How often facts of use are written: what a kill loses at most.
     pub usage_interval: Duration,
+    /// What of the trail goes where.
+    pub outgoing: Outgoing,
 }
 
 /// Serves until SIGTERM or SIGINT; `listening` hears the addresses once requests are answered.
 ///
 /// # Errors
 /// `Forbidden` for plain HTTP beyond this machine; `Unavailable` when an address cannot be had; those of the store.
-pub fn run(serving: &Serving, options: &Options, listening: &mut dyn FnMut(&[String])) -> Result<()> {
+pub fn run(serving: &Serving, cx: &Context, options: &Options, listening: &mut dyn FnMut(&[String])) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Error::new(Kind::Unavailable, "runtime", "cannot start the server's threads").cause(error.to_string())
     })?;
-    runtime.block_on(serve(serving, options, listening))
+    runtime.block_on(serve(serving, cx, options, listening))
 }
 
-async fn serve(serving: &Serving, options: &Options, listening: &mut dyn FnMut(&[String])) -> Result<()> {
+async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &mut dyn FnMut(&[String])) -> Result<()> {
     let tls = options.tls.as_ref().map(tls::Tls::open).transpose()?;
     let listeners = bind(options, tls.is_some()).await?;
     let engine = Arc::new(Engine::new(serving.hasher(), options.address_limit));
     let (wake, refresher) = refresh::start(Arc::clone(&engine), serving.facts()?)?;
     tracing::info!(secrets = engine.size(), "the keys are in memory");
     let flusher = Flusher::start(Arc::clone(&engine), serving.usage()?, options.usage_interval)?;
+    let metrics = Metrics::new(&engine);
+    let leaving = Leaving::start(serving, cx, &options.outgoing, &metrics)?;
     let backends = (0..CONNECTIONS).map(|_| serving.backend()).collect::<Result<_>>()?;
     let app = Arc::new(App {
+        metrics,
         engine,
         vaults: Vaults::new(backends),
         wake,
@@ -123,16 +139,20 @@ async fn serve(serving: &Serving, options: &Options, listening: &mut dyn FnMut(&
     }
     drop((doors, app));
     // The last sender is gone with the application: the thread ends after what it is doing.
-    let ended = tokio::task::spawn_blocking(move || (refresher.join(), flusher.finish())).await;
-    ended.map_or_else(|_| Ok(()), |(_, flushed)| flushed)
+    let ended = tokio::task::spawn_blocking(move || {
+        leaving.finish();
+        (refresher.join(), flusher.finish())
+    });
+    ended.await.map_or_else(|_| Ok(()), |(_, flushed)| flushed)
 }
 
 async fn bind(options: &Options, tls: bool) -> Result<Vec<Listener>> {
     let mut listeners = Listener::inherited()?;
-    if !options.listen.is_empty() || listeners.is_empty() {
-        for address in &options.listen {
-            listeners.push(Listener::bind(address).await?);
-        }
+    for address in &options.listen {
+        listeners.push(Listener::bind(address).await?);
+    }
+    if listeners.is_empty() {
+        listeners.push(Listener::bind(&Address::Tcp(DEFAULT_ADDRESS)).await?);
     }
     if !tls && !options.insecure_http && listeners.iter().any(Listener::reaches_beyond) {
         return Err(Error::forbidden("plain_http", "plain HTTP beyond this machine would show every key on the way")
@@ -163,16 +183,29 @@ impl Signals {
         })
     }
 
-    /// Returns when the server is to stop; renews the certificate meanwhile.
+    /// Returns when the server is to stop; renews the certificate meanwhile, and tells systemd's watchdog that it is
+    /// alive.
     async fn until_stop(&mut self, tls: Option<&tls::Tls>) {
+        let mut look = tokio::time::interval(TLS_CHECK);
+        let often = |every: Duration| tokio::time::interval((every / 2).max(Duration::from_millis(1)));
+        let mut watchdog = sd_notify::watchdog_enabled().map(often);
         loop {
             tokio::select! {
+                () = tick(&mut watchdog) => notify(sd_notify::NotifyState::Watchdog),
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => renew(tls, true),
-                () = tokio::time::sleep(TLS_CHECK) => renew(tls, false),
+                _ = look.tick() => renew(tls, false),
             }
         }
+    }
+}
+
+/// The next tick; never, without a clock.
+async fn tick(clock: &mut Option<tokio::time::Interval>) {
+    match clock {
+        Some(clock) => drop(clock.tick().await),
+        None => std::future::pending().await,
     }
 }
 

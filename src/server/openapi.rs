@@ -27,16 +27,18 @@ const TAGS: [(&str, &str); 9] = [
 ];
 
 /// Refusals: the name of the component, the status, and when.
-const PROBLEMS: [(&str, u16, &str); 8] = [
+const PROBLEMS: [(&str, u16, &str); 10] = [
     ("Unusable", 400, "Something in the request is not usable: `USAGE`, or `PROJECT_REQUIRED` for a key."),
     ("Unauthorised", 401, "The credential is missing or no good here: `AUTH`."),
     ("Forbidden", 403, "The credential is good, and this is not allowed: `FORBIDDEN`, or why a key may not."),
     ("NotFound", 404, "There is no such thing, or the caller may not know of it: `NOT_FOUND`."),
+    ("TooSlow", 408, "The body took too long to arrive: `USAGE`."),
     (
         "Conflict",
         409,
         "It exists, is ambiguous, is in the wrong state, is not at the version of `If-Match`, or somebody else is at it: `CONFLICT`, `BUSY`.",
     ),
+    ("TooLarge", 413, "The body is larger than is read: `USAGE`."),
     ("TooMany", 429, "The limit of the key, or of the caller's address, is used up: `RATE_LIMITED`."),
     ("Broken", 500, "The keystore failed a check, or the request ran into a bug: `INTEGRITY`, `INTERNAL`, `FAILURE`."),
     ("Unavailable", 503, "The keystore cannot be asked: `UNAVAILABLE` or `LOCKED`. Never a word about the credential."),
@@ -149,6 +151,9 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         }
         parameters.push("RequestId");
         refusals.push("Broken");
+    }
+    if operation["requestBody"].is_object() {
+        refusals.extend(["TooSlow", "TooLarge"]);
     }
     if key {
         refusals.push("TooMany");

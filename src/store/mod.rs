@@ -7,6 +7,7 @@
 mod archive;
 mod audit;
 mod backup;
+mod cursors;
 mod error;
 mod facts;
 mod head;

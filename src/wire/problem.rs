@@ -7,6 +7,11 @@ use utoipa::ToSchema;
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
+/// The reason of a body that is larger than is read.
+pub const BODY_TOO_LARGE: &str = "body_too_large";
+/// The reason of a body that took too long to arrive.
+pub const BODY_TOO_SLOW: &str = "body_too_slow";
+
 /// What went wrong, why, and the commands that fix it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -56,7 +61,11 @@ impl From<&Error> for Problem {
         Self {
             kind: format!("urn:keyward:problem:{}", code.to_ascii_lowercase()),
             title: code.to_owned(),
-            status: status_of(error.kind),
+            status: match &*error.reason {
+                BODY_TOO_LARGE => 413,
+                BODY_TOO_SLOW => 408,
+                _ => status_of(error.kind),
+            },
             detail: error.message.clone(),
             code: code.to_owned(),
             reason: error.reason.clone().into_owned(),

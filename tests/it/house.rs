@@ -14,10 +14,10 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("ops", &["domain", "files", "vault", "store"]),
     ("wire", &["domain", "ops"]),
     ("backend", &["domain", "files", "vault", "store", "ops", "wire"]),
-    ("server", &["domain", "files", "ops", "wire", "backend"]),
+    ("anchor", &["files", "ops"]),
+    ("server", &["domain", "files", "ops", "wire", "backend", "anchor"]),
     ("deliver", &["domain", "files"]),
     ("output", &["domain", "ops"]),
-    ("anchor", &["files", "ops"]),
     ("cli", &["domain", "files", "ops", "backend", "server", "deliver", "output", "anchor", "config", "artifacts"]),
 ];
 const MAX_LINES_OF_CODE: usize = 400;

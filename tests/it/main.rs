@@ -45,6 +45,14 @@ mod secrets;
 #[cfg(feature = "server")]
 mod serve;
 #[cfg(feature = "server")]
+mod serve_doors;
+#[cfg(feature = "server")]
+mod serve_hostile;
+#[cfg(feature = "server")]
+mod serve_load;
+#[cfg(feature = "server")]
+mod serve_trail;
+#[cfg(feature = "server")]
 mod serve_usage;
 mod support;
 mod tamper;

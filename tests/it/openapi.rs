@@ -193,7 +193,7 @@ fn real_answers_are_those_that_the_document_promises() {
     let mut api = Contract::new();
     let example = |api: &Contract, name: &str| api.document["components"]["schemas"][name]["example"].clone();
 
-    for path in ["/healthz", "/readyz", "/openapi.json"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
         api.call("get", path, &[], Value::Null);
     }
     api.call("get", "/v1/whoami", &[], Value::Null);

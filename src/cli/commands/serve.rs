@@ -1,10 +1,11 @@
 //! `serve`: the vault over HTTP, until it is told to stop.
 
 use crate::{
+    anchor::Anchor,
     cli::{context::Ctx, exit::Exit, logs, values},
     domain::Environment,
-    ops::{Error, Result},
-    server::{self, Address, Options, RouteTable, TlsFiles},
+    ops::{Error, Result, audit_stream::StreamFormat},
+    server::{self, Address, Options, Outgoing, RouteTable, StreamPlace, TlsFiles},
 };
 use chrono::TimeDelta;
 use ipnet::IpNet;
@@ -16,8 +17,8 @@ use std::path::PathBuf;
     keyward serve --listen 0.0.0.0:8787 --tls-cert server.pem --tls-key server.key\n\n\
     SIGTERM and SIGINT stop it once every request is answered; SIGHUP reads the certificate again.")]
 pub(crate) struct Args {
-    /// Where to listen: ADDRESS:PORT or unix:PATH; may be repeated
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    /// Where to listen: ADDRESS:PORT or unix:PATH; may be repeated [default: the sockets of systemd, else 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDR")]
     listen: Vec<Address>,
     /// The certificate chain for TLS, PEM
     #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
@@ -49,6 +50,19 @@ pub(crate) struct Args {
     /// How often usage and rate limits are written: a kill loses no more than that, a stop nothing
     #[arg(long, value_name = "D", value_parser = values::duration, default_value = "5s")]
     usage_interval: TimeDelta,
+    /// Stream the audit trail there, each event at least once: file:PATH, https://URL, syslog:HOST:PORT (TCP) or
+    /// syslog:unix:PATH; may be repeated
+    #[arg(long, value_name = "PLACE")]
+    stream: Vec<StreamPlace>,
+    /// What streamed events are written as: jsonl, cef or ocsf; syslog places get syslog
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
+    stream_format: StreamFormat,
+    /// Send checkpoints of the trail there: file:PATH, git:DIRECTORY, https://URL or cmd:COMMAND; may be repeated
+    #[arg(long, value_name = "SINK")]
+    checkpoint_to: Vec<Anchor>,
+    /// How often checkpoints are made
+    #[arg(long, value_name = "D", value_parser = values::duration, default_value = "1h", requires = "checkpoint_to")]
+    checkpoint_every: TimeDelta,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -68,11 +82,18 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         routes: args.routes.as_deref().map(RouteTable::read).transpose()?,
         max_connections: args.max_connections as usize,
         usage_interval: args.usage_interval.to_std().unwrap_or_default(),
+        outgoing: Outgoing {
+            streams: args.stream,
+            format: args.stream_format,
+            checkpoints: args.checkpoint_to,
+            every: args.checkpoint_every.to_std().unwrap_or_default(),
+        },
     };
     let serving = cx.serving()?;
     // A passphrase may have been asked for; from here on the server heeds the signals.
     cx.terminal.release();
-    server::run(&serving, &options, &mut |urls| {
+    let operation = cx.operation();
+    server::run(&serving, &operation, &options, &mut |urls| {
         for url in urls {
             cx.note(&format!("listening on {url}"));
         }

@@ -48,6 +48,11 @@ impl Addresses {
         shard.entry(place).or_default().take(self.limit, 1, now_ms)
     }
 
+    /// How many are remembered.
+    pub(super) fn held(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+    }
+
     /// Forgets addresses that were not seen for a whole window.
     pub(super) fn sweep(&self, now_ms: i64) {
         for shard in &self.shards {
@@ -95,10 +100,8 @@ mod tests {
         for number in 0..400_000u32 {
             addresses.take(IpAddr::from(number.to_be_bytes()), 1_000);
         }
-        let held =
-            |addresses: &Addresses| addresses.shards.iter().map(|shard| shard.lock().unwrap().len()).sum::<usize>();
-        assert!(held(&addresses) <= SHARDS * (MAX_IN_SHARD + SHARED_IN_SHARD as usize));
+        assert!(addresses.held() <= SHARDS * (MAX_IN_SHARD + SHARED_IN_SHARD as usize));
         addresses.sweep(120_000);
-        assert_eq!(held(&addresses), 0);
+        assert_eq!(addresses.held(), 0);
     }
 }

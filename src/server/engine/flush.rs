@@ -89,7 +89,9 @@ impl Writer {
     fn write(&mut self) -> Result<()> {
         while !self.batch.is_empty() {
             let (records, spent) = self.batch.last(IN_ONE);
-            self.sink.record(&records, &spent, Utc::now())?;
+            let recorded = self.sink.record(&records, &spent, Utc::now());
+            self.engine.usage.tried(recorded.is_ok().then_some(records.len()));
+            recorded?;
             self.batch.written(records.len());
         }
         Ok(())
@@ -104,7 +106,7 @@ impl Writer {
                     std::thread::sleep(LOOK);
                 }
                 result => {
-                    let dropped = self.engine.usage.dropped();
+                    let dropped = self.engine.usage.told().dropped;
                     if dropped > 0 {
                         tracing::warn!(dropped, "verdicts came faster than they could be written and are not counted");
                     }

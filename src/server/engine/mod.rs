@@ -27,7 +27,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -40,6 +40,8 @@ pub(super) struct Engine {
     hasher: TokenHasher,
     addresses: Option<Addresses>,
     usage: usage::Buffer,
+    /// How many verdicts were given, by code.
+    verdicts: [AtomicU64; Code::ALL.len()],
     /// When the keystore was last seen, in milliseconds; 0 while it cannot be read.
     seen_ms: AtomicI64,
 }
@@ -81,6 +83,7 @@ impl Engine {
             hasher,
             addresses: address_limit.map(Addresses::new),
             usage: usage::Buffer::default(),
+            verdicts: Default::default(),
             seen_ms: AtomicI64::new(0),
         }
     }
@@ -89,6 +92,7 @@ impl Engine {
     pub(super) fn judge(&self, asked: &Asked<'_>) -> Result<Judged, Unavailable> {
         self.available(asked.now)?;
         let judged = self.verdict(asked);
+        self.verdicts[judged.code as usize].fetch_add(1, Ordering::Relaxed);
         self.usage.note(&judged, asked);
         Ok(judged)
     }
@@ -152,6 +156,21 @@ impl Engine {
     /// How many versions of secrets are in memory.
     pub(super) fn size(&self) -> usize {
         self.index.len()
+    }
+
+    /// How many verdicts were given, in the order of [`Code::ALL`].
+    pub(super) fn verdicts(&self) -> [u64; Code::ALL.len()] {
+        std::array::from_fn(|place| self.verdicts[place].load(Ordering::Relaxed))
+    }
+
+    /// How facts of use are getting to the keystore.
+    pub(super) fn usage_told(&self) -> usage::Told {
+        self.usage.told()
+    }
+
+    /// How many addresses are remembered for their limit.
+    pub(super) fn addresses_held(&self) -> usize {
+        self.addresses.as_ref().map_or(0, Addresses::held)
     }
 
     /// Forgets what no limit needs any more.

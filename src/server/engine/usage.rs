@@ -33,6 +33,20 @@ pub(super) struct Buffer {
     shards: Vec<Mutex<HashMap<Which, Noted>>>,
     waiting: AtomicUsize,
     dropped: AtomicU64,
+    written: AtomicU64,
+    failures: AtomicU64,
+}
+
+/// How verdicts are getting to the keystore.
+pub(in crate::server) struct Told {
+    /// How many different ones wait.
+    pub(in crate::server) waiting: usize,
+    /// How many verdicts could not even wait.
+    pub(in crate::server) dropped: u64,
+    /// How many different ones were written.
+    pub(in crate::server) written: u64,
+    /// How often writing failed.
+    pub(in crate::server) failures: u64,
 }
 
 /// What makes verdicts equal.
@@ -64,6 +78,8 @@ impl Default for Buffer {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             waiting: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
         }
     }
 }
@@ -119,9 +135,18 @@ impl Buffer {
         self.waiting() >= PRESSING
     }
 
-    /// How many verdicts were dropped so far.
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// Counts what was written, or that writing failed.
+    pub(super) fn tried(&self, written: Option<usize>) {
+        match written {
+            Some(count) => self.written.fetch_add(count as u64, Ordering::Relaxed),
+            None => self.failures.fetch_add(1, Ordering::Relaxed),
+        };
+    }
+
+    pub(super) fn told(&self) -> Told {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let [dropped, written, failures] = [&self.dropped, &self.written, &self.failures].map(read);
+        Told { waiting: self.waiting(), dropped, written, failures }
     }
 
     /// Takes everything out.

@@ -41,8 +41,8 @@ fn a_flood_of_addresses_stays_within_bounds_and_every_verdict_is_counted() {
     assert!(buffer.is_pressing());
     assert!(buffer.waiting() <= SHARDS * (MAX_IN_SHARD + MORE_IN_SHARD), "{}", buffer.waiting());
     let batch = buffer.take();
-    assert_eq!(total(&batch) + buffer.dropped(), 400_000);
-    assert_eq!(buffer.dropped(), 0, "verdicts of strangers can always be counted without an address");
+    assert_eq!(total(&batch) + buffer.told().dropped, 400_000);
+    assert_eq!(buffer.told().dropped, 0, "verdicts of strangers can always be counted without an address");
 }
 
 #[test]

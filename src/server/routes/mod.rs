@@ -13,6 +13,7 @@
 mod health;
 mod holder;
 mod keys;
+mod metrics;
 mod operators;
 mod rotations;
 mod verdict;
@@ -31,7 +32,7 @@ use axum::{
     body::Bytes,
     extract::{FromRequestParts, State},
     http::{header::CONTENT_TYPE, request::Parts},
-    middleware::from_fn,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -55,20 +56,25 @@ impl Which {
     }
 }
 
-/// All routes, and what they say of themselves.
-fn routes() -> OpenApiRouter<Arc<App>> {
+/// The routes without a layer, and what they say of themselves.
+fn hot() -> OpenApiRouter<Arc<App>> {
     // A gateway sends whatever method its caller chose.
     let (schemas, paths, _) = routes!(holder::authz);
     let (path_schemas, path_paths, _) = routes!(holder::authz_path);
-    let hot = OpenApiRouter::new()
+    OpenApiRouter::new()
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(document))
         .routes(routes!(verdict::verify))
         .routes(routes!(holder::validate))
         .routes((schemas, paths, any(holder::authz)))
-        .routes((path_schemas, path_paths, any(holder::authz_path)));
-    let logged = OpenApiRouter::new()
+        .routes((path_schemas, path_paths, any(holder::authz_path)))
+}
+
+/// The routes of operators.
+fn managing() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(metrics::metrics))
         .routes(routes!(whoami::whoami))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::create_many))
@@ -90,13 +96,12 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(projects, workspace::create_project))
         .routes(routes!(workspace::list, workspace::create))
         .routes(routes!(workspace::show, workspace::update, workspace::delete))
-        .layer(from_fn(log::request));
-    hot.merge(logged)
 }
 
 /// The routes over the state of the server.
 pub(super) fn router(app: &Arc<App>) -> Router {
-    let (router, _) = routes().split_for_parts();
+    let logged = managing().layer(from_fn_with_state(Arc::clone(app), log::request));
+    let (router, _) = hot().merge(logged).split_for_parts();
     let nothing = || async { Failed(Error::not_found("there is nothing at this path")) };
     router.fallback(nothing).method_not_allowed_fallback(no_such_method).with_state(Arc::clone(app))
 }
@@ -108,7 +113,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 )]
 async fn document() -> Response {
     static DOCUMENT: LazyLock<Bytes> =
-        LazyLock::new(|| Bytes::from(openapi::finish(routes().into_openapi()).to_string()));
+        LazyLock::new(|| Bytes::from(openapi::finish(hot().merge(managing()).into_openapi()).to_string()));
     let mut response = DOCUMENT.clone().into_response();
     put(response.headers_mut(), CONTENT_TYPE.as_str(), "application/json");
     response

@@ -5,6 +5,7 @@ use crate::{
     ops::Error,
     server::{
         app::App,
+        body::Raw,
         caller::Caller,
         engine::Asked,
         limits,
@@ -14,13 +15,15 @@ use crate::{
 };
 use axum::{
     Json,
-    body::Bytes,
     extract::State,
     response::{IntoResponse, Response},
 };
 use chrono::Utc;
 use serde_json::json;
 use std::sync::Arc;
+
+/// The longest question, in bytes.
+const MOST: usize = 64 * 1024;
 
 /// Judge a credential
 ///
@@ -35,7 +38,11 @@ use std::sync::Arc;
     ))),
     security(("operator" = [])),
 )]
-pub(super) async fn verify(State(app): State<Arc<App>>, caller: Caller, body: Bytes) -> Result<Response, Failed> {
+pub(super) async fn verify(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Raw(body): Raw<MOST>,
+) -> Result<Response, Failed> {
     if !caller.may(Permission::AskVerdicts) {
         caller.permitted(&app, Permission::AskVerdicts, "verdict").await?;
     }

@@ -194,7 +194,7 @@ fn a_keystore_of_the_first_format_is_brought_up_to_date() {
         "DROP TABLE usage; DROP TABLE secret_usage; DROP TABLE usage_hours; DROP TABLE usage_addresses;
          DROP TABLE verdicts; DROP TABLE usage_pruned;
          CREATE TABLE usage (key_id TEXT PRIMARY KEY, uses INTEGER NOT NULL, last_used_at INTEGER, address BLOB) STRICT;
-         DROP TABLE spent_limits;
+         DROP TABLE spent_limits; DROP TABLE stream_cursors;
          PRAGMA user_version = 1;",
     );
     let store = vault.admin();
