@@ -129,8 +129,8 @@ fn rotate(backend: &dyn crate::backend::Backend, id: &str) -> PlainToken {
 fn a_wrong_secret_is_unknown_and_a_damaged_one_malformed() {
     let vault = Vault::new();
     let (_, token) = vault.create("none");
-    let stranger = PlainToken::generate(&mut rand::rng(), &"kw".parse().unwrap(), Environment::Development);
-    assert_eq!(vault.code(stranger.expose_plaintext()), Code::Unknown);
+    assert_eq!(vault.code(stranger().expose_plaintext()), Code::Unknown);
+    assert_eq!(vault.code(&with_lookup_of(&token)), Code::Unknown);
     assert_eq!(vault.code(&token[..token.len() - 1]), Code::Malformed);
     assert_eq!(vault.code(""), Code::Malformed);
 }
@@ -167,4 +167,59 @@ fn nothing_is_judged_while_the_keystore_was_not_seen_lately() {
     let later = Utc::now() + chrono::TimeDelta::seconds(10);
     assert!(vault.judge(&token, &Request::default(), later).is_err());
     assert!(vault.engine.explain(&token, &Request::default(), None, later).is_err());
+}
+
+/// A credential with the look-up of another one, a secret of its own, and the right checksum.
+fn with_lookup_of(token: &str) -> String {
+    let stranger = stranger();
+    let [brand, environment, lookup, _] = token.split('_').collect::<Vec<_>>()[..] else { panic!("no token") };
+    let secret = &stranger.expose_plaintext().rsplit('_').next().unwrap()[..43];
+    let body = format!("{brand}_{environment}_{lookup}_{secret}");
+    let mut check = crc32fast::hash(body.as_bytes());
+    let mut digits = [0; 6];
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(check % 62) as usize];
+        check /= 62;
+    }
+    body + std::str::from_utf8(&digits).unwrap()
+}
+
+fn stranger() -> PlainToken {
+    PlainToken::generate(&mut rand::rng(), &"kw".parse().unwrap(), Environment::Development)
+}
+
+#[test]
+fn a_hundred_thousand_random_tokens_leave_nothing_behind() {
+    let vault = Vault::new();
+    let (_, token) = vault.create("none");
+    assert_eq!(vault.code(&token), Code::Valid);
+    for _ in 0..100_000 {
+        assert_eq!(vault.code(stranger().expose_plaintext()), Code::Unknown);
+    }
+    assert_eq!(vault.engine.size(), 1);
+    assert_eq!(vault.engine.usage_told().waiting, 2, "one use, and one row for all strangers of an address");
+    assert_eq!(vault.engine.verdicts()[Code::Unknown as usize], 100_000);
+}
+
+/// How long an answer takes must not tell whether a look-up is one that a key has. Asked in turn, and by the median, so
+/// that a busy machine slows both; the bound is far below what a look-up in a database or a slow hash would show.
+#[test]
+fn an_unknown_lookup_takes_as_long_as_a_wrong_secret() {
+    let vault = Vault::new();
+    let (_, token) = vault.create("none");
+    let pairs: Vec<[String; 2]> =
+        (0..4_000).map(|_| [stranger().expose_plaintext().to_owned(), with_lookup_of(&token)]).collect();
+    let mut times: [Vec<u128>; 2] = Default::default();
+    for pair in &pairs {
+        for (token, times) in pair.iter().zip(&mut times) {
+            let began = std::time::Instant::now();
+            assert_eq!(vault.code(token), Code::Unknown);
+            times.push(began.elapsed().as_nanos());
+        }
+    }
+    let [unknown, wrong] = times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2] as f64
+    });
+    assert!((0.7..1.4).contains(&(unknown / wrong)), "unknown look-up {unknown} ns, wrong secret {wrong} ns");
 }

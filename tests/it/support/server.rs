@@ -106,6 +106,34 @@ impl Served {
     }
 }
 
+/// A connection on which one question follows the other.
+pub(crate) struct KeptAlive(BufReader<TcpStream>);
+
+impl KeptAlive {
+    pub(crate) fn open(address: &str) -> std::io::Result<Self> {
+        Ok(Self(BufReader::new(TcpStream::connect(address)?)))
+    }
+
+    /// The answer to a request; `None` when the server ends the connection instead.
+    pub(crate) fn ask(&mut self, request: &str) -> Option<Answer> {
+        self.0.get_mut().write_all(request.as_bytes()).ok()?;
+        let (mut text, mut length) = (String::new(), 0);
+        while !text.ends_with("\r\n\r\n") {
+            let begin = text.len();
+            if self.0.read_line(&mut text).ok()? == 0 {
+                return None;
+            }
+            if let Some(value) = text[begin..].to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).ok()?;
+        text.push_str(std::str::from_utf8(&body).unwrap());
+        Some(Answer::parse(&text))
+    }
+}
+
 impl Drop for Served {
     fn drop(&mut self) {
         // It may have ended already.
