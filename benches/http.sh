@@ -24,8 +24,9 @@ show() { # NAME ADDRESS PID KEYS
         "$load" run "$address" "$route" "$keys" "$seconds" 16 "$pid" | python3 -c '
 import json, sys
 told = json.load(sys.stdin)
-print(f"{sys.argv[1]:<22} {sys.argv[2]:<9} {told["cpu_micros_a_request"]:7.2f} us CPU a request  {told["per_second"]:8.0f}/s  "
-      f"p50 {told["p50_micros"]} us  p99 {told["p99_micros"]} us  {told["statuses"]} errors {told["errors"]}")' "$name" "$route"
+cpu, rate, half, most, statuses, errors = (told[name] for name in
+    ("cpu_micros_a_request", "per_second", "p50_micros", "p99_micros", "statuses", "errors"))
+print(f"{sys.argv[1]:<18} {sys.argv[2]:<8} {cpu:6.2f} us CPU a request {rate:8.0f}/s  p50 {half} us  p99 {most} us  {statuses} errors {errors}")' "$name" "$route"
     done
 }
 rows() { # COUNT PREFIX
