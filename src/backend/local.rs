@@ -112,17 +112,23 @@ impl Local {
 }
 
 impl Backend for Local {
-    fn create(&self, cx: &Context, request: Create) -> Result<Created> {
+    fn create(&self, cx: &Context, mut request: Create) -> Result<Created> {
         let target = request.name.clone();
         let caps = self.store.capabilities();
-        let created = self.change(cx, Action::KeyCreate, &target, |tx| {
-            ops::create::create(tx, caps, &mut rand::rng(), cx, request)
-        })?;
-        if let (Some(rotation), false) = (&created.rotation, created.existed || cx.dry_run) {
-            // Its id is known to nobody else yet.
-            rotation.key_id.parse().map_or(Ok(false), |key| self.leases.acquire(&key))?;
+        let mut mine = None;
+        if !(request.sinks.is_empty() || cx.dry_run || cx.read_only) && caps.admin.is_some() {
+            // The lock is there before the key is: whoever repeats the request waits for the delivery of its secret.
+            let id = request.id.take().unwrap_or_else(|| KeyId::generate(&mut rand::rng()));
+            self.leases.acquire(&id)?;
+            request.id = Some(id.clone());
+            mine = Some(id);
         }
-        Ok(created)
+        let created = self
+            .change(cx, Action::KeyCreate, &target, |tx| ops::create::create(tx, caps, &mut rand::rng(), cx, request));
+        if let (Some(id), false) = (mine, created.as_ref().is_ok_and(|created| !created.existed)) {
+            self.leases.release(&id);
+        }
+        created
     }
 
     fn create_many(

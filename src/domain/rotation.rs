@@ -128,6 +128,10 @@ pub struct Begin {
     pub for_due: bool,
     /// The caller's name for it.
     pub idempotency_key: Option<String>,
+    /// The sinks that were asked what they hold.
+    pub asked: Vec<String>,
+    /// The public ids of the secrets that those hold.
+    pub held: Vec<String>,
 }
 
 /// What a commit did to the old secret.
@@ -266,12 +270,8 @@ impl Key {
         if self.running().is_some() && !supersede {
             return Err(Illegal::RotationRunning { until: None });
         }
+        let in_doubt = self.left_in_doubt(&begin)?;
         self.end_overlap(now, supersede)?;
-        // A superseded delivery may have arrived: its secret works until this rotation's has.
-        let in_doubt = match self.running().map(|run| (run.secret.clone(), run.may_hold().is_empty())) {
-            Some((secret, false)) => Some(secret),
-            _ => None,
-        };
         let kept = in_doubt.clone();
         self.kill_where(now, |secret| secret.state == SecretState::Staged && Some(&secret.lookup) != kept.as_ref());
         let mut run = Rotation {
@@ -294,6 +294,27 @@ impl Key {
         self.secrets.push(new);
         self.run = Some(run);
         Ok(())
+    }
+
+    /// Which secret of a superseded rotation goes on working until the new one has arrived, because a sink may hold it.
+    /// One at most, for a fourth working secret is never made: what a sink was seen to hold stands before what another
+    /// may hold, and the newer before the older.
+    fn left_in_doubt(&self, begin: &Begin) -> Result<Option<Lookup>, Illegal> {
+        let Some(run) = self.running() else { return Ok(None) };
+        let seen = |lookup: &&Lookup| begin.held.iter().any(|held| held == lookup.as_str());
+        let unasked = || run.may_hold().iter().any(|sink| !begin.asked.iter().any(|asked| asked == sink));
+        let newer = Some(&run.secret).filter(|secret| seen(secret) || unasked());
+        let older = run.in_doubt.as_ref();
+        let acknowledged = run
+            .deliveries
+            .iter()
+            .any(|delivery| delivery.state == DeliveryState::Delivered && !begin.asked.contains(&delivery.sink));
+        match (newer, older.filter(seen)) {
+            (Some(newer), Some(_)) if seen(&newer) || acknowledged => Err(Illegal::TwoInDoubt),
+            (_, Some(held)) => Ok(Some(held.clone())),
+            (Some(newer), None) => Ok(Some(newer.clone())),
+            (None, None) => Ok(older.cloned()),
+        }
     }
 
     /// Mints again under the same rotation, after an interruption. A secret that no sink holds dies; one that a sink may

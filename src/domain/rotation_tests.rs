@@ -26,6 +26,8 @@ fn begin(sinks: &[&str]) -> Begin {
         parked: false,
         for_due: false,
         idempotency_key: None,
+        asked: Vec::new(),
+        held: Vec::new(),
     }
 }
 
@@ -71,6 +73,29 @@ fn a_running_overlap_refuses_another_rotation_unless_superseded() {
     assert_eq!(again, Err(Illegal::RotationRunning { until: Some(at(110)) }));
     rotate(&mut key, 3, 20, begin(&[SINK]), true).unwrap();
     assert_eq!(working(&key, 20), ["2", "3"]);
+}
+
+#[test]
+fn superseding_ends_no_secret_that_a_sink_was_seen_to_hold() {
+    const OTHER: &str = "exec:store";
+    let lookup = |number: u8| secret(number, 0).lookup.as_str().to_owned();
+    let seen = |number: u8| Begin { asked: vec![SINK.to_owned()], held: vec![lookup(number)], ..begin(&[SINK, OTHER]) };
+    let mut key = key(None);
+    key.stage(secret(2, 1), begin(&[SINK, OTHER]), at(1), false).unwrap();
+    key.receive(SINK, at(1)).unwrap();
+    key.intend(OTHER, at(1)).unwrap();
+    // The file holds 2, and nobody knows what the program stored: 3 was handed to neither.
+    key.stage(secret(3, 2), seen(2), at(2), true).unwrap();
+    assert_eq!(working(&key, 2), ["1", "2", "3"]);
+    key.stage(secret(4, 3), seen(2), at(3), true).unwrap();
+    assert_eq!(working(&key, 3), ["1", "2", "4"], "3 is held by nobody");
+    key.intend(OTHER, at(3)).unwrap();
+    key.stage(secret(5, 4), seen(2), at(4), true).unwrap();
+    assert_eq!(working(&key, 4), ["1", "2", "5"], "what is known to be held stands before what may be");
+    key.receive(OTHER, at(4)).unwrap();
+    assert_eq!(key.stage(secret(6, 5), seen(2), at(5), true), Err(Illegal::TwoInDoubt), "each holds another one");
+    key.stage(secret(6, 5), seen(5), at(5), true).unwrap();
+    assert_eq!(working(&key, 5), ["1", "5", "6"], "nobody was seen to hold 2 any more");
 }
 
 #[test]

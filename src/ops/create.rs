@@ -290,9 +290,11 @@ pub(super) fn existing(tx: &View<'_>, cx: &Context, request: &Create) -> Result<
         .hint("add --if-not-exists to accept the existing key"))
 }
 
-/// What tells a repeated request from another one under the same idempotency key.
+/// What tells a repeated request from another one under the same idempotency key. Where its secret goes is not of it: a
+/// repetition asks what became of the key before it names any sink, and may name another one.
 fn digest_of(cx: &Context, request: &Create) -> String {
-    let same = Create { if_not_exists: false, idempotency_key: None, id: None, ..request.clone() };
+    let asked = Create { if_not_exists: false, idempotency_key: None, id: None, ..request.clone() };
+    let same = Create { sinks: Vec::new(), intend: false, ..asked };
     let digest = Sha256::digest(format!("{} {same:?}", cx.workspace));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -352,6 +354,8 @@ fn begin(rng: &mut impl CryptoRng, cx: &Context, request: &Create) -> Option<Beg
         parked: false,
         for_due: false,
         idempotency_key: None,
+        asked: Vec::new(),
+        held: Vec::new(),
     })
 }
 

@@ -64,6 +64,10 @@ pub struct Stage {
     /// answer is the turn in that rotation and no secret, so that the caller can ask first.
     #[serde(default)]
     pub ask_back: Vec<String>,
+    /// The public ids of the secrets that these sinks hold, asked before a rotation that runs is superseded: what a
+    /// consumer holds does not end for it.
+    #[serde(default)]
+    pub held: Vec<String>,
     /// The turn that such an answer gave.
     #[serde(default)]
     pub lease: Option<String>,
@@ -96,6 +100,7 @@ impl Stage {
             intend: false,
             resume: None,
             ask_back: Vec::new(),
+            held: Vec::new(),
             lease: None,
             due_within: None,
             idempotency_key: None,
@@ -348,6 +353,8 @@ fn begin(
         parked: request.park,
         for_due: request.due_within.is_some(),
         idempotency_key: request.idempotency_key.clone(),
+        asked: if request.supersede { request.ask_back.clone() } else { Vec::new() },
+        held: request.held.clone(),
     })
 }
 

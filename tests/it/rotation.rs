@@ -383,3 +383,44 @@ fn a_sink_that_fails_after_another_has_its_secret_leaves_both_working() {
     assert!(works(&home, &read(&home, "held")));
     home.ok(&["audit", "verify"]);
 }
+
+#[test]
+fn a_create_that_delivers_may_be_repeated_with_its_idempotency_key() {
+    let home = Home::new();
+    let args = ["create", "a", "--idempotency-key", "K", "--deliver", "file:held"];
+    home.ok(&args);
+    let held = read(&home, "held");
+    let again = home.run(&args);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(again.stderr.contains("created before"), "{again:?}");
+    assert_eq!(read(&home, "held"), held, "nothing is delivered twice");
+    let other = home.run(&["create", "a", "--idempotency-key", "K", "--deliver", "file:held", "--owner", "ana"]);
+    assert_eq!(other.code, Some(6), "{other:?}");
+    assert!(other.stderr.contains("for another request"), "{other:?}");
+    // One whose delivery was cut short is finished by the same call.
+    let dying = ["create", "b", "--idempotency-key", "L", "--deliver", "exec:. ./sink.sh"];
+    write(&home, "sink.sh", "kill -9 $PPID; cat > unused");
+    assert_eq!(home.run(&dying).code, None);
+    write(&home, "sink.sh", "cat > b");
+    let finished = home.run(&dying);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert!(works(&home, &read(&home, "b")));
+}
+
+#[test]
+fn of_many_creates_with_one_idempotency_key_one_prints_the_secret() {
+    let home = Home::new();
+    home.ok(&["init"]);
+    let args = ["create", "a", "--idempotency-key", "K", "-o", "json"];
+    let children: Vec<_> = (0..8).map(|_| home.command(&args).spawn().unwrap()).collect();
+    let mut printed = Vec::new();
+    for child in children {
+        let ran = child.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(ran.status.success(), "{text}{}", String::from_utf8_lossy(&ran.stderr));
+        let reply: serde_json::Value = serde_json::from_str(&text).unwrap();
+        printed.extend(reply["secret"].as_str().map(str::to_owned));
+    }
+    assert_eq!(printed.len(), 1, "{printed:?}");
+    assert!(works(&home, &printed[0]));
+}

@@ -101,6 +101,10 @@ impl Consumer {
     fn is_repaired(&self, when: &str) {
         let repaired = self.due_run().output().unwrap();
         assert!(repaired.status.success(), "{when}: {}", String::from_utf8_lossy(&repaired.stdout));
+        self.has_the_one_secret(when);
+    }
+
+    fn has_the_one_secret(&self, when: &str) {
         let key = self.key();
         let alive = alive(&key);
         assert_eq!((alive.len(), &key["rotation"]["state"]), (1, &"idle".into()), "{when}: {key:#}");
@@ -121,6 +125,28 @@ impl Consumer {
         let story = [told("key.stage"), told("key.deliver"), told("key.rotate")];
         assert!(story.is_sorted() && story.iter().all(Option::is_some), "{when}: {story:?}\n{trail:#}");
     }
+}
+
+/// Whoever begins again and again, and is killed every time, ends no secret that the consumer holds.
+#[test]
+fn superseding_runs_that_are_killed_one_after_the_other_leave_the_consumer_served() {
+    let stride = if std::env::var_os("KEYWARD_STRESS").is_some() { 3 } else { 29 };
+    let consumer = Consumer::new("file:HOME/held");
+    let again = || consumer.home.command(&["rotate", "app", "--supersede", "--deliver", &consumer.sink]);
+    let effects = match killed_before(&again(), usize::MAX) {
+        Stepped::Ended { code: 0, effects } => effects,
+        Stepped::Forbidden => return eprintln!("skipped: this machine lets nobody trace a process (ptrace)"),
+        other => panic!("{other:?}"),
+    };
+    for (round, effect) in (1..=effects).step_by(stride).enumerate() {
+        // Far into the run and early in it by turns, so that a delivery is followed by one that never came to it.
+        for effect in [effects - effect, effect, effects * (round % 3 + 1) / 3] {
+            killed_before(&again(), effect);
+            consumer.is_served(&format!("round {round}, before effect {effect} of {effects}"));
+        }
+    }
+    consumer.home.ok(&["rotate", "app", "--supersede", "--now", "--deliver", &consumer.sink]);
+    consumer.has_the_one_secret("at the end");
 }
 
 fn alive(key: &Value) -> Vec<&Value> {

@@ -109,11 +109,15 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
         // A repetition must find out whether the secret was printed: then printing it is a delivery with a receipt.
         (request.sinks, request.intend) = (vec![rotating::STDOUT.to_owned()], true);
     }
-    let created = cx.backend()?.create(&cx.operation(), request)?;
+    let mut created = cx.backend()?.create(&cx.operation(), request.clone())?;
     if let (Some(rotation), true) = (&created.rotation, created.existed) {
-        cx.note(&format!("{} was created before, and its secret was never delivered", created.key.id));
-        rotating::resume(cx, rotation)?;
-        return Ok(Exit::Ok.code());
+        match rotating::resume(cx, rotation) {
+            Ok(()) => {
+                cx.note(&format!("{} was created before, and its secret was never delivered", created.key.id));
+                return Ok(Exit::Ok.code());
+            }
+            Err(error) => created = finished_meanwhile(cx, request, error)?,
+        }
     }
     told(cx, &created);
     let (id, name) = (created.key.id.clone(), created.key.name.clone());
@@ -123,6 +127,12 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
         rotating::commit(cx, rotation, vec![rotating::STDOUT.to_owned()])?;
     }
     Ok(Exit::Ok.code())
+}
+
+/// The key as it is when whoever made it has delivered its secret since; else the error that going on with it met.
+fn finished_meanwhile(cx: &mut Ctx, request: Create, error: Error) -> Result<Created> {
+    let created = cx.backend()?.create(&cx.operation(), request)?;
+    if created.existed && created.rotation.is_none() { Ok(created) } else { Err(error) }
 }
 
 fn told(cx: &mut Ctx, created: &Created) {
@@ -153,7 +163,14 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
     };
     let driver = Driver { targets: &targets, stop, deadline: None };
     if let (Some(rotation), true) = (&preview.rotation, preview.existed) {
-        let delivered = driver.rotate(cx, &target, Stage::resume(rotation, Vec::new())?)?;
+        let delivered = match driver.rotate(cx, &target, Stage::resume(rotation, Vec::new())?) {
+            Ok(delivered) => delivered,
+            Err(error) => {
+                let finished = finished_meanwhile(cx, request, error)?;
+                told(cx, &finished);
+                return cx.item_if_asked("keyward.key/v1", "key", json!(finished.key), columns::KEY);
+            }
+        };
         cx.note(&format!("finished creating {} ({})", delivered.key.name, delivered.key.id));
         return cx.item_if_asked("keyward.key/v1", "key", json!(delivered.key), columns::KEY);
     }

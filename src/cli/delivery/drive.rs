@@ -93,8 +93,13 @@ impl Driver<'_> {
     /// Those of the keystore and the sinks; `Undelivered` when a sink may hold a secret that is not the current one.
     pub(in crate::cli) fn rotate(&self, cx: &mut Ctx, target: &Target, request: Stage) -> Result<Delivered> {
         target.preflight()?;
-        let readable = target.sinks.iter().filter(|sink| sink.can_read_back()).map(|sink| sink.name().to_owned());
-        let request = Stage { sinks: target.names(), ask_back: readable.collect(), ..request };
+        let readable = || target.sinks.iter().filter(|sink| sink.can_read_back());
+        let ask_back = readable().map(|sink| sink.name().to_owned()).collect();
+        let mut request = Stage { sinks: target.names(), ask_back, ..request };
+        if request.supersede {
+            let held = readable().filter_map(|sink| self.held(sink));
+            request.held = held.map(|token| token.lookup().as_str().to_owned()).collect();
+        }
         let mut staged = cx.backend()?.stage(&cx.operation(), &request)?;
         if let Some(lease) = staged.lease.take() {
             if let Some(rotation) = &staged.rotation {
