@@ -15,10 +15,11 @@ use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
     domain::{Action, Environment, Event, KeyId, KeyRef, Scope, Time, Verdict},
     ops::{
-        self, Abort, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create, CreateOperator, Created,
-        Delete, Deleted, Done, Error, KeyView, Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView,
-        Result, RotateOperator, Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage,
-        Staged, Step, Switch, Switched, Update, Updated, Verify,
+        self, Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
+        CreateOperator, Created, Declared, Delete, Deleted, Done, Error, ExportKeys, KeyView, Kind, List, Listed,
+        ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
+        RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
+        Verify,
     },
     store::{Store, Tx},
     vault,
@@ -26,6 +27,10 @@ use crate::{
 use serde_json::json;
 use std::path::Path;
 use zeroize::Zeroizing;
+
+/// A process may have few files open: of many new keys that wait for their delivery, the rest is kept by the time of their
+/// rotations' leases alone.
+const LOCKED_AT_ONCE: usize = 256;
 
 /// An opened local vault.
 pub struct Local {
@@ -237,6 +242,27 @@ impl Backend for Local {
             done.events.iter().try_for_each(|event| journal.append(&Entry::identified(cx, event)))?;
         }
         Ok(done.outcome)
+    }
+
+    fn plan(&self, cx: &Context, request: &Apply) -> Result<Plan> {
+        self.read(cx, |view| ops::declare::plan_in(view, cx, request))
+    }
+
+    fn apply(&self, cx: &Context, request: &Apply) -> Result<Applied> {
+        let caps = self.store.capabilities();
+        let applied = self.change(cx, Action::KeyApply, &cx.workspace, |tx| {
+            ops::declare::apply(tx, caps, &mut rand::rng(), cx, request)
+        })?;
+        let started = applied.created.iter().filter_map(|created| created.rotation.as_ref());
+        for rotation in started.filter(|_| !cx.dry_run).take(LOCKED_AT_ONCE) {
+            // Their ids are known to nobody else yet.
+            rotation.key_id.parse().map_or(Ok(false), |key| self.leases.acquire(&key))?;
+        }
+        Ok(applied)
+    }
+
+    fn export_keys(&self, cx: &Context, request: &ExportKeys) -> Result<Vec<Declared>> {
+        self.read(cx, |view| ops::declare::export(view, cx, request))
     }
 
     fn check(&self, cx: &Context, request: &Check) -> Result<Checked> {

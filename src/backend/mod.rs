@@ -29,10 +29,11 @@ use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
     domain::{Action, Environment, KeyRef, Scope, Verdict},
     ops::{
-        Abort, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create, CreateOperator, Created,
-        Delete, Deleted, EntryError, Error, KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView,
-        Result, RotateOperator, Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage,
-        Staged, Step, Switch, Switched, Update, Updated, Verify,
+        Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
+        CreateOperator, Created, Declared, Delete, Deleted, EntryError, Error, ExportKeys, KeyView, List, Listed,
+        ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
+        RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
+        Verify,
     },
 };
 
@@ -132,6 +133,21 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::identify::identify`].
     fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>>;
+    /// What would have to be done to make the workspace like a file.
+    ///
+    /// # Errors
+    /// See [`crate::ops::declare::plan_in`].
+    fn plan(&self, cx: &Context, request: &Apply) -> Result<Plan>;
+    /// Makes the workspace like a file, in one transaction.
+    ///
+    /// # Errors
+    /// See [`crate::ops::declare::apply`].
+    fn apply(&self, cx: &Context, request: &Apply) -> Result<Applied>;
+    /// The keys as a file would declare them.
+    ///
+    /// # Errors
+    /// See [`crate::ops::declare::export`].
+    fn export_keys(&self, cx: &Context, request: &ExportKeys) -> Result<Vec<Declared>>;
     /// Looks at the hygiene of all keys.
     ///
     /// # Errors

@@ -242,6 +242,15 @@ pub(super) const RULE_ANSWERS: &[Column] = &[
     Column::new("excepted.reason", "because", Text).wide(),
 ];
 
+/// A plan: what would make the keys as a file declares them.
+pub(super) const PLAN: &[Column] = &[
+    Column::new("action", "action", Text),
+    Column::new("name", "key", Text),
+    Column::new("environment", "env", Text),
+    Column::new("what", "what", Text),
+    Column::new("key_id", "key id", Text).wide(),
+];
+
 /// The keys behind secrets in files.
 pub(super) const FOUND: &[Column] = &[
     Column::new("file", "file", Text),

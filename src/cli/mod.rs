@@ -11,6 +11,7 @@ mod candidates;
 mod columns;
 mod commands;
 mod context;
+mod declared;
 mod delivery;
 mod due;
 pub mod exit;

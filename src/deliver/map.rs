@@ -2,20 +2,12 @@
 //!
 //! It decides which commands are run, so that only its owner and root may be able to change it.
 
-use super::{Fault, KeyFacts, SinkError, SinkSpec};
+use super::{KeyFacts, SinkError, SinkSpec, own_file::OwnFile};
 use crate::domain::{Environment, time::parse_duration};
 use chrono::TimeDelta;
 use glob::Pattern;
-use nix::sys::statvfs::{FsFlags, fstatvfs};
 use serde::Deserialize;
-use std::{
-    fs::{File, Metadata},
-    io::Read,
-    os::unix::fs::MetadataExt,
-    path::Path,
-};
-
-const MOST_BYTES: u64 = 1 << 20;
+use std::path::Path;
 
 /// Which keys go where.
 #[derive(Debug, Clone)]
@@ -69,17 +61,9 @@ impl DeliverMap {
     /// # Errors
     /// When it cannot be read or understood, and when others could change it.
     pub fn load(path: &Path) -> Result<Self, SinkError> {
-        let failed = |error: std::io::Error| {
-            SinkError::usage(format!("the deliver map {} cannot be read", path.display())).cause(error.to_string())
-        };
-        // Links are followed once, so that what is judged is what is read.
-        let real = path.canonicalize().map_err(failed)?;
-        let file = File::open(&real).map_err(failed)?;
-        let dir = File::open(real.parent().unwrap_or(&real)).map_err(failed)?;
-        guard(path, &file, "")?;
-        guard(path, &dir, "its directory ")?;
-        let mut text = String::new();
-        file.take(MOST_BYTES).read_to_string(&mut text).map_err(failed)?;
+        let file = OwnFile::open(path, "the deliver map")?;
+        file.guard()?;
+        let text = file.read()?;
         Self::parse(&text)
             .map_err(|cause| SinkError::usage(format!("the deliver map {} is not usable", path.display())).cause(cause))
     }
@@ -139,49 +123,6 @@ impl Rule {
         };
         named && self.env.is_none_or(|env| env.as_str() == key.env)
     }
-}
-
-/// Refuses what others than root and the caller could change.
-fn guard(map: &Path, what: &File, which: &str) -> Result<(), SinkError> {
-    let refused = |cause: String, hint: String| {
-        SinkError::new(Fault::Forbidden, format!("the deliver map {} is refused", map.display()))
-            .cause(cause)
-            .hint(hint)
-    };
-    let metadata = what.metadata().map_err(|error| refused(error.to_string(), String::new()))?;
-    let me = nix::unistd::geteuid().as_raw();
-    if metadata.uid() != me && metadata.uid() != 0 {
-        let cause = format!("{which}belongs to another user, who could change which commands are run");
-        return Err(refused(
-            cause,
-            format!("use a map of your own: cp {0} ~/ && chmod 600 ~/{1}", map.display(), file_name(map)),
-        ));
-    }
-    if writable_by_others(&metadata) && !read_only(what) {
-        let cause = format!("others can write to {}", if which.is_empty() { "it" } else { which.trim_end() });
-        let place = if which.is_empty() {
-            map
-        } else {
-            map.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."))
-        };
-        return Err(refused(cause, format!("chmod go-w {}", place.display())));
-    }
-    Ok(())
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// In a directory with the sticky bit nobody replaces the files of others.
-fn writable_by_others(metadata: &Metadata) -> bool {
-    let sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
-    metadata.mode() & 0o022 != 0 && !sticky
-}
-
-/// Nobody writes to a file system that is mounted for reading, whatever its modes say: a Kubernetes volume, for one.
-fn read_only(file: &File) -> bool {
-    fstatvfs(file).is_ok_and(|system| system.flags().contains(FsFlags::ST_RDONLY))
 }
 
 #[cfg(test)]

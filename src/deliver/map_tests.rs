@@ -1,7 +1,7 @@
 //! Deliver maps: which rule counts, what is refused, and whom a map must belong to.
 
 use super::{
-    super::{Options, testing::facts},
+    super::{Fault, Options, testing::facts},
     *,
 };
 use std::{

@@ -15,6 +15,7 @@ mod in_file;
 mod json;
 mod map;
 mod mask;
+mod own_file;
 mod programs;
 mod replace;
 mod spec;
@@ -26,6 +27,7 @@ mod testing;
 pub use command::{Retry, command_for, hook, probe};
 pub use error::{Fault, Reached, SinkError};
 pub use map::{DeliverMap, Rule};
+pub use own_file::OwnFile;
 pub use spec::SinkSpec;
 
 use crate::domain::PlainToken;

@@ -46,6 +46,8 @@ actions! {
     KeyRevoke = "key.revoke",
     /// A key was removed.
     KeyDelete = "key.delete",
+    /// The keys of a workspace were to become as a file declares them.
+    KeyApply = "key.apply",
     /// A secret was looked up, to learn whose it is.
     KeyIdentify = "key.identify",
     /// A scope was declared or changed.

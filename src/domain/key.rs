@@ -294,4 +294,4 @@ impl Key {
 
 #[cfg(test)]
 #[path = "key_tests.rs"]
-pub(super) mod tests;
+pub(crate) mod tests;

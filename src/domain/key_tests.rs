@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::{Environment, time::parse_time};
 
-pub(in crate::domain) fn at(seconds: i64) -> Time {
+pub(crate) fn at(seconds: i64) -> Time {
     parse_time("2026-01-01").unwrap() + TimeDelta::seconds(seconds)
 }
 
@@ -15,7 +15,7 @@ pub(in crate::domain) fn secret(number: u8, now: Time) -> Secret {
     }
 }
 
-pub(in crate::domain) fn key(lifetime: Option<i64>) -> Key {
+pub(crate) fn key(lifetime: Option<i64>) -> Key {
     Key {
         id: "key_0123456789abcdef".parse().unwrap(),
         workspace: "default".to_owned(),

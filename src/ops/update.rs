@@ -75,6 +75,29 @@ fn nobody() -> KeyRef {
     KeyRef::Name(String::new())
 }
 
+impl Update {
+    /// An update that changes nothing yet.
+    #[must_use]
+    pub fn of(key: KeyRef) -> Self {
+        Self {
+            key,
+            environment: None,
+            name: None,
+            owner: None,
+            description: None,
+            add_scopes: Vec::new(),
+            remove_scopes: Vec::new(),
+            rate_limit: None,
+            add_ips: Allowlist::default(),
+            remove_ips: Allowlist::default(),
+            set_labels: Vec::new(),
+            unset_labels: Vec::new(),
+            rotate_every: None,
+            overlap: None,
+        }
+    }
+}
+
 /// What came of an [`Update`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Updated {
@@ -196,7 +219,7 @@ fn change_policy(
     policy::shorter(key.rotation.overlap, key.rotation.every)
 }
 
-fn differences(before: &Key, after: &Key) -> Vec<Change> {
+pub(super) fn differences(before: &Key, after: &Key) -> Vec<Change> {
     let strings = |scopes: &[Scope]| scopes.iter().map(ToString::to_string).collect::<Vec<_>>();
     let rate = |key: &Key| key.rate_limit.map(RateLimitView::from);
     let seconds = |delta: Option<TimeDelta>| delta.map(|delta| delta.num_seconds());

@@ -31,6 +31,24 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// Text as a string of TOML, quotes included; what could steer a terminal is written as an escape.
+pub fn toml_string(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            // Writing to a string cannot fail.
+            c if is_unsafe(c) => drop(write!(out, "\\U{:08X}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// Escapes a message of one or more lines; later lines are indented so that no text from
 /// outside can pose as a line of keyward's own.
 pub(super) fn escape_message(text: &str) -> String {

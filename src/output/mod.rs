@@ -27,7 +27,7 @@ mod time;
 pub use cell::Cell;
 pub use emitter::{EmitError, Emitter, Options};
 pub use error::{ErrorReport, write_error};
-pub use escape::escape;
+pub use escape::{escape, toml_string};
 pub use format::{ColorChoice, ColorPolicy, Format, TimeStyle};
 pub use plot::{bar, sparkline};
 pub use progress::Progress;

@@ -15,7 +15,7 @@ use std::{
 const NOT_RUN: [(&str, &str); 1] = [("keyward -o jsonl audit list --follow", "it goes on until it is interrupted")];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 25] = [
+const PREPARED: [(&str, &str); 27] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward vault restore", "keyward vault backup backup/keystore.db"),
@@ -55,6 +55,8 @@ const PREPARED: [(&str, &str); 25] = [
         "keyward update billing-sync --owner alice && keyward update nightly-export --owner alice \
          && keyward check --print-policy >check.toml",
     ),
+    ("keyward diff", "keyward update billing-sync --label team=billing && keyward export >keys.toml"),
+    ("keyward apply", "keyward update billing-sync --label team=billing && keyward export >keys.toml"),
     ("git grep", "git init -q && cat key.txt >leaked && git add leaked"),
 ];
 

@@ -19,6 +19,7 @@ mod clients;
 mod completions;
 mod contract;
 mod crash;
+mod declared;
 mod doctor;
 mod examples;
 mod first_use;

@@ -1,6 +1,7 @@
 //! The commands, one file each: its arguments with help and an example, and a short `run`.
 
 pub(super) mod activate;
+pub(super) mod apply;
 pub(super) mod audit;
 pub(super) mod check;
 pub(super) mod completions;
@@ -8,7 +9,9 @@ pub(super) mod create;
 pub(super) mod customers;
 pub(super) mod deactivate;
 pub(super) mod delete;
+pub(super) mod diff;
 pub(super) mod doctor;
+pub(super) mod export;
 pub(super) mod help;
 pub(super) mod identify;
 pub(super) mod init;

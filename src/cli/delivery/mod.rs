@@ -6,4 +6,4 @@ mod target;
 
 pub(super) use drive::{Delivered, Driver, Fresh};
 pub(super) use options::DeliverArgs;
-pub(super) use target::Targets;
+pub(super) use target::{Target, Targets, refused};

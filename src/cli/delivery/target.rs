@@ -53,6 +53,14 @@ impl Targets {
     /// # Errors
     /// When a sink does not fit the key.
     pub(in crate::cli) fn for_key(&self, key: &KeyView) -> Result<Option<Target>> {
+        self.for_key_with(key, &[])
+    }
+
+    /// As [`Targets::for_key`]; a key's own sinks go before everybody's. `None` also when nothing names a sink.
+    ///
+    /// # Errors
+    /// When a sink does not fit the key.
+    pub(in crate::cli) fn for_key_with(&self, key: &KeyView, own: &[SinkSpec]) -> Result<Option<Target>> {
         let facts = KeyFacts {
             id: &key.id,
             name: &key.name,
@@ -63,12 +71,16 @@ impl Targets {
             project: key.project.as_deref(),
             rotation: key.rotation.id.as_deref(),
         };
-        let rule = self.map.as_ref().map(|map| map.rule_for(&facts));
+        let rule = self.map.as_ref().filter(|_| own.is_empty()).map(|map| map.rule_for(&facts));
         let (specs, probe, overlap) = match rule {
             Some(None) => return Ok(None),
-            Some(Some(rule)) => (&rule.deliver, rule.probe.as_ref().or(self.probe.as_ref()), rule.overlap),
-            None => (&self.sinks, self.probe.as_ref(), None),
+            Some(Some(rule)) => (&rule.deliver[..], rule.probe.as_ref().or(self.probe.as_ref()), rule.overlap),
+            None if own.is_empty() => (&self.sinks[..], self.probe.as_ref(), None),
+            None => (own, self.probe.as_ref(), None),
         };
+        if specs.is_empty() {
+            return Ok(None);
+        }
         let sinks = specs.iter().map(|spec| spec.resolve(&facts, &self.options)).collect::<Result<Vec<_>, _>>();
         let probe = probe.map(|command| command_for(command, &facts)).transpose();
         Ok(Some(Target {
@@ -98,7 +110,7 @@ impl Target {
 }
 
 /// A delivery's fault as an error of the command, while nothing is minted.
-pub(super) fn refused(error: &SinkError) -> Error {
+pub(in crate::cli) fn refused(error: &SinkError) -> Error {
     let (kind, reason) = match error.fault {
         Fault::Usage => (Kind::Usage, "sink"),
         Fault::Forbidden => (Kind::Forbidden, "sink"),

@@ -1,0 +1,181 @@
+//! `apply`: makes the keys as a file declares them, after showing what that means.
+
+use crate::{
+    cli::{
+        context::Ctx,
+        declared::{self, KeysFile},
+        delivery::{DeliverArgs, Driver, Fresh, Target, Targets},
+        exit::Exit,
+        prompt, rotating,
+        signals::Stop,
+        values,
+    },
+    domain::{Action, KeyRef},
+    ops::{Applied, Apply, Context, Created, Error, KeyView, Kind, Plan, Result, RotationRef, Show, Stage, Verb},
+};
+use std::{collections::HashMap, path::PathBuf};
+
+/// Create, change and switch off keys as a file declares them
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  keyward apply -f keys.toml --dry-run\n  keyward apply -f keys.toml --yes --reason CHG-7\n  \
+    keyward apply -f keys.toml --prune team=billing --deliver 'file:/run/keyward/{name}.key' --yes\n\n\
+    The plan is shown, and carried out in one transaction after a confirmation. The secrets of new keys go to the sinks\n\
+    that stand with them (deliver = [\"file:…\"]), else to --deliver or --deliver-map; a file with sinks must be one that\n\
+    others cannot change. What is set at creation, the expiry above all, is told as a difference that cannot be applied.\n\n\
+    Exit code 0: done, or nothing to do. 11: differences are left that cannot be applied. 12: a secret was not delivered;\n\
+    apply again goes on with it."
+)]
+pub(crate) struct Args {
+    /// The file of keys, TOML or JSON; `-` is standard input
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    file: PathBuf,
+    /// Switch off keys with this label that the file does not declare; repeated, all labels must match
+    #[arg(long, value_name = "K=V", value_parser = values::label)]
+    prune: Vec<(String, String)>,
+    #[command(flatten)]
+    deliver: DeliverArgs,
+}
+
+/// A key whose secret is to be delivered, and where to.
+struct Waiting {
+    key: KeyView,
+    target: Target,
+}
+
+/// Applies a file.
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    let file = declared::read(cx, &args.file)?;
+    let targets = Targets::of(cx, &args.deliver)?;
+    let prune = (!args.prune.is_empty()).then_some(args.prune);
+    let mut request = Apply { keys: file.keys.clone(), prune, expected: None };
+    let plan = cx.backend()?.plan(&cx.operation(), &request)?;
+    if plan.feasible() == 0 {
+        declared::show(cx, &plan)?;
+        cx.note(&declared::summary(&plan));
+        return Ok(left(&plan));
+    }
+    // Made once in vain: what speaks against a step is known before anybody is asked, and sinks may be named after a
+    // key's id.
+    let preview = cx.backend()?.apply(&Context { dry_run: true, ..cx.operation() }, &request);
+    let preview = preview.or_else(|error| recorded(cx, error))?;
+    let new = new_keys(&preview, &file, &targets)?;
+    let resumed = interrupted(cx, &plan, &file, &targets)?;
+    for waiting in new.iter().chain(&resumed) {
+        waiting.target.preflight()?;
+    }
+    if !cx.reply_asked() || cx.global.dry_run {
+        declared::show(cx, &plan)?;
+    }
+    cx.note(&declared::summary(&plan));
+    if cx.global.dry_run {
+        return Ok(left(&plan));
+    }
+    prompt::confirm(cx, &format!("apply these {} changes?", plan.feasible()))?;
+    for waiting in &new {
+        if let Some(declared) = file.place(&waiting.key).and_then(|place| request.keys.get_mut(place)) {
+            declared.key.id = waiting.key.id.parse().ok();
+            declared.key.sinks = waiting.target.names();
+        }
+    }
+    request.expected = Some(plan);
+    let stop = Stop::listen()?;
+    let applied = cx.backend()?.apply(&cx.operation(), &request)?;
+    if cx.reply_asked() {
+        declared::show(cx, &applied.plan)?;
+    }
+    tell(cx, &applied);
+    let driver = Driver { targets: &targets, stop: &stop, deadline: None };
+    let failed = deliver(cx, &driver, &applied.created, &new, &resumed);
+    let code = if failed > 0 { Exit::Undelivered.code() } else { left(&applied.plan) };
+    Ok(stop.code().unwrap_or(code))
+}
+
+/// A refusal is an event, although it was found before anything was tried in earnest.
+fn recorded<T>(cx: &mut Ctx, error: Error) -> Result<T> {
+    if !cx.global.dry_run {
+        let operation = cx.operation();
+        cx.backend()?.refuse(&operation, Action::KeyApply, &operation.workspace, &error)?;
+    }
+    Err(error)
+}
+
+fn left(plan: &Plan) -> u8 {
+    if plan.count(Verb::Blocked) > 0 { Exit::Partial } else { Exit::Ok }.code()
+}
+
+fn new_keys(preview: &Applied, file: &KeysFile, targets: &Targets) -> Result<Vec<Waiting>> {
+    let keys = preview.created.iter().map(|created| &created.key);
+    keys.map(|key| waiting(key.clone(), file, targets)).collect()
+}
+
+fn waiting(key: KeyView, file: &KeysFile, targets: &Targets) -> Result<Waiting> {
+    let own = file.place(&key).and_then(|place| file.sinks.get(place)).map_or(&[][..], Vec::as_slice);
+    match targets.for_key_with(&key, own)? {
+        Some(target) => Ok(Waiting { key, target }),
+        None => Err(Error::usage(format!("nothing says where the secret of {} ({}) goes", key.name, key.environment))
+            .cause("nothing was minted")
+            .hint("say deliver = [\"file:…\"] with the key")
+            .hint("or add --deliver 'file:/run/keyward/{name}.key', or --deliver-map FILE")),
+    }
+}
+
+/// The keys whose creation was interrupted.
+fn interrupted(cx: &mut Ctx, plan: &Plan, file: &KeysFile, targets: &Targets) -> Result<Vec<Waiting>> {
+    let steps = plan.steps.iter().filter(|step| step.action == Verb::Deliver);
+    let mut found = Vec::new();
+    for id in steps.filter_map(|step| step.key_id.as_ref()) {
+        let key: KeyRef = id.parse().map_err(|_| Error::new(Kind::Internal, "plan", "a step names no key"))?;
+        let key = cx.backend()?.show(&cx.operation(), &Show { key, environment: None })?;
+        found.push(waiting(key, file, targets)?);
+    }
+    Ok(found)
+}
+
+fn tell(cx: &mut Ctx, applied: &Applied) {
+    let mut notes: Vec<&String> = applied.created.iter().flat_map(|created| &created.notes).collect();
+    notes.dedup();
+    for note in notes {
+        cx.note(note);
+    }
+    cx.note(&format!("applied {} changes", applied.plan.feasible()));
+}
+
+/// Hands every secret over; says how many did not arrive. Each failure is told in its place, and the rest goes on.
+fn deliver(cx: &mut Ctx, driver: &Driver<'_>, created: &[Created], new: &[Waiting], resumed: &[Waiting]) -> usize {
+    let mut failed = 0;
+    let waiting: HashMap<&str, &Waiting> = new.iter().chain(resumed).map(|one| (one.key.id.as_str(), one)).collect();
+    let fresh = created.iter().map(|created| (Some(created), &created.key.id));
+    for (created, id) in fresh.chain(resumed.iter().map(|waiting| (None, &waiting.key.id))) {
+        let Some(waiting) = waiting.get(id.as_str()).copied() else { continue };
+        let done = match created {
+            _ if driver.stop.code().is_some() => Err(Error::new(Kind::Undelivered, "interrupted", "interrupted")),
+            Some(created) => hand_over(cx, driver, created, &waiting.target),
+            None => resume(cx, driver, waiting),
+        };
+        let named = format!("{} ({id})", waiting.key.name);
+        match done {
+            Ok(()) => cx.note(&format!("delivered {named} to {}", waiting.target.names().join(", "))),
+            Err(error) => {
+                failed += 1;
+                cx.error(&Error { message: format!("{named}: {}", error.message), ..error });
+            }
+        }
+    }
+    failed
+}
+
+fn hand_over(cx: &mut Ctx, driver: &Driver<'_>, created: &Created, target: &Target) -> Result<()> {
+    let (Some(token), Some(rotation)) = (&created.secret, &created.rotation) else { return Ok(()) };
+    let parsed = rotation.id.parse().ok().zip(rotation.secret.lookup.parse().ok());
+    let (id, lookup) = parsed.ok_or_else(|| Error::new(Kind::Internal, "rotation", "a rotation without id"))?;
+    driver.hand_over(cx, target, &Fresh { token, rotation: &id, lookup: &lookup }, true)?;
+    rotating::commit(cx, rotation, Vec::new()).map(drop)
+}
+
+fn resume(cx: &mut Ctx, driver: &Driver<'_>, waiting: &Waiting) -> Result<()> {
+    let id = waiting.key.rotation.id.as_deref().unwrap_or_default();
+    let rotation = RotationRef::Id(id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))?);
+    let rotation = cx.backend()?.rotation(&cx.operation(), &rotation)?;
+    driver.rotate(cx, &waiting.target, Stage::resume(&rotation, Vec::new())?).map(drop)
+}

@@ -1,0 +1,114 @@
+//! Making a workspace like a file, in one transaction: all of it, or nothing.
+
+use super::{
+    Declared,
+    plan::{Plan, PlanStep, Verb, update_of},
+    plan_in,
+};
+use crate::{
+    domain::{KeyId, KeyRef},
+    ops::{
+        Context, Create, Created, Done, EntryError, Error, Result, Switch, create_many::create_many, lifecycle, lookup,
+        update,
+    },
+    store::Tx,
+    vault::Capabilities,
+};
+use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// So many wrong keys are told.
+const TOLD: usize = 20;
+
+/// What a workspace is to be like.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Apply {
+    /// The declared keys. New ones go to the sinks that stand with them.
+    pub keys: Vec<Declared>,
+    /// Switch off keys that have all these labels and are not declared.
+    pub prune: Option<Vec<(String, String)>>,
+    /// The plan that was agreed to: with any other one, nothing is done.
+    pub expected: Option<Plan>,
+}
+
+/// What came of an [`Apply`].
+pub struct Applied {
+    /// What was done, or could not be.
+    pub plan: Plan,
+    /// The new keys with their secrets, in the order of the plan.
+    pub created: Vec<Created>,
+}
+
+/// Carries a plan out.
+///
+/// # Errors
+/// `Conflict` when the plan is no longer the one that was agreed to; whatever speaks against one of its steps.
+pub fn apply(
+    tx: &mut Tx<'_>,
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+    request: &Apply,
+) -> Result<Done<Applied>> {
+    let plan = plan_in(tx, cx, request)?;
+    if request.expected.as_ref().is_some_and(|expected| *expected != plan) {
+        return Err(Error::conflict("stale_plan", "the keys have changed since the plan was made")
+            .hint("keyward diff -f FILE   and apply again"));
+    }
+    let declared: HashMap<(String, &str), &Declared> = request
+        .keys
+        .iter()
+        .map(|declared| ((declared.key.environment.to_string(), declared.key.name.as_str()), declared))
+        .collect();
+    let of = |step: &PlanStep| declared.get(&(step.environment.clone(), step.name.as_str())).copied();
+    let new: Vec<&Declared> = plan.steps.iter().filter(|step| step.action == Verb::Create).filter_map(of).collect();
+    let requests: Vec<Create> = new.iter().map(|declared| declared.key.clone()).collect();
+    let made = create_many(tx, caps, rng, cx, requests, &mut |_| {}).map_err(|wrong| refused(&new, &wrong))?;
+    let (mut created, mut events) = (made.outcome, made.events);
+    for (declared, created) in new.iter().zip(&mut created).filter(|(declared, _)| !declared.active) {
+        let done = lifecycle::switch(tx, cx, &by_id(&created.key.id)?, None, Switch::Deactivate)?;
+        debug_assert_eq!(done.outcome.key.name, declared.key.name);
+        created.key = done.outcome.key;
+        events.extend(done.events);
+    }
+    for step in &plan.steps {
+        let Some(id) = &step.key_id else { continue };
+        let key = by_id(id)?;
+        let done = match step.action {
+            Verb::Create | Verb::Deliver | Verb::Blocked => continue,
+            Verb::Update => {
+                let Some(declared) = of(step) else { continue };
+                let now = lookup::key(tx, &cx.workspace, &key, None)?;
+                update::update(tx, cx, update_of(&now, declared)).map(|done| done.events)
+            }
+            Verb::Activate => lifecycle::switch(tx, cx, &key, None, Switch::Activate).map(|done| done.events),
+            Verb::Deactivate => lifecycle::switch(tx, cx, &key, None, Switch::Deactivate).map(|done| done.events),
+        };
+        events.extend(done.map_err(|error| about(&step.name, &step.environment, error))?);
+    }
+    Ok(Done { outcome: Applied { plan, created }, events })
+}
+
+fn by_id(id: &str) -> Result<KeyRef> {
+    Ok(KeyRef::Id(id.parse::<KeyId>().map_err(Error::usage)?))
+}
+
+fn about(name: &str, environment: impl std::fmt::Display, error: Error) -> Error {
+    Error { message: format!("{name} ({environment}): {}", error.message), ..error }
+}
+
+/// The first wrong key is the error; the others are told with it.
+fn refused(new: &[&Declared], wrong: &[EntryError]) -> Error {
+    let told = |entry: &EntryError| match new.get(entry.index) {
+        Some(declared) => about(&declared.key.name, declared.key.environment, entry.error.clone()),
+        None => entry.error.clone(),
+    };
+    let Some((first, others)) = wrong.split_first() else { return Error::usage("the keys cannot be created") };
+    let error = others.iter().take(TOLD).fold(told(first), |error, other| error.cause(told(other).message));
+    match others.len().saturating_sub(TOLD) {
+        0 => error,
+        more => error.cause(format!("and {more} more")),
+    }
+}

@@ -1,0 +1,64 @@
+//! The keys of a workspace as a file would declare them.
+
+use super::Declared;
+use crate::{
+    domain::{Environment, Expiry, Key, Status},
+    ops::{Context, Create, Result, entitlement},
+    store::View,
+};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+/// Which keys to export; those that have expired or were revoked are in no file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExportKeys {
+    /// Only of an environment.
+    pub environment: Option<Environment>,
+    /// Only of an owner.
+    pub owner: Option<String>,
+    /// Only with all these labels; any value when `None`.
+    pub labels: Vec<(String, Option<String>)>,
+}
+
+/// The keys, by environment and name, so that applying them again would change nothing.
+///
+/// # Errors
+/// Those of the store.
+pub fn export(tx: &View<'_>, cx: &Context, request: &ExportKeys) -> Result<Vec<Declared>> {
+    let policy = entitlement::workspace(tx, &cx.workspace)?.policy;
+    let mut keys = tx.all_keys(&cx.workspace)?;
+    keys.retain(|key| {
+        matches!(key.status_at(cx.now), Status::Active | Status::Inactive)
+            && request.environment.is_none_or(|environment| environment == key.environment)
+            && request.owner.as_ref().is_none_or(|owner| key.owner.as_ref() == Some(owner))
+            && request.labels.iter().all(|(label, wanted)| {
+                key.labels.get(label).is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
+            })
+    });
+    keys.sort_by(|a, b| (a.environment, &a.name).cmp(&(b.environment, &b.name)));
+    Ok(keys.iter().map(|key| declaration(key, policy.rotate_every)).collect())
+}
+
+/// The declaration of a key. Where its workspace would give a new key a rotation period, "none" is said.
+pub(super) fn declaration(key: &Key, usual_period: Option<TimeDelta>) -> Declared {
+    let every = key.rotation.every;
+    Declared {
+        key: Create {
+            environment: key.environment,
+            owner: key.owner.clone(),
+            description: key.description.clone(),
+            project: key.project.clone(),
+            customers: key.customers.clone(),
+            scopes: key.scopes.clone(),
+            rate_limit: key.rate_limit,
+            allow_ips: key.allow_ips.clone(),
+            labels: key.labels.clone(),
+            expiry: Some(key.expires_at.map_or(Expiry::Never, Expiry::At)),
+            rotate_every: (every.is_some() || usual_period.is_some()).then_some(every),
+            overlap: key.rotation.overlap,
+            ..Create::named(key.name.clone())
+        },
+        active: key.active,
+    }
+}

@@ -1,0 +1,73 @@
+//! Keys as a file declares them: the plan that makes a workspace like the file, its execution, and the way back.
+//!
+//! A key is known by its environment and name. What a file does not declare is left alone, unless a label selector says
+//! that it is to be switched off. Nothing here deletes or revokes, and no secret is part of a file or a plan.
+
+mod apply;
+mod export;
+mod plan;
+
+pub use apply::{Applied, Apply, apply};
+pub use export::{ExportKeys, export};
+pub use plan::{Plan, PlanStep, Verb, plan};
+
+use super::{context::Context, error::Result, lookup};
+use crate::{
+    domain::{Key, closest},
+    ops::{Create, Error},
+    store::View,
+};
+use serde::{Deserialize, Serialize};
+
+/// A key as a file declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declared {
+    /// What would be created. Of a key that exists, an expiry or rotation period that is not given is left as it is, and
+    /// everything else that is not given is its default.
+    pub key: Create,
+    /// Whether it is switched on.
+    #[serde(default = "yes")]
+    pub active: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What a workspace would have to become like the file.
+///
+/// # Errors
+/// `Usage` when the file declares a key twice or selects by a label that no key has; those of the store.
+pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
+    let mut seen = std::collections::HashSet::new();
+    for declared in &request.keys {
+        let key = &declared.key;
+        if !seen.insert((key.environment, key.name.as_str())) {
+            return Err(Error::usage(format!("the file declares '{}' twice in {}", key.name, key.environment)));
+        }
+        lookup::project_exists(tx, &cx.workspace, key.project.as_deref())?;
+    }
+    let keys = tx.all_keys(&cx.workspace)?;
+    if let Some(selector) = &request.prune {
+        selects(&keys, selector)?;
+    }
+    Ok(plan(&keys, &request.keys, request.prune.as_deref(), cx.now))
+}
+
+/// A misspelt label would quietly prune nothing.
+fn selects(keys: &[Key], selector: &[(String, String)]) -> Result<()> {
+    for (label, _) in selector {
+        let known: std::collections::BTreeSet<&str> =
+            keys.iter().flat_map(|key| key.labels.keys().map(String::as_str)).collect();
+        if !known.contains(label.as_str()) && !keys.is_empty() {
+            let known: Vec<&str> = known.into_iter().collect();
+            return Err(Error::usage(format!("no key has the label '{label}'")).suggest(&closest(label, &known)));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "declare_tests.rs"]
+mod declare_tests;

@@ -1,0 +1,311 @@
+//! The difference between the keys that are there and those that a file declares; a pure function.
+
+use super::Declared;
+use crate::{
+    domain::{Environment, Expiry, Key, SecretState, Status, Time, time::format_time},
+    ops::{Change, Create, Update, update},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
+
+/// What would have to be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// In the order of the file; what is pruned comes last.
+    pub steps: Vec<PlanStep>,
+    /// How many declared keys are as they are declared.
+    pub unchanged: usize,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct PlanStep {
+    pub action: Verb,
+    /// Null for a key that is not there yet.
+    pub key_id: Option<String>,
+    pub name: String,
+    pub environment: String,
+    pub changes: Vec<Change>,
+    /// Why it cannot be done, or is to be done although nothing was changed.
+    pub why: Option<String>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// The key is made, and its secret delivered.
+    Create,
+    /// The secret of a key whose creation was interrupted is delivered.
+    Deliver,
+    /// Its metadata, scopes, limits or policy change.
+    Update,
+    /// It is switched on.
+    Activate,
+    /// It is switched off.
+    Deactivate,
+    /// A difference that cannot be applied.
+    Blocked,
+}
+
+impl Verb {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Deliver => "deliver",
+            Self::Update => "update",
+            Self::Activate => "activate",
+            Self::Deactivate => "deactivate",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+impl Plan {
+    /// Whether there is no difference at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// How many steps of a kind there are.
+    #[must_use]
+    pub fn count(&self, verb: Verb) -> usize {
+        self.steps.iter().filter(|step| step.action == verb).count()
+    }
+
+    /// How many steps can be done.
+    #[must_use]
+    pub fn feasible(&self) -> usize {
+        self.steps.len() - self.count(Verb::Blocked)
+    }
+}
+
+/// The steps from the keys that are there to those that are declared. With `prune`, keys that are on, are not declared and
+/// have all these labels are switched off; no others are.
+#[must_use]
+pub fn plan(keys: &[Key], declared: &[Declared], prune: Option<&[(String, String)]>, now: Time) -> Plan {
+    let there: HashMap<(Environment, &str), &Key> =
+        keys.iter().map(|key| ((key.environment, key.name.as_str()), key)).collect();
+    let mut plan = Plan::default();
+    for one in declared {
+        let before = plan.steps.len();
+        match there.get(&(one.key.environment, one.key.name.as_str())) {
+            None => plan.steps.push(creation(one)),
+            Some(key) => differences(&mut plan.steps, key, one, now),
+        }
+        plan.unchanged += usize::from(plan.steps.len() == before);
+    }
+    if let Some(selector) = prune {
+        let declared: HashSet<_> = declared.iter().map(|one| (one.key.environment, one.key.name.as_str())).collect();
+        let chosen = |key: &&Key| {
+            key.status_at(now) == Status::Active
+                && !declared.contains(&(key.environment, key.name.as_str()))
+                && selector.iter().all(|(label, value)| key.labels.get(label) == Some(value))
+        };
+        let mut pruned: Vec<&Key> = keys.iter().filter(chosen).collect();
+        pruned.sort_by_key(|key| (key.environment, &key.name));
+        plan.steps.extend(pruned.into_iter().map(|key| PlanStep {
+            why: Some("the file does not declare it".to_owned()),
+            ..step(Verb::Deactivate, key)
+        }));
+    }
+    plan
+}
+
+/// The update that makes a key as it is declared, as far as an update can.
+pub(super) fn update_of(key: &Key, declared: &Declared) -> Update {
+    let after = after(key, declared);
+    let changed = |is: bool| is.then_some(());
+    let gone = |label: &&String| !after.labels.contains_key(*label);
+    let mut remove_ips = key.allow_ips.clone();
+    for range in after.allow_ips.iter() {
+        remove_ips.remove(range);
+    }
+    let new_labels = after.labels.iter().filter(|(label, value)| key.labels.get(*label) != Some(value));
+    Update {
+        owner: changed(key.owner != after.owner).map(|()| after.owner.clone()),
+        description: changed(key.description != after.description).map(|()| after.description.clone()),
+        add_scopes: after.scopes.iter().filter(|scope| !key.scopes.contains(scope)).cloned().collect(),
+        remove_scopes: key.scopes.iter().filter(|scope| !after.scopes.contains(scope)).cloned().collect(),
+        rate_limit: changed(key.rate_limit != after.rate_limit).map(|()| after.rate_limit),
+        add_ips: after.allow_ips.clone(),
+        remove_ips,
+        set_labels: new_labels.map(|(label, value)| (label.clone(), value.clone())).collect(),
+        unset_labels: key.labels.keys().filter(gone).cloned().collect(),
+        rotate_every: changed(key.rotation.every != after.rotation.every).map(|()| after.rotation.every),
+        overlap: changed(key.rotation.overlap != after.rotation.overlap).map(|()| after.rotation.overlap),
+        ..Update::of(crate::domain::KeyRef::Id(key.id.clone()))
+    }
+}
+
+/// The key as it is declared, where an update can make it so.
+fn after(key: &Key, declared: &Declared) -> Key {
+    let wanted = &declared.key;
+    let mut after = key.clone();
+    after.owner.clone_from(&wanted.owner);
+    after.description.clone_from(&wanted.description);
+    after.scopes = sorted(&wanted.scopes);
+    after.rate_limit = wanted.rate_limit;
+    after.labels.clone_from(&wanted.labels);
+    if !opens(key, wanted) {
+        after.allow_ips = wanted.allow_ips.clone();
+    }
+    if let Some(every) = wanted.rotate_every {
+        after.rotation.every = every;
+    }
+    after.rotation.overlap = wanted.overlap;
+    after
+}
+
+/// A file that leaves the allowlist out would let the key be used from anywhere: that has to be said.
+fn opens(key: &Key, wanted: &Create) -> bool {
+    !key.allow_ips.is_empty() && wanted.allow_ips.is_empty()
+}
+
+fn differences(steps: &mut Vec<PlanStep>, key: &Key, declared: &Declared, now: Time) {
+    let wanted = &declared.key;
+    let status = key.status_at(now);
+    if let Status::Revoked | Status::Expired = status {
+        let why = match (status, key.revoked_at, key.expires_at) {
+            (Status::Revoked, Some(at), _) => {
+                format!("it was revoked {}: keyward rotate {} gives it a new secret", format_time(at), key.id)
+            }
+            (_, _, Some(at)) => format!("it expired {}: keyward rotate {} --renew", format_time(at), key.id),
+            _ => "it no longer works".to_owned(),
+        };
+        steps.push(PlanStep { why: Some(why), ..step(Verb::Blocked, key) });
+        return;
+    }
+    // The order of scopes is no difference.
+    let before = Key { scopes: sorted(&key.scopes), ..key.clone() };
+    let changes = update::differences(&before, &after(&before, declared));
+    if !changes.is_empty() {
+        steps.push(PlanStep { changes, ..step(Verb::Update, key) });
+    }
+    if key.active != declared.active {
+        let verb = if declared.active { Verb::Activate } else { Verb::Deactivate };
+        steps.push(step(verb, key));
+    }
+    if is_unfinished(key) {
+        let why = "its creation was interrupted before its secret had arrived".to_owned();
+        steps.push(PlanStep { why: Some(why), ..step(Verb::Deliver, key) });
+    }
+    for (change, why) in fixed(key, wanted) {
+        steps.push(PlanStep { changes: vec![change], why: Some(why.to_owned()), ..step(Verb::Blocked, key) });
+    }
+}
+
+/// Differences in what is set at creation and never changed.
+fn fixed(key: &Key, wanted: &Create) -> Vec<(Change, &'static str)> {
+    let mut found = Vec::new();
+    let mut differs = |field: &'static str, from: Value, to: Value, why: &'static str| {
+        if from != to {
+            found.push((Change { field: field.into(), from, to }, why));
+        }
+    };
+    differs("project", json!(key.project), json!(wanted.project), "the project is set at creation");
+    differs(
+        "customers",
+        json!(sorted(&key.customers)),
+        json!(sorted(&wanted.customers)),
+        "customers are set at creation",
+    );
+    if opens(key, wanted) {
+        let why = "the key would be usable from anywhere: say allow_ips = [\"0.0.0.0/0\", \"::/0\"] if that is meant";
+        differs("allow_ips", json!(key.allow_ips), json!([]), why);
+    }
+    let same = match wanted.expiry {
+        None => true,
+        Some(Expiry::Never) => key.expires_at.is_none(),
+        Some(Expiry::At(at)) => key.expires_at == Some(at),
+        Some(Expiry::In(lifetime)) => key.lifetime == Some(lifetime),
+    };
+    if !same {
+        let why = "expiry is set at creation and never changed: create a successor, or rotate with --renew";
+        differs("expires_at", json!(key.expires_at.map(format_time)), expiry(wanted.expiry), why);
+    }
+    found
+}
+
+fn expiry(wanted: Option<Expiry>) -> Value {
+    match wanted {
+        None | Some(Expiry::Never) => Value::Null,
+        Some(Expiry::At(at)) => json!(format_time(at)),
+        Some(Expiry::In(lifetime)) => {
+            json!(format!("{} after creation", crate::domain::time::format_duration(lifetime)))
+        }
+    }
+}
+
+/// Whether its first secret never arrived.
+pub(super) fn is_unfinished(key: &Key) -> bool {
+    let never_had_one =
+        key.secrets.iter().all(|secret| !matches!(secret.state, SecretState::Current | SecretState::Retiring { .. }));
+    never_had_one && key.running().is_some_and(|run| !run.parked)
+}
+
+fn creation(declared: &Declared) -> PlanStep {
+    let key = &declared.key;
+    let seconds = |duration: Option<chrono::TimeDelta>| duration.map(|duration| duration.num_seconds());
+    let facts: [(&'static str, Value); 11] = [
+        ("owner", json!(key.owner)),
+        ("description", json!(key.description)),
+        ("project", json!(key.project)),
+        ("customers", json!(sorted(&key.customers))),
+        ("scopes", json!(sorted(&key.scopes))),
+        ("rate_limit", json!(key.rate_limit)),
+        ("allow_ips", json!(key.allow_ips)),
+        ("labels", json!(key.labels)),
+        ("expires_at", expiry(key.expiry)),
+        ("rotation.every_seconds", json!(seconds(key.rotate_every.flatten()))),
+        ("rotation.overlap_seconds", json!(seconds(key.overlap))),
+    ];
+    let said = |value: &Value| match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    };
+    let mut changes: Vec<Change> = facts
+        .into_iter()
+        .filter(|(_, value)| said(value))
+        .map(|(field, to)| Change { field: field.into(), from: Value::Null, to })
+        .collect();
+    if !declared.active {
+        changes.push(Change { field: Cow::Borrowed("active"), from: Value::Null, to: json!(false) });
+    }
+    PlanStep {
+        action: Verb::Create,
+        key_id: None,
+        name: key.name.clone(),
+        environment: key.environment.to_string(),
+        changes,
+        why: None,
+    }
+}
+
+fn step(action: Verb, key: &Key) -> PlanStep {
+    PlanStep {
+        action,
+        key_id: Some(key.id.to_string()),
+        name: key.name.clone(),
+        environment: key.environment.to_string(),
+        changes: Vec::new(),
+        why: None,
+    }
+}
+
+fn sorted<T: Ord + Clone>(values: &[T]) -> Vec<T> {
+    let mut values = values.to_vec();
+    values.sort();
+    values.dedup();
+    values
+}
