@@ -13,11 +13,11 @@ use crate::domain::{Retention, UsageRecord};
 use crate::ops::identify::{Identified, Identify};
 use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
-    domain::{Action, Environment, Event, KeyId, KeyRef, Scope, Time, Verdict},
+    domain::{Action, Environment, Event, Form, KeyId, KeyRef, Scope, Time, Verdict},
     ops::{
         self, Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
-        CreateOperator, Created, Declared, Delete, Deleted, Done, Error, ExportKeys, KeyView, Kind, List, Listed,
-        ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
+        CreateOperator, Created, Declared, Delete, Deleted, Done, Error, ExportKeys, Import, KeyView, Kind, List,
+        Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
         RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
         Verify,
     },
@@ -242,6 +242,25 @@ impl Backend for Local {
             done.events.iter().try_for_each(|event| journal.append(&Entry::identified(cx, event)))?;
         }
         Ok(done.outcome)
+    }
+
+    fn import(
+        &self,
+        cx: &Context,
+        form: &Form,
+        requests: Vec<Import>,
+        progress: &mut dyn FnMut(usize),
+    ) -> std::result::Result<Vec<Created>, BulkError> {
+        let caps = self.store.capabilities();
+        let mut wrong = None;
+        let imported = self.change(cx, Action::KeyImport, &cx.workspace, |tx| {
+            ops::import::import(tx, caps, &mut rand::rng(), cx, form, requests, progress).map_err(|entries| {
+                let first = entries.first().map(|entry| entry.error.clone());
+                wrong = Some(entries);
+                first.unwrap_or_else(|| Error::usage("the keys cannot be imported"))
+            })
+        });
+        imported.map_err(|error| wrong.map_or(BulkError::Whole(error), BulkError::Entries))
     }
 
     fn plan(&self, cx: &Context, request: &Apply) -> Result<Plan> {

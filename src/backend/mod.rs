@@ -27,11 +27,11 @@ use crate::domain::{Retention, UsageRecord};
 use crate::ops::identify::{Identified, Identify};
 use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 use crate::{
-    domain::{Action, Environment, KeyRef, Scope, Verdict},
+    domain::{Action, Environment, Form, KeyRef, Scope, Verdict},
     ops::{
         Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
-        CreateOperator, Created, Declared, Delete, Deleted, EntryError, Error, ExportKeys, KeyView, List, Listed,
-        ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
+        CreateOperator, Created, Declared, Delete, Deleted, EntryError, Error, ExportKeys, Import, KeyView, List,
+        Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
         RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
         Verify,
     },
@@ -133,6 +133,17 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::identify::identify`].
     fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>>;
+    /// Imports keys that were issued elsewhere, all or none; `progress` hears how many are done.
+    ///
+    /// # Errors
+    /// See [`crate::ops::import::import`].
+    fn import(
+        &self,
+        cx: &Context,
+        form: &Form,
+        requests: Vec<Import>,
+        progress: &mut dyn FnMut(usize),
+    ) -> std::result::Result<Vec<Created>, BulkError>;
     /// What would have to be done to make the workspace like a file.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use super::{
     local::Local,
     unlock::{LocalVault, OpenedBy, Unlock},
 };
+use crate::domain::{Digest, Lookup};
 use crate::{
     domain::{Action, PlainToken, Spent, Time, UsageRecord, Verifier},
     ops::{
@@ -196,6 +197,12 @@ impl TrailSource {
 }
 
 impl TokenHasher {
+    /// By what an imported secret is found, and its verifier.
+    #[must_use]
+    pub fn imported(&self, digest: &Digest) -> Option<(Lookup, Verifier)> {
+        self.0.imported(digest)
+    }
+
     /// The verifier of a token.
     #[must_use]
     pub fn verifier_of(&self, token: &PlainToken) -> Option<Verifier> {

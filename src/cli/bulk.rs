@@ -31,13 +31,12 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
         cx.refuse_secret_in_ci()?;
         cx.preflight_secret()?;
     }
-    let text = read(cx, from)?;
-    let place = if from == Path::new("-") { "stdin".to_owned() } else { from.display().to_string() };
+    let (text, place) = read(cx, from)?;
     let parsed = bulk_file::parse(&text, defaults).map_err(|why| Error::usage(format!("{place}:1: {why}")))?;
     drop(text);
     if !parsed.wrong.is_empty() {
         let wrong = parsed.wrong.into_iter().map(|(line, why)| (line, Error::usage(why)));
-        return Err(refused(cx, &place, wrong.collect()));
+        return Err(refused(cx, &place, "created", wrong.collect()));
     }
     let (requests, lines) = (parsed.requests, parsed.lines);
     let backend = cx.backend()?;
@@ -62,18 +61,22 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
             if let Some((path, _)) = &sink {
                 std::fs::remove_file(path).map_err(|error| unwritable(path, &error))?;
             }
-            return Err(match error {
-                BulkError::Whole(error) => error,
-                BulkError::Entries(entries) => {
-                    let wrong = entries
-                        .into_iter()
-                        .map(|EntryError { index, error }| (lines.get(index).copied().unwrap_or(0), error));
-                    refused(cx, &place, wrong.collect())
-                }
-            });
+            return Err(failed(cx, &place, "created", error, &lines));
         }
     };
     hand_out(cx, created, sink)
+}
+
+/// The error of a bulk request, with the lines that its entries came from.
+pub(super) fn failed(cx: &Ctx, place: &str, verb: &str, error: BulkError, lines: &[u64]) -> Error {
+    match error {
+        BulkError::Whole(error) => error,
+        BulkError::Entries(entries) => {
+            let line = |index: usize| lines.get(index).copied().unwrap_or(0);
+            let wrong = entries.into_iter().map(|EntryError { index, error }| (line(index), error));
+            refused(cx, place, verb, wrong.collect())
+        }
+    }
 }
 
 fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) -> Result<u8> {
@@ -129,9 +132,11 @@ fn write_secrets(mut file: &File, created: &[Created]) -> io::Result<()> {
     file.write_all(&piece)
 }
 
-fn read(cx: &mut Ctx, from: &Path) -> Result<Vec<u8>> {
+/// Reads a bulk file, or standard input for `-`; with the name that messages give it.
+pub(super) fn read(cx: &mut Ctx, from: &Path) -> Result<(Vec<u8>, String)> {
     let mut bytes = Vec::new();
-    let read = if from == Path::new("-") {
+    let stdin = from == Path::new("-");
+    let read = if stdin {
         cx.out.streams.stdin.read_to_end(&mut bytes)
     } else {
         File::open(from).and_then(|mut file| file.read_to_end(&mut bytes))
@@ -139,16 +144,16 @@ fn read(cx: &mut Ctx, from: &Path) -> Result<Vec<u8>> {
     read.map_err(|error| {
         Error::new(Kind::Usage, "input", format!("cannot read {}", from.display())).cause(error.to_string())
     })?;
-    Ok(bytes)
+    Ok((bytes, if stdin { "stdin".to_owned() } else { from.display().to_string() }))
 }
 
 /// Tells every wrong line, and answers with the error of the whole.
-fn refused(cx: &Ctx, place: &str, wrong: Vec<(u64, Error)>) -> Error {
+pub(super) fn refused(cx: &Ctx, place: &str, verb: &str, wrong: Vec<(u64, Error)>) -> Error {
     let kind = wrong.first().map_or(Kind::Usage, |(_, error)| error.kind);
     let count = wrong.len();
     let plural = if count == 1 { "line is" } else { "lines are" };
     let dry = if cx.global.dry_run { "would be" } else { "was" };
-    let mut error = Error::new(kind, "bulk_lines", format!("{count} {plural} wrong; nothing {dry} created"));
+    let mut error = Error::new(kind, "bulk_lines", format!("{count} {plural} wrong; nothing {dry} {verb}"));
     for (line, wrong) in wrong.iter().take(TOLD) {
         error = error.cause(format!("{place}:{line}: {}", wrong.message));
     }

@@ -3,6 +3,7 @@
 
 use super::bulk_line::{Line, request};
 use crate::ops::Create;
+use serde_json::{Map, Value};
 
 /// What a bulk file says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,32 +23,75 @@ pub struct BulkFile {
 /// When the header is wrong, and so every line is.
 pub fn parse(text: &[u8], defaults: &Create) -> Result<BulkFile, String> {
     let mut found = BulkFile::default();
-    let mut take = |number: u64, line: Result<Line, String>| match line.and_then(|line| request(line, defaults)) {
+    lines(text, [], |number, line| match line.and_then(|(line, [])| request(line, defaults)) {
         Ok(request) => {
             found.requests.push(request);
             found.lines.push(number);
         }
         Err(why) => found.wrong.push((number, why)),
-    };
+    })?;
+    Ok(found)
+}
+
+/// What a line says: the fields of `create`, and the further ones that were asked for.
+pub(super) type Read<const N: usize> = (Line, [Option<String>; N]);
+
+/// Hands out every line with its number; `further` names the text fields that may stand beside those of `create`.
+///
+/// # Errors
+/// When the header is wrong, and so every line is.
+pub(super) fn lines<const N: usize>(
+    text: &[u8],
+    further: [&str; N],
+    mut take: impl FnMut(u64, Result<Read<N>, String>),
+) -> Result<(), String> {
     if text.trim_ascii_start().first() == Some(&b'{') {
         for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
             if !line.trim_ascii().is_empty() {
-                take(index as u64 + 1, serde_json::from_slice(line).map_err(|error| json_problem(&error)));
+                take(index as u64 + 1, json_line(line, further));
             }
         }
-        return Ok(found);
+        return Ok(());
     }
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text);
     let headers = reader.headers().map_err(|error| error.to_string())?.clone();
+    let columns = further.map(|name| headers.iter().position(|header| header == name));
+    let headers = without(&headers, &columns);
     let mut record = csv::StringRecord::new();
     loop {
         let number = record_line(text, reader.position());
         match reader.read_record(&mut record) {
-            Ok(false) => return Ok(found),
-            Ok(true) => take(number, record.deserialize(Some(&headers)).map_err(|error| csv_problem(&error))),
+            Ok(false) => return Ok(()),
+            Ok(true) => {
+                let field = |column: Option<usize>| column.and_then(|column| record.get(column));
+                let further = columns.map(|column| field(column).filter(|text| !text.is_empty()).map(str::to_owned));
+                let line = without(&record, &columns).deserialize(Some(&headers));
+                take(number, line.map(|line| (line, further)).map_err(|error| csv_problem(&error)));
+            }
             Err(error) => take(number, Err(csv_problem(&error))),
         }
     }
+}
+
+/// A record without some columns.
+fn without(record: &csv::StringRecord, columns: &[Option<usize>]) -> csv::StringRecord {
+    record.iter().enumerate().filter(|(at, _)| !columns.contains(&Some(*at))).map(|(_, field)| field).collect()
+}
+
+fn json_line<const N: usize>(line: &[u8], further: [&str; N]) -> Result<Read<N>, String> {
+    let mut texts = [const { None }; N];
+    if N == 0 {
+        return Ok((serde_json::from_slice(line).map_err(|error| json_problem(&error))?, texts));
+    }
+    let mut fields: Map<String, Value> = serde_json::from_slice(line).map_err(|error| json_problem(&error))?;
+    for (text, name) in texts.iter_mut().zip(further) {
+        *text = match fields.remove(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text).filter(|text| !text.is_empty()),
+            Some(_) => return Err(format!("{name}: expected text")),
+        };
+    }
+    Ok((serde_json::from_value(fields.into()).map_err(|error| json_problem(&error))?, texts))
 }
 
 /// The line on which the next record begins. The reader stands where the last one ended: before the blank lines and

@@ -31,6 +31,7 @@ pub(super) const KEYS: &[Column] = &[
     Column::new("created_at", "created", Time).wide(),
     Column::new("created_by", "created by", Text).wide(),
     Column::new("rotation.due_at", "rotation due", Time).wide(),
+    Column::new("imported", "imported", Text).wide(),
 ];
 
 /// Keys of which requests were refused.
@@ -81,6 +82,7 @@ pub(super) const KEY: &[Column] = &[
     Column::new("rotation.overlap_seconds", "overlap", Duration),
     Column::new("rotation.due_at", "rotation due", Time),
     Column::new("rotation.overdue", "overdue", Text),
+    Column::new("imported", "imported", Text),
 ];
 
 /// Operators.

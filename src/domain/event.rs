@@ -46,6 +46,8 @@ actions! {
     KeyRevoke = "key.revoke",
     /// A key was removed.
     KeyDelete = "key.delete",
+    /// A key that was issued elsewhere came in.
+    KeyImport = "key.import",
     /// The keys of a workspace were to become as a file declares them.
     KeyApply = "key.apply",
     /// A secret was looked up, to learn whose it is.

@@ -91,8 +91,10 @@ pub struct Secret {
     pub verifier: Verifier,
     /// Where it stands.
     pub state: SecretState,
-    /// When it was made.
+    /// When it was made, or imported.
     pub created_at: Time,
+    /// It was issued elsewhere, and is known by its digest.
+    pub imported: bool,
 }
 
 /// Where a version of a secret stands.

@@ -12,6 +12,7 @@ pub(in crate::domain) fn secret(number: u8, now: Time) -> Secret {
         verifier: Verifier([number; 32]),
         state: SecretState::Current,
         created_at: now,
+        imported: false,
     }
 }
 

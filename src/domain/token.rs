@@ -72,6 +72,16 @@ impl Lookup {
     }
 }
 
+impl Lookup {
+    /// The id that stands for a keyed hash.
+    #[must_use]
+    pub fn of_hash(hash: &[u8; 32]) -> Self {
+        // Not quite uniform, which matters to nobody: it only has to differ.
+        let digits = hash.iter().take(LOOKUP_CHARS).map(|byte| char::from(BASE62[usize::from(*byte) % BASE62.len()]));
+        Self(digits.collect())
+    }
+}
+
 impl FromStr for Lookup {
     type Err = TokenError;
 

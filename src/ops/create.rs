@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Allowlist, Begin, Brand, Catalogue, Environment, Event, Expiry, Feature, Key, KeyId, KeyPolicy, Lease,
-        Overlap, PlainToken, Plan, RateLimit, RotationId, RotationPolicy, Scope, Secret, SecretState, Time, Usage,
-        serde_text,
+        Action, Allowlist, Begin, Brand, Catalogue, Environment, Event, Expiry, Feature, Imported, Key, KeyId,
+        KeyPolicy, Lease, Overlap, PlainToken, Plan, RateLimit, RotationId, RotationPolicy, Scope, Secret, SecretState,
+        Time, Usage, serde_text,
     },
     store::{SealedKey, Sealer, Tx, View},
     vault::Capabilities,
@@ -80,6 +80,9 @@ pub struct Create {
     /// The same idempotency key within 24 hours names the same key.
     #[serde(default)]
     pub idempotency_key: Option<String>,
+    /// The secret it has already; one is drawn when not given.
+    #[serde(skip)]
+    pub imported: Option<Imported>,
     /// The id a preview gave it; drawn when not given.
     #[serde(skip)]
     pub id: Option<KeyId>,
@@ -192,6 +195,7 @@ pub(super) fn accept(
         entitlement::require(plan, Feature::Keys { count: before.saturating_add(1) })?;
     }
     entitlement::require(plan, Feature::RateLimit(request.rate_limit))?;
+    refuse_known(tx, &request)?;
     lookup::project_exists(tx, &cx.workspace, request.project.as_deref())?;
     lookup::customers_exist(tx, &cx.workspace, &request.customers)?;
     cx.authority.may_grant(&workspace.catalogue, &request.scopes)?;
@@ -210,7 +214,14 @@ pub(super) fn make(
     Accepted { request, notes, mut events }: Accepted,
 ) -> Result<Made> {
     let state = if request.sinks.is_empty() { SecretState::Current } else { SecretState::Staged };
-    let (token, secret) = mint(&workspace.brand, caps, rng, request.environment, state, cx.now)?;
+    let (token, secret) = match request.imported.clone() {
+        Some(imported) => (None, as_secret(imported, state, cx.now)),
+        None => {
+            let (token, secret) = mint(&workspace.brand, caps, rng, request.environment, state, cx.now)?;
+            (Some(token), secret)
+        }
+    };
+    let action = if secret.imported { Action::KeyImport } else { Action::KeyCreate };
     let once = request.idempotency_key.clone().map(|key| (key, digest_of(cx, &request)));
     let begin = begin(rng, cx, &request);
     let intended = if request.intend { request.sinks.clone() } else { Vec::new() };
@@ -231,8 +242,8 @@ pub(super) fn make(
         key = super::stage::projected(&key, cx.now)?.0;
     }
     let view = KeyView::new(&key, &Usage::default(), cx.now);
-    events.push(cx.event(Action::KeyCreate, key.id.to_string(), json!({ "key": creation_facts(&view) })));
-    let secret = (!cx.dry_run).then_some(token);
+    events.push(cx.event(action, key.id.to_string(), json!({ "key": creation_facts(&view) })));
+    let secret = token.filter(|_| !cx.dry_run);
     let done = Done { outcome: Created { key: view, secret, rotation, existed: false, notes }, events };
     Ok(Made { id: key.id, sealed, once, done })
 }
@@ -256,8 +267,27 @@ pub(super) fn mint(
 ) -> Result<(PlainToken, Secret)> {
     let token = PlainToken::generate(rng, brand, environment);
     let verifier = caps.verifier_of(&token).ok_or_else(super::support_refused)?;
-    let secret = Secret { lookup: token.lookup(), hint: token.hint(), verifier, state, created_at: now };
+    let secret =
+        Secret { lookup: token.lookup(), hint: token.hint(), verifier, state, created_at: now, imported: false };
     Ok((token, secret))
+}
+
+fn as_secret(imported: Imported, state: SecretState, now: Time) -> Secret {
+    let Imported { lookup, verifier, hint } = imported;
+    Secret { lookup, hint, verifier, state, created_at: now, imported: true }
+}
+
+/// Two keys with one secret would be two answers to one question.
+fn refuse_known(tx: &View<'_>, request: &Create) -> Result<()> {
+    let Some(imported) = &request.imported else { return Ok(()) };
+    match tx.key_by_lookup(&imported.lookup)? {
+        None => Ok(()),
+        Some(other) => {
+            let message =
+                format!("its secret was imported before, with {} ({}, {})", other.id, other.name, other.environment);
+            Err(Error::conflict("secret_known", message).hint(format!("keyward show {}", other.id)))
+        }
+    }
 }
 
 pub(super) fn existing(tx: &View<'_>, cx: &Context, request: &Create) -> Result<Option<Created>> {
@@ -388,6 +418,7 @@ impl Create {
             overlap: None,
             if_not_exists: false,
             idempotency_key: None,
+            imported: None,
             id: None,
             sinks: Vec::new(),
             intend: false,

@@ -40,7 +40,7 @@ struct Bulk<'b> {
     cx: &'b Context,
     workspace: Standing,
     waiting: Vec<Waiting>,
-    /// Names and idempotency keys of what waits.
+    /// Names, idempotency keys and imported secrets of what waits.
     names: HashSet<String>,
     created: Vec<Created>,
     events: Vec<Event>,
@@ -84,6 +84,10 @@ fn name_of(request: &Create) -> String {
     format!("{}\0{}", request.environment, request.name)
 }
 
+fn secret_of(request: &Create) -> Option<String> {
+    request.imported.as_ref().map(|imported| format!("\0secret\0{}", imported.lookup))
+}
+
 fn idempotency_of(request: &Create) -> Option<String> {
     request.idempotency_key.as_ref().map(|key| format!("\0{key}"))
 }
@@ -91,11 +95,12 @@ fn idempotency_of(request: &Create) -> Option<String> {
 impl Bulk<'_> {
     /// Whether an entry may be about a key that still waits: then that one must be written before it is judged.
     fn may_meet_itself(&self, request: &Create) -> bool {
-        self.names.contains(&name_of(request)) || idempotency_of(request).is_some_and(|key| self.names.contains(&key))
+        let others = [idempotency_of(request), secret_of(request)];
+        self.names.contains(&name_of(request)) || others.iter().flatten().any(|other| self.names.contains(other))
     }
 
     fn judge(&mut self, tx: &mut Tx<'_>, rng: &mut impl CryptoRng, index: usize, request: Create) {
-        let names = [Some(name_of(&request)), idempotency_of(&request)];
+        let names = [Some(name_of(&request)), idempotency_of(&request), secret_of(&request)];
         let judged = existing(tx, self.cx, &request).and_then(|there| match there {
             Some(there) => Ok(Err(there)),
             None => accept(tx, self.cx, &mut self.workspace, request, self.waiting.len()).map(Ok),

@@ -4,7 +4,7 @@
 
 use super::{entitlement, error::Result};
 use crate::{
-    domain::{Catalogue, Key, KeyId, Operator, Plan},
+    domain::{Catalogue, Form, Key, KeyId, Operator, Plan},
     store::View,
 };
 
@@ -32,6 +32,8 @@ pub struct Facts {
     pub workspaces: Vec<WorkspaceFacts>,
     /// All operators.
     pub operators: Vec<Operator>,
+    /// The forms of imported digests.
+    pub forms: Vec<Form>,
 }
 
 /// What has changed between two moments.
@@ -45,6 +47,8 @@ pub struct Changed {
     pub workspaces: Vec<WorkspaceFacts>,
     /// All operators.
     pub operators: Vec<Operator>,
+    /// The forms of imported digests.
+    pub forms: Vec<Form>,
 }
 
 /// Reads everything.
@@ -57,6 +61,7 @@ pub fn all(view: &View<'_>) -> Result<Facts> {
         keys: view.every_key()?,
         workspaces: workspaces(view)?,
         operators: view.operators()?,
+        forms: view.import_forms()?,
     })
 }
 
@@ -75,7 +80,13 @@ pub fn since(view: &View<'_>, seq: u64) -> Result<Option<Changed>> {
             Ok((id, key))
         })
         .collect::<Result<_>>()?;
-    Ok(Some(Changed { seq: view.trail_size(), keys, workspaces: workspaces(view)?, operators: view.operators()? }))
+    Ok(Some(Changed {
+        seq: view.trail_size(),
+        keys,
+        workspaces: workspaces(view)?,
+        operators: view.operators()?,
+        forms: view.import_forms()?,
+    }))
 }
 
 fn workspaces(view: &View<'_>) -> Result<Vec<WorkspaceFacts>> {

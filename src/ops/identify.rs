@@ -7,6 +7,7 @@ use super::{
     Done,
     context::Context,
     error::{Error, Result},
+    import,
     view::secret_view,
 };
 use crate::{
@@ -17,12 +18,18 @@ use crate::{
 use serde::Serialize;
 use serde_json::json;
 use std::{borrow::Cow, collections::BTreeMap};
+use zeroize::Zeroizing;
+
+/// So many words of a text are tried.
+const WORDS: usize = 1_000;
 
 /// What is to be named.
 #[derive(Default)]
 pub struct Identify {
     /// Whole secrets.
     pub tokens: Vec<PlainToken>,
+    /// A text without a token, in which a word may be a secret that was issued elsewhere.
+    pub other: Option<Zeroizing<String>>,
     /// The hint of a secret: its last four characters before the checksum.
     pub hint: Option<String>,
 }
@@ -73,6 +80,15 @@ pub fn identify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Iden
                 described(tx, cx, key, secret, genuine)?
             }
         });
+    }
+    if let Some(text) = &request.other {
+        for word in std::iter::once(text.as_str()).chain(text.split_whitespace().take(WORDS)) {
+            let Some((key, lookup)) = import::find(tx, caps, word)? else { continue };
+            if let Some(secret) = key.secrets.iter().find(|secret| secret.lookup == lookup) {
+                found.push(described(tx, cx, &key, secret, Some(true))?);
+            }
+        }
+        found.dedup();
     }
     if let Some(hint) = &request.hint {
         for key in tx.all_keys(&cx.workspace)? {

@@ -350,6 +350,7 @@ mod tests {
                 hint: String::new(),
                 created_at: "2026-02-25T00:00:00Z".to_owned(),
                 valid_until: None,
+                imported: false,
             }],
             ..KeyView::default()
         }

@@ -1,8 +1,8 @@
 //! The verdict on a presented token, from the store; the rule itself is [`crate::domain::decide`].
 
-use super::{context::Context, entitlement, error::Result};
+use super::{context::Context, entitlement, error::Result, import};
 use crate::{
-    domain::{PlainToken, Presented, Request, Time, Verdict, decide},
+    domain::{Key, Lookup, PlainToken, Presented, Request, Time, Verdict, decide},
     store::View,
     vault::Capabilities,
 };
@@ -28,6 +28,9 @@ pub fn verify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Verify
     let token = match PlainToken::parse(&request.token) {
         Ok(token) => token,
         Err(error) => {
+            if let Some((key, lookup)) = import::find(tx, caps, &request.token)? {
+                return known(tx, &key, &lookup, &request.request, now);
+            }
             let catalogue = tx.catalogue(&cx.workspace)?;
             return Ok(decide(&Presented::Malformed(error), &request.request, &catalogue, now));
         }
@@ -43,4 +46,12 @@ pub fn verify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Verify
         _ => Presented::Unknown,
     };
     Ok(decide(&presented, &request.request, &catalogue, now))
+}
+
+/// The verdict on a secret that is one of a key's own.
+fn known(tx: &View<'_>, key: &Key, lookup: &Lookup, request: &Request, now: Time) -> Result<Verdict> {
+    let plan = entitlement::plan_of(tx, &key.workspace)?;
+    let secret = key.secrets.iter().find(|secret| secret.lookup == *lookup);
+    let presented = secret.map_or(Presented::Unknown, |secret| Presented::known(key, secret, &plan));
+    Ok(decide(&presented, request, &tx.catalogue(&key.workspace)?, now))
 }

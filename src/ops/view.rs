@@ -41,6 +41,9 @@ pub struct KeyView {
     pub rotation: RotationView,
     pub secrets: Vec<SecretView>,
     pub version: u64,
+    /// A secret that was issued elsewhere still works.
+    #[serde(default)]
+    pub imported: bool,
     /// Why requests were refused, in a list of keys that were; absent elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denials: Option<Vec<DenialView>>,
@@ -95,6 +98,14 @@ pub struct SecretView {
     pub hint: String,
     pub created_at: String,
     pub valid_until: Option<String>,
+    /// It was issued elsewhere; said of no other.
+    #[serde(default, skip_serializing_if = "is_native")]
+    pub imported: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_native(imported: &bool) -> bool {
+    !imported
 }
 
 impl From<RateLimit> for RateLimitView {
@@ -114,7 +125,8 @@ impl KeyView {
     #[must_use]
     pub fn of(key: Key, usage: &Usage, now: Time) -> Self {
         let (status, rotation) = (key.status_at(now), RotationView::of(&key, now));
-        let hint = key.secrets.last().map(|secret| secret.hint.clone());
+        let hint = key.secrets.last().map(|secret| secret.hint.clone()).filter(|hint| !hint.is_empty());
+        let imported = key.secrets.iter().any(|secret| secret.imported && secret.works_at(now));
         Self {
             id: key.id.to_string(),
             name: key.name,
@@ -145,6 +157,7 @@ impl KeyView {
             rotation,
             secrets: key.secrets.iter().map(|secret| secret_view(secret, now)).collect(),
             version: key.version,
+            imported,
             denials: None,
         }
     }
@@ -179,6 +192,7 @@ pub(super) fn secret_view(secret: &crate::domain::Secret, now: Time) -> SecretVi
         hint: secret.hint.clone(),
         created_at: format_time(secret.created_at),
         valid_until: valid_until.map(format_time),
+        imported: secret.imported,
     }
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod facts;
 mod head;
 mod idempotency;
+mod imports;
 mod key_writes;
 mod keys;
 mod objects;

@@ -20,6 +20,7 @@ use rusqlite::{OptionalExtension, Row};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    ImportForm = 12,
     Workspace = 1,
     Plan = 2,
     Project = 3,

@@ -63,6 +63,9 @@ pub(super) struct SecretRecord {
     at: Option<i64>,
     #[n(5)]
     created_at: i64,
+    /// Only of a secret that was issued elsewhere.
+    #[n(6)]
+    imported: Option<bool>,
 }
 
 #[derive(Encode, Decode)]
@@ -192,6 +195,7 @@ impl SecretRecord {
             state,
             at: at.map(|at| at.timestamp()),
             created_at: secret.created_at.timestamp(),
+            imported: secret.imported.then_some(true),
         }
     }
 
@@ -210,6 +214,7 @@ impl SecretRecord {
             verifier: Verifier(self.verifier),
             state,
             created_at: time(self.created_at)?,
+            imported: self.imported.unwrap_or(false),
         })
     }
 }

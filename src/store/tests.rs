@@ -78,6 +78,7 @@ pub(super) fn key(number: u8) -> Key {
             verifier: Verifier([number; 32]),
             state: SecretState::Current,
             created_at: now(),
+            imported: false,
         }],
         run: None,
         version: 0,

@@ -4,7 +4,7 @@
 //! are random keys of their own, so that replacing the root kills no verifier and keeps the vault's identity.
 
 use super::seal::{SealError, SealKey};
-use crate::domain::{PlainToken, SlotRole, Verifier};
+use crate::domain::{Digest, Lookup, PlainToken, SlotRole, Verifier};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
@@ -98,6 +98,15 @@ impl Capabilities {
     #[must_use]
     pub fn verifier_of(&self, token: &PlainToken) -> Option<Verifier> {
         Some(Verifier(self.admin.as_ref()?.verifier.of(&[token.expose_plaintext().as_bytes()])))
+    }
+
+    /// What is kept of a secret that was issued elsewhere: by what it is found, and its verifier. Only an admin holds the
+    /// key. No token begins with a zero byte: neither hash is ever one of a token.
+    #[must_use]
+    pub fn imported(&self, digest: &Digest) -> Option<(Lookup, Verifier)> {
+        let prf = &self.admin.as_ref()?.verifier;
+        let found_by = prf.of(&[b"\0import/lookup\0", digest.expose_bytes()]);
+        Some((Lookup::of_hash(&found_by), Verifier(prf.of(&[b"\0import/verifier\0", digest.expose_bytes()]))))
     }
 
     /// The tag of a row, which only an admin can make or check.

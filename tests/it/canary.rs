@@ -90,6 +90,7 @@ fn secrets_are_found_nowhere() {
         canaries.add_token(reply["secret"].as_str().unwrap());
     }
 
+    fs::write(home.path().join("token.txt"), &token).unwrap();
     // What asks for a secret, what shows keys, what fails: none of it repeats one.
     let garbled = format!("{}x", &token[..token.len() - 1]);
     for (args, stdin) in [
@@ -122,10 +123,13 @@ fn secrets_are_found_nowhere() {
         ("--passphrase-file - list", "wrong-and-typed-here"),
         ("--key-file pass list", ""),
         ("--key-file minted.jsonl list", ""),
+        ("import -", token.as_str()),
+        ("import keys.csv", ""),
         ("export", ""),
         ("export -o json", ""),
         ("apply -f - --dry-run -o json", "[[keys]]\nname = 'one'\n"),
         ("diff -f -", token.as_str()),
+        ("check --policy token.txt", ""),
         ("check", ""),
         ("check canary -o json", ""),
         ("doctor", ""),
@@ -177,7 +181,7 @@ fn secrets_are_found_nowhere() {
 
     // Every file: the keystore while it is open in WAL mode, the backup, the session, the journal, the state.
     assert!(home.find("copy.db").is_some() && home.find("keystore.db").is_some());
-    files_under(&home, &canaries, &["pass", "minted.jsonl"]);
+    files_under(&home, &canaries, &["pass", "minted.jsonl", "token.txt"]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::{
 const NOT_RUN: [(&str, &str); 1] = [("keyward -o jsonl audit list --follow", "it goes on until it is interrupted")];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 27] = [
+const PREPARED: [(&str, &str); 25] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward vault restore", "keyward vault backup backup/keystore.db"),
@@ -55,9 +55,17 @@ const PREPARED: [(&str, &str); 27] = [
         "keyward update billing-sync --owner alice && keyward update nightly-export --owner alice \
          && keyward check --print-policy >check.toml",
     ),
+    ("git grep", "git init -q && cat key.txt >leaked && git add leaked"),
+];
+
+/// What has to be there for commands on files of keys.
+const WITH_FILES: [(&str, &str); 3] = [
     ("keyward diff", "keyward update billing-sync --label team=billing && keyward export >keys.toml"),
     ("keyward apply", "keyward update billing-sync --label team=billing && keyward export >keys.toml"),
-    ("git grep", "git init -q && cat key.txt >leaked && git add leaked"),
+    (
+        "keyward import",
+        "printf 'name,digest\\nold,%s\\n' $(printf old | sha256sum | cut -c1-64) >old-keys.csv && printf pepper >salt.txt",
+    ),
 ];
 
 /// Examples that ask somebody, with what is asked and answered.
@@ -192,7 +200,7 @@ fn run_example(example: &str, base: &Home) -> Result<(), String> {
         return Ok(());
     }
     let home = copy_of(base);
-    for (_, preparation) in PREPARED.iter().filter(|(beginning, _)| example.starts_with(beginning)) {
+    for (_, preparation) in PREPARED.iter().chain(&WITH_FILES).filter(|(beginning, _)| example.starts_with(beginning)) {
         run(&home, preparation)?;
     }
     let text = at_home(example, &home);

@@ -106,7 +106,8 @@ fn the_json_of_a_key_is_the_contract() {
             "hint",
             "rotation",
             "secrets",
-            "version"
+            "version",
+            "imported"
         ]
     );
     assert_eq!(key["owner"], "billing@example.com");

@@ -30,6 +30,7 @@ mod gateways;
 mod guides;
 mod house;
 mod identify;
+mod import;
 mod keystore_file;
 mod lifecycle;
 mod model;

@@ -84,7 +84,7 @@ fn policy(cx: &Ctx, named: Option<&Path>) -> Result<Policy> {
         None => Policy::default(),
         Some((path, text)) => toml::from_str(&text).map_err(|error| {
             Error::new(Kind::Usage, "policy", format!("the policy {} is not usable", path.display()))
-                .cause(error.to_string().trim_end().to_owned())
+                .cause(input::toml_problem(&text, &error))
                 .hint("keyward check --print-policy   (every rule, as it may be written)")
         })?,
     };

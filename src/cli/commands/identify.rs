@@ -18,6 +18,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, path::PathBuf};
+use zeroize::Zeroizing;
 
 /// How many unreadable files are told by name.
 const TOLD: usize = 10;
@@ -58,12 +59,16 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if cx.format() == Format::Sarif && args.scan.is_empty() {
         return Err(Error::usage("-o sarif needs --scan").hint("keyward identify --scan . -o sarif"));
     }
-    let mut scanned = look(cx, &args)?;
+    let (mut other, mut none) = (None, None);
+    let mut scanned = look(cx, &args, &mut other, &mut none)?;
     let tokens = std::mem::take(&mut scanned.found);
     let (places, tokens): (Vec<_>, Vec<_>) = tokens.into_iter().map(split).unzip();
     let hint = args.hint.as_deref().map(hint_of).transpose()?;
     let backend = cx.backend()?;
-    let found = backend.identify(&cx.operation(), &Identify { tokens, hint })?;
+    let found = backend.identify(&cx.operation(), &Identify { tokens, other, hint })?;
+    if let (Some(why), true) = (none, found.is_empty()) {
+        cx.note(&why);
+    }
     tell(cx, &found, &places, !args.scan.is_empty())?;
     for unread in scanned.unread.iter().take(TOLD) {
         cx.note(&format!("not read: {unread}"));
@@ -98,7 +103,13 @@ fn split(found: Found) -> (Place, PlainToken) {
     (Place { file: Some(file), line, column, offset, length }, token)
 }
 
-fn look(cx: &mut Ctx, args: &Args) -> Result<Scanned> {
+/// What was given. A text without a token may be a secret that was issued elsewhere; if it is none, `none` says why.
+fn look(
+    cx: &mut Ctx,
+    args: &Args,
+    other: &mut Option<Zeroizing<String>>,
+    none: &mut Option<String>,
+) -> Result<Scanned> {
     let vault = cx.vault()?;
     let brand = if vault.exists() { vault.brand()? } else { Brand::default() };
     let finder = TokenFinder::new(&brand);
@@ -120,7 +131,8 @@ fn look(cx: &mut Ctx, args: &Args) -> Result<Scanned> {
     let scanned = Scanned { found: found.collect(), ..Scanned::default() };
     if scanned.found.is_empty() {
         let why = PlainToken::parse(&text).err().map_or_else(String::new, |error| format!(": {error}"));
-        cx.note(&format!("no secret of this vault's brand '{brand}' in it{why}"));
+        *none = Some(format!("no secret of this vault's brand '{brand}' in it{why}"));
+        *other = Some(text);
     }
     Ok(scanned)
 }

@@ -14,6 +14,7 @@ pub(super) mod doctor;
 pub(super) mod export;
 pub(super) mod help;
 pub(super) mod identify;
+pub(super) mod import;
 pub(super) mod init;
 pub(super) mod list;
 pub(super) mod lock;

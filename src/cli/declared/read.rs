@@ -8,6 +8,7 @@ use crate::{
     cli::{
         bulk_line::{Line, request},
         context::Ctx,
+        input::toml_problem,
     },
     deliver::{OwnFile, SinkError, SinkSpec},
     ops::{Create, Declared, Error, KeyView, Kind, Result},
@@ -63,7 +64,7 @@ fn parse(text: &str, path: &Path) -> Result<KeysFile> {
         serde_json::from_str::<Value>(text).map_err(|error| unusable(error.to_string()))?
     } else {
         let table = toml::from_str::<toml::Table>(text);
-        json_of(toml::Value::Table(table.map_err(|error| unusable(error.to_string().trim_end().to_owned()))?))
+        json_of(toml::Value::Table(table.map_err(|error| unusable(toml_problem(text, &error)))?))
     };
     let Value::Object(mut document) = document else { return Err(unusable("it is no table of keys".to_owned())) };
     match document.remove("schema") {

@@ -5,7 +5,7 @@
 use super::window::{Standing, Window};
 use crate::{
     domain::{
-        Allowlist, Environment, Facts, Key, KeyId, Operator, RateLimit, Scope, SecretState, Spent, Time, Verifier,
+        Allowlist, Environment, Facts, Form, Key, KeyId, Operator, RateLimit, Scope, SecretState, Spent, Time, Verifier,
     },
     ops::facts::WorkspaceFacts,
 };
@@ -96,6 +96,8 @@ impl WorkspaceCell {
 pub(in crate::server) struct Index {
     secrets: papaya::HashMap<LookupBytes, Entry>,
     operators: ArcSwap<HashMap<LookupBytes, Credential>>,
+    /// How imported digests came about; empty where nothing was imported.
+    forms: ArcSwap<Vec<Form>>,
     shared: Mutex<Shared>,
 }
 
@@ -182,6 +184,18 @@ impl Index {
 
     pub(super) fn len(&self) -> usize {
         self.secrets.len()
+    }
+
+    /// Takes over the forms of imported digests.
+    pub(super) fn put_forms(&self, forms: Vec<Form>) {
+        if **self.forms.load() != forms {
+            self.forms.store(Arc::new(forms));
+        }
+    }
+
+    /// How imported digests came about.
+    pub(super) fn forms(&self) -> Guard<Arc<Vec<Form>>> {
+        self.forms.load()
     }
 
     /// Takes over the workspaces as they are now.

@@ -185,17 +185,34 @@ impl Engine {
         standing.denied.then_some(Judged { code: Code::RateLimited, key: None, secret: None, standing: Some(standing) })
     }
 
-    /// The key and the version of its secret that a token is; `None` for one that nobody has.
-    fn find(&self, token: &str) -> Result<Option<Found>, TokenError> {
-        let token = PlainToken::parse(token)?;
+    /// The key and the version of its secret that was presented; `None` for one that nobody has.
+    fn find(&self, presented: &str) -> Result<Option<Found>, TokenError> {
+        let token = match PlainToken::parse(presented) {
+            Ok(token) => token,
+            Err(error) => return self.find_imported(presented).map(Some).ok_or(error),
+        };
         // A vault that is open for serving holds the key of the hash; the server does not start without it.
-        let presented = self.hasher.verifier_of(&token).unwrap_or(Verifier([0; 32]));
+        let verifier = self.hasher.verifier_of(&token).unwrap_or(Verifier([0; 32]));
         let lookup = index::bytes(token.lookup().as_str()).ok_or(TokenError::Shape)?;
-        Ok(self.index.get(&lookup, |entry| {
+        Ok(self.compare(lookup, &verifier))
+    }
+
+    /// The key of a secret that was issued elsewhere.
+    fn find_imported(&self, presented: &str) -> Option<Found> {
+        let forms = self.index.forms();
+        let mut digests = forms.iter().filter_map(|form| form.digest_of(presented));
+        digests.find_map(|digest| {
+            let (lookup, verifier) = self.hasher.imported(&digest)?;
+            self.compare(index::bytes(lookup.as_str())?, &verifier)
+        })
+    }
+
+    fn compare(&self, lookup: LookupBytes, presented: &Verifier) -> Option<Found> {
+        self.index.get(&lookup, |entry| {
             // An unknown look-up is compared too, with a verifier that nothing has.
-            let stored = entry.map_or(&Verifier([0xff; 32]), |entry| &entry.verifier).matches(&presented);
+            let stored = entry.map_or(&Verifier([0xff; 32]), |entry| &entry.verifier).matches(presented);
             entry.filter(|_| stored).map(|entry| (Arc::clone(&entry.key), lookup, entry.state))
-        }))
+        })
     }
 }
 

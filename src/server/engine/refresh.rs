@@ -115,6 +115,7 @@ impl Refresher {
             Some(changed) => {
                 index.put_workspaces(changed.workspaces);
                 index.put_operators(changed.operators);
+                index.put_forms(changed.forms);
                 let mut gone = HashSet::new();
                 for (id, key) in changed.keys {
                     match key {
@@ -129,6 +130,7 @@ impl Refresher {
                 let facts = self.source.all(now)?;
                 index.put_workspaces(facts.workspaces);
                 index.put_operators(facts.operators);
+                index.put_forms(facts.forms);
                 let ids: HashSet<KeyId> = facts.keys.iter().map(|key| key.id.clone()).collect();
                 facts.keys.into_iter().for_each(|key| index.put_key(key));
                 index.keep_only(&ids);

@@ -5,7 +5,14 @@ use chrono::TimeDelta;
 
 fn secret_of(number: u8, state: SecretState) -> Secret {
     let lookup = format!("v{number:015}").parse().unwrap();
-    Secret { lookup, hint: "efgh".to_owned(), verifier: Verifier([number; 32]), state, created_at: now() }
+    Secret {
+        lookup,
+        hint: "efgh".to_owned(),
+        verifier: Verifier([number; 32]),
+        state,
+        created_at: now(),
+        imported: false,
+    }
 }
 
 /// The first key, rotated so often, one transaction each.
