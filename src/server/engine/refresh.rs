@@ -25,6 +25,8 @@ use std::{
 use tokio::sync::oneshot;
 
 const POLL: Duration = Duration::from_millis(250);
+/// How long until a look that failed is repeated; together less than a second with a look in turn.
+const AGAIN: [Duration; 3] = [Duration::from_millis(10), Duration::from_millis(50), Duration::from_millis(200)];
 /// Every so many looks, what no limit needs any more is forgotten.
 const SWEEP_EVERY: u32 = 240;
 /// How many callers may wait to be told.
@@ -81,10 +83,8 @@ impl Refresher {
             };
             // All who called before this look are served by it.
             let waiting: Vec<_> = first.into_iter().chain(wakes.try_iter()).collect();
-            let now = Utc::now();
-            if let Err(error) = self.look(now) {
+            if let Err(error) = self.look_again() {
                 self.engine.seen_ms.store(0, Ordering::Relaxed);
-                self.version = None;
                 tracing::error!(%error, causes = ?error.causes, "the keystore cannot be read; nothing is judged");
             }
             for told in waiting {
@@ -93,9 +93,29 @@ impl Refresher {
             }
             looks = looks.wrapping_add(1);
             if looks.is_multiple_of(SWEEP_EVERY) {
-                self.engine.sweep(now);
+                self.engine.sweep(Utc::now());
             }
         }
+    }
+
+    /// A look, and others soon after one that failed: a keystore that another process is just repairing after a kill is
+    /// there again in a moment, and every request would be refused until the next look in turn.
+    fn look_again(&mut self) -> Result<()> {
+        for pause in AGAIN {
+            match self.look(Utc::now()) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    self.version = None;
+                    tracing::warn!(%error, causes = ?error.causes, "the keystore could not be read; it is tried again");
+                    std::thread::sleep(pause);
+                }
+            }
+        }
+        let looked = self.look(Utc::now());
+        if looked.is_err() {
+            self.version = None;
+        }
+        looked
     }
 
     fn look(&mut self, now: Time) -> Result<()> {
