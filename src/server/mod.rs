@@ -140,8 +140,10 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
     drop((doors, app));
     // The last sender is gone with the application: the thread ends after what it is doing.
     let ended = tokio::task::spawn_blocking(move || {
+        // First what is ours: a place outside may keep whoever sends to it waiting.
+        let flushed = flusher.finish();
         leaving.finish();
-        (refresher.join(), flusher.finish())
+        (refresher.join(), flushed)
     });
     ended.await.map_or_else(|_| Ok(()), |(_, flushed)| flushed)
 }

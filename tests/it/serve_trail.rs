@@ -181,3 +181,18 @@ fn a_plan_without_export_streams_nothing() {
     let udp = home.run(&["serve", "--stream", "http://siem.example/in"]);
     assert_eq!(udp.code, Some(2), "{udp:?}");
 }
+
+#[test]
+fn a_place_that_does_not_answer_does_not_keep_a_stop_from_writing_usage() {
+    let home = Home::new();
+    let key = home.ok(&["create", "one"]);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("http://{}/in", silent.local_addr().unwrap());
+    let server = Served::start(&home, &["--stream", &to, "--usage-interval", "1h"]);
+    let (held, _, _) = request(&silent);
+    assert_eq!(server.send("POST", "/v1/validate", &[("X-API-Key", &key)], "").status, 200);
+    let (status, said) = server.stop(Signal::SIGTERM);
+    drop(held);
+    assert!(status.success() && said.contains("did not answer"), "{said}");
+    assert_eq!(home.json(&["show", "one"])["key"]["uses"], 1);
+}

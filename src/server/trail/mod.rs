@@ -16,11 +16,14 @@ use crate::{
 use std::{
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The longest pause before a place that failed is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long a stop waits for places that are being sent something.
+const LONGEST_END: Duration = Duration::from_secs(10);
 
 /// What goes where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,11 +85,17 @@ impl Leaving {
         Ok(())
     }
 
-    /// Ends the threads.
+    /// Ends the threads; one that waits for a place outside is left behind with the process.
     pub(super) fn finish(self) {
         drop(self.stop);
+        let until = Instant::now() + LONGEST_END;
         for thread in self.threads {
-            if thread.join().is_err() {
+            while !thread.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if !thread.is_finished() {
+                tracing::warn!("a place did not answer before the stop; what it has not confirmed is sent again");
+            } else if thread.join().is_err() {
                 tracing::error!("a thread that sends the trail ran into a bug");
             }
         }
