@@ -142,9 +142,12 @@ impl Backend for Local {
         requests: Vec<Create>,
         progress: &mut dyn FnMut(usize),
     ) -> std::result::Result<Vec<Created>, BulkError> {
-        cx.writable().map_err(BulkError::Whole)?;
         let caps = self.store.capabilities();
-        let mut tx = self.begin(cx).map_err(BulkError::Whole)?;
+        let begun = cx.writable().and_then(|()| self.begin(cx));
+        let mut tx = begun.map_err(|error| {
+            let recorded = self.record_refusal(cx, Action::KeyCreate, &cx.workspace, &error);
+            BulkError::Whole(recorded.err().unwrap_or(error))
+        })?;
         let done = ops::create_many::create_many(&mut tx, caps, &mut rand::rng(), cx, requests, progress)
             .map_err(BulkError::Entries)?;
         if !cx.dry_run && !done.events.is_empty() {

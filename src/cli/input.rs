@@ -74,16 +74,6 @@ pub(super) fn read_file(path: &Path) -> Result<String> {
     })
 }
 
-/// What is wrong with a text of TOML, by its line. The line itself is not repeated: the file may be the wrong one, and hold a
-/// secret.
-pub(super) fn toml_problem(text: &str, error: &toml::de::Error) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start));
-    match before {
-        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
-        None => error.message().to_owned(),
-    }
-}
-
 /// Reads with the buffer allocated once, so that no copy of a secret stays behind in freed memory.
 fn limited(source: std::io::Result<impl Read>) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let capacity = usize::try_from(LONGEST_SECRET + 1).unwrap_or(usize::MAX);

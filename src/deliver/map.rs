@@ -3,7 +3,7 @@
 //! It decides which commands are run, so that only its owner and root may be able to change it.
 
 use super::{KeyFacts, SinkError, SinkSpec, own_file::OwnFile};
-use crate::domain::{Environment, time::parse_duration};
+use crate::domain::{Environment, serde_text::toml_problem, time::parse_duration};
 use chrono::TimeDelta;
 use glob::Pattern;
 use serde::Deserialize;
@@ -69,7 +69,7 @@ impl DeliverMap {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let file: MapFile = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let file: MapFile = toml::from_str(text).map_err(|error| toml_problem(text, &error))?;
         if file.rule.is_empty() {
             return Err("it has no [[rule]]".to_owned());
         }

@@ -48,6 +48,17 @@ pub fn optional_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     text.map(|text| text.parse::<ObjectName>().map(ObjectName::into_string).map_err(D::Error::custom)).transpose()
 }
 
+/// What is wrong with a text of TOML, by its line. The line itself is not repeated: the file may be the wrong one, and hold a
+/// secret.
+#[must_use]
+pub fn toml_problem(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
+        None => error.message().to_owned(),
+    }
+}
+
 /// Durations as whole seconds, for `#[serde(with)]`.
 pub mod seconds {
     use chrono::TimeDelta;

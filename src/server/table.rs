@@ -79,7 +79,7 @@ impl RouteTable {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        let file: File = toml::from_str(text).map_err(|error| crate::domain::serde_text::toml_problem(text, &error))?;
         let numbered = file.route.into_iter().enumerate();
         let routes =
             numbered.map(|(index, entry)| entry.route().map_err(|cause| format!("route {}: {cause}", index + 1)));

@@ -130,6 +130,8 @@ fn secrets_are_found_nowhere() {
         ("apply -f - --dry-run -o json", "[[keys]]\nname = 'one'\n"),
         ("diff -f -", token.as_str()),
         ("check --policy token.txt", ""),
+        ("apply -f token.txt", ""),
+        ("rotate canary --deliver-map token.txt", ""),
         ("check", ""),
         ("check canary -o json", ""),
         ("doctor", ""),

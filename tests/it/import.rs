@@ -184,13 +184,15 @@ fn a_support_slot_imports_nothing_and_judges_nothing() {
     keep(&home, "more.csv", &format!("name,digest\nmore,{}\n", hex("more")));
     let ran = home.run(&["--passphrase-file", "pass", "import", "more.csv"]);
     assert_eq!(ran.code, Some(5), "{ran:?}");
-    let created = home.run(&["--passphrase-file", "pass", "create", "--from", "more.csv"]);
-    assert_ne!(created.code, Some(0));
+    keep(&home, "plain.csv", "name\nplain\n");
+    let created = home.run(&["--passphrase-file", "pass", "create", "--from", "plain.csv"]);
+    assert_eq!(created.code, Some(5), "{created:?}");
     assert_eq!(home.run(&["import", "more.csv", "--read-only"]).code, Some(5));
     assert_eq!(home.run_with(&["--passphrase-file", "pass", "identify", "-"], "legacy-billing-secret").code, Some(5));
     let trail = home.json(&["audit", "list", "--outcome", "refused"]);
     let told: Vec<_> = trail["items"].as_array().unwrap().iter().map(|e| (&e["action"], &e["source"])).collect();
     assert!(told.contains(&(&json!("key.import"), &json!("journal"))), "{told:?}");
+    assert!(told.contains(&(&json!("key.create"), &json!("journal"))), "{told:?}");
     assert_eq!(home.json(&["list"])["items"].as_array().unwrap().len(), 3);
 }
 

@@ -6,6 +6,7 @@ use crate::{
     domain::{
         Environment, KeyRef,
         hygiene::{Policy, Rule, Severity},
+        serde_text::toml_problem,
     },
     ops::{Check, CheckKey, Error, Finding, Kind, Result},
     output::{Format, Page, Report, SarifResult, sarif},
@@ -84,7 +85,7 @@ fn policy(cx: &Ctx, named: Option<&Path>) -> Result<Policy> {
         None => Policy::default(),
         Some((path, text)) => toml::from_str(&text).map_err(|error| {
             Error::new(Kind::Usage, "policy", format!("the policy {} is not usable", path.display()))
-                .cause(input::toml_problem(&text, &error))
+                .cause(toml_problem(&text, &error))
                 .hint("keyward check --print-policy   (every rule, as it may be written)")
         })?,
     };

@@ -8,9 +8,9 @@ use crate::{
     cli::{
         bulk_line::{Line, request},
         context::Ctx,
-        input::toml_problem,
     },
     deliver::{OwnFile, SinkError, SinkSpec},
+    domain::serde_text::toml_problem,
     ops::{Create, Declared, Error, KeyView, Kind, Result},
 };
 use serde_json::{Map, Value};
