@@ -127,6 +127,7 @@ fn vault(home: &Path) -> (Box<dyn Backend>, Context) {
         workspace: "default".to_owned(),
         authority: Authority::Vault,
         expected_version: None,
+        client: None,
         read_only: false,
         dry_run: false,
     };

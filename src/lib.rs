@@ -12,7 +12,7 @@
 //! | [`store`] | the only SQL: sealed rows, the signed head, the audit trail |
 //! | [`ops`] | the use cases: a request, an outcome, and the function between them |
 //! | [`wire`] | the contract of the HTTP API: paths, bodies, problems |
-//! | [`backend`] | the seam: one method a use case, over the local keystore |
+//! | [`backend`] | the seam: one method a use case, over the local keystore or through a server |
 //! | [`anchor`] | where checkpoints of the trail go |
 //! | [`server`] | the use cases and verdicts over HTTP; owns the only async runtime |
 //! | [`deliver`] | where a fresh secret goes: sinks, proven first, with a receipt; probes and hooks |

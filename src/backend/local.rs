@@ -38,12 +38,19 @@ pub struct Local {
     pub(super) store: Store,
     pub(super) opened_by: unlock::OpenedBy,
     leases: Leases,
+    /// Whoever calls is behind a server: its process is not this one, and a lock would tell nothing of it.
+    for_clients: bool,
 }
 
 impl Local {
     pub(super) fn new(dirs: Dirs, store: Store, opened_by: unlock::OpenedBy) -> Self {
         let leases = Leases::at(dirs.leases());
-        Self { dirs, store, opened_by, leases }
+        Self { dirs, store, opened_by, leases, for_clients: false }
+    }
+
+    /// The same, for the calls of clients of a server.
+    pub(super) fn for_clients(self) -> Self {
+        Self { for_clients: true, ..self }
     }
 
     /// Runs a change and commits it with its events, or records why it was refused.
@@ -121,7 +128,8 @@ impl Backend for Local {
         let target = request.name.clone();
         let caps = self.store.capabilities();
         let mut mine = None;
-        if !(request.sinks.is_empty() || cx.dry_run || cx.read_only) && caps.admin.is_some() {
+        let for_one = !(request.sinks.is_empty() || cx.dry_run || cx.read_only || self.for_clients);
+        if for_one && caps.admin.is_some() {
             // The lock is there before the key is: whoever repeats the request waits for the delivery of its secret.
             let id = request.id.take().unwrap_or_else(|| KeyId::generate(&mut rand::rng()));
             self.leases.acquire(&id)?;
@@ -183,7 +191,7 @@ impl Backend for Local {
         let staged = self.change(cx, Action::KeyStage, &target, |tx| {
             ops::stage::stage(tx, caps, &mut rand::rng(), cx, request, alone)
         });
-        let goes_on = staged.as_ref().is_ok_and(|staged| staged.lookup.is_some());
+        let goes_on = !self.for_clients && staged.as_ref().is_ok_and(|staged| staged.lookup.is_some());
         if let (Some(key), true, false) = (key, alone, goes_on) {
             self.leases.release(&key);
         }

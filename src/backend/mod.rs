@@ -9,6 +9,8 @@ mod lease;
 pub mod local;
 mod local_trail;
 mod maintenance;
+#[cfg(feature = "server")]
+pub mod remote;
 mod restore;
 mod serving;
 pub mod trail;

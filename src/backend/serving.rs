@@ -65,7 +65,7 @@ impl Serving {
     /// Those of the store.
     pub fn backend(&self) -> Result<Box<dyn Backend + Send>> {
         let store = self.first.store.another(self.now)?;
-        Ok(Box::new(Local::new(self.first.dirs.clone(), store, OpenedBy::Session)))
+        Ok(Box::new(Local::new(self.first.dirs.clone(), store, OpenedBy::Session).for_clients()))
     }
 
     /// The facts for verdicts, over a connection of its own.

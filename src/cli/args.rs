@@ -78,6 +78,18 @@ pub(crate) struct Global {
     /// The directory of the vault [env: KEYWARD_VAULT]
     #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(crate) vault: Option<PathBuf>,
+    /// The server to work through: https://HOST, http://127.0.0.1:PORT or unix:PATH [env: KEYWARD_SERVER]
+    #[cfg(feature = "server")]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "vault")]
+    pub(crate) server: Option<String>,
+    /// A file with the credential for the server [env: KEYWARD_TOKEN_FILE, KEYWARD_TOKEN]
+    #[cfg(feature = "server")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A file with certificates to trust besides the system's, PEM [env: KEYWARD_CA_FILE]
+    #[cfg(feature = "server")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) ca_file: Option<PathBuf>,
     /// The workspace to work in [env: KEYWARD_WORKSPACE] [default: default]
     #[arg(long, global = true, value_name = "W")]
     pub(crate) workspace: Option<String>,
@@ -144,6 +156,8 @@ pub(crate) enum Command {
     Doctor(commands::doctor::Args),
     #[cfg(feature = "server")]
     Serve(commands::serve::Args),
+    #[cfg(feature = "server")]
+    Whoami(commands::whoami::Args),
     Completions(commands::completions::Args),
     Man(commands::man::Args),
     ScanRule(commands::scan_rule::Args),
@@ -189,6 +203,8 @@ impl Command {
             Self::Customers(args) => commands::customers::run(cx, args),
             Self::Plans(args) => commands::plans::run(cx, args),
             Self::Operators(args) => commands::operators::run(cx, args),
+            #[cfg(feature = "server")]
+            Self::Whoami(args) => commands::whoami::run(cx, &args),
             #[cfg(feature = "server")]
             Self::Serve(args) => commands::serve::run(cx, args),
             Self::Doctor(args) => commands::doctor::run(cx, &args),

@@ -147,6 +147,27 @@ pub(super) const ROTATION: &[Column] = &[
     Column::new("deliveries", "sinks", Deliveries),
 ];
 
+/// Who acts, and where.
+#[cfg(feature = "server")]
+pub(super) const WHOAMI: &[Column] = &[
+    Column::new("actor", "actor", Text),
+    Column::new("role", "role", Text),
+    Column::new("server", "server", Text),
+    Column::new("vault", "vault", Text),
+    Column::new("workspace", "workspace", Text),
+    Column::new("address", "seen from", Text),
+    Column::new("expires_at", "credential ends", Time),
+    Column::new("permissions", "may", List),
+];
+
+/// Settings and where they come from.
+#[cfg(feature = "server")]
+pub(super) const SETTINGS: &[Column] = &[
+    Column::new("setting", "setting", Text),
+    Column::new("value", "value", Text),
+    Column::new("source", "source", Text),
+];
+
 /// The catalogue of scopes.
 pub(super) const SCOPES: &[Column] = &[
     Column::new("name", "scope", Text),

@@ -17,6 +17,9 @@ use zeroize::Zeroizing;
 pub(crate) struct Ctx {
     /// The global options, with the environment and the configuration file filled in.
     pub(super) global: Global,
+    /// The options as they were given, before anything was filled in.
+    #[cfg(feature = "server")]
+    pub(super) given: Global,
     /// The environment.
     pub(super) env: Env,
     /// Where output goes to, and how.
@@ -35,6 +38,8 @@ impl Ctx {
     /// # Errors
     /// `Usage` for a value that no option takes.
     pub(super) fn new(mut global: Global, env: Env, streams: Streams) -> Result<Self, Box<(Error, Streams)>> {
+        #[cfg(feature = "server")]
+        let given = global.clone();
         if let Err(error) = fill_in(&mut global, &env) {
             return Err(Box::new((error, streams)));
         }
@@ -51,7 +56,16 @@ impl Ctx {
             color: super::color(&global, &env),
             now,
         };
-        Ok(Self { global, env, out: Emitter::new(streams, options), now, terminal: Terminal::default(), backend: None })
+        Ok(Self {
+            #[cfg(feature = "server")]
+            given,
+            global,
+            env,
+            out: Emitter::new(streams, options),
+            now,
+            terminal: Terminal::default(),
+            backend: None,
+        })
     }
 
     /// Whether a person is there to be asked.
@@ -73,9 +87,44 @@ impl Ctx {
             workspace: self.global.workspace.clone().unwrap_or_else(|| "default".to_owned()),
             authority: Authority::Vault,
             expected_version: None,
+            client: None,
             read_only: self.global.read_only,
             dry_run: self.global.dry_run,
         }
+    }
+
+    /// Whether a server is chosen.
+    pub(super) fn is_remote(&self) -> bool {
+        #[cfg(feature = "server")]
+        return self.global.server.is_some();
+        #[cfg(not(feature = "server"))]
+        false
+    }
+
+    /// Asks the server who it takes the caller for, and says so in a line.
+    ///
+    /// # Errors
+    /// Those of the server, or of the way to it.
+    pub(super) fn describe_server(&mut self) -> Result<String> {
+        #[cfg(feature = "server")]
+        if let Some(remote) = self.remote()? {
+            let me = remote.whoami()?;
+            let server = self.global.server.clone().unwrap_or_default();
+            return Ok(format!("{server} answers, and knows {} with the role {}", me.operator.name, me.operator.role));
+        }
+        Err(Error::usage("no server is chosen"))
+    }
+
+    /// Refuses what has to be done where the vault is.
+    ///
+    /// # Errors
+    /// `Usage` when a server is chosen.
+    pub(super) fn local_only(&self, what: &str) -> Result<()> {
+        if !self.is_remote() {
+            return Ok(());
+        }
+        Err(Error::usage(format!("{what} is a matter of a local vault, and a server is chosen"))
+            .hint("run it where the vault is, with --vault DIR or without --server and KEYWARD_SERVER"))
     }
 
     /// Where the files are.
@@ -101,6 +150,12 @@ impl Ctx {
     pub(super) fn backend(&mut self) -> Result<Rc<dyn Backend>> {
         if let Some(backend) = &self.backend {
             return Ok(Rc::clone(backend));
+        }
+        #[cfg(feature = "server")]
+        if let Some(remote) = self.remote()? {
+            let backend: Rc<dyn Backend> = Rc::new(remote);
+            self.backend = Some(Rc::clone(&backend));
+            return Ok(backend);
         }
         let vault = self.vault()?;
         tracing::info!(keystore = %vault.dirs().keystore().display(), "opening the vault");
@@ -214,7 +269,20 @@ fn fill_in(global: &mut Global, env: &Env) -> Result<()> {
     text(&mut global.ticket, "KEYWARD_TICKET");
     text(&mut global.workspace, "KEYWARD_WORKSPACE");
     global.workspace = global.workspace.take().or(file.workspace);
+    // A vault that is named on the command line is meant, whatever server the environment names.
+    let vault_named = global.vault.is_some();
     global.vault = global.vault.take().or_else(|| env.path("KEYWARD_VAULT"));
+    let server = env.text("KEYWARD_SERVER").filter(|_| !vault_named);
+    #[cfg(feature = "server")]
+    {
+        global.server = global.server.take().or(server);
+        global.token_file = global.token_file.take().or_else(|| env.path("KEYWARD_TOKEN_FILE"));
+        global.ca_file = global.ca_file.take().or_else(|| env.path("KEYWARD_CA_FILE"));
+    }
+    #[cfg(not(feature = "server"))]
+    if server.is_some() {
+        return Err(Error::usage("KEYWARD_SERVER is set, and this keyward was built without the feature `server`"));
+    }
     global.read_only |= env.switch("KEYWARD_READ_ONLY");
     global.no_input |= match env.text("KEYWARD_NO_INPUT") {
         Some(_) => env.switch("KEYWARD_NO_INPUT"),

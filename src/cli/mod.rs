@@ -19,6 +19,8 @@ mod grouping;
 mod input;
 mod logs;
 mod operand;
+#[cfg(feature = "server")]
+mod place;
 mod prompt;
 mod render;
 mod rotating;

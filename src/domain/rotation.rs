@@ -66,6 +66,8 @@ pub struct Lease {
     pub id: String,
     /// When it runs out by itself.
     pub until: Time,
+    /// Its holder is behind a server: nobody can see whether it still lives, and time alone ends the lease.
+    pub remote: bool,
 }
 
 /// How far a rotation got.
@@ -144,7 +146,7 @@ pub struct Committed {
 impl Lease {
     /// A lease of a holder to be.
     pub fn draw(rng: &mut impl CryptoRng, until: Time) -> Self {
-        Self { id: random_base62(rng, RANDOM_CHARS), until }
+        Self { id: random_base62(rng, RANDOM_CHARS), until, remote: false }
     }
 }
 

@@ -12,7 +12,7 @@ fn secret(number: u8, now: i64) -> Secret {
 }
 
 fn lease(until: i64) -> Lease {
-    Lease { id: "mine".to_owned(), until: at(until) }
+    Lease { id: "mine".to_owned(), until: at(until), remote: false }
 }
 
 fn begin(sinks: &[&str]) -> Begin {

@@ -4,8 +4,13 @@ use super::{
     authority::Authority,
     error::{Error, Result},
 };
-use crate::domain::{Action, Event, Key, Outcome, Time};
+use crate::domain::{Action, Event, Key, Lease, Outcome, Time};
+use chrono::TimeDelta;
+use rand::CryptoRng;
 use serde_json::Value;
+
+/// How long whoever works on a rotation is left alone with it between two steps.
+const LEASE: TimeDelta = TimeDelta::minutes(5);
 
 /// The circumstances of one call.
 #[derive(Debug, Clone)]
@@ -22,6 +27,8 @@ pub struct Context {
     pub ticket: Option<String>,
     /// The workspace the call works in.
     pub workspace: String,
+    /// The process that calls, where it is behind a server and says so: what it began is its own for a while.
+    pub client: Option<String>,
     /// On whose authority.
     pub authority: Authority,
     /// The version that the key to be changed must have; any when `None`.
@@ -78,6 +85,13 @@ impl Context {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A lease on the rotation of a key for whoever calls.
+    pub(super) fn lease(&self, rng: &mut impl CryptoRng) -> Lease {
+        let drawn = Lease::draw(rng, self.now.checked_add_signed(LEASE).unwrap_or(self.now));
+        let id = self.client.clone().unwrap_or(drawn.id);
+        Lease { id, remote: matches!(self.authority, Authority::Operator(_)), ..drawn }
     }
 
     /// Refuses when changes are switched off.

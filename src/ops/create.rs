@@ -7,14 +7,13 @@ use super::{
     error::{Error, Result},
     lookup, policy,
     rotation_view::{RotationView, refused},
-    stage::LEASE,
     view::KeyView,
 };
 use crate::{
     domain::{
         Action, Allowlist, Begin, Brand, Catalogue, Environment, Event, Expiry, Feature, Imported, Key, KeyId,
-        KeyPolicy, Lease, Overlap, PlainToken, Plan, RateLimit, RotationId, RotationPolicy, Scope, Secret, SecretState,
-        Time, Usage, serde_text,
+        KeyPolicy, Overlap, PlainToken, Plan, RateLimit, RotationId, RotationPolicy, Scope, Secret, SecretState, Time,
+        Usage, serde_text,
     },
     store::{SealedKey, Sealer, Tx, View},
     vault::Capabilities,
@@ -84,7 +83,8 @@ pub struct Create {
     #[serde(skip)]
     pub imported: Option<Imported>,
     /// The id a preview gave it; drawn when not given.
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<String>, pattern = "^key_[0-9A-Za-z]{16}$"))]
     pub id: Option<KeyId>,
     /// Where its secret goes: then the key is there in earnest only with the commit of its first rotation.
     #[serde(default)]
@@ -190,6 +190,11 @@ pub(super) fn accept(
 ) -> Result<Accepted> {
     let plan = &workspace.plan;
     entitlement::require(plan, Feature::ApiAccess)?;
+    if let Some(id) = &request.id
+        && (tx.key(id)?.is_some() || tx.newest_on(id.as_str())?.is_some())
+    {
+        return Err(Error::conflict("exists", format!("{id} is or was the id of a key")).hint("leave the id out"));
+    }
     if plan.max_keys.is_some() {
         let before = u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(tx.count_keys(&cx.workspace)?);
         entitlement::require(plan, Feature::Keys { count: before.saturating_add(1) })?;
@@ -373,12 +378,11 @@ fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: 
 
 /// The first rotation of a key whose secret is delivered; none of one whose secret is printed.
 fn begin(rng: &mut impl CryptoRng, cx: &Context, request: &Create) -> Option<Begin> {
-    let until = cx.now.checked_add_signed(LEASE).unwrap_or(cx.now);
     (!request.sinks.is_empty()).then(|| Begin {
         id: RotationId::generate(rng),
         actor: cx.actor.clone(),
         sinks: request.sinks.clone(),
-        lease: Lease::draw(rng, until),
+        lease: cx.lease(rng),
         overlap: Overlap::Now,
         renew: false,
         parked: false,

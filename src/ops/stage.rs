@@ -24,9 +24,6 @@ use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// How long a process is left alone with its rotation between two steps.
-pub const LEASE: TimeDelta = TimeDelta::minutes(5);
-
 /// A key whose secret is to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,8 +152,8 @@ fn find(tx: &View<'_>, cx: &Context, request: &Stage) -> Result<Key> {
     }
 }
 
-/// Stages a new secret, or mints again for a rotation that was interrupted. `alone` says that no other process works on
-/// the key: then a lease that has not run out is void.
+/// Stages a new secret, or mints again for a rotation that was interrupted. `alone` says that no other process of
+/// this machine works on the key: then a lease that one of them left behind is void.
 ///
 /// # Errors
 /// `NotFound`; `Conflict` for an expired key without `renew`, while an overlap or a parked rotation runs, and when too
@@ -186,8 +183,13 @@ pub fn stage(
     let goes_on =
         key.running().filter(|run| !request.supersede && (!run.parked || repeated || request.resume.is_some()));
     let resumed = goes_on.is_some();
-    let mine = |lease: &Lease| lease.until <= cx.now || request.lease.as_ref() == Some(&lease.id);
-    if !alone && !key.running().is_some_and(|run| mine(&run.lease)) {
+    let mine = |lease: &Lease| {
+        let ended = lease.until <= cx.now || (alone && !lease.remote);
+        ended || [&request.lease, &cx.client].into_iter().flatten().any(|id| *id == lease.id)
+    };
+    // Whoever parked a secret that has arrived works on it no more.
+    let waits = |run: &Rotation| run.parked && run.phase == Phase::Delivered;
+    if !key.running().map_or(alone, |run| waits(run) || mine(&run.lease)) {
         return Err(busy(&key));
     }
     if let Some(run) = goes_on
@@ -198,7 +200,7 @@ pub fn stage(
         (done.outcome.ready, done.outcome.resumed, done.outcome.lookup) = (true, true, lookup);
         return Ok(done);
     }
-    let lease = Lease::draw(rng, cx.now.checked_add_signed(LEASE).unwrap_or(cx.now));
+    let lease = cx.lease(rng);
     if request.lease.is_none() && goes_on.is_some_and(|run| can_be_asked(run, request)) {
         return claimed(tx, cx, key, lease);
     }

@@ -64,6 +64,7 @@ pub(super) struct Caller {
     reason: Option<String>,
     ticket: Option<String>,
     dry_run: bool,
+    client: Option<String>,
     pub(super) idempotency_key: Option<String>,
     expected_version: Option<u64>,
 }
@@ -99,6 +100,7 @@ impl Caller {
             workspace: text(headers, header::WORKSPACE)?,
             reason: text(headers, header::REASON)?,
             ticket: text(headers, header::TICKET)?,
+            client: text(headers, header::CLIENT)?.filter(|name| (8..=64).contains(&name.len())),
             dry_run: dry_run(headers)?,
             idempotency_key: text(headers, header::IDEMPOTENCY_KEY)?,
             expected_version: expected_version(headers)?,
@@ -108,6 +110,11 @@ impl Caller {
     /// Whether the operator may do so, without a record of a refusal: for reading what it is told itself.
     pub(super) fn may(&self, permission: Permission) -> bool {
         self.operator.role.may(permission)
+    }
+
+    /// What a call needs that one of two permissions allows: the second only for whoever has it and not the first.
+    pub(super) fn either(&self, first: Permission, second: Permission) -> Permission {
+        if self.may(second) && !self.may(first) { second } else { first }
     }
 
     /// The workspace of the call: the one named, else the operator's own, else `default`.
@@ -165,6 +172,7 @@ impl Caller {
             ticket: self.ticket.clone(),
             workspace: self.workspace().to_owned(),
             authority: Authority::Operator(Arc::clone(&self.operator)),
+            client: self.client.clone(),
             expected_version: self.expected_version,
             read_only: false,
             dry_run: self.dry_run,

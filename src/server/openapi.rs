@@ -81,6 +81,7 @@ fn components(components: &mut Value) {
         "Reason": header("Keyward-Reason", "Why, for the audit trail.", &text),
         "Ticket": header("Keyward-Ticket", "The ticket that asked for it, for the audit trail.", &text),
         "DryRun": header("Keyward-Dry-Run", "Show what would change, and change nothing.", &json!({ "type": "boolean" })),
+        "Client": header("Keyward-Client", "A random name of the process that calls, of 8 to 64 characters: a rotation that it began is its own for five minutes.", &text),
         "RequestId": header("X-Request-Id", "Taken over into the answer and the log if it is 1 to 64 of A-Z a-z 0-9 - _ .", &text),
     });
     components["headers"] = json!({
@@ -143,7 +144,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     if managing {
         parameters.push("Workspace");
         if method != "get" {
-            parameters.extend(["Reason", "Ticket", "DryRun"]);
+            parameters.extend(["Reason", "Ticket", "DryRun", "Client"]);
             refusals.extend(["Conflict", "NotFound"]);
         }
         if path.contains('{') {

@@ -101,6 +101,8 @@ struct RotationRecord {
     lease_id: String,
     #[n(14)]
     for_due: bool,
+    #[n(15)]
+    lease_remote: Option<bool>,
 }
 
 /// The facts of a key that stand in the clear, bound to the sealed ones.
@@ -241,6 +243,7 @@ impl RotationRecord {
             finished_at: run.finished_at.map(|at| at.timestamp()),
             lease_until: run.lease.until.timestamp(),
             lease_id: run.lease.id.clone(),
+            lease_remote: run.lease.remote.then_some(true),
             overlap: match run.overlap {
                 Overlap::Now => None,
                 Overlap::For(duration) => Some(duration.num_seconds()),
@@ -267,7 +270,11 @@ impl RotationRecord {
             actor: self.actor,
             started_at: time(self.started_at)?,
             finished_at: self.finished_at.map(time).transpose()?,
-            lease: Lease { id: self.lease_id, until: time(self.lease_until)? },
+            lease: Lease {
+                id: self.lease_id,
+                until: time(self.lease_until)?,
+                remote: self.lease_remote.unwrap_or_default(),
+            },
             overlap: self.overlap.map(seconds).transpose()?.map_or(Overlap::Now, Overlap::For),
             renew: self.renew,
             parked: self.parked,

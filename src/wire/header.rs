@@ -18,6 +18,8 @@ pub const FORWARDED_FOR: &str = "x-forwarded-for";
 pub const API_KEY: &str = "x-api-key";
 /// The project that a request is about.
 pub const PROJECT: &str = "x-project-id";
+/// A random name of the process that calls: a rotation that it began is its own for a while.
+pub const CLIENT: &str = "keyward-client";
 
 /// `Idempotency-Key`, as the OpenAPI document has it.
 #[derive(utoipa::IntoParams)]

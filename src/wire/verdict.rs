@@ -39,6 +39,9 @@ pub struct VerifyRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64)]
     pub cost: Option<u32>,
+    /// Judge as of this time instead of now; only with `explain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// Answer with every check; takes nothing from any limit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,

@@ -291,6 +291,7 @@ fn old_home() -> Home {
         workspace: "default".to_owned(),
         authority: keyward::ops::authority::Authority::Vault,
         expected_version: None,
+        client: None,
         read_only: false,
         dry_run: false,
     };

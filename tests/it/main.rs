@@ -21,6 +21,8 @@ mod contract;
 mod crash;
 mod declared;
 mod doctor;
+#[cfg(feature = "server")]
+mod doors;
 mod examples;
 mod first_use;
 #[cfg(feature = "server")]
@@ -39,6 +41,8 @@ mod openapi;
 mod output;
 mod refusals;
 mod report;
+#[cfg(feature = "server")]
+mod remote;
 mod rotation;
 mod rotation_kills;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

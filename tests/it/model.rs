@@ -89,6 +89,7 @@ fn context(now: Time) -> Context {
         workspace: "default".to_owned(),
         authority: Default::default(),
         expected_version: None,
+        client: None,
         read_only: false,
         dry_run: false,
     }

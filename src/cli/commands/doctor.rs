@@ -34,7 +34,7 @@ pub(crate) fn run(cx: &mut Ctx, _args: &Args) -> Result<u8> {
     cx.global.read_only = true;
     let mut findings = Vec::new();
     places(cx, &mut findings)?;
-    let problem = vault(cx, &mut findings)?;
+    let problem = if cx.is_remote() { server(cx, &mut findings) } else { vault(cx, &mut findings)? };
     let healthy = problem.is_none() && findings.iter().all(|finding| finding.ok != Some(false));
     tell(cx, &findings)?;
     if let Some(error) = problem {
@@ -65,6 +65,16 @@ fn place(check: &'static str, path: &Path) -> Finding {
         return Finding { check, ok: Some(false), detail: format!("{shown} is open to others: chmod go= {shown}") };
     }
     Finding { check, ok: Some(true), detail: shown.to_string() }
+}
+
+/// Whether the server answers, and knows the credential; the error, if not.
+fn server(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Option<Error> {
+    let (ok, detail, problem) = match cx.describe_server() {
+        Ok(said) => (true, said, None),
+        Err(error) => (false, error.message.clone(), Some(error)),
+    };
+    findings.push(Finding { check: "server", ok: Some(ok), detail });
+    problem
 }
 
 /// What the vault says of itself; the error, if it does not open or is not intact.

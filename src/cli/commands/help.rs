@@ -19,6 +19,10 @@ Environment variables. An option on the command line beats its variable, a varia
   KEYWARD_TIME        --time: relative, local or utc
   KEYWARD_WORKSPACE   --workspace
   KEYWARD_VAULT       --vault: the directory of the vault
+  KEYWARD_SERVER      --server: the server to work through, in place of a vault
+  KEYWARD_TOKEN_FILE  --token-file: the file with the credential for it
+  KEYWARD_TOKEN       the credential itself, where there is no place for a file
+  KEYWARD_CA_FILE     --ca-file: certificates to trust besides the system's
   KEYWARD_NO_INPUT    --no-input: never prompt
   KEYWARD_READ_ONLY   --read-only: refuse every change
   KEYWARD_REASON      --reason, for the audit trail
@@ -60,6 +64,10 @@ keyward in a CI job. Nothing is asked: without a terminal, with CI set or with -
     $CREDENTIALS_DIRECTORY    systemd's LoadCredential=keyward.key
     --passphrase-file FILE    or --passphrase-fd N
   A slot of its own for the job:  keyward vault slots add --device-file ci.key --label ci
+
+  Or work through a server, with no vault at all
+    KEYWARD_SERVER=https://keys.example.com KEYWARD_TOKEN_FILE=/run/secrets/keyward keyward list
+    A credential of its own for the job:  keyward operators create ci --role rotator --expires-in 90d
 
   Take the secret with one of   (anything else is refused while CI is set: it would end in the log)
     SECRET=$(keyward -q create nightly-export --env production)

@@ -26,6 +26,7 @@ pub(crate) struct Args {
 
 /// Makes the vault.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    cx.local_only("init")?;
     let vault = cx.vault()?;
     let named = Source::of(cx.global.passphrase_file.as_deref(), cx.global.passphrase_fd, false);
     let passphrase = match (args.passphrase, named) {

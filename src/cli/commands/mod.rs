@@ -39,4 +39,6 @@ pub(super) mod update;
 pub(super) mod usage;
 pub(super) mod vault;
 pub(super) mod verify;
+#[cfg(feature = "server")]
+pub(super) mod whoami;
 pub(super) mod workspaces;

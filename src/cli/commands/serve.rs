@@ -70,6 +70,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if cx.global.read_only || cx.global.dry_run {
         return Err(Error::usage("serve takes neither --read-only nor --dry-run"));
     }
+    cx.local_only("serve")?;
     logs::start_for_server(&cx.global, &cx.env)?;
     let options = Options {
         listen: args.listen,

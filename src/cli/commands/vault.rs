@@ -119,6 +119,7 @@ impl NewPassphrase {
 
 /// Looks after the vault.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    cx.local_only("vault")?;
     match args.command {
         Command::Status => {
             let status = cx.backend()?.status(&cx.operation())?;

@@ -24,6 +24,7 @@ fn context() -> Context {
         workspace: "default".to_owned(),
         authority: Default::default(),
         expected_version: None,
+        client: None,
         read_only: false,
         dry_run: false,
     }
@@ -166,7 +167,7 @@ fn nothing_is_judged_while_the_keystore_was_not_seen_lately() {
     let (_, token) = vault.create("none");
     let later = Utc::now() + chrono::TimeDelta::seconds(10);
     assert!(vault.judge(&token, &Request::default(), later).is_err());
-    assert!(vault.engine.explain(&token, &Request::default(), None, later).is_err());
+    assert!(vault.engine.explain(&token, &Request::default(), None, (later, later)).is_err());
 }
 
 /// A credential with the look-up of another one, a secret of its own, and the right checksum.

@@ -117,24 +117,24 @@ impl Engine {
         Judged { code, key: Some(key), secret: Some((lookup, state)), standing: taken }
     }
 
-    /// Judges a token with every check told; takes nothing from any limit.
+    /// Judges a token with every check told; takes nothing from any limit. Judges as of `at`.
     pub(super) fn explain(
         &self,
         token: &str,
         request: &Request,
         within: Option<&str>,
-        now: Time,
+        (at, now): (Time, Time),
     ) -> Result<Verdict, Unavailable> {
         self.available(now)?;
         let found = self.find(token).map(|found| found.filter(|(key, ..)| key.is_within(within)));
         Ok(match found {
-            Err(error) => decide(&Presented::Malformed(error), request, &Default::default(), now),
-            Ok(None) => decide(&Presented::Unknown, request, &Default::default(), now),
+            Err(error) => decide(&Presented::Malformed(error), request, &Default::default(), at),
+            Ok(None) => decide(&Presented::Unknown, request, &Default::default(), at),
             Ok(Some((key, lookup, state))) => {
                 let workspace = key.rules.workspace.load();
                 let lookup = String::from_utf8_lossy(&lookup);
                 let presented = Presented::Known { key: key.facts(), lookup: &lookup, state, plan: &workspace.plan };
-                decide(&presented, request, &workspace.catalogue, now)
+                decide(&presented, request, &workspace.catalogue, at)
             }
         })
     }

@@ -65,7 +65,12 @@ pub(super) async fn list(
         return Err(bad().into());
     }
     let cursor = given("cursor");
-    let cx = caller.permitted(&app, Permission::ReadKeys, "keys").await?;
+    // Whoever rotates has to know what is due.
+    let permission = match filter.due_within {
+        Some(_) => caller.either(Permission::ReadKeys, Permission::RotateKeys),
+        None => Permission::ReadKeys,
+    };
+    let cx = caller.permitted(&app, permission, "keys").await?;
     let listed = app.ask(move |backend| backend.list(&cx, &List { filter })).await?;
     let from = cursor.map_or(Ok(0), |cursor| place(&cursor, &listed.items))?;
     let total = listed.total;

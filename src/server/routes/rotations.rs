@@ -81,7 +81,8 @@ pub(super) async fn list(
     caller: Caller,
     Query(query): Query<Ended>,
 ) -> Result<Response, Failed> {
-    let cx = caller.permitted(&app, Permission::ReadKeys, "rotations").await?;
+    let permission = caller.either(Permission::ReadKeys, Permission::RotateKeys);
+    let cx = caller.permitted(&app, permission, "rotations").await?;
     let items = app.ask(move |backend| backend.rotations(&cx, query.ended)).await?;
     Ok(reply(StatusCode::OK, &RotationList::new(items))?)
 }
@@ -100,7 +101,8 @@ pub(super) async fn show(
     Query(which): Query<Which>,
 ) -> Result<Response, Failed> {
     let wanted = rotation_ref(&rotation, &which)?;
-    let cx = caller.permitted(&app, Permission::ReadKeys, &rotation).await?;
+    let permission = caller.either(Permission::ReadKeys, Permission::RotateKeys);
+    let cx = caller.permitted(&app, permission, &rotation).await?;
     let found = app.ask(move |backend| backend.rotation(&cx, &wanted)).await?;
     Ok(reply(StatusCode::OK, &json!({ "schema": "keyward.rotation/v1", "rotation": found }))?)
 }

@@ -1,7 +1,7 @@
 //! `/v1/verify`: a service asks whether a credential may do something.
 
 use crate::{
-    domain::{Permission, Verdict},
+    domain::{Permission, Verdict, time::parse_time},
     ops::Error,
     server::{
         app::App,
@@ -51,7 +51,10 @@ pub(super) async fn verify(
         .map_err(|error| Error::usage("the body is not a request for a verdict").cause(position(&error)))?;
     let (request, now) = (asked.request()?, Utc::now());
     if asked.explain {
-        let verdict = app.engine.explain(&asked.key, &request, within, now).map_err(|_| unavailable())?;
+        let at =
+            asked.at.as_ref().map(|at| parse_time(at).map_err(|cause| Error::usage("'at' is not usable").cause(cause)));
+        let at = at.transpose()?.unwrap_or(now);
+        let verdict = app.engine.explain(&asked.key, &request, within, (at, now)).map_err(|_| unavailable())?;
         return Ok(reply(&verdict, true).into_response());
     }
     let cost = asked.cost.unwrap_or(1);

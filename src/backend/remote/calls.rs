@@ -1,0 +1,341 @@
+//! Every use case as a call.
+
+use super::Remote;
+use crate::{
+    backend::{Backend, BulkError, NewSlot, SlotView, VaultStatus},
+    domain::{Action, Environment, Form, KeyRef, Retention, Scope, Time, UsageRecord, Verdict, time::format_time},
+    ops::{
+        Abort, Applied, Apply, Appointed, Commit, Context, Create, CreateOperator, Created, Declared, Delete, Deleted,
+        EntryError, Error, ExportKeys, Import, KeyName, KeyView, Kind, List, Listed, ListedNames, LogQuery, Logs,
+        ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
+        RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
+        UsageQuery, UsageReport, Verify,
+        check::{Check, CheckKey, Checked, CheckedKey},
+        identify::{Identified, Identify},
+    },
+    wire::{
+        keys::{
+            CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, MAX_PAGE, RefusedEntries, UpdatedReply, query_of,
+        },
+        operators::{AppointedReply, OperatorList, OperatorReply, RotateCredential},
+        rotations::{AbortBody, CommitBody, RotatedReply, RotationList, RotationReply, StagedReply, StepBody},
+        verdict::VerifyRequest,
+        workspace::{ChangeObject, ChangeScopes, Changed, CreateObject, ObjectList, ScopePage, ScopeReply},
+    },
+};
+use reqwest::Method;
+use serde_json::json;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+type Query = Vec<(&'static str, String)>;
+
+/// What decides between keys of one name.
+fn which(environment: Option<Environment>) -> Query {
+    environment.map(|environment| ("environment", environment.to_string())).into_iter().collect()
+}
+
+/// The path segment and query of a rotation.
+fn rotation_path(rotation: &RotationRef) -> (String, Query) {
+    match rotation {
+        RotationRef::Id(id) => (id.to_string(), Vec::new()),
+        RotationRef::Of(key, environment) => (key.to_string(), which(*environment)),
+    }
+}
+
+fn plural(kind: ObjectKind) -> String {
+    format!("{}s", kind.noun())
+}
+
+/// What concerns the keystore itself is done where it is.
+pub(super) fn only_local(what: &str) -> Error {
+    Error::usage(format!("{what} is a matter of the vault itself, and cannot be done through a server"))
+        .hint("run it where the vault is, without --server and KEYWARD_SERVER")
+}
+
+impl Backend for Remote {
+    fn create(&self, cx: &Context, request: Create) -> Result<Created> {
+        let key = request.idempotency_key.clone();
+        self.once::<CreatedReply>(cx, &["v1", "keys"], &[], &request, key.as_deref())?.try_into()
+    }
+
+    fn create_many(
+        &self,
+        cx: &Context,
+        requests: Vec<Create>,
+        progress: &mut dyn FnMut(usize),
+    ) -> std::result::Result<Vec<Created>, BulkError> {
+        let path = ["v1", "keys", "bulk"];
+        let made = self.change_or_refused::<CreatedList>(cx, Method::POST, &path, &[], &CreateMany { keys: requests });
+        match made {
+            Ok(list) => {
+                progress(list.items.len());
+                list.items.into_iter().map(|one| one.try_into().map_err(BulkError::Whole)).collect()
+            }
+            Err(refused) => match serde_json::from_slice::<RefusedEntries>(&refused.body) {
+                Ok(told) => {
+                    let entries = told.entries.into_iter();
+                    Err(BulkError::Entries(
+                        entries.map(|one| EntryError { index: one.index, error: one.problem.into() }).collect(),
+                    ))
+                }
+                Err(_) => Err(BulkError::Whole(*refused.error)),
+            },
+        }
+    }
+
+    fn list(&self, cx: &Context, request: &List) -> Result<Listed> {
+        let mut listed: Option<Listed> = None;
+        let mut cursor = None;
+        loop {
+            let have = listed.as_ref().map_or(0, |listed| listed.items.len());
+            let wanted = request.filter.limit.map_or(MAX_PAGE, |limit| (limit - have).min(MAX_PAGE));
+            let mut query = query_of(&request.filter);
+            // A limit of nothing still asks how many there are.
+            query.push(("limit", wanted.max(1).to_string()));
+            query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+            let page: KeyPage = self.get(Some(cx), &["v1", "keys"], &query)?;
+            let so_far = listed.get_or_insert_with(|| Listed {
+                items: Vec::new(),
+                total: page.page.total,
+                hidden: page.hidden.clone(),
+            });
+            so_far.items.extend(page.items.into_iter().take(wanted));
+            let enough = request.filter.limit.is_some_and(|limit| so_far.items.len() >= limit);
+            cursor = page.page.next.filter(|_| !enough);
+            if cursor.is_none() {
+                return listed.ok_or_else(|| Error::new(Kind::Internal, "reply", "a list without a page"));
+            }
+        }
+    }
+
+    fn list_names(&self, cx: &Context, request: &List) -> Result<ListedNames> {
+        let Listed { items, total, hidden } = self.list(cx, request)?;
+        let items = items.into_iter().map(|key| KeyName { id: key.id, name: key.name }).collect();
+        Ok(ListedNames { items, total, hidden })
+    }
+
+    fn show(&self, cx: &Context, request: &Show) -> Result<KeyView> {
+        let reply: KeyReply =
+            self.get(Some(cx), &["v1", "keys", &request.key.to_string()], &which(request.environment))?;
+        Ok(reply.key)
+    }
+
+    fn update(&self, cx: &Context, request: Update) -> Result<Updated> {
+        let (key, query) = (request.key.to_string(), which(request.environment));
+        let reply: UpdatedReply = self.change(cx, Method::PATCH, &["v1", "keys", &key], &query, &request)?;
+        Ok(Updated { key: reply.key, changes: reply.changes, notes: reply.notes })
+    }
+
+    fn stage(&self, cx: &Context, request: &Stage) -> Result<Staged> {
+        let (key, query) = (request.key.to_string(), which(request.environment));
+        let path = ["v1", "keys", &key, "rotations"];
+        self.once::<StagedReply>(cx, &path, &query, request, request.idempotency_key.as_deref())?.try_into()
+    }
+
+    fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView> {
+        let body = StepBody { secret: step.secret.to_string(), sink: step.sink, progress: (&step.progress).into() };
+        let path = ["v1", "rotations", step.rotation.as_str(), "steps"];
+        Ok(self.change::<RotationReply>(cx, Method::POST, &path, &[], &body)?.rotation)
+    }
+
+    fn commit_rotation(&self, cx: &Context, request: &Commit) -> Result<Rotated> {
+        let (rotation, query) = rotation_path(&request.rotation);
+        let body =
+            CommitBody { receipts: request.receipts.clone(), force: request.force, only_if_idle: request.only_if_idle };
+        let path = ["v1", "rotations", &rotation, "commit"];
+        Ok(self.change::<RotatedReply>(cx, Method::POST, &path, &query, &body)?.into())
+    }
+
+    fn abort_rotation(&self, cx: &Context, request: &Abort) -> Result<RotationView> {
+        let (rotation, query) = rotation_path(&request.rotation);
+        let body = AbortBody { force: request.force, because: request.because.clone() };
+        let path = ["v1", "rotations", &rotation, "abort"];
+        Ok(self.change::<RotationReply>(cx, Method::POST, &path, &query, &body)?.rotation)
+    }
+
+    fn rotations(&self, cx: &Context, ended: bool) -> Result<Vec<RotationView>> {
+        let list: RotationList = self.get(Some(cx), &["v1", "rotations"], &[("ended", ended.to_string())])?;
+        Ok(list.items)
+    }
+
+    fn rotation(&self, cx: &Context, rotation: &RotationRef) -> Result<RotationView> {
+        let (rotation, query) = rotation_path(rotation);
+        Ok(self.get::<RotationReply>(Some(cx), &["v1", "rotations", &rotation], &query)?.rotation)
+    }
+
+    fn switch(&self, cx: &Context, key: &KeyRef, environment: Option<Environment>, switch: Switch) -> Result<Switched> {
+        let verb = match switch {
+            Switch::Activate => "activate",
+            Switch::Deactivate => "deactivate",
+            Switch::Revoke => "revoke",
+        };
+        let path = ["v1", "keys", &key.to_string(), verb];
+        let reply: KeyReply = self.change(cx, Method::POST, &path, &which(environment), &json!({}))?;
+        Ok(Switched { key: reply.key, changed: reply.changed })
+    }
+
+    fn delete(&self, cx: &Context, request: &Delete) -> Result<Deleted> {
+        let path = ["v1", "keys", &request.key.to_string()];
+        let reply: KeyReply = self.change(cx, Method::DELETE, &path, &which(request.environment), &json!({}))?;
+        Ok(Deleted { key: reply.key })
+    }
+
+    fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
+        let asked = &request.request;
+        let body = VerifyRequest {
+            key: request.token.as_str().to_owned(),
+            environment: asked.environment.map(|environment| environment.to_string()),
+            scopes: asked.scopes.iter().map(ToString::to_string).collect(),
+            project: asked.project.clone(),
+            customer: asked.customer.clone(),
+            ip: asked.ip.map(|ip| ip.to_string()),
+            cost: None,
+            user_agent: None,
+            explain: true,
+            at: request.at.map(format_time),
+        };
+        self.ask(cx, &["v1", "verify"], &body)
+    }
+
+    fn identify(&self, _cx: &Context, _request: &Identify) -> Result<Vec<Identified>> {
+        Err(only_local("identify"))
+    }
+
+    fn import(
+        &self,
+        _cx: &Context,
+        _form: &Form,
+        _requests: Vec<Import>,
+        _progress: &mut dyn FnMut(usize),
+    ) -> std::result::Result<Vec<Created>, BulkError> {
+        Err(BulkError::Whole(only_local("importing keys")))
+    }
+
+    fn plan(&self, _cx: &Context, _request: &Apply) -> Result<Plan> {
+        Err(only_local("a file of keys"))
+    }
+
+    fn apply(&self, _cx: &Context, _request: &Apply) -> Result<Applied> {
+        Err(only_local("a file of keys"))
+    }
+
+    fn export_keys(&self, _cx: &Context, _request: &ExportKeys) -> Result<Vec<Declared>> {
+        Err(only_local("a file of keys"))
+    }
+
+    fn check(&self, _cx: &Context, _request: &Check) -> Result<Checked> {
+        Err(only_local("the hygiene of keys"))
+    }
+
+    fn check_key(&self, _cx: &Context, _request: &CheckKey) -> Result<CheckedKey> {
+        Err(only_local("the hygiene of keys"))
+    }
+
+    fn record_usage(&self, _cx: &Context, _records: &[UsageRecord]) -> Result<()> {
+        Err(only_local("recording a use"))
+    }
+
+    fn usage(&self, _cx: &Context, _query: &UsageQuery) -> Result<UsageReport> {
+        Err(only_local("usage"))
+    }
+
+    fn logs(&self, _cx: &Context, _query: &LogQuery) -> Result<Logs> {
+        Err(only_local("the log of verdicts"))
+    }
+
+    fn retention(&self, _cx: &Context) -> Result<Retention> {
+        Err(only_local("the retention of usage"))
+    }
+
+    fn retain(&self, _cx: &Context, _retention: &Retention) -> Result<Retention> {
+        Err(only_local("the retention of usage"))
+    }
+
+    fn scopes(&self, cx: &Context) -> Result<ScopeList> {
+        let page: ScopePage = self.get(Some(cx), &["v1", "scopes"], &[])?;
+        Ok(ScopeList { items: page.items, closed: page.closed })
+    }
+
+    fn scope(&self, cx: &Context, scope: &Scope) -> Result<ScopeView> {
+        Ok(self.get::<ScopeReply>(Some(cx), &["v1", "scopes", &scope.to_string()], &[])?.scope)
+    }
+
+    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<usize> {
+        let body = ChangeScopes { changes };
+        Ok(self.change::<Changed>(cx, Method::POST, &["v1", "scopes"], &[], &body)?.changed)
+    }
+
+    fn objects(&self, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {
+        Ok(self.get::<ObjectList>(Some(cx), &["v1", &plural(kind)], &[])?.items)
+    }
+
+    fn object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
+        self.get(Some(cx), &["v1", &plural(kind), name], &[])
+    }
+
+    fn create_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView> {
+        let body = CreateObject { name: name.to_owned(), change };
+        self.change(cx, Method::POST, &["v1", &plural(kind)], &[], &body)
+    }
+
+    fn update_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView> {
+        self.change(cx, Method::PATCH, &["v1", &plural(kind), name], &[], &ChangeObject { change })
+    }
+
+    fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
+        self.change(cx, Method::DELETE, &["v1", &plural(kind), name], &[], &json!({}))
+    }
+
+    fn operators(&self, cx: &Context) -> Result<Vec<OperatorView>> {
+        Ok(self.get::<OperatorList>(Some(cx), &["v1", "operators"], &[])?.items)
+    }
+
+    fn create_operator(&self, cx: &Context, request: CreateOperator) -> Result<Appointed> {
+        self.change::<AppointedReply>(cx, Method::POST, &["v1", "operators"], &[], &request)?.try_into()
+    }
+
+    fn rotate_operator(&self, cx: &Context, request: &RotateOperator) -> Result<Appointed> {
+        let body = RotateCredential { overlap: request.overlap };
+        let path = ["v1", "operators", &request.name, "rotate"];
+        self.change::<AppointedReply>(cx, Method::POST, &path, &[], &body)?.try_into()
+    }
+
+    fn revoke_operator(&self, cx: &Context, name: &str) -> Result<OperatorView> {
+        let path = ["v1", "operators", name, "revoke"];
+        Ok(self.change::<OperatorReply>(cx, Method::POST, &path, &[], &json!({}))?.operator)
+    }
+
+    fn refuse(&self, _cx: &Context, _action: Action, _target: &str, _error: &Error) -> Result<()> {
+        // The server records its own refusals.
+        Ok(())
+    }
+
+    fn status(&self, _cx: &Context) -> Result<VaultStatus> {
+        Err(only_local("the state of the vault"))
+    }
+
+    fn slots(&self, _cx: &Context) -> Result<Vec<SlotView>> {
+        Err(only_local("a slot"))
+    }
+
+    fn add_slot(&self, _cx: &Context, _slot: NewSlot) -> Result<SlotView> {
+        Err(only_local("a slot"))
+    }
+
+    fn remove_slot(&self, _cx: &Context, _id: &str) -> Result<SlotView> {
+        Err(only_local("a slot"))
+    }
+
+    fn rekey(&self, _cx: &Context, _drop_slots: bool) -> Result<Vec<SlotView>> {
+        Err(only_local("re-keying"))
+    }
+
+    fn backup(&self, _cx: &Context, _file: &Path) -> Result<u64> {
+        Err(only_local("a backup"))
+    }
+
+    fn open_session(&self, _cx: &Context, _until: Time) -> Result<Zeroizing<String>> {
+        Err(only_local("unlocking"))
+    }
+}

@@ -1,0 +1,52 @@
+//! `whoami`: which vault or server a command would work on, as whom, and where each setting comes from.
+
+use crate::{
+    cli::{columns, context::Ctx, exit::Exit},
+    config,
+    ops::Result,
+    output::{Page, Report},
+};
+use serde_json::json;
+
+/// Say which vault or server a command works on, as whom, and why
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  keyward whoami\n  keyward whoami --explain -o json")]
+pub(crate) struct Args {
+    /// Show every setting and where it comes from
+    #[arg(long)]
+    explain: bool,
+}
+
+/// Tells who acts where.
+pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
+    let mut reply = match cx.remote()? {
+        Some(remote) => {
+            let me = remote.whoami()?;
+            json!({
+                "mode": "server", "server": cx.global.server, "vault": null, "actor": me.operator.name,
+                "role": me.operator.role, "workspace": me.workspace, "address": me.address,
+                "expires_at": me.operator.expires_at, "permissions": me.permissions,
+            })
+        }
+        None => json!({
+            "mode": "local", "server": null, "vault": cx.vault()?.dirs().keystore(), "actor": config::actor(&cx.env),
+            "role": null, "workspace": cx.operation().workspace, "address": null, "expires_at": null,
+            "permissions": [],
+        }),
+    };
+    let settings = cx.settings();
+    if cx.reply_asked() {
+        if args.explain {
+            reply["settings"] = json!(settings);
+        }
+        cx.flat("keyward.whoami/v1", reply, "actor")?;
+        return Ok(Exit::Ok.code());
+    }
+    cx.flat_with("keyward.whoami/v1", reply, columns::WHOAMI)?;
+    if args.explain {
+        cx.raw(b"\n")?;
+        let page = Page::whole(settings.len());
+        cx.emit(&Report::list("keyward.setting-list/v1", settings, page, columns::SETTINGS, "setting"))?;
+    }
+    Ok(Exit::Ok.code())
+}

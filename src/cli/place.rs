@@ -1,0 +1,79 @@
+//! Where a command works: on a local vault or through a server, with which credential, and who said so.
+//!
+//! A server is named on the command line or in the environment of whoever runs keyward, never by a file of the directory
+//! that keyward happens to be run in. A vault that is named on the command line is meant, whatever else is set.
+
+use super::{context::Ctx, input::Source};
+use crate::{
+    backend::remote::{Remote, RemoteOptions},
+    files,
+    ops::{Error, Kind, Result},
+};
+use serde_json::{Value, json};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+impl Ctx {
+    /// The server to work through; `None` for the local vault.
+    ///
+    /// # Errors
+    /// `Auth` without a credential, `Forbidden` when its file can be read by others, those of [`Remote::new`].
+    pub(super) fn remote(&mut self) -> Result<Option<Remote>> {
+        let Some(server) = self.global.server.clone() else { return Ok(None) };
+        let token = match (self.global.token_file.clone(), self.env.text("KEYWARD_TOKEN")) {
+            (Some(path), _) => self.credential_of(&path)?,
+            (None, Some(token)) => Zeroizing::new(token),
+            (None, None) => return Err(no_credential(&server)),
+        };
+        let (ca_file, workspace) = (self.global.ca_file.clone(), self.global.workspace.clone());
+        Remote::new(RemoteOptions { server, token, ca_file, workspace }).map(Some)
+    }
+
+    fn credential_of(&mut self, path: &Path) -> Result<Zeroizing<String>> {
+        if path.is_file() && files::too_open(path) {
+            return Err(Error::forbidden("permissions", format!("{} can be read by others", path.display()))
+                .hint(format!("chmod 600 {}", path.display())));
+        }
+        let source = Source::of(Some(path), None, false).unwrap_or(Source::Stdin);
+        source.read(self, "credential")
+    }
+
+    /// Every setting with its value and its source; no credential.
+    pub(super) fn settings(&self) -> Vec<Value> {
+        let (given, now) = (&self.given, &self.global);
+        let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let word = |on: bool| on.then(|| "true".to_owned());
+        let credential = self.env.text("KEYWARD_TOKEN").map(|_| "(set)".to_owned());
+        let text = |option: &Option<_>| option.map(|one: crate::output::Format| one.as_str().to_owned());
+        let rows = [
+            ("server", now.server.clone(), given.server.is_some(), "KEYWARD_SERVER"),
+            ("token-file", path(&now.token_file), given.token_file.is_some(), "KEYWARD_TOKEN_FILE"),
+            ("token", credential, false, "KEYWARD_TOKEN"),
+            ("ca-file", path(&now.ca_file), given.ca_file.is_some(), "KEYWARD_CA_FILE"),
+            ("vault", path(&now.vault), given.vault.is_some(), "KEYWARD_VAULT"),
+            ("workspace", now.workspace.clone(), given.workspace.is_some(), "KEYWARD_WORKSPACE"),
+            ("output", text(&now.output), given.output.is_some(), "KEYWARD_OUTPUT"),
+            ("time", now.time.map(|time| time.as_str().to_owned()), given.time.is_some(), "KEYWARD_TIME"),
+            ("no-input", word(now.no_input), given.no_input, "KEYWARD_NO_INPUT"),
+            ("read-only", word(now.read_only), given.read_only, "KEYWARD_READ_ONLY"),
+            ("reason", now.reason.clone(), given.reason.is_some(), "KEYWARD_REASON"),
+            ("ticket", now.ticket.clone(), given.ticket.is_some(), "KEYWARD_TICKET"),
+        ];
+        let rows = rows.into_iter().map(|(setting, value, flag, variable)| {
+            let source = match (&value, flag, self.env.text(variable)) {
+                (None, ..) => "default".to_owned(),
+                (Some(_), true, _) => format!("--{setting}"),
+                (Some(_), false, Some(_)) => variable.to_owned(),
+                (Some(_), false, None) => "config.toml".to_owned(),
+            };
+            json!({ "setting": setting, "value": value, "source": source })
+        });
+        rows.collect()
+    }
+}
+
+fn no_credential(server: &str) -> Error {
+    Error::new(Kind::Auth, "no_credential", format!("there is no credential for {server}"))
+        .hint("--token-file FILE, or KEYWARD_TOKEN_FILE")
+        .hint("keyward operators create NAME --role ROLE  (where the vault is; prints a credential)")
+}
