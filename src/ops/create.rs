@@ -227,7 +227,7 @@ pub(super) fn make(
         }
     };
     let action = if secret.imported { Action::KeyImport } else { Action::KeyCreate };
-    let once = request.idempotency_key.clone().map(|key| (key, digest_of(cx, &request)));
+    let once = request.idempotency_key.clone().map(|key| (named(&cx.workspace, &key), digest_of(&request)));
     let begin = begin(rng, cx, &request);
     let intended = if request.intend { request.sinks.clone() } else { Vec::new() };
     let mut key = new_key(rng, cx, &workspace.policy, request)?;
@@ -297,10 +297,10 @@ fn refuse_known(tx: &View<'_>, request: &Create) -> Result<()> {
 
 pub(super) fn existing(tx: &View<'_>, cx: &Context, request: &Create) -> Result<Option<Created>> {
     if let Some(idempotency_key) = &request.idempotency_key
-        && let Some((id, digest)) = tx.idempotent(idempotency_key)?
+        && let Some((id, digest)) = tx.idempotent(&named(&cx.workspace, idempotency_key))?
         && let Some(key) = tx.key(&id)?
     {
-        if digest != digest_of(cx, request) {
+        if digest != digest_of(request) {
             return Err(Error::conflict(
                 "idempotency_mismatch",
                 format!("the idempotency key was used within 24 hours for another request, which made {id}"),
@@ -327,11 +327,20 @@ pub(super) fn existing(tx: &View<'_>, cx: &Context, request: &Create) -> Result<
 
 /// What tells a repeated request from another one under the same idempotency key. Where its secret goes is not of it: a
 /// repetition asks what became of the key before it names any sink, and may name another one.
-fn digest_of(cx: &Context, request: &Create) -> String {
+fn digest_of(request: &Create) -> String {
     let asked = Create { if_not_exists: false, idempotency_key: None, id: None, ..request.clone() };
     let same = Create { sinks: Vec::new(), intend: false, ..asked };
-    let digest = Sha256::digest(format!("{} {same:?}", cx.workspace));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&format!("{same:?}"))
+}
+
+/// The digest of a request as it is remembered.
+pub(super) fn digest(request: &str) -> String {
+    Sha256::digest(request).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Workspaces may use one idempotency key without meaning each other.
+fn named(workspace: &str, idempotency_key: &str) -> String {
+    format!("create\0{workspace}\0{idempotency_key}")
 }
 
 fn found(tx: &View<'_>, cx: &Context, key: &Key, note: String) -> Result<Created> {

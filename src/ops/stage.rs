@@ -3,7 +3,7 @@
 use super::{
     Done,
     context::Context,
-    create::mint,
+    create::{self, mint},
     entitlement,
     error::{Error, Kind, Result},
     lookup,
@@ -221,7 +221,7 @@ pub fn stage(
     tx.put_key(&key)?;
     key.version += 1;
     if let Some(idempotency_key) = &request.idempotency_key {
-        tx.remember_idempotency(&named(idempotency_key), &key.id, "")?;
+        tx.remember_idempotency(&named(&key, idempotency_key), &key.id, &digest_of(&key, request))?;
     }
     let events = vec![cx.event(Action::KeyStage, key.id.to_string(), staging_facts(&key, resumed, request.intend))];
     let (shown, old_valid_until) = if request.park { (key.clone(), None) } else { projected(&key, cx.now)? };
@@ -251,11 +251,19 @@ enum Repetition {
 
 fn repetition(tx: &View<'_>, cx: &Context, key: &Key, request: &Stage) -> Result<Repetition> {
     let Some(idempotency_key) = &request.idempotency_key else { return Ok(Repetition::None) };
-    let Some((id, _)) = tx.idempotent(&named(idempotency_key))? else { return Ok(Repetition::None) };
+    let remembered = tx.idempotent(&named(key, idempotency_key))?;
+    let Some((id, digest)) = remembered else { return Ok(Repetition::None) };
     if id != key.id {
         return Err(Error::conflict(
             "idempotency_mismatch",
             format!("the idempotency key was used within 24 hours to rotate another key, {id}"),
+        )
+        .hint("use a new --idempotency-key for a new rotation"));
+    }
+    if digest != digest_of(key, request) {
+        return Err(Error::conflict(
+            "idempotency_mismatch",
+            "the idempotency key was used within 24 hours to rotate this key in another way",
         )
         .hint("use a new --idempotency-key for a new rotation"));
     }
@@ -272,9 +280,27 @@ fn repetition(tx: &View<'_>, cx: &Context, key: &Key, request: &Stage) -> Result
     })
 }
 
-/// Rotations and creations may use one idempotency key without meaning each other.
-fn named(idempotency_key: &str) -> String {
-    format!("rotate\0{idempotency_key}")
+/// Rotations and creations may use one idempotency key without meaning each other, and so may workspaces.
+fn named(key: &Key, idempotency_key: &str) -> String {
+    format!("rotate\0{}\0{idempotency_key}", key.workspace)
+}
+
+/// What tells a repeated request from another one under the same idempotency key; not by which name the key was called,
+/// where its secret goes, and whose turn it is.
+fn digest_of(key: &Key, request: &Stage) -> String {
+    let same = Stage {
+        key: KeyRef::Id(key.id.clone()),
+        environment: None,
+        resume: None,
+        sinks: Vec::new(),
+        intend: false,
+        ask_back: Vec::new(),
+        held: Vec::new(),
+        lease: None,
+        idempotency_key: None,
+        ..request.clone()
+    };
+    create::digest(&format!("{same:?}"))
 }
 
 fn nothing(tx: &View<'_>, cx: &Context, key: &Key, note: Option<String>) -> Result<Done<Staged>> {

@@ -255,6 +255,12 @@ fn a_repetition_with_its_idempotency_key_makes_no_second_secret() {
     let again = home.run(&["rotate", "a", "--idempotency-key", "r1"]);
     assert!(again.code == Some(0) && again.stderr.contains("is not shown again"), "{again:?}");
     assert!(works(&home, &rotated));
+    for other in [&["--now"][..], &["--overlap", "1h"], &["--stage"], &["--renew"]] {
+        let mut args = vec!["rotate", "a", "--idempotency-key", "r1"];
+        args.extend(other);
+        let refused = home.run(&args);
+        assert!(refused.code == Some(6) && refused.stderr.contains("in another way"), "{other:?}: {refused:?}");
+    }
     let versions = home.json(&["show", "a"])["key"]["secrets"].as_array().unwrap().len();
     assert_eq!(versions, 2);
 
