@@ -242,6 +242,11 @@ impl From<store::Error> for Error {
             E::RowRolledBack { .. } => (Kind::Integrity, "row_rolled_back", damaged),
             E::SetMismatch(_) => (Kind::Integrity, "rows_missing", damaged),
             E::HeadForged => (Kind::Integrity, "head_forged", damaged),
+            E::Rekeyed => (
+                Kind::Locked,
+                "rekeyed",
+                "open it again: eval \"$(keyward unlock --for 15m)\"; a server has to be started again",
+            ),
             E::TrailCut { .. } => (Kind::Integrity, "trail_cut", damaged),
             E::TreeDamaged => (Kind::Integrity, "tree_damaged", damaged),
             E::Trail { .. } => (Kind::Integrity, "trail_tampered", damaged),

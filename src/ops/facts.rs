@@ -26,7 +26,7 @@ pub struct WorkspaceFacts {
 pub struct Facts {
     /// The last event they take into account.
     pub seq: u64,
-    /// All keys of all workspaces.
+    /// All keys of all workspaces, with every version of their secrets: an old one is named as what it was.
     pub keys: Vec<Key>,
     /// All workspaces.
     pub workspaces: Vec<WorkspaceFacts>,
@@ -58,7 +58,7 @@ pub struct Changed {
 pub fn all(view: &View<'_>) -> Result<Facts> {
     Ok(Facts {
         seq: view.trail_size(),
-        keys: view.every_key()?,
+        keys: view.every_key_with_retired()?,
         workspaces: workspaces(view)?,
         operators: view.operators()?,
         forms: view.import_forms()?,
@@ -76,7 +76,7 @@ pub fn since(view: &View<'_>, seq: u64) -> Result<Option<Changed>> {
     let touched = view.keys_touched_after(seq)?.into_iter();
     let keys = touched
         .map(|id| {
-            let key = view.key(&id)?;
+            let key = view.key_with_retired(&id)?;
             Ok((id, key))
         })
         .collect::<Result<_>>()?;

@@ -23,6 +23,8 @@ pub enum Error {
     SetMismatch(&'static str),
     #[error("the signed head of the keystore is forged or damaged")]
     HeadForged,
+    #[error("the vault was re-keyed since it was opened here")]
+    Rekeyed,
     #[error("the audit trail does not end where the signed head says: at event {signed}, not {found}")]
     TrailCut { signed: u64, found: u64 },
     #[error("the stored hashes of the audit trail's tree do not lead to its signed root")]

@@ -1,15 +1,37 @@
 //! What a verdict needs of every key, whole or since an event: read by whoever keeps them in memory.
 
 use super::{error::Result, view::View};
-use crate::domain::{Key, KeyId};
+use crate::domain::{Key, KeyId, Secret};
+use std::collections::HashMap;
 
 impl View<'_> {
-    /// Every key of every workspace; a whole scan, checked as a set against the head.
+    /// Every key of every workspace, with the versions of their secrets that left their rows; a whole scan, checked as a
+    /// set against the head.
     ///
     /// # Errors
     /// `SetMismatch` when a row was deleted, added or put back; `RowTampered` when one was changed.
-    pub fn every_key(&self) -> Result<Vec<Key>> {
-        self.scan()
+    pub fn every_key_with_retired(&self) -> Result<Vec<Key>> {
+        let mut keys = self.scan()?;
+        let mut retired: HashMap<String, Vec<Secret>> = HashMap::new();
+        for (key, secret) in self.all_retired()? {
+            retired.entry(key).or_default().push(secret);
+        }
+        if !retired.is_empty() {
+            for key in &mut keys {
+                key.secrets.extend(retired.remove(key.id.as_str()).into_iter().flatten());
+            }
+        }
+        Ok(keys)
+    }
+
+    /// A key, with the versions of its secret that left its row; `None` when it is gone.
+    ///
+    /// # Errors
+    /// As [`View::key`].
+    pub fn key_with_retired(&self, id: &KeyId) -> Result<Option<Key>> {
+        let Some(mut key) = self.key(id)? else { return Ok(None) };
+        key.secrets.extend(self.retired_of(id)?);
+        Ok(Some(key))
     }
 
     /// The keys that events after a place in the trail are about; some of them may be gone.

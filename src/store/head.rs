@@ -116,6 +116,9 @@ impl Head {
             return Err(Error::HeadForged);
         }
         let head: Self = minicbor::decode(&body).map_err(|_| Error::HeadForged)?;
+        if head.vault_id == caps.vault_id && head.generation > caps.generation {
+            return Err(Error::Rekeyed);
+        }
         if head.vault_id != caps.vault_id || head.generation != caps.generation {
             return Err(Error::HeadForged);
         }

@@ -120,6 +120,14 @@ impl View<'_> {
         row.open(self.caps).map(|(secret, _)| Some(secret))
     }
 
+    /// Those of a key, each checked by itself.
+    pub(super) fn retired_of(&self, key: &KeyId) -> Result<Vec<Secret>> {
+        let sql = format!("SELECT {COLUMNS} FROM retired WHERE key_id = ?1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map((key.as_str(),), RetiredRow::read)?;
+        rows.map(|row| row?.open(self.caps).map(|(secret, _)| secret)).collect()
+    }
+
     /// All of them with their keys' ids, checked as a set against the head.
     pub(super) fn all_retired(&self) -> Result<Vec<(String, Secret)>> {
         let mut statement = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM retired"))?;
