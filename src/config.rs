@@ -7,6 +7,7 @@
 use crate::{
     backend::Dirs,
     domain::Time,
+    files,
     ops::{Error, Kind, Result},
 };
 use serde::Deserialize;
@@ -108,6 +109,46 @@ pub fn dirs(vault: Option<PathBuf>) -> Result<Dirs> {
         runtime: platform.runtime_dir().map_or_else(|| state.join("run"), Path::to_owned),
         state,
     })
+}
+
+/// The file that says which profile is in use.
+fn profile_file(config: &Path) -> PathBuf {
+    config.join("profile")
+}
+
+/// The profile in use; `None` when it is the local vault.
+///
+/// # Errors
+/// `Usage` when the file cannot be read.
+pub fn profile_in_use(config: &Path) -> Result<Option<String>> {
+    let path = profile_file(config);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|name| !name.is_empty())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unusable(&path, &error)),
+    }
+}
+
+/// Uses a profile from now on; with `None` the local vault.
+///
+/// # Errors
+/// `Usage` when the file cannot be written.
+pub fn use_profile(config: &Path, name: Option<&str>) -> Result<()> {
+    let path = profile_file(config);
+    let written = match name {
+        Some(name) => files::create_private_dir(config)
+            .and_then(|()| files::write_private_atomic(&path, format!("{name}\n").as_bytes())),
+        None => match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        },
+    };
+    written.map_err(|error| unusable(&path, &error))
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Kind::Usage, "config_file", format!("{} cannot be read or written", path.display()))
+        .cause(error.to_string())
 }
 
 /// The time, in whole seconds.

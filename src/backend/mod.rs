@@ -9,6 +9,7 @@ mod lease;
 pub mod local;
 mod local_trail;
 mod maintenance;
+pub mod profiles;
 #[cfg(feature = "server")]
 pub mod remote;
 mod restore;
@@ -20,6 +21,7 @@ pub use crate::vault::recovery::RecoveryCode;
 pub use archive::Archived;
 pub use dirs::Dirs;
 pub use maintenance::{NewSlot, NewSlotSecret, SlotView, VaultStatus};
+pub use profiles::Profiles;
 pub use restore::Restored;
 pub use serving::{FactSource, Serving, TokenHasher, TrailSource, UsageSink};
 pub use trail::{AuditReport, Trail, VerifyAudit};

@@ -80,8 +80,12 @@ pub(crate) struct Global {
     pub(crate) vault: Option<PathBuf>,
     /// The server to work through: https://HOST, http://127.0.0.1:PORT or unix:PATH [env: KEYWARD_SERVER]
     #[cfg(feature = "server")]
-    #[arg(long, global = true, value_name = "URL", conflicts_with = "vault")]
+    #[arg(long, global = true, value_name = "URL", conflicts_with_all = ["vault", "profile"])]
     pub(crate) server: Option<String>,
+    /// A server that you have logged in to, or local for the vault [env: KEYWARD_PROFILE] [default: the one in use]
+    #[cfg(feature = "server")]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
     /// A file with the credential for the server [env: KEYWARD_TOKEN_FILE, KEYWARD_TOKEN]
     #[cfg(feature = "server")]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -157,6 +161,12 @@ pub(crate) enum Command {
     #[cfg(feature = "server")]
     Serve(commands::serve::Args),
     #[cfg(feature = "server")]
+    Login(commands::login::Args),
+    #[cfg(feature = "server")]
+    Logout(commands::logout::Args),
+    #[cfg(feature = "server")]
+    Profile(commands::profile::Args),
+    #[cfg(feature = "server")]
     Whoami(commands::whoami::Args),
     Completions(commands::completions::Args),
     Man(commands::man::Args),
@@ -203,6 +213,12 @@ impl Command {
             Self::Customers(args) => commands::customers::run(cx, args),
             Self::Plans(args) => commands::plans::run(cx, args),
             Self::Operators(args) => commands::operators::run(cx, args),
+            #[cfg(feature = "server")]
+            Self::Login(args) => commands::login::run(cx, args),
+            #[cfg(feature = "server")]
+            Self::Logout(args) => commands::logout::run(cx, args),
+            #[cfg(feature = "server")]
+            Self::Profile(args) => commands::profile::run(cx, args),
             #[cfg(feature = "server")]
             Self::Whoami(args) => commands::whoami::run(cx, &args),
             #[cfg(feature = "server")]

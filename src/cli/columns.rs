@@ -153,11 +153,24 @@ pub(super) const WHOAMI: &[Column] = &[
     Column::new("actor", "actor", Text),
     Column::new("role", "role", Text),
     Column::new("server", "server", Text),
+    Column::new("profile", "profile", Text),
     Column::new("vault", "vault", Text),
     Column::new("workspace", "workspace", Text),
     Column::new("address", "seen from", Text),
     Column::new("expires_at", "credential ends", Time),
     Column::new("permissions", "may", List),
+];
+
+/// Servers that somebody has logged in to.
+#[cfg(feature = "server")]
+pub(super) const PROFILES: &[Column] = &[
+    Column::new("name", "name", Text),
+    Column::new("server", "server", Text),
+    Column::new("operator", "operator", Text),
+    Column::new("role", "role", Text),
+    Column::new("workspace", "workspace", Text),
+    Column::new("expires_at", "credential ends", Time),
+    Column::new("in_use", "in use", Text),
 ];
 
 /// Settings and where they come from.

@@ -96,7 +96,7 @@ impl Ctx {
     /// Whether a server is chosen.
     pub(super) fn is_remote(&self) -> bool {
         #[cfg(feature = "server")]
-        return self.global.server.is_some();
+        return self.global.server.is_some() || self.profile_chosen().is_some();
         #[cfg(not(feature = "server"))]
         false
     }
@@ -109,8 +109,8 @@ impl Ctx {
         #[cfg(feature = "server")]
         if let Some(remote) = self.remote()? {
             let me = remote.whoami()?;
-            let server = self.global.server.clone().unwrap_or_default();
-            return Ok(format!("{server} answers, and knows {} with the role {}", me.operator.name, me.operator.role));
+            let (server, name, role) = (remote.address(), me.operator.name, me.operator.role);
+            return Ok(format!("{server} answers, and knows {name} with the role {role}"));
         }
         Err(Error::usage("no server is chosen"))
     }
@@ -124,7 +124,7 @@ impl Ctx {
             return Ok(());
         }
         Err(Error::usage(format!("{what} is a matter of a local vault, and a server is chosen"))
-            .hint("run it where the vault is, with --vault DIR or without --server and KEYWARD_SERVER"))
+            .hint("run it where the vault is: --profile local, or without --server and KEYWARD_SERVER"))
     }
 
     /// Where the files are.
@@ -196,6 +196,19 @@ impl Ctx {
     pub(super) fn restore(&mut self, file: &Path, force: bool) -> Result<Restored> {
         let vault = self.vault()?;
         self.with_sources(false, |operation, unlock| vault.restore(operation, file, force, unlock))
+    }
+
+    /// The logins that the local vault keeps; the vault is made first where there is none and `make` says so.
+    ///
+    /// # Errors
+    /// `Locked` when nothing opens it; `NotFound` where there is none.
+    #[cfg(feature = "server")]
+    pub(super) fn profiles(&mut self, make: bool) -> Result<crate::backend::Profiles> {
+        let vault = self.vault()?;
+        if make && !vault.exists() {
+            self.make_vault(&vault)?;
+        }
+        self.with_sources(true, |operation, unlock| vault.profiles(operation, unlock))
     }
 
     fn with_sources<T>(&mut self, session: bool, open: impl FnOnce(&Context, Unlock<'_>) -> Result<T>) -> Result<T> {
@@ -275,7 +288,14 @@ fn fill_in(global: &mut Global, env: &Env) -> Result<()> {
     let server = env.text("KEYWARD_SERVER").filter(|_| !vault_named);
     #[cfg(feature = "server")]
     {
-        global.server = global.server.take().or(server);
+        if global.server.is_none() && global.profile.is_none() && !vault_named {
+            global.server = server;
+            if global.server.is_none() {
+                let named = env.text("KEYWARD_PROFILE");
+                global.profile =
+                    named.map_or_else(|| config::profile_in_use(&config::dirs(None)?.config), |name| Ok(Some(name)))?;
+            }
+        }
         global.token_file = global.token_file.take().or_else(|| env.path("KEYWARD_TOKEN_FILE"));
         global.ca_file = global.ca_file.take().or_else(|| env.path("KEYWARD_CA_FILE"));
     }

@@ -6,11 +6,12 @@
 use super::{context::Ctx, input::Source};
 use crate::{
     backend::remote::{Remote, RemoteOptions},
+    domain::{LOCAL_PROFILE, Login},
     files,
     ops::{Error, Kind, Result},
 };
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 impl Ctx {
@@ -19,6 +20,13 @@ impl Ctx {
     /// # Errors
     /// `Auth` without a credential, `Forbidden` when its file can be read by others, those of [`Remote::new`].
     pub(super) fn remote(&mut self) -> Result<Option<Remote>> {
+        if let Some(name) = self.profile_chosen() {
+            let login = self.profiles(false)?.login(&self.operation(), &name)?;
+            let Login { profile, token } = login;
+            let ca_file = self.global.ca_file.clone().or(profile.ca_file.map(PathBuf::from));
+            let workspace = self.global.workspace.clone().or(profile.workspace);
+            return Remote::new(RemoteOptions { server: profile.server, token, ca_file, workspace }).map(Some);
+        }
         let Some(server) = self.global.server.clone() else { return Ok(None) };
         let token = match (self.global.token_file.clone(), self.env.text("KEYWARD_TOKEN")) {
             (Some(path), _) => self.credential_of(&path)?,
@@ -29,7 +37,13 @@ impl Ctx {
         Remote::new(RemoteOptions { server, token, ca_file, workspace }).map(Some)
     }
 
-    fn credential_of(&mut self, path: &Path) -> Result<Zeroizing<String>> {
+    /// The profile to work through; `None` for the local vault, and where a server is named.
+    pub(super) fn profile_chosen(&self) -> Option<String> {
+        let chosen = self.global.profile.clone().filter(|_| self.global.server.is_none());
+        chosen.filter(|name| name != LOCAL_PROFILE)
+    }
+
+    pub(super) fn credential_of(&mut self, path: &Path) -> Result<Zeroizing<String>> {
         if path.is_file() && files::too_open(path) {
             return Err(Error::forbidden("permissions", format!("{} can be read by others", path.display()))
                 .hint(format!("chmod 600 {}", path.display())));
@@ -41,12 +55,13 @@ impl Ctx {
     /// Every setting with its value and its source; no credential.
     pub(super) fn settings(&self) -> Vec<Value> {
         let (given, now) = (&self.given, &self.global);
-        let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let word = |on: bool| on.then(|| "true".to_owned());
         let credential = self.env.text("KEYWARD_TOKEN").map(|_| "(set)".to_owned());
         let text = |option: &Option<_>| option.map(|one: crate::output::Format| one.as_str().to_owned());
         let rows = [
             ("server", now.server.clone(), given.server.is_some(), "KEYWARD_SERVER"),
+            ("profile", now.profile.clone(), given.profile.is_some(), "KEYWARD_PROFILE"),
             ("token-file", path(&now.token_file), given.token_file.is_some(), "KEYWARD_TOKEN_FILE"),
             ("token", credential, false, "KEYWARD_TOKEN"),
             ("ca-file", path(&now.ca_file), given.ca_file.is_some(), "KEYWARD_CA_FILE"),
@@ -64,6 +79,7 @@ impl Ctx {
                 (None, ..) => "default".to_owned(),
                 (Some(_), true, _) => format!("--{setting}"),
                 (Some(_), false, Some(_)) => variable.to_owned(),
+                (Some(_), false, None) if setting == "profile" => "profile use".to_owned(),
                 (Some(_), false, None) => "config.toml".to_owned(),
             };
             json!({ "setting": setting, "value": value, "source": source })
@@ -75,5 +91,6 @@ impl Ctx {
 fn no_credential(server: &str) -> Error {
     Error::new(Kind::Auth, "no_credential", format!("there is no credential for {server}"))
         .hint("--token-file FILE, or KEYWARD_TOKEN_FILE")
+        .hint("keyward login URL  (keeps it in the vault of this machine)")
         .hint("keyward operators create NAME --role ROLE  (where the vault is; prints a credential)")
 }

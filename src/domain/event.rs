@@ -92,6 +92,10 @@ actions! {
     OperatorRevoke = "operator.revoke",
     /// An operator asked for something that its role does not allow.
     OperatorDenied = "operator.denied",
+    /// Somebody logged in to a server, and the credential is kept.
+    ProfileLogin = "profile.login",
+    /// The credential for a server was forgotten.
+    ProfileLogout = "profile.logout",
     /// The vault was made.
     VaultInit = "vault.init",
     /// The vault was opened for a while, or failed to open.

@@ -28,6 +28,7 @@ mod lookup;
 pub mod operators;
 mod policy;
 pub mod report;
+pub mod profiles;
 pub mod rotation;
 pub mod rotation_view;
 pub mod scopes;

@@ -19,6 +19,7 @@ mod objects;
 mod open;
 mod operators;
 mod pages;
+mod profiles;
 mod records;
 mod rekey;
 mod restore;

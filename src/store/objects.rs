@@ -4,6 +4,7 @@ use super::{
     error::{Error, Result},
     head::Table,
     operators::OperatorRecord,
+    profiles::ProfileRecord,
     records::{decode, encode},
     rows,
     sum::{self, Sum},
@@ -29,6 +30,7 @@ pub(super) enum Kind {
     CatalogueClosed = 6,
     Retention = 7,
     Operator = 8,
+    Profile = 9,
 }
 
 /// One record serves all kinds: which fields mean something depends on the kind.
@@ -52,6 +54,8 @@ pub(super) struct ObjectRecord {
     pub(super) retention: Option<(i64, i64, u32, u32)>,
     #[n(7)]
     pub(super) operator: Option<OperatorRecord>,
+    #[n(9)]
+    pub(super) profile: Option<ProfileRecord>,
     #[n(6)]
     pub(super) policy: Option<PolicyRecord>,
 }
@@ -413,7 +417,7 @@ impl Tx<'_> {
         self.put_object(kind as i64, &ObjectRecord { parent, name, description, ..ObjectRecord::default() })
     }
 
-    fn delete_object(&mut self, kind: Kind, parent: &str, name: &str) -> Result<()> {
+    pub(super) fn delete_object(&mut self, kind: Kind, parent: &str, name: &str) -> Result<()> {
         let index = name_index(self.caps, kind as i64, parent, name);
         self.forget_object(kind as i64, &index).map(drop)
     }

@@ -56,8 +56,11 @@ impl Store {
         for (key_id, secret) in &retired {
             tx.reseal_retired(key_id, secret)?;
         }
-        for (kind, record) in &objects {
-            tx.put_object(*kind, record)?;
+        for (kind, mut record) in objects {
+            if let Some(profile) = &mut record.profile {
+                profile.reseal(&record.name, &self.caps, fresh)?;
+            }
+            tx.put_object(kind, &record)?;
         }
         for (seq, detail) in &details {
             tx.reseal_detail(u64::try_from(*seq).map_err(|_| Error::Damaged(None))?, detail)?;

@@ -15,7 +15,7 @@ use std::{
 const NOT_RUN: [(&str, &str); 1] = [("keyward -o jsonl audit list --follow", "it goes on until it is interrupted")];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 25] = [
+const PREPARED: [(&str, &str); 27] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward vault restore", "keyward vault backup backup/keystore.db"),
@@ -55,6 +55,8 @@ const PREPARED: [(&str, &str); 25] = [
         "keyward update billing-sync --owner alice && keyward update nightly-export --owner alice \
          && keyward check --print-policy >check.toml",
     ),
+    ("keyward logout", LOGGED_IN),
+    ("keyward profile remove", LOGGED_IN),
     ("git grep", "git init -q && cat key.txt >leaked && git add leaked"),
 ];
 
@@ -67,6 +69,14 @@ const WITH_FILES: [(&str, &str); 3] = [
         "printf 'name,digest\\nold,%s\\n' $(printf old | sha256sum | cut -c1-64) >old-keys.csv && printf pepper >salt.txt",
     ),
 ];
+
+/// Logs in to a server that stops again.
+const LOGGED_IN: &str = "
+keyward -q operators create root --role platform-admin >credential
+keyward serve --listen unix:media/keyward.sock 2>said & server=$!
+until grep -q 'listening on' said; do kill -0 $server || { cat said >&2; exit 1; }; sleep 0.02; done
+keyward login unix:media/keyward.sock --name keys.example.com <credential
+kill -TERM $server; wait $server";
 
 /// Examples that ask somebody, with what is asked and answered.
 const ASKED: [(&str, &[(&str, &str)]); 5] = [
@@ -175,6 +185,13 @@ fn at_home(example: &str, home: &Home) -> String {
         let address = if text.contains("--listen") { "" } else { " --listen 127.0.0.1:0" };
         text = format!("{text}{address} 2>said & server=$!\n{UNTIL_IT_LISTENS}");
     }
+    if example.starts_with("keyward login") {
+        let login = text.replace("https://keys.example.com", "unix:media/keyward.sock");
+        // The prepared login with this one in its place.
+        let lines = LOGGED_IN.lines().map(|line| if line.starts_with("keyward login") { login.as_str() } else { line });
+        text =
+            format!("set -e\nchmod 600 credential 2>/dev/null || umask 077\n{}", lines.collect::<Vec<_>>().join("\n"));
+    }
     let made_up: Vec<&str> = example.split([' ', '"']).filter(|word| word.starts_with("key_")).collect();
     for (made_up, name) in made_up.into_iter().zip(["billing-sync", "nightly-export"]) {
         let id = home.ok(&["show", name, "--field", "key.id"]);
@@ -261,7 +278,7 @@ fn the_readme_begins_with_what_it_is_and_two_commands() {
 #[test]
 fn the_tours_of_the_readme_work() {
     let readme = include_str!("../../README.md");
-    let mut script = "set -euo pipefail\ntrap 'echo \"in: $BASH_COMMAND\" >&2' ERR\n".to_owned();
+    let mut script = "set -euo pipefail\ntrap 'echo \"in: $BASH_COMMAND\" >&2' ERR\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n".to_owned();
     let mut commands = 0;
     for (before, rest) in readme.split("```console\n").zip(readme.split("```console\n").skip(1)) {
         let block = rest.split("```").next().unwrap();

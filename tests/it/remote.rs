@@ -283,13 +283,118 @@ fn a_rotator_rotates_what_is_due_and_sees_no_more() {
     behind.ok(&["create", "late", "--rotate-every", "1h"]);
     assert!(ok(&["list", "--due-within", "90m", "-o", "name"]).contains("late\n"));
     ok(&["rotate", "--due", "--due-within", "90m", "--yes", "--max", "9", "--deliver", "file:{name}.key"]);
-    for refused in [&["list"][..], &["show", "one"], &["create", "x"], &["revoke", "one"], &["scopes", "list"]] {
+    for refused in [&["list"][..], &["create", "x"], &["revoke", "one"], &["scopes", "list"]] {
         assert_eq!(run(refused).code, Some(5), "{refused:?}");
     }
     for name in ["one.key", "other.key", "late.key"] {
         let secret = std::fs::read_to_string(client.path().join(name)).unwrap();
         assert_eq!(behind.run_with(&["verify", "-"], &secret).code, Some(0), "{name}");
     }
+}
+
+/// Every file of a home, as bytes.
+fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![(path.clone(), std::fs::read(&path).unwrap())] })
+        .collect()
+}
+
+#[test]
+fn a_login_is_tried_kept_sealed_and_used() {
+    let (behind, desk) = (Home::new(), Home::new());
+    let token = behind.ok(&["operators", "create", "alice", "--role", "workspace-admin", "--bind", "default"]);
+    behind.ok(&["create", "behind-the-server"]);
+    let server = Served::start(&behind, &[]);
+    let login = |token: &str, args: &[&str]| {
+        let mut all = vec!["login", server.url.as_str()];
+        all.extend(args);
+        desk.run_with(&all, token)
+    };
+    let wrong = login("kwop_prod_wrong", &[]);
+    assert_eq!(wrong.code, Some(4), "{wrong:?}");
+    assert_eq!(login("", &[]).code, Some(2));
+    assert_eq!(login(&token, &["--name", "local"]).code, Some(2));
+    assert_eq!(login(&token, &["--dry-run"]).code, Some(0));
+    assert!(desk.find("profile").is_none(), "nothing was kept");
+
+    let kept = login(&format!("{token}\n"), &["--name", "team", "-o", "json"]);
+    assert_eq!(kept.code, Some(0), "{kept:?}");
+    let reply: Value = serde_json::from_str(&kept.stdout).unwrap();
+    assert_eq!((&reply["profile"]["operator"], &reply["profile"]["in_use"]), (&"alice".into(), &true.into()));
+    assert!(desk.ok(&["list"]).contains("behind-the-server"), "used from now on");
+    assert!(!desk.ok(&["--profile", "local", "list"]).contains("behind-the-server"));
+    assert_eq!(desk.run_in(&["list"], &[("KEYWARD_PROFILE", "nobody")]).code, Some(3));
+    let me = desk.json(&["whoami", "--explain"]);
+    assert_eq!((&me["profile"], &me["actor"]), (&"team".into(), &"alice".into()));
+    let source = me["settings"].as_array().unwrap().iter().find(|one| one["setting"] == "profile").unwrap();
+    assert_eq!(source["source"], "profile use");
+    for (path, bytes) in files(desk.path()) {
+        let shown = bytes.windows(token.len()).any(|window| window == token.as_bytes());
+        assert!(!shown, "{} holds the credential", path.display());
+    }
+
+    // Whoever may only read the vault may not act as somebody else on a server.
+    desk.ok(&["--profile", "local", "vault", "slots", "add", "--device-file", "desk.key", "--role", "support"]);
+    assert_eq!(desk.run(&["--key-file", "desk.key", "list"]).code, Some(5));
+    // New keys of the vault keep the login.
+    desk.ok(&["--profile", "local", "vault", "rekey", "--yes", "--drop-slots"]);
+    desk.ok(&["list"]);
+
+    desk.ok(&["profile", "use", "local"]);
+    assert!(!desk.ok(&["list"]).contains("behind-the-server"));
+    assert_eq!(desk.run(&["logout"]).code, Some(2), "none is in use");
+    desk.ok(&["profile", "use", "team"]);
+    assert_eq!(desk.json(&["profile", "list"])["items"][0]["in_use"], true);
+    desk.ok(&["logout"]);
+    assert_eq!(desk.json(&["profile", "list"])["items"], serde_json::json!([]));
+    assert_eq!(desk.run(&["profile", "use", "team"]).code, Some(3));
+    let actions = desk.json(&["audit", "--action", "profile.login", "--action", "profile.logout"]);
+    assert_eq!(actions["page"]["total"], 2, "kept, and forgotten: {actions}");
+    desk.ok(&["audit", "verify"]);
+}
+
+#[test]
+fn a_vault_that_got_new_keys_has_to_be_served_again() {
+    let doors = Doors::new();
+    doors.there().run(&["create", "before"], "");
+    doors.behind.ok(&["vault", "rekey", "--yes"]);
+    let bearer = format!("Bearer {}", std::fs::read_to_string(doors.client.path().join("token")).unwrap().trim());
+    let mut seen = Vec::new();
+    while seen.last() != Some(&503) || doors.server.get("/readyz", &[]).status != 503 {
+        seen.push(doors.server.get("/v1/keys", &[("Authorization", &bearer)]).status);
+        assert!(matches!(seen.last(), Some(200 | 503)), "{seen:?}");
+    }
+    let away = doors.there().run(&["list"], "");
+    assert_eq!(away.code, Some(9), "{away:?}");
+    doors.behind.ok(&["audit", "verify"]);
+}
+
+/// A secret that was replaced long ago is named as what it was.
+#[test]
+fn an_old_secret_is_known_to_the_server_too() {
+    let doors = Doors::new();
+    let mut first = Vec::new();
+    for door in [doors.here(), doors.there()] {
+        first.push(door.run(&["create", "old"], "").stdout);
+        for _ in 0..18 {
+            assert_eq!(door.run(&["-q", "rotate", "old", "--now"], "").code, Some(0));
+        }
+    }
+    let verdict = |door: crate::doors::Door<'_>, secret: &str| {
+        door.run(&["verify", "-", "--explain", "--columns", "check,ok"], secret).stdout
+    };
+    let code = |text: &str| text.split(' ').next().unwrap().to_owned();
+    let (here, there) = (verdict(doors.here(), &first[0]), verdict(doors.there(), &first[1]));
+    assert_ne!(code(&here), "UNKNOWN", "{here}");
+    assert_eq!(code(&here), code(&there));
+    // A server that starts afterwards reads them, too.
+    let again = Served::start(&doors.behind, &[]);
+    let token = doors.client.path().join("token");
+    let ran = doors
+        .client
+        .run_with(&["--server", &again.url, "--token-file", token.to_str().unwrap(), "verify", "-"], &first[1]);
+    assert_eq!(code(&ran.stdout), code(&here), "{ran:?}");
 }
 
 /// Two clients at once: one rotation at a time, and the server forgets none that has ended.

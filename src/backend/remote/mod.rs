@@ -50,6 +50,7 @@ pub struct RemoteOptions {
 pub struct Remote {
     client: Client,
     base: Url,
+    address: String,
     workspace: Option<String>,
 }
 
@@ -83,7 +84,13 @@ impl Remote {
             told.causes = http::causes(&error);
             told
         })?;
-        Ok(Self { client, base, workspace: options.workspace })
+        Ok(Self { client, base, address: options.server, workspace: options.workspace })
+    }
+
+    /// The address of the server, as it was given.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// What the credential is good for.

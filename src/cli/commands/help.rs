@@ -20,6 +20,7 @@ Environment variables. An option on the command line beats its variable, a varia
   KEYWARD_WORKSPACE   --workspace
   KEYWARD_VAULT       --vault: the directory of the vault
   KEYWARD_SERVER      --server: the server to work through, in place of a vault
+  KEYWARD_PROFILE     --profile: a server that you have logged in to
   KEYWARD_TOKEN_FILE  --token-file: the file with the credential for it
   KEYWARD_TOKEN       the credential itself, where there is no place for a file
   KEYWARD_CA_FILE     --ca-file: certificates to trust besides the system's

@@ -18,11 +18,17 @@ pub(super) mod import;
 pub(super) mod init;
 pub(super) mod list;
 pub(super) mod lock;
+#[cfg(feature = "server")]
+pub(super) mod login;
+#[cfg(feature = "server")]
+pub(super) mod logout;
 pub(super) mod logs;
 pub(super) mod man;
 mod objects;
 pub(super) mod operators;
 pub(super) mod plans;
+#[cfg(feature = "server")]
+pub(super) mod profile;
 pub(super) mod projects;
 pub(super) mod report;
 pub(super) mod revoke;

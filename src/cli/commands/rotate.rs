@@ -11,7 +11,7 @@ use crate::{
         values,
     },
     domain::{KeyRef, Overlap},
-    ops::{Context, Result, Stage},
+    ops::{Result, Show, Stage},
 };
 use chrono::TimeDelta;
 
@@ -75,9 +75,8 @@ fn delivered(cx: &mut Ctx, args: &Args) -> Result<u8> {
     let (targets, stop) = (Targets::of(cx, &args.deliver)?, Stop::listen()?);
     let driver = Driver { targets: &targets, stop: &stop, deadline: None };
     let ended = each(cx, &args.keys.keys, |cx, key| {
-        // Sinks may be named after the key. Whoever may rotate it need not be allowed to look at it otherwise.
-        let preview = cx.backend()?.stage(&Context { dry_run: true, ..cx.operation() }, &request(args, key))?;
-        driver.rotate_and_tell(cx, &preview.key, request(args, key))
+        let view = cx.backend()?.show(&cx.operation(), &Show { key: key.clone(), environment: args.keys.env })?;
+        driver.rotate_and_tell(cx, &view, request(args, key))
     });
     stop.outcome(cx, ended.map(|(_, code)| code))
 }

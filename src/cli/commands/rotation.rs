@@ -11,7 +11,7 @@ use crate::{
         values,
     },
     domain::{Environment, KeyRef, RotationId},
-    ops::{Abort, Commit, Context, Error, Result, RotationRef, RotationView, Stage},
+    ops::{Abort, Commit, Error, Kind, Result, RotationRef, RotationView, Show, Stage},
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -136,9 +136,9 @@ fn resume(cx: &mut Ctx, rotation: &RotationRef, deliver: &DeliverArgs) -> Result
     if deliver.is_asked() {
         let (targets, stop) = (Targets::of(cx, deliver)?, Stop::listen()?);
         let driver = Driver { targets: &targets, stop: &stop, deadline: None };
-        let request = Stage::resume(&view, Vec::new())?;
-        let preview = cx.backend()?.stage(&Context { dry_run: true, ..cx.operation() }, &request)?;
-        let ended = driver.rotate_and_tell(cx, &preview.key, request);
+        let key = KeyRef::Id(view.key_id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))?);
+        let key = cx.backend()?.show(&cx.operation(), &Show { key, environment: None })?;
+        let ended = driver.rotate_and_tell(cx, &key, Stage::resume(&view, Vec::new())?);
         return stop.outcome(cx, ended.map(|()| Exit::Ok.code()));
     }
     let others: Vec<&str> = view.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect();

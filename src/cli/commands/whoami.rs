@@ -23,13 +23,13 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
         Some(remote) => {
             let me = remote.whoami()?;
             json!({
-                "mode": "server", "server": cx.global.server, "vault": null, "actor": me.operator.name,
+                "mode": "server", "server": remote.address(), "profile": cx.profile_chosen(), "vault": null, "actor": me.operator.name,
                 "role": me.operator.role, "workspace": me.workspace, "address": me.address,
                 "expires_at": me.operator.expires_at, "permissions": me.permissions,
             })
         }
         None => json!({
-            "mode": "local", "server": null, "vault": cx.vault()?.dirs().keystore(), "actor": config::actor(&cx.env),
+            "mode": "local", "server": null, "profile": null, "vault": cx.vault()?.dirs().keystore(), "actor": config::actor(&cx.env),
             "role": null, "workspace": cx.operation().workspace, "address": null, "expires_at": null,
             "permissions": [],
         }),

@@ -157,7 +157,9 @@ pub(super) async fn show(
     Query(which): Query<Which>,
 ) -> Result<Response, Failed> {
     let request = Show { key: key_ref(&key)?, environment: which.environment()? };
-    let cx = caller.permitted(&app, Permission::ReadKeys, &key).await?;
+    // Whoever rotates a key is told of it anyway.
+    let permission = caller.either(Permission::ReadKeys, Permission::RotateKeys);
+    let cx = caller.permitted(&app, permission, &key).await?;
     one(StatusCode::OK, &app.ask(move |backend| backend.show(&cx, &request)).await?, None)
 }
 
