@@ -81,6 +81,7 @@ impl Entry {
             source: "journal".to_owned(),
             reason: self.reason,
             ticket: self.ticket,
+            workspace: None,
             changes: json!({ "happened_at": self.at, "detail": self.detail }),
         })
     }

@@ -123,6 +123,13 @@ actions! {
 }
 
 impl Action {
+    /// Whether it happens in a workspace, and not to the platform.
+    #[must_use]
+    pub fn is_of_workspace(self) -> bool {
+        let prefixes = ["key.", "scope.", "project.", "customer.", "audit.export", "operator.denied"];
+        prefixes.iter().any(|prefix| self.as_str().starts_with(prefix))
+    }
+
     /// Whether its target is another one afterwards; if so, the target's row was written in the same commit.
     #[must_use]
     pub fn changes_target(self) -> bool {
@@ -204,6 +211,8 @@ pub struct Event {
     pub reason: Option<String>,
     /// The ticket that asked for it.
     pub ticket: Option<String>,
+    /// The workspace it happened in; `None` for what concerns the platform.
+    pub workspace: Option<String>,
     /// What changed; an object or null.
     pub changes: Value,
 }

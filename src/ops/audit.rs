@@ -35,6 +35,8 @@ pub struct AuditFilter {
     pub until: Option<Time>,
     /// Events after this one.
     pub after: u64,
+    /// Events up to this one.
+    pub upto: Option<u64>,
     /// At most so many, the newest ones.
     pub limit: Option<usize>,
 }
@@ -109,8 +111,8 @@ pub fn list(tx: &View<'_>, cx: &Context, filter: &AuditFilter) -> Result<AuditLi
     let mut items = VecDeque::new();
     let mut total = 0;
     let limit = filter.limit.unwrap_or(usize::MAX);
-    let mut first = filter.after + 1;
-    if filter.is_whole() && limit < stored {
+    let mut first = filter.after.saturating_add(1);
+    if filter.is_whole() && cx.authority.bound_to().is_none() && limit < stored {
         // Nothing needs to be opened to know how many there are.
         first = last + 1 - limit as u64;
         total = stored - limit;
@@ -139,7 +141,7 @@ pub fn show(tx: &View<'_>, cx: &Context, seq: u64) -> Result<Recorded> {
         found = Some(entry.recorded);
         Ok::<_, Error>(())
     })?;
-    found.ok_or_else(|| {
+    found.filter(|event: &Recorded| may_see(cx, event)).ok_or_else(|| {
         let why = if seq > 0 && seq < tx.first_event() { "it was archived" } else { "the trail does not reach it" };
         Error::not_found(format!("no event {seq}")).cause(why).hint("keyward audit list --limit 10")
     })
@@ -158,10 +160,16 @@ pub fn select(
 ) -> Result<()> {
     let targets = filter.key.as_ref().map(|key| targets(tx, cx, key)).transpose()?;
     let wanted = |facts: &PublicFacts| filter.public(facts);
-    let first = first.max(filter.after + 1);
+    let first = first.max(filter.after.saturating_add(1));
+    let last = last.min(filter.upto.unwrap_or(u64::MAX));
     tx.each_entry(Selection { targets: targets.as_deref(), first, last, wanted: &wanted }, |entry| {
-        if filter.private(&entry.recorded) { take(entry) } else { Ok(()) }
+        if may_see(cx, &entry.recorded) && filter.private(&entry.recorded) { take(entry) } else { Ok(()) }
     })
+}
+
+/// Whether the caller may know of an event: whoever is bound to a workspace sees what happened in it.
+pub(super) fn may_see(cx: &Context, event: &Recorded) -> bool {
+    cx.authority.bound_to().is_none_or(|own| event.event.workspace.as_deref() == Some(own))
 }
 
 /// What the trail calls a key. A name that no key has any more is looked for in the events of creation, renaming and

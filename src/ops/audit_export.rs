@@ -62,7 +62,7 @@ pub fn plan(tx: &View<'_>, cx: &Context, filter: &AuditFilter) -> Result<Plan> {
         Ok(())
     })?;
     let skipped = leaves.len().saturating_sub(filter.limit.unwrap_or(usize::MAX));
-    let whole = filter.is_whole() && skipped == 0 && tx.first_event() == 1;
+    let whole = filter.is_whole() && cx.authority.bound_to().is_none() && skipped == 0 && tx.first_event() == 1;
     let events = leaves.len() - skipped;
     Ok(Plan { events, skipped, last, whole, leaves: digest(leaves.into_iter().skip(skipped)) })
 }
@@ -129,6 +129,13 @@ impl Exported {
             recorded: entry.recorded,
             proof,
         })
+    }
+
+    /// The vault whose event it is, as its hashed bytes say.
+    #[must_use]
+    pub fn vault_id(&self) -> String {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        body["chain"].as_str().unwrap_or_default().to_owned()
     }
 
     /// The event with all that an outsider needs to check it.

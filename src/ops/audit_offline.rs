@@ -61,6 +61,8 @@ struct Shown {
     outcome: String,
     reason: Option<String>,
     ticket: Option<String>,
+    #[serde(default)]
+    workspace: Option<String>,
     changes: Value,
 }
 
@@ -82,6 +84,8 @@ struct Detail {
     source: String,
     reason: Option<String>,
     ticket: Option<String>,
+    #[serde(default)]
+    workspace: Option<String>,
     changes: Value,
 }
 
@@ -196,7 +200,8 @@ impl Walk<'_> {
         let same = body.seq == line.seq
             && (&shown.at, &shown.action, &shown.outcome) == (&body.at, &body.action, &body.outcome)
             && (&shown.actor, &shown.source, &shown.target) == (&detail.actor, &detail.source, &detail.target)
-            && (&shown.reason, &shown.ticket, &shown.changes) == (&detail.reason, &detail.ticket, &detail.changes);
+            && (&shown.reason, &shown.ticket, &shown.changes) == (&detail.reason, &detail.ticket, &detail.changes)
+            && shown.workspace == detail.workspace;
         if !same {
             return Err("what it shows is not what was recorded");
         }

@@ -24,6 +24,15 @@ pub enum Authority {
 }
 
 impl Authority {
+    /// The one workspace that the caller is bound to.
+    #[must_use]
+    pub fn bound_to(&self) -> Option<&str> {
+        match self {
+            Self::Vault => None,
+            Self::Operator(operator) => operator.workspace.as_deref(),
+        }
+    }
+
     /// Refuses scopes beyond the caller's ceiling.
     ///
     /// # Errors

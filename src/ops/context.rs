@@ -69,8 +69,16 @@ impl Context {
             source: self.source.clone(),
             reason: self.reason.clone(),
             ticket: self.ticket.clone(),
+            workspace: self.workspace_of(action),
             changes,
         }
+    }
+
+    /// The workspace that an event of this call belongs to. What an operator of a workspace does elsewhere, such as to
+    /// the operators below it, is that workspace's affair too.
+    fn workspace_of(&self, action: Action) -> Option<String> {
+        let bound = self.authority.bound_to().map(str::to_owned);
+        if action.is_of_workspace() { Some(self.workspace.clone()) } else { bound }
     }
 
     /// Refuses to change a key that has changed since the caller saw it.

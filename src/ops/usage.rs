@@ -13,7 +13,7 @@ use crate::{
     },
     store::{Tx, VerdictFilter, View},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
     borrow::Cow,
@@ -84,7 +84,8 @@ pub struct UsageQuery {
 }
 
 /// One group of usage.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct UsageRow {
     /// The day, key id, code or address; null for credentials that no key has.
@@ -99,10 +100,12 @@ pub struct UsageRow {
 }
 
 /// One version of a key's secret, and how it was used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct SecretUsage {
     pub lookup: String,
+    #[cfg_attr(feature = "server", schema(value_type = String))]
     pub state: Cow<'static, str>,
     pub valid_until: Option<String>,
     pub uses: u64,
@@ -113,10 +116,12 @@ pub struct SecretUsage {
 }
 
 /// What came of a [`UsageQuery`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct UsageReport {
-    pub by: &'static str,
+    #[cfg_attr(feature = "server", schema(value_type = String))]
+    pub by: Cow<'static, str>,
     pub since: Option<String>,
     pub key_id: Option<String>,
     pub uses: u64,
@@ -150,12 +155,14 @@ pub struct LogQuery {
 }
 
 /// A recent verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct LogEntry {
     pub seq: i64,
     pub at: String,
-    pub code: &'static str,
+    #[cfg_attr(feature = "server", schema(value_type = String))]
+    pub code: Cow<'static, str>,
     pub allowed: bool,
     pub key_id: Option<String>,
     pub name: Option<String>,
@@ -204,7 +211,7 @@ pub fn usage(tx: &View<'_>, cx: &Context, query: &UsageQuery) -> Result<UsageRep
         None => Vec::new(),
     };
     Ok(UsageReport {
-        by: query.by.as_str(),
+        by: query.by.as_str().into(),
         since: query.since.map(format_time),
         key_id: id.map(ToString::to_string),
         // Of one key and without a time, the totals that are kept for good.
@@ -355,7 +362,7 @@ pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
         items.push(LogEntry {
             seq: verdict.seq,
             at: format_time(record.at),
-            code: record.code.as_str(),
+            code: record.code.as_str().into(),
             allowed: record.is_use(),
             key_id: record.key.as_ref().map(ToString::to_string),
             name: key.map(|key| key.name.clone()),

@@ -52,6 +52,8 @@ struct Detail {
     source: String,
     reason: Option<String>,
     ticket: Option<String>,
+    #[serde(default)]
+    workspace: Option<String>,
     changes: Value,
 }
 
@@ -118,6 +120,7 @@ impl Tx<'_> {
             source: event.source.clone(),
             reason: event.reason.clone(),
             ticket: event.ticket.clone(),
+            workspace: event.workspace.clone(),
             changes: event.changes.clone(),
         })
         .map_err(|_| Error::Damaged(None))?;
@@ -275,6 +278,7 @@ pub(super) fn recorded(body: &Body, detail: &[u8]) -> Result<Recorded> {
             source: detail.source,
             reason: detail.reason,
             ticket: detail.ticket,
+            workspace: detail.workspace,
             changes: detail.changes,
         },
     })

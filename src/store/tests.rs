@@ -45,6 +45,7 @@ fn event(action: Action, target: &str) -> Event {
         source: "cli".to_owned(),
         reason: None,
         ticket: None,
+        workspace: None,
         changes: Value::Null,
     }
 }

@@ -40,9 +40,9 @@ mod model;
 mod openapi;
 mod output;
 mod refusals;
-mod report;
 #[cfg(feature = "server")]
 mod remote;
+mod report;
 mod rotation;
 mod rotation_kills;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

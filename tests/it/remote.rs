@@ -397,6 +397,74 @@ fn an_old_secret_is_known_to_the_server_too() {
     assert_eq!(code(&ran.stdout), code(&here), "{ran:?}");
 }
 
+/// The trail, its check and its export, and how keys are used: through a server as on the vault behind it.
+#[test]
+fn the_trail_and_the_use_of_keys_are_read_through_a_server() {
+    let doors = Doors::new();
+    let secret = doors.there().run(&["create", "used", "--env", "production"], "").stdout;
+    doors.there().run(&["create", "used", "--env", "production"], "");
+    doors.behind.run_with(&["verify", "-", "--record", "--ip", "192.0.2.7"], &secret);
+    doors.behind.run_with(&["verify", "-", "--record", "--env", "staging"], &secret);
+    for line in [
+        "audit list",
+        "audit --action key.create --outcome refused",
+        "audit --key used",
+        "audit --limit 2",
+        "audit show 2",
+        "audit show 999",
+        "audit verify",
+        "audit verify --full",
+        "usage",
+        "usage used --by code",
+        "usage nobody",
+        "logs",
+        "logs --denied --limit 1",
+    ] {
+        for format in ["json", "table"] {
+            let mut args = vec!["-o", format];
+            args.extend(line.split(' '));
+            let (here, there) = (doors.behind.run(&args), doors.there().run(&args, ""));
+            assert_eq!((here.code, &here.stdout, &here.stderr), (there.code, &there.stdout, &there.stderr), "{line}");
+        }
+    }
+    // An export is an event: what both hand out of the events before is the same, and an outsider can check it.
+    let exported = doors.there().run(&["audit", "export", "--until", "2099-01-01"], "");
+    assert_eq!(exported.code, Some(0), "{exported:?}");
+    std::fs::write(doors.behind.path().join("trail.jsonl"), &exported.stdout).unwrap();
+    let note = doors.behind.ok(&["audit", "checkpoint"]);
+    std::fs::write(doors.behind.path().join("cp.txt"), format!("{note}\n")).unwrap();
+    let key = doors.behind.ok(&["audit", "checkpoint", "--public-key"]);
+    doors.behind.ok(&["audit", "verify", "--file", "trail.jsonl", "--checkpoint", "cp.txt", "--public-key", &key]);
+    let ocsf = doors.there().run(&["audit", "export", "--format", "ocsf", "--limit", "1"], "");
+    assert!(ocsf.stdout.contains("vault_"), "{ocsf:?}");
+}
+
+#[test]
+fn an_auditor_of_a_workspace_sees_its_events_alone() {
+    let (behind, client) = (Home::new(), Home::new());
+    behind.ok(&["workspaces", "create", "acme", "--plan", "unlimited"]);
+    behind.ok(&["workspaces", "create", "other", "--plan", "unlimited"]);
+    behind.ok(&["--workspace", "acme", "create", "ours"]);
+    behind.ok(&["--workspace", "other", "create", "theirs"]);
+    let auditor = behind.ok(&["operators", "create", "eve", "--role", "auditor", "--bind", "acme"]);
+    let server = Served::start(&behind, &[]);
+    let run = |args: &[&str]| {
+        client.run_in(args, &[("KEYWARD_SERVER", server.url.as_str()), ("KEYWARD_TOKEN", auditor.as_str())])
+    };
+    let listed = run(&["-o", "json", "audit"]);
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    let events = listed["items"].as_array().unwrap();
+    assert!(events.iter().any(|event| event["action"] == "key.create"), "{listed}");
+    assert!(events.iter().all(|event| event["workspace"] == "acme"), "{listed}");
+    let theirs = behind.json(&["audit", "--action", "key.create"]);
+    let seq = theirs["items"].as_array().unwrap().iter().find(|event| event["workspace"] == "other").unwrap();
+    assert_eq!(run(&["audit", "show", &seq["seq"].to_string()]).code, Some(3));
+    let exported = run(&["audit", "export"]);
+    assert!(exported.code == Some(0) && !exported.stdout.contains("theirs"), "{exported:?}");
+    assert_eq!(run(&["--workspace", "other", "audit"]).code, Some(5));
+}
+
 /// Two clients at once: one rotation at a time, and the server forgets none that has ended.
 #[test]
 fn clients_rotate_one_after_the_other() {

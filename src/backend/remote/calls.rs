@@ -19,6 +19,7 @@ use crate::{
         },
         operators::{AppointedReply, OperatorList, OperatorReply, RotateCredential},
         rotations::{AbortBody, CommitBody, RotatedReply, RotationList, RotationReply, StagedReply, StepBody},
+        usage::{LogPage, UsageReply},
         verdict::VerifyRequest,
         workspace::{ChangeObject, ChangeScopes, Changed, CreateObject, ObjectList, ScopePage, ScopeReply},
     },
@@ -236,12 +237,23 @@ impl Backend for Remote {
         Err(only_local("recording a use"))
     }
 
-    fn usage(&self, _cx: &Context, _query: &UsageQuery) -> Result<UsageReport> {
-        Err(only_local("usage"))
+    fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
+        let mut asked: Query = which(query.environment);
+        asked.extend(query.key.as_ref().map(|key| ("key", key.to_string())));
+        asked.extend(query.since.map(|since| ("since", format_time(since))));
+        asked.push(("by", query.by.to_string()));
+        Ok(self.get::<UsageReply>(Some(cx), &["v1", "usage"], &asked)?.report)
     }
 
-    fn logs(&self, _cx: &Context, _query: &LogQuery) -> Result<Logs> {
-        Err(only_local("the log of verdicts"))
+    fn logs(&self, cx: &Context, query: &LogQuery) -> Result<Logs> {
+        let mut asked: Query = which(query.environment);
+        asked.extend(query.key.as_ref().map(|key| ("key", key.to_string())));
+        asked.extend(query.since.map(|since| ("since", format_time(since))));
+        asked.extend(query.after.map(|after| ("after", after.to_string())));
+        asked.extend(query.limit.map(|limit| ("limit", limit.to_string())));
+        asked.push(("denied", query.denied.to_string()));
+        let page: LogPage = self.get(Some(cx), &["v1", "logs"], &asked)?;
+        Ok(Logs { items: page.items, total: page.page.total })
     }
 
     fn retention(&self, _cx: &Context) -> Result<Retention> {

@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 /// What stands in a path or a header as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const RETRIES: usize = 3;
+/// How long an answer may be read that comes bit by bit.
+const STREAM_TIME: Duration = Duration::from_secs(3600);
 
 pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
@@ -110,6 +112,17 @@ impl Remote {
             Ok(request)
         })?;
         Ok(understood(&bytes)?)
+    }
+
+    /// Asks once for an answer that is read as it comes.
+    pub(super) fn stream(&self, cx: &Context, path: &[&str], query: &[(&'static str, String)]) -> Result<Response> {
+        let request = self.request(Some(cx), Method::POST, path).query(query).timeout(STREAM_TIME);
+        let response = request.send().map_err(|error| away(&error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let refused = answer(response).err().map(|refused| *refused.error);
+        Err(refused.unwrap_or_else(|| Error::new(Kind::Internal, "reply", "an answer without a status")))
     }
 
     fn request(&self, cx: Option<&Context>, method: Method, path: &[&str]) -> RequestBuilder {

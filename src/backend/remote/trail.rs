@@ -5,55 +5,124 @@ use crate::{
     backend::{Archived, AuditReport, Trail, VerifyAudit},
     domain::{Recorded, Time},
     ops::{
-        AuditFilter, AuditList, Context, Result,
+        AuditFilter, AuditList, Context, Error, Kind, Result,
         audit_checkpoint::{AuditProof, SignedCheckpoint},
         audit_export::Exported,
         audit_review::{ReviewState, Tally},
     },
+    wire::audit::{
+        EventPage, EventReply, ExportEnd, ExportedLine, Kept, MAX_EVENTS, TrailReport, VerifyTrail, query_of,
+    },
 };
-use std::path::Path;
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+};
+
+impl Remote {
+    fn events(&self, cx: &Context, filter: &AuditFilter) -> Result<EventPage> {
+        self.get(Some(cx), &["v1", "audit"], &query_of(filter))
+    }
+}
+
+fn opened(page: EventPage) -> Result<Vec<Recorded>> {
+    page.items.into_iter().map(Recorded::try_from).collect()
+}
 
 impl Trail for Remote {
-    fn audit(&self, _cx: &Context, _filter: &AuditFilter) -> Result<AuditList> {
-        Err(only_local("the audit trail"))
+    fn audit(&self, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {
+        if filter.limit.is_some_and(|limit| limit <= MAX_EVENTS) {
+            let page = self.events(cx, filter)?;
+            let total = page.page.total;
+            return Ok(AuditList { items: opened(page)?, total });
+        }
+        let mut whole = AuditList { items: Vec::new(), total: 0 };
+        let mut part = AuditFilter { limit: None, ..filter.clone() };
+        loop {
+            let page = self.events(cx, &part)?;
+            let next = page.page.next.clone();
+            whole.total += page.page.total;
+            whole.items.extend(opened(page)?);
+            match next.and_then(|next| next.parse().ok()) {
+                Some(after) => part.after = after,
+                None => break,
+            }
+        }
+        let over = whole.items.len().saturating_sub(filter.limit.unwrap_or(usize::MAX));
+        whole.items.drain(..over);
+        Ok(whole)
     }
 
-    fn audit_event(&self, _cx: &Context, _seq: u64) -> Result<Recorded> {
-        Err(only_local("the audit trail"))
+    fn audit_event(&self, cx: &Context, seq: u64) -> Result<Recorded> {
+        let reply: EventReply = self.get(Some(cx), &["v1", "audit", &seq.to_string()], &[])?;
+        reply.event.try_into()
     }
 
     fn export_audit(
         &self,
-        _cx: &Context,
-        _filter: &AuditFilter,
-        _format: &str,
-        _take: &mut dyn FnMut(&Exported) -> Result<()>,
+        cx: &Context,
+        filter: &AuditFilter,
+        format: &str,
+        take: &mut dyn FnMut(&Exported) -> Result<()>,
     ) -> Result<(usize, SignedCheckpoint)> {
-        Err(only_local("the audit trail"))
+        let mut query = query_of(filter);
+        query.push(("format", format.to_owned()));
+        let cut = |cause: String| {
+            Error::new(Kind::Unavailable, "network", "the export was cut: its last line is missing").cause(cause)
+        };
+        for line in BufReader::new(self.stream(cx, &["v1", "audit", "export"], &query)?).lines() {
+            let line = line.map_err(|error| cut(error.to_string()))?;
+            let bad = |error: serde_json::Error| {
+                Error::new(Kind::Failure, "reply", "a line of the export is not understood").cause(error.to_string())
+            };
+            if let Ok(end) = serde_json::from_str::<ExportEnd>(&line) {
+                return Ok((end.events, end.checkpoint()?));
+            }
+            let line: ExportedLine = serde_json::from_str(&line).map_err(bad)?;
+            take(&line.try_into()?)?;
+        }
+        Err(cut("the connection ended".to_owned()))
     }
 
-    fn audit_size(&self, _cx: &Context) -> Result<u64> {
-        Err(only_local("the audit trail"))
+    fn audit_size(&self, cx: &Context) -> Result<u64> {
+        Ok(self.events(cx, &AuditFilter { limit: Some(0), ..AuditFilter::default() })?.size)
     }
 
-    fn verify_audit(&self, _cx: &Context, _request: VerifyAudit<'_>) -> Result<AuditReport> {
-        Err(only_local("the audit trail"))
+    fn verify_audit(&self, cx: &Context, request: VerifyAudit<'_>) -> Result<AuditReport> {
+        if !request.archives.is_empty() {
+            return Err(only_local("an archive"));
+        }
+        let kept = request.checkpoints.iter();
+        let body = VerifyTrail {
+            full: request.full,
+            checkpoints: kept.map(|one| Kept { place: one.place.clone(), note: one.note.to_string() }).collect(),
+            key: request.key.map(|key| key.to_string()),
+        };
+        let report: TrailReport = self.ask(cx, &["v1", "audit", "verify"], &body)?;
+        Ok(AuditReport {
+            events: report.events,
+            keys: report.keys,
+            epoch: report.epoch,
+            root: report.root,
+            checkpoints: report.checkpoints,
+            archived: 0,
+        })
     }
 
     fn checkpoint(&self, _cx: &Context, _to: &[String]) -> Result<SignedCheckpoint> {
-        Err(only_local("the audit trail"))
+        Err(only_local("a checkpoint of the trail"))
     }
 
     fn review_state(&self, _cx: &Context) -> Result<ReviewState> {
-        Err(only_local("the audit trail"))
+        Err(only_local("the review of the trail"))
     }
 
     fn review_summary(&self, _cx: &Context) -> Result<(ReviewState, Vec<Tally>)> {
-        Err(only_local("the audit trail"))
+        Err(only_local("the review of the trail"))
     }
 
     fn review(&self, _cx: &Context, _upto: u64, _note: &str) -> Result<ReviewState> {
-        Err(only_local("the audit trail"))
+        Err(only_local("the review of the trail"))
     }
 
     fn archive_audit(&self, _cx: &Context, _before: Time, _file: &Path) -> Result<Option<Archived>> {
@@ -70,6 +139,6 @@ impl Trail for Remote {
     }
 
     fn prove_audit(&self, _cx: &Context, _seq: u64, _size: Option<u64>) -> Result<AuditProof> {
-        Err(only_local("the audit trail"))
+        Err(only_local("a proof of an event"))
     }
 }

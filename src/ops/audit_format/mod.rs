@@ -18,7 +18,7 @@ pub fn event_json(recorded: &Recorded) -> Value {
     json!({
         "seq": recorded.seq, "at": format_time(recorded.at), "actor": event.actor, "source": event.source,
         "action": event.action.as_str(), "target": event.target, "outcome": event.outcome.as_str(),
-        "reason": event.reason, "ticket": event.ticket, "changes": event.changes,
+        "reason": event.reason, "ticket": event.ticket, "workspace": event.workspace, "changes": event.changes,
     })
 }
 
@@ -57,6 +57,7 @@ mod tests {
                 source: "http 203.0.113.9".to_owned(),
                 reason: Some("line one\nline = two\u{7}".to_owned()),
                 ticket: Some("OPS-1".to_owned()),
+                workspace: None,
                 changes: json!({ "name": { "from": "x", "to": "y|z" } }),
             },
         }

@@ -10,12 +10,14 @@
 //! those of [`super::body`], which refuse with a problem. Then `KEYWARD_BLESS=1 cargo test --test it openapi` renews
 //! `openapi.json`, and the tests there want a real answer of the new route.
 
+mod audit;
 mod health;
 mod holder;
 mod keys;
 mod metrics;
 mod operators;
 mod rotations;
+mod usage;
 mod verdict;
 mod whoami;
 mod workspace;
@@ -93,6 +95,12 @@ fn managing() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operators::list, operators::create))
         .routes(routes!(operators::rotate))
         .routes(routes!(operators::revoke))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::show))
+        .routes(routes!(audit::verify))
+        .routes(routes!(audit::export))
+        .routes(routes!(usage::usage))
+        .routes(routes!(usage::logs))
         .routes(routes!(projects, workspace::create_project))
         .routes(routes!(workspace::list, workspace::create))
         .routes(routes!(workspace::show, workspace::update, workspace::delete))

@@ -36,7 +36,6 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
     if args.checkpoint_out.as_ref().is_some_and(|path| path.symlink_metadata().is_ok()) {
         return Err(Error::conflict("exists", "the file for the checkpoint exists").hint("choose a new file"));
     }
-    let vault_id = backend.status(&operation)?.vault_id;
     let mut rows = Vec::new();
     let mut read = true;
     let mut take = |exported: &Exported| {
@@ -47,7 +46,7 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
             }
             "cef" => cef(&exported.recorded),
             "syslog" => syslog(&exported.recorded),
-            "ocsf" => ocsf(&exported.recorded, &vault_id).to_string(),
+            "ocsf" => ocsf(&exported.recorded, &exported.vault_id()).to_string(),
             _ => exported.to_json().to_string(),
         };
         if read {

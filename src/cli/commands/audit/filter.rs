@@ -60,6 +60,7 @@ impl Filter {
             since: self.since,
             until: self.until,
             after: 0,
+            upto: None,
             limit: self.limit,
         }
     }

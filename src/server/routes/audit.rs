@@ -1,0 +1,203 @@
+//! The audit trail: an operator that is bound to a workspace sees what happened in it.
+
+use crate::{
+    backend::VerifyAudit,
+    domain::Permission,
+    ops::{Error, Kind, Result, audit_checkpoint::KeptCheckpoint},
+    server::{
+        app::App,
+        body::{Path, Query, Sent, put, reply},
+        caller::Caller,
+        problem::Failed,
+    },
+    wire::{
+        audit::{
+            EventBody, EventPage, EventParameters, EventReply, ExportEnd, MAX_EVENTS, TrailReport, VerifyTrail,
+            filter_of,
+        },
+        keys::PageInfo,
+    },
+};
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use hyper::body::Frame;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context as Polled, Poll},
+    time::Duration,
+};
+use tokio::{runtime::Handle, sync::mpsc, time::timeout};
+
+/// How long a reader of an export may rest: a keystore connection waits for it.
+const REST: Duration = Duration::from_secs(30);
+const CHUNK: usize = 64 * 1024;
+
+/// Events, a page of them
+///
+/// Oldest first. An operator that is bound to a workspace sees what happened in it.
+#[utoipa::path(
+    get, path = "/v1/audit", operation_id = "list_events", tag = "audit",
+    params(EventParameters),
+    responses((status = 200, description = "A page of the trail.", body = EventPage)),
+    security(("operator" = [])),
+)]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Result<Response, Failed> {
+    let mut filter = filter_of(&query)?;
+    if filter.limit.is_some_and(|limit| limit > MAX_EVENTS) {
+        return Err(Error::usage(format!("'limit' is at most {MAX_EVENTS}")).into());
+    }
+    let reach = filter.after.saturating_add(MAX_EVENTS as u64);
+    if filter.limit.is_none() {
+        filter.upto = Some(filter.upto.unwrap_or(u64::MAX).min(reach));
+    }
+    let cx = caller.permitted(&app, Permission::ReadAudit, "trail").await?;
+    let (upto, paged) = (filter.upto, filter.limit.is_none());
+    let (size, listed) = app.ask(move |backend| Ok((backend.audit_size(&cx)?, backend.audit(&cx, &filter)?))).await?;
+    let next = upto.filter(|upto| paged && *upto < size && *upto == reach).map(|upto| upto.to_string());
+    let page = PageInfo {
+        returned: listed.items.len(),
+        total: listed.total,
+        truncated: next.is_some() || listed.items.len() < listed.total,
+        next,
+    };
+    let items = listed.items.iter().map(EventBody::from).collect();
+    Ok(reply(StatusCode::OK, &EventPage { schema: "keyward.audit-list/v1".to_owned(), items, page, size })?)
+}
+
+/// One event
+#[utoipa::path(
+    get, path = "/v1/audit/{seq}", operation_id = "show_event", tag = "audit",
+    params(("seq" = u64, Path, description = "Its number.")),
+    responses((status = 200, description = "The event.", body = EventReply)),
+    security(("operator" = [])),
+)]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(seq): Path<u64>,
+) -> Result<Response, Failed> {
+    let cx = caller.permitted(&app, Permission::ReadAudit, "trail").await?;
+    let found = app.ask(move |backend| backend.audit_event(&cx, seq)).await?;
+    let event = EventBody::from(&found);
+    Ok(reply(StatusCode::OK, &EventReply { schema: "keyward.audit-event/v1".to_owned(), event })?)
+}
+
+/// Check the whole trail, and every key against it
+///
+/// What is not intact is a problem with the code `INTEGRITY`.
+#[utoipa::path(
+    post, path = "/v1/audit/verify", operation_id = "verify_trail", tag = "audit",
+    request_body = VerifyTrail,
+    responses((status = 200, description = "It is intact.", body = TrailReport)),
+    security(("operator" = [])),
+)]
+pub(super) async fn verify(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Sent(request): Sent<VerifyTrail>,
+) -> Result<Response, Failed> {
+    let mut checkpoints = Vec::new();
+    for kept in &request.checkpoints {
+        checkpoints.extend(KeptCheckpoint::read(&kept.place, &kept.note)?);
+    }
+    let key = request.key.map(|key| key.parse().map_err(|_| Error::usage("'key' is none that signs checkpoints")));
+    let (full, key) = (request.full, key.transpose()?);
+    let cx = caller.permitted(&app, Permission::ReadAudit, "trail").await?;
+    let check = move || VerifyAudit { full, checkpoints, key, ..VerifyAudit::default() };
+    let report = app.ask(move |backend| backend.verify_audit(&cx, check())).await?;
+    let told = TrailReport {
+        schema: "keyward.audit-verify/v1".to_owned(),
+        ok: true,
+        events: report.events,
+        keys: report.keys,
+        epoch: report.epoch,
+        root: report.root,
+        checkpoints: report.checkpoints,
+    };
+    Ok(reply(StatusCode::OK, &told)?)
+}
+
+/// Export events, a line each
+///
+/// Each line has the bytes that were hashed, so that an outsider can check it; the last line is the signed checkpoint that
+/// covers them all, and an export without it was cut. The export is itself an event, recorded before the first line.
+#[utoipa::path(
+    post, path = "/v1/audit/export", operation_id = "export_trail", tag = "audit",
+    params(EventParameters, ("format" = Option<String>, Query, description = "What the lines are for; recorded with the export.")),
+    responses((status = 200, description = "Lines of JSON.", body = String, content_type = "application/x-ndjson")),
+    security(("operator" = [])),
+)]
+pub(super) async fn export(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(mut query): Query<Vec<(String, String)>>,
+) -> Result<Response, Failed> {
+    let format = query.iter().position(|(name, _)| name == "format").map(|at| query.remove(at).1);
+    let format = format.unwrap_or_else(|| "jsonl".to_owned());
+    let filter = filter_of(&query)?;
+    let cx = caller.permitted(&app, Permission::ExportAudit, "trail").await?;
+    let (sender, mut receiver) = mpsc::channel::<Result<Bytes>>(4);
+    let (asked, last) = (Arc::clone(&app), sender.clone());
+    tokio::spawn(async move {
+        let runtime = Handle::current();
+        let exported = asked.ask(move |backend| {
+            let mut held = Vec::with_capacity(CHUNK);
+            let send = |held: &mut Vec<u8>| {
+                let chunk = Bytes::from(std::mem::take(held));
+                let sent = runtime.block_on(timeout(REST, sender.send(Ok(chunk))));
+                if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(gone()) }
+            };
+            let mut take = |line: &crate::ops::audit_export::Exported| {
+                held.extend_from_slice(line.to_json().to_string().as_bytes());
+                held.push(b'\n');
+                if held.len() < CHUNK { Ok(()) } else { send(&mut held) }
+            };
+            let (events, signed) = backend.export_audit(&cx, &filter, &format, &mut take)?;
+            let end = serde_json::to_vec(&ExportEnd::new(events, &signed));
+            held.extend(end.map_err(|error| Error::new(Kind::Internal, "reply", error.to_string()))?);
+            held.push(b'\n');
+            send(&mut held)
+        });
+        if let Err(error) = exported.await {
+            // Nobody may be there any more to be told.
+            let _ = last.send(Err(error)).await;
+        }
+    });
+    // What is refused is told before there is a body.
+    let first = receiver.recv().await.unwrap_or_else(|| Err(gone()))?;
+    let mut response = Body::new(Lines { first: Some(first), rest: receiver }).into_response();
+    put(response.headers_mut(), "content-type", "application/x-ndjson");
+    put(response.headers_mut(), "cache-control", "no-store");
+    Ok(response)
+}
+
+fn gone() -> Error {
+    Error::new(Kind::Unavailable, "reader", "the reader of the export went away")
+}
+
+/// The lines of an export as they come.
+struct Lines {
+    first: Option<Bytes>,
+    rest: mpsc::Receiver<Result<Bytes>>,
+}
+
+impl HttpBody for Lines {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Polled<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
+        self.rest.poll_recv(cx).map(|next| next.map(|chunk| chunk.map(Frame::data)))
+    }
+}

@@ -1,0 +1,71 @@
+//! How keys are used, and recent verdicts.
+
+use super::{Which, keys::key_ref};
+use crate::{
+    domain::{Permission, time::parse_time},
+    ops::{Error, LogQuery, Result, UsageBy, UsageQuery},
+    server::{
+        app::App,
+        body::{Query, reply},
+        caller::Caller,
+        problem::Failed,
+    },
+    wire::usage::{LogPage, LogParameters, UsageParameters, UsageReply},
+};
+use axum::{extract::State, http::StatusCode, response::Response};
+use std::sync::Arc;
+
+/// How often, from where and with what verdict keys were used
+///
+/// What a server judged is told after its next flush.
+#[utoipa::path(
+    get, path = "/v1/usage", operation_id = "show_usage", tag = "usage",
+    params(UsageParameters),
+    responses((status = 200, description = "Sums of use.", body = UsageReply)),
+    security(("operator" = [])),
+)]
+pub(super) async fn usage(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(asked): Query<UsageParameters>,
+) -> Result<Response, Failed> {
+    let key = asked.key.as_deref().map(key_ref).transpose()?;
+    let by = asked.by.map(|by| by.parse().map_err(Error::usage)).transpose()?;
+    let query = UsageQuery {
+        by: by.unwrap_or(if key.is_some() { UsageBy::Day } else { UsageBy::Key }),
+        key,
+        environment: Which { environment: asked.environment }.environment()?,
+        since: asked.since.map(|since| parse_time(&since).map_err(Error::usage)).transpose()?,
+        // Credentials that no key has belong to no workspace.
+        unknown: caller.operator.workspace.is_none(),
+    };
+    let cx = caller.permitted(&app, Permission::ReadKeys, "usage").await?;
+    let report = app.ask(move |backend| backend.usage(&cx, &query)).await?;
+    Ok(reply(StatusCode::OK, &UsageReply { schema: "keyward.usage/v1".to_owned(), report })?)
+}
+
+/// Recent verdicts
+#[utoipa::path(
+    get, path = "/v1/logs", operation_id = "list_verdicts", tag = "usage",
+    params(LogParameters),
+    responses((status = 200, description = "Recent verdicts, oldest first.", body = LogPage)),
+    security(("operator" = [])),
+)]
+pub(super) async fn logs(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Query(asked): Query<LogParameters>,
+) -> Result<Response, Failed> {
+    let query = LogQuery {
+        key: asked.key.as_deref().map(key_ref).transpose()?,
+        environment: Which { environment: asked.environment }.environment()?,
+        denied: asked.denied,
+        since: asked.since.map(|since| parse_time(&since).map_err(Error::usage)).transpose()?,
+        after: asked.after,
+        limit: asked.limit,
+        unknown: caller.operator.workspace.is_none(),
+    };
+    let cx = caller.permitted(&app, Permission::ReadKeys, "logs").await?;
+    let logs = app.ask(move |backend| backend.logs(&cx, &query)).await?;
+    Ok(reply(StatusCode::OK, &LogPage::from(logs))?)
+}
