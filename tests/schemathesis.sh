@@ -15,7 +15,8 @@ token=$(as operators create root --role platform-admin 2>/dev/null)
 victim=$(as operators create victim --role platform-admin 2>/dev/null)
 as projects create apollo >/dev/null 2>&1
 key=$(as create holder --env production --scope invoices:read --project apollo --rate-limit none 2>/dev/null)
-as serve --listen 127.0.0.1:0 --address-limit none 2>"$home/log" &
+# Not by the function: then the process to be ended would be a shell.
+env -i HOME="$home" PATH=/usr/bin:/bin "$keyward" serve --listen 127.0.0.1:0 --address-limit none 2>"$home/log" &
 server=$!
 until url=$(grep -oE 'http://[0-9.:]+' "$home/log"); do kill -0 "$server"; sleep 0.05; done
 
