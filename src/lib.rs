@@ -12,6 +12,7 @@
 //! | [`store`] | the only SQL: sealed rows, the signed head, the audit trail |
 //! | [`ops`] | the use cases: a request, an outcome, and the function between them |
 //! | [`wire`] | the contract of the HTTP API: paths, bodies, problems |
+//! | `notify` | messages to webhooks over HTTP: signed, and to public addresses alone (feature `server`) |
 //! | [`backend`] | the seam: one method a use case, over the local keystore or through a server |
 //! | [`anchor`] | where checkpoints of the trail go |
 //! | [`server`] | the use cases and verdicts over HTTP; owns the only async runtime |
@@ -56,6 +57,8 @@ pub mod config;
 pub mod deliver;
 pub mod domain;
 pub mod files;
+#[cfg(feature = "server")]
+pub mod notify;
 pub mod ops;
 pub mod output;
 #[cfg(feature = "server")]

@@ -12,6 +12,8 @@ use super::{
 use crate::domain::{Retention, UsageRecord};
 use crate::ops::identify::{Identified, Identify};
 use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
+#[cfg(feature = "server")]
+use crate::ops::webhooks::{AddWebhook, AddedWebhook, WebhookView};
 use crate::{
     domain::{Action, Environment, Event, Form, KeyId, KeyRef, Scope, Time, Verdict},
     ops::{
@@ -73,6 +75,7 @@ impl Local {
         let mut tx = self.begin(cx)?;
         let done = work(&mut tx)?;
         if !cx.dry_run && !done.events.is_empty() {
+            ops::webhooks::enqueue(&mut tx, cx, &done.events)?;
             tx.commit_all(done.events)?;
         }
         Ok(done.outcome)
@@ -159,6 +162,7 @@ impl Backend for Local {
         let done = ops::create_many::create_many(&mut tx, caps, &mut rand::rng(), cx, requests, progress)
             .map_err(BulkError::Entries)?;
         if !cx.dry_run && !done.events.is_empty() {
+            ops::webhooks::enqueue(&mut tx, cx, &done.events).map_err(BulkError::Whole)?;
             tx.commit_all(done.events).map_err(|error| BulkError::Whole(error.into()))?;
         }
         Ok(done.outcome)
@@ -389,6 +393,26 @@ impl Backend for Local {
 
     fn revoke_operator(&self, cx: &Context, name: &str) -> Result<OperatorView> {
         self.change(cx, Action::OperatorRevoke, name, |tx| ops::operators::revoke(tx, cx, name))
+    }
+
+    #[cfg(feature = "server")]
+    fn webhooks(&self, cx: &Context) -> Result<Vec<WebhookView>> {
+        self.read(cx, |view| ops::webhooks::list(view, cx))
+    }
+
+    #[cfg(feature = "server")]
+    fn add_webhook(&self, cx: &Context, request: AddWebhook) -> Result<AddedWebhook> {
+        self.webhook_added(cx, request)
+    }
+
+    #[cfg(feature = "server")]
+    fn test_webhook(&self, cx: &Context, name: &str) -> Result<String> {
+        self.webhook_tried(cx, name)
+    }
+
+    #[cfg(feature = "server")]
+    fn remove_webhook(&self, cx: &Context, name: &str) -> Result<WebhookView> {
+        self.change(cx, Action::WebhookRemove, name, |tx| ops::webhooks::remove(tx, cx, name))
     }
 
     fn refuse(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()> {

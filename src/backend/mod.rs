@@ -16,6 +16,8 @@ mod restore;
 mod serving;
 pub mod trail;
 pub mod unlock;
+#[cfg(feature = "server")]
+mod webhooks;
 
 pub use crate::vault::recovery::RecoveryCode;
 pub use archive::Archived;
@@ -26,10 +28,14 @@ pub use restore::Restored;
 pub use serving::{FactSource, Serving, TokenHasher, TrailSource, UsageSink};
 pub use trail::{AuditReport, Trail, VerifyAudit};
 pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
+#[cfg(feature = "server")]
+pub use webhooks::Outbox;
 
 use crate::domain::{Retention, UsageRecord};
 use crate::ops::identify::{Identified, Identify};
 use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
+#[cfg(feature = "server")]
+use crate::ops::webhooks::{AddWebhook, AddedWebhook, WebhookView};
 use crate::{
     domain::{Action, Environment, Form, KeyRef, Scope, Verdict},
     ops::{
@@ -258,6 +264,30 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::operators::revoke`].
     fn revoke_operator(&self, cx: &Context, name: &str) -> Result<OperatorView>;
+    /// The webhooks of the workspace.
+    ///
+    /// # Errors
+    /// See [`crate::ops::webhooks::list`].
+    #[cfg(feature = "server")]
+    fn webhooks(&self, cx: &Context) -> Result<Vec<WebhookView>>;
+    /// Adds a webhook.
+    ///
+    /// # Errors
+    /// See [`crate::ops::webhooks::add`]; `Usage` for a URL that messages cannot be sent to.
+    #[cfg(feature = "server")]
+    fn add_webhook(&self, cx: &Context, request: AddWebhook) -> Result<AddedWebhook>;
+    /// Sends a message that tells nothing, and answers with its id once it has arrived.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unavailable` when it does not arrive.
+    #[cfg(feature = "server")]
+    fn test_webhook(&self, cx: &Context, name: &str) -> Result<String>;
+    /// Removes a webhook.
+    ///
+    /// # Errors
+    /// See [`crate::ops::webhooks::remove`].
+    #[cfg(feature = "server")]
+    fn remove_webhook(&self, cx: &Context, name: &str) -> Result<WebhookView>;
     /// Records that a call was refused before it came to a use case.
     ///
     /// # Errors

@@ -99,6 +99,12 @@ impl Serving {
         &self.first.dirs.data
     }
 
+    /// A connection to the same keystore.
+    #[cfg(feature = "server")]
+    pub(super) fn another(&self) -> Result<Store> {
+        Ok(self.first.store.another(self.now)?)
+    }
+
     /// The keyed hash of tokens.
     #[must_use]
     pub fn hasher(&self) -> TokenHasher {

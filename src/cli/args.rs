@@ -157,6 +157,8 @@ pub(crate) enum Command {
     Customers(commands::customers::Args),
     Plans(commands::plans::Args),
     Operators(commands::operators::Args),
+    #[cfg(feature = "server")]
+    Webhooks(commands::webhooks::Args),
     Doctor(commands::doctor::Args),
     #[cfg(feature = "server")]
     Serve(commands::serve::Args),
@@ -221,6 +223,8 @@ impl Command {
             Self::Profile(args) => commands::profile::run(cx, args),
             #[cfg(feature = "server")]
             Self::Whoami(args) => commands::whoami::run(cx, &args),
+            #[cfg(feature = "server")]
+            Self::Webhooks(args) => commands::webhooks::run(cx, args),
             #[cfg(feature = "server")]
             Self::Serve(args) => commands::serve::run(cx, args),
             Self::Doctor(args) => commands::doctor::run(cx, &args),

@@ -102,6 +102,28 @@ pub(super) const OPERATORS: &[Column] = &[
 
 /// One operator.
 pub(super) const OPERATOR: &[Column] = OPERATORS;
+/// Webhooks.
+#[cfg(feature = "server")]
+pub(super) const WEBHOOKS: &[Column] = &[
+    Column::new("name", "name", Text),
+    Column::new("id", "id", Text),
+    Column::new("url", "url", Text),
+    Column::new("events", "events", List).wide(),
+    Column::new("delivered", "delivered", Number),
+    Column::new("pending", "pending", Number),
+    Column::new("dead", "dead", Number),
+    Column::new("last_delivered_at", "last delivered", Time),
+    Column::new("failures.0.error", "last failure", Text),
+    Column::new("workspace", "workspace", Text).wide(),
+    Column::new("created_at", "created", Time).wide(),
+    Column::new("created_by", "created by", Text).wide(),
+];
+
+/// A message on trial.
+#[cfg(feature = "server")]
+pub(super) const WEBHOOK_TEST: &[Column] =
+    &[Column::new("webhook", "webhook", Text), Column::new("message", "message", Text)];
+
 /// Rotations.
 pub(super) const ROTATIONS: &[Column] = &[
     Column::new("id", "id", Text),

@@ -96,6 +96,12 @@ actions! {
     ProfileLogin = "profile.login",
     /// The credential for a server was forgotten.
     ProfileLogout = "profile.logout",
+    /// A webhook was added.
+    WebhookAdd = "webhook.add",
+    /// A webhook was tried out.
+    WebhookTest = "webhook.test",
+    /// A webhook was removed.
+    WebhookRemove = "webhook.remove",
     /// The vault was made.
     VaultInit = "vault.init",
     /// The vault was opened for a while, or failed to open.

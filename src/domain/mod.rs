@@ -25,6 +25,7 @@ pub mod tenancy;
 pub mod time;
 pub mod token;
 pub mod usage;
+pub mod webhook;
 
 pub use allowlist::Allowlist;
 pub use decision::{Check, Code, Facts, Presented, Request, Verdict, decide, decide_code};
@@ -46,3 +47,4 @@ pub use tenancy::{Customer, Feature, KeyPolicy, Plan, PlanRefusal, Project, Work
 pub use time::{Expiry, Time};
 pub use token::{Brand, Lookup, PlainToken, TokenError, Verifier, scan_rule};
 pub use usage::{AddressUse, LoggedVerdict, Retention, SecretUse, Usage, UsageCount, UsageRecord};
+pub use webhook::{Message, Notice, Webhook};

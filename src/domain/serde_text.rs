@@ -1,7 +1,7 @@
 //! Values that travel as the text they are written as: `Display` out, `FromStr` in, with the same errors as anywhere.
 
 use super::{
-    Action, Environment, KeyId, KeyRef, ObjectName, Outcome, Role, RotationId, Sort, Status,
+    Action, Environment, KeyId, KeyRef, Notice, ObjectName, Outcome, Role, RotationId, Sort, Status,
     hygiene::{KeyGlob, Rule, Severity},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
@@ -27,7 +27,7 @@ macro_rules! from_text {
     )* };
 }
 
-as_text!(Action, KeyGlob, KeyRef, Outcome, Role, RotationId, Rule, Severity, Sort, Status);
+as_text!(Action, Notice, KeyGlob, KeyRef, Outcome, Role, RotationId, Rule, Severity, Sort, Status);
 from_text!(Environment, KeyId, super::Scope);
 
 /// The name of a new thing, checked as it is everywhere.

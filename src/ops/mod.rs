@@ -38,6 +38,7 @@ pub mod update;
 pub mod usage;
 pub mod verify;
 pub mod view;
+pub mod webhooks;
 
 pub use audit::{AuditFilter, AuditList};
 pub use authority::Authority;

@@ -12,6 +12,7 @@ mod listen;
 mod log;
 mod metrics;
 mod openapi;
+mod postman;
 mod problem;
 mod routes;
 mod table;
@@ -33,6 +34,7 @@ use engine::{Engine, flush::Flusher, refresh};
 use ipnet::IpNet;
 use listen::{Doors, Listener, Watching};
 use metrics::Metrics;
+use postman::Postman;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -99,6 +101,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
     let flusher = Flusher::start(Arc::clone(&engine), serving.usage()?, options.usage_interval)?;
     let metrics = Metrics::new(&engine);
     let leaving = Leaving::start(serving, cx, &options.outgoing, &metrics)?;
+    let postman = Postman::start(serving.outbox()?)?;
     let backends = (0..CONNECTIONS).map(|_| serving.backend()).collect::<Result<_>>()?;
     let app = Arc::new(App {
         metrics,
@@ -137,6 +140,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
     if tokio::time::timeout(GRACE, doors.watching.finish()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
+    let _ = tokio::task::spawn_blocking(move || postman.finish()).await;
     drop((doors, app));
     // The last sender is gone with the application: the thread ends after what it is doing.
     let ended = tokio::task::spawn_blocking(move || {

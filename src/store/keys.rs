@@ -265,20 +265,7 @@ impl View<'_> {
         filter: Option<ClearFilter>,
         sieve: Sieve<'_>,
     ) -> Result<Vec<(Key, Usage)>> {
-        let keys = match filter {
-            None => self.scan_for(Some(workspace), sieve)?,
-            Some(ClearFilter::Expiring { after, by }) => {
-                let after = after.map_or(i64::MIN, |time| time.timestamp());
-                let sql = format!("SELECT {COLUMNS} FROM keys WHERE expires_at > ?1 AND expires_at <= ?2");
-                self.open_current(&sql, (after, by.timestamp()), workspace, sieve)?
-            }
-            Some(ClearFilter::Due { by }) => {
-                let sql = format!(
-                    "SELECT {COLUMNS} FROM keys WHERE due_at <= ?1 UNION SELECT {COLUMNS} FROM keys WHERE rotating = 1"
-                );
-                self.open_current(&sql, (by.timestamp(),), workspace, sieve)?
-            }
-        };
+        let keys = self.keys_alone(workspace, filter, sieve)?;
         let mut usage = all_usage(self)?;
         Ok(keys
             .into_iter()
@@ -287,6 +274,31 @@ impl View<'_> {
                 (key, used)
             })
             .collect())
+    }
+
+    /// The keys of a workspace by facts in the clear, without their use.
+    ///
+    /// # Errors
+    /// See [`View::all_keys`].
+    pub fn keys_by(&self, workspace: &str, filter: ClearFilter) -> Result<Vec<Key>> {
+        self.keys_alone(workspace, Some(filter), Sieve::default())
+    }
+
+    fn keys_alone(&self, workspace: &str, filter: Option<ClearFilter>, sieve: Sieve<'_>) -> Result<Vec<Key>> {
+        match filter {
+            None => self.scan_for(Some(workspace), sieve),
+            Some(ClearFilter::Expiring { after, by }) => {
+                let after = after.map_or(i64::MIN, |time| time.timestamp());
+                let sql = format!("SELECT {COLUMNS} FROM keys WHERE expires_at > ?1 AND expires_at <= ?2");
+                self.open_current(&sql, (after, by.timestamp()), workspace, sieve)
+            }
+            Some(ClearFilter::Due { by }) => {
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM keys WHERE due_at <= ?1 UNION SELECT {COLUMNS} FROM keys WHERE rotating = 1"
+                );
+                self.open_current(&sql, (by.timestamp(),), workspace, sieve)
+            }
+        }
     }
 
     /// How many keys of a workspace hold each scope by name.

@@ -36,6 +36,7 @@ mod tx;
 mod usage;
 mod verify;
 mod view;
+mod webhooks;
 
 pub use archive::ArchivedEvent;
 pub use error::Error;
@@ -50,6 +51,7 @@ pub use tx::Tx;
 pub use usage::VerdictFilter;
 pub use verify::VerifyReport;
 pub use view::{Snapshot, View};
+pub use webhooks::{Arrived, Waiting};
 
 #[cfg(test)]
 mod tests;

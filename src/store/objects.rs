@@ -1,4 +1,4 @@
-//! Workspaces, plans, projects, customers and scopes: sealed rows of one table.
+//! Workspaces, plans, projects, customers, scopes, operators and webhooks: sealed rows of one table.
 
 use super::{
     error::{Error, Result},
@@ -10,6 +10,7 @@ use super::{
     sum::{self, Sum},
     tx::Tx,
     view::View,
+    webhooks::WebhookRecord,
 };
 use crate::{
     domain::{Catalogue, Customer, KeyPolicy, Plan, Project, RateLimit, Scope, ScopeEntry, Workspace},
@@ -31,6 +32,7 @@ pub(super) enum Kind {
     Retention = 7,
     Operator = 8,
     Profile = 9,
+    Webhook = 10,
 }
 
 /// One record serves all kinds: which fields mean something depends on the kind.
@@ -58,6 +60,8 @@ pub(super) struct ObjectRecord {
     pub(super) profile: Option<ProfileRecord>,
     #[n(6)]
     pub(super) policy: Option<PolicyRecord>,
+    #[n(10)]
+    pub(super) webhook: Option<WebhookRecord>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -37,7 +37,7 @@ impl Store {
             .map(|stored| old.detail_of(&stored).map(|detail| (stored.seq, detail)))
             .collect::<Result<_>>()?;
         let (remembered, retired) = (old.all_remembered()?, old.all_retired()?);
-        let facts = old.open_facts()?;
+        let (facts, messages) = (old.open_facts()?, old.open_messages()?);
 
         let mut head = old.head;
         head.generation = fresh.generation;
@@ -48,6 +48,7 @@ impl Store {
             tx.reseal_key(columns, key)?;
         }
         tx.reseal_facts(&facts)?;
+        tx.reseal_messages(&messages)?;
         self.connection
             .execute_batch("DELETE FROM pages; DELETE FROM idempotency; DELETE FROM retired; DELETE FROM objects;")?;
         for (remembered, at) in &remembered {
@@ -81,6 +82,7 @@ impl Tx<'_> {
         self.store_pages()?;
         self.view.sums = Some(self.sums);
         self.view.verify(Walk::quick())?;
+        self.view.open_messages()?;
         self.view.open_facts().map(drop)
     }
 }

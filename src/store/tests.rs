@@ -21,6 +21,7 @@ mod retired_tests;
 mod small_table_tests;
 mod tree_tests;
 mod usage_tests;
+mod webhook_tests;
 
 struct Vault {
     dir: tempfile::TempDir,

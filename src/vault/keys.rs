@@ -152,6 +152,14 @@ impl Capabilities {
         Some(SigningKey::from_bytes(&seed))
     }
 
+    /// The secret of a webhook. Derived from the signing seed under a label of its own, so that it is kept nowhere and stays
+    /// the same when the root is replaced.
+    #[must_use]
+    pub fn webhook_secret(&self, id: &str) -> Option<Zeroizing<[u8; 32]>> {
+        let label = [b"keyward/v1/webhook/".as_slice(), id.as_bytes()].concat();
+        Some(derive(self.admin.as_ref()?.seed.as_slice(), self.vault_id.as_bytes(), &label))
+    }
+
     /// Seals a record.
     ///
     /// # Errors

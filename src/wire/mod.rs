@@ -9,6 +9,7 @@ pub mod rotations;
 pub mod schema;
 pub mod usage;
 pub mod verdict;
+pub mod webhooks;
 pub mod workspace;
 
 pub use problem::Problem;

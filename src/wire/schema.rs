@@ -5,7 +5,8 @@
 use super::rotations::ProgressBody;
 use crate::{
     domain::{
-        Allowlist, Code, Environment, Expiry, Lookup, ObjectName, Overlap, RateLimit, Role, RotationId, Scope, Status,
+        Allowlist, Code, Environment, Expiry, Lookup, Notice, ObjectName, Overlap, RateLimit, Role, RotationId, Scope,
+        Status,
     },
     ops::{Kind, ObjectKind, ObjectView, ScopeChange},
 };
@@ -60,6 +61,7 @@ schema! {
         Environment::ALL.map(Environment::as_str),
     );
     Status => words("The status, derived from facts at the time of the answer.", Status::ALL.map(Status::as_str));
+    Notice => words("What a webhook can be told of.", Notice::ALL.map(Notice::as_str));
     Role => words("What an operator may do.", Role::ALL.map(Role::as_str));
     Code => words("The answer in a word.", Code::ALL.map(Code::as_str));
     Scope => text("A permission, `resource:level`; either part may be `*`, and `*` alone is both.", &["invoices:read"])

@@ -12,7 +12,10 @@ use std::{
 };
 
 /// Examples that no test can run, each with the reason.
-const NOT_RUN: [(&str, &str); 1] = [("keyward -o jsonl audit list --follow", "it goes on until it is interrupted")];
+const NOT_RUN: [(&str, &str); 2] = [
+    ("keyward webhooks test chat", "it needs a receiver on the internet"),
+    ("keyward -o jsonl audit list --follow", "it goes on until it is interrupted"),
+];
 
 /// What has to be done before examples that begin so.
 const PREPARED: [(&str, &str); 27] = [
@@ -40,6 +43,10 @@ const PREPARED: [(&str, &str); 27] = [
          && keyward audit checkpoint --public-key >vault.pub && keyward audit export >trail.jsonl",
     ),
     ("keyward operators create team", "keyward workspaces create acme"),
+    (
+        "keyward webhooks remove",
+        "keyward -q webhooks add chat https://hooks.example.com/ && keyward -q webhooks add pager https://hooks.example.com/",
+    ),
     ("keyward operators revoke", "keyward -q operators create ci-deploy --role rotator"),
     ("keyward operators rotate", "keyward -q operators create gateway --role verifier"),
     ("keyward plans show", "keyward plans create small"),

@@ -6,14 +6,15 @@ use std::{
 };
 
 /// The rooms, and what each may import.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("files", &[]),
     ("vault", &["domain", "files"]),
     ("store", &["domain", "files", "vault"]),
     ("ops", &["domain", "files", "vault", "store"]),
     ("wire", &["domain", "ops"]),
-    ("backend", &["domain", "files", "vault", "store", "ops", "wire"]),
+    ("notify", &["ops"]),
+    ("backend", &["domain", "files", "vault", "store", "ops", "wire", "notify"]),
     ("anchor", &["files", "ops"]),
     ("server", &["domain", "files", "ops", "wire", "backend", "anchor"]),
     ("deliver", &["domain", "files"]),

@@ -64,3 +64,5 @@ mod support;
 mod tamper;
 mod terminal;
 mod usage;
+#[cfg(feature = "server")]
+mod webhooks;

@@ -311,6 +311,20 @@ fn real_answers_are_those_that_the_document_promises() {
     assert_eq!(api.call("post", "/v1/audit/export", &["?limit=3"], Value::Null).status, 200);
     api.call("get", "/v1/usage", &["?by=code"], Value::Null);
     api.call("get", "/v1/logs", &["?denied=true"], Value::Null);
+    // Webhooks.
+    let hook = crate::webhooks::Hook::new(&["204 No Content"]);
+    let mut add = example(&api, "AddWebhook");
+    let far = add["name"].as_str().unwrap().to_owned();
+    assert_eq!(api.call("post", "/v1/webhooks", &[], add.clone()).status, 201);
+    // Before anything happens that it would be told.
+    assert_eq!(api.call("delete", "/v1/webhooks/{name}", &[&far], Value::Null).status, 200);
+    (add["name"], add["url"], add["allow_private"]) = (json!("near"), json!(hook.url()), json!(true));
+    assert_eq!(api.call("post", "/v1/webhooks", &[], add.clone()).status, 201);
+    assert_eq!(api.call("post", "/v1/webhooks", &[], add).status, 409);
+    assert_eq!(api.call("post", "/v1/webhooks/{name}/test", &["near"], Value::Null).status, 200);
+    assert_eq!(api.call("get", "/v1/webhooks", &[], Value::Null).json()["page"]["total"], 1);
+    assert_eq!(api.call("delete", "/v1/webhooks/{name}", &["near"], Value::Null).status, 200);
+    assert_eq!(api.call("delete", "/v1/webhooks/{name}", &["near"], Value::Null).status, 404);
 
     // Operators.
     let appoint = example(&api, "CreateOperator");

@@ -45,6 +45,7 @@ pub(super) mod update;
 pub(super) mod usage;
 pub(super) mod vault;
 pub(super) mod verify;
+pub(super) mod webhooks;
 #[cfg(feature = "server")]
 pub(super) mod whoami;
 pub(super) mod workspaces;

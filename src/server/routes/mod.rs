@@ -19,6 +19,7 @@ mod operators;
 mod rotations;
 mod usage;
 mod verdict;
+mod webhooks;
 mod whoami;
 mod workspace;
 
@@ -101,6 +102,9 @@ fn managing() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audit::export))
         .routes(routes!(usage::usage))
         .routes(routes!(usage::logs))
+        .routes(routes!(webhooks::list, webhooks::add))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::remove))
         .routes(routes!(projects, workspace::create_project))
         .routes(routes!(workspace::list, workspace::create))
         .routes(routes!(workspace::show, workspace::update, workspace::delete))

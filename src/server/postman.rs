@@ -1,0 +1,66 @@
+//! The messages to webhooks: looked for, sent and tried again, on a thread of their own.
+
+use crate::{
+    backend::Outbox,
+    ops::{Error, Kind, Result},
+};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// How often what is due is looked for.
+const ROUND: Duration = Duration::from_secs(1);
+/// How often what time tells is looked for.
+const LOOK: TimeDelta = TimeDelta::minutes(1);
+
+/// The thread; it ends when this is finished.
+pub(super) struct Postman {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Postman {
+    /// Starts to send.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is no thread to be had.
+    pub(super) fn start(outbox: Outbox) -> Result<Self> {
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new().name("keyward-webhooks".to_owned());
+        let thread = thread.spawn(move || run(&outbox, &stopped)).map_err(|error| {
+            Error::new(Kind::Unavailable, "thread", "cannot start a thread").cause(error.to_string())
+        })?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends the thread after the message that it is sending; the others are sent at the next start.
+    pub(super) fn finish(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that sends to webhooks ran into a bug");
+        }
+    }
+}
+
+fn run(outbox: &Outbox, stopped: &Receiver<()>) {
+    let mut looked: Option<DateTime<Utc>> = None;
+    loop {
+        let now = Utc::now().trunc_subsecs(0);
+        if looked.is_none_or(|at| now - at >= LOOK || now < at) {
+            looked = Some(now);
+            if let Err(error) = outbox.tell(now) {
+                tracing::error!(%error, causes = ?error.causes, "what time tells cannot be found; it is tried again");
+            }
+        }
+        if let Err(error) = outbox.send_due(now) {
+            tracing::error!(%error, causes = ?error.causes, "messages to webhooks cannot be read; it is tried again");
+        }
+        match stopped.recv_timeout(ROUND) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The outbox: messages wait, are tried again, die, and are read by nobody who merely has the file.
+
+use super::*;
+use crate::domain::{Message, webhook::retry_after};
+use chrono::TimeDelta;
+
+fn message(number: u8) -> Message {
+    Message {
+        id: format!("msg_{number}"),
+        webhook: "wh_1".to_owned(),
+        event: "key.revoke".to_owned(),
+        at: now(),
+        attempts: 0,
+        payload: "{\"canary\":\"canary-payload\"}".to_owned(),
+    }
+}
+
+fn with_message() -> Vault {
+    let vault = Vault::new();
+    let store = vault.admin();
+    let mut tx = store.begin(now()).unwrap();
+    tx.enqueue(&message(1)).unwrap();
+    tx.commit_all(vec![event(Action::KeyRevoke, key(1).id.as_str())]).unwrap();
+    vault
+}
+
+#[test]
+fn a_message_is_in_the_outbox_with_its_action_or_not_at_all() {
+    let vault = with_message();
+    let store = vault.admin();
+    let mut tx = store.begin(now()).unwrap();
+    tx.enqueue(&message(2)).unwrap();
+    drop(tx);
+    assert_eq!(store.due_messages(now(), 9).unwrap(), [message(1)]);
+    let file = std::fs::read(vault.path()).unwrap();
+    assert!(!file.windows(14).any(|window| window == b"canary-payload"), "a payload is sealed");
+}
+
+#[test]
+fn a_message_in_vain_waits_longer_each_time_and_dies() {
+    let vault = with_message();
+    let store = vault.admin();
+    let mut time = now();
+    for attempt in 1..=9 {
+        let due = store.due_messages(time, 9).unwrap();
+        assert_eq!(due.len(), 1, "attempt {attempt}");
+        store.sent(&[(due[0].clone(), Err("status 500".to_owned()))], time).unwrap();
+        assert!(store.due_messages(time, 9).unwrap().is_empty(), "attempt {attempt}");
+        time += retry_after(attempt).unwrap();
+    }
+    let last = store.due_messages(time, 9).unwrap();
+    assert_eq!(last[0].attempts, 9);
+    store.sent(&[(last[0].clone(), Err("status 500".to_owned()))], time).unwrap();
+    time += TimeDelta::days(29);
+    assert!(store.due_messages(time, 9).unwrap().is_empty(), "a dead letter is not sent");
+    let view = store.read(time).unwrap();
+    assert_eq!(view.waiting_counts("wh_1").unwrap(), (0, 1));
+    let waiting = view.waiting("wh_1", 9).unwrap();
+    assert_eq!((waiting[0].next_at, waiting[0].error.as_deref()), (None, Some("status 500")));
+    drop(view);
+    store.tell_once(&[], time).unwrap();
+    assert_eq!(store.read(time).unwrap().waiting_counts("wh_1").unwrap(), (0, 1));
+    time += TimeDelta::days(2);
+    store.tell_once(&[], time).unwrap();
+    assert_eq!(store.read(time).unwrap().waiting_counts("wh_1").unwrap(), (0, 0), "nor kept for ever");
+}
+
+#[test]
+fn what_arrived_is_counted_and_gone() {
+    let vault = with_message();
+    let store = vault.admin();
+    store.sent(&[(message(1), Ok(()))], now()).unwrap();
+    let view = store.read(now()).unwrap();
+    assert_eq!(view.waiting_counts("wh_1").unwrap(), (0, 0));
+    assert_eq!((view.arrived("wh_1").unwrap().count, view.arrived("wh_1").unwrap().last_at), (1, Some(now())));
+}
+
+#[test]
+fn what_is_told_once_is_told_at_the_shortest_lead() {
+    let vault = Vault::new();
+    let store = vault.admin();
+    let marks = |leads: &[&str]| leads.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(store.tell_once(&[(marks(&["7d"]), message(1))], now()).unwrap(), 1);
+    assert_eq!(store.tell_once(&[(marks(&["7d"]), message(2))], now()).unwrap(), 0);
+    assert_eq!(store.tell_once(&[(marks(&["1d", "7d"]), message(3))], now()).unwrap(), 1);
+    // Added when the end was near already: the long lead is told with the short one.
+    assert_eq!(store.tell_once(&[(marks(&["other 1d", "other 7d"]), message(4))], now()).unwrap(), 1);
+    assert_eq!(store.tell_once(&[(marks(&["other 7d"]), message(5))], now()).unwrap(), 0);
+}
+
+#[test]
+fn a_message_that_was_moved_to_another_webhook_does_not_open() {
+    let vault = with_message();
+    Connection::open(vault.path()).unwrap().execute("UPDATE outbox SET webhook = 'wh_2'", []).unwrap();
+    assert!(vault.admin().due_messages(now(), 9).is_err());
+}

@@ -1,0 +1,69 @@
+//! Webhooks.
+
+use super::keys::PageInfo;
+use crate::ops::webhooks::{AddedWebhook, WebhookView};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// A webhook with its secret beside it, the only time it is seen.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AddedWebhookReply {
+    /// `keyward.webhook/v1`.
+    pub schema: String,
+    /// The webhook.
+    pub webhook: WebhookView,
+    /// What its messages are signed with (Standard Webhooks); absent in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "whsec_…")]
+    pub secret: Option<Zeroizing<String>>,
+}
+
+/// One webhook.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+pub struct WebhookReply {
+    /// `keyward.webhook/v1`.
+    pub schema: String,
+    /// The webhook.
+    pub webhook: WebhookView,
+}
+
+/// Webhooks.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+pub struct WebhookList {
+    /// `keyward.webhook-list/v1`.
+    pub schema: String,
+    /// The webhooks, by name.
+    pub items: Vec<WebhookView>,
+    /// Where the page stands.
+    pub page: PageInfo,
+}
+
+/// A message on trial that has arrived.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+pub struct WebhookTested {
+    /// `keyward.webhook-test/v1`.
+    pub schema: String,
+    /// The id of the message.
+    pub message: String,
+}
+
+impl From<AddedWebhook> for AddedWebhookReply {
+    fn from(added: AddedWebhook) -> Self {
+        Self { schema: "keyward.webhook/v1".to_owned(), webhook: added.webhook, secret: added.secret }
+    }
+}
+
+impl From<AddedWebhookReply> for AddedWebhook {
+    fn from(reply: AddedWebhookReply) -> Self {
+        Self { webhook: reply.webhook, secret: reply.secret }
+    }
+}
+
+impl WebhookList {
+    /// The list of these.
+    #[must_use]
+    pub fn new(items: Vec<WebhookView>) -> Self {
+        let page = PageInfo { returned: items.len(), total: items.len(), truncated: false, next: None };
+        Self { schema: "keyward.webhook-list/v1".to_owned(), items, page }
+    }
+}
