@@ -1,4 +1,5 @@
-//! What happened while no signing key was at hand: failed unlocks, and changes that a support slot was refused.
+//! What happened while no signing key was at hand: failed unlocks, changes that a support slot was refused, secrets that
+//! it looked up and copies that it made.
 //!
 //! One JSON line an entry, in a private file beside the state, of bounded size. The next opening with an admin slot
 //! commits the lines to the audit trail and empties the file. The journal is a courtesy to the reviewer, not evidence:
@@ -51,8 +52,8 @@ impl Entry {
         }
     }
 
-    /// A secret that was looked up where nothing can be signed.
-    pub(super) fn identified(cx: &Context, event: &Event) -> Self {
+    /// What was done where nothing can be signed: a secret was looked up, a copy was made.
+    pub(super) fn unsigned(cx: &Context, event: &Event) -> Self {
         let entry = Self::refused(cx, event);
         Self { outcome: event.outcome.to_string(), detail: event.changes.to_string(), ..entry }
     }

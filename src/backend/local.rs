@@ -254,7 +254,7 @@ impl Backend for Local {
             self.store.begin(cx.now)?.commit_all(done.events)?;
         } else {
             let journal = Journal::at(&self.dirs.journal());
-            done.events.iter().try_for_each(|event| journal.append(&Entry::identified(cx, event)))?;
+            done.events.iter().try_for_each(|event| journal.append(&Entry::unsigned(cx, event)))?;
         }
         Ok(done.outcome)
     }

@@ -1,6 +1,10 @@
 //! Looking after the vault itself: status, slots, re-keying, backup.
 
-use super::{local::Local, unlock::OpenedBy};
+use super::{
+    journal::{Entry, Journal},
+    local::Local,
+    unlock::OpenedBy,
+};
 use crate::{
     domain::{Action, SlotRole, time::format_time},
     files,
@@ -183,12 +187,15 @@ pub(super) fn backup(local: &Local, cx: &Context, file: &Path) -> Result<u64> {
     if file.symlink_metadata().is_ok() {
         return Err(Error::conflict("exists", format!("{} exists", file.display())).hint("choose a new file"));
     }
-    if local.store.capabilities().admin.is_some() && !cx.read_only && !cx.dry_run {
+    if !cx.dry_run {
         let changes = json!({ "file": file.display().to_string() });
         let vault_id = local.store.meta().vault_id.clone();
-        local.store.begin(cx.now)?.commit_all(vec![cx.event(Action::VaultBackup, vault_id, changes)])?;
-    }
-    if !cx.dry_run {
+        let event = cx.event(Action::VaultBackup, vault_id, changes);
+        if local.store.capabilities().admin.is_some() && !cx.read_only {
+            local.store.begin(cx.now)?.commit_all(vec![event])?;
+        } else {
+            Journal::at(&local.dirs.journal()).append(&Entry::unsigned(cx, &event))?;
+        }
         local.store.backup(file)?;
     }
     Ok(local.store.read(cx.now)?.epoch())

@@ -1,13 +1,14 @@
 //! Putting a backup back in place of the keystore, or where there is none.
 
 use super::{
+    journal::{Entry, Journal},
     maintenance::cannot_write,
     unlock::{LocalVault, Unlock},
 };
 use crate::{
     domain::Action,
     files,
-    ops::{Context, Error, Result},
+    ops::{self, Context, Error, Result},
     store::{self, Store},
     vault::Pins,
 };
@@ -58,6 +59,12 @@ impl LocalVault {
         let locked = Store::open(&copy)?;
         let vault_id = locked.meta().vault_id.clone();
         let (caps, _) = self.resolve(cx, &locked, &vault_id, unlock)?;
+        if caps.admin.is_none() {
+            let error = ops::support_refused();
+            let event = cx.refusal(Action::VaultRestore, vault_id.as_str(), &error);
+            Journal::at(&self.dirs().journal()).append(&Entry::refused(cx, &event))?;
+            return Err(error);
+        }
         // Judged by itself: the copy is older than what was last seen, and that is the point.
         let store = locked.unlock(caps, Pins::new(&scratch.0), cx.now)?;
         let report = store.verify_all(cx.now)?;

@@ -151,6 +151,8 @@ pub(crate) enum Command {
     Usage(commands::usage::Args),
     Logs(commands::logs::Args),
     Report(commands::report::Args),
+    #[cfg(feature = "ui")]
+    Ui(commands::ui::Args),
     Audit(commands::audit::Args),
     Workspaces(commands::workspaces::Args),
     Projects(commands::projects::Args),
@@ -209,6 +211,8 @@ impl Command {
             Self::Usage(args) => commands::usage::run(cx, args),
             Self::Logs(args) => commands::logs::run(cx, args),
             Self::Report(args) => commands::report::run(cx, args),
+            #[cfg(feature = "ui")]
+            Self::Ui(args) => commands::ui::run(cx, &args),
             Self::Audit(args) => commands::audit::run(cx, args),
             Self::Workspaces(args) => commands::workspaces::run(cx, args),
             Self::Projects(args) => commands::projects::run(cx, args),

@@ -28,6 +28,8 @@ mod scan;
 mod signals;
 mod slips;
 mod terminal;
+#[cfg(feature = "ui")]
+mod ui;
 mod unparsed;
 mod values;
 

@@ -35,4 +35,5 @@ pub use report::{Column, ColumnKind, Page, Report, Section};
 pub use row::Row;
 pub use sarif::{SarifResult, sarif};
 pub use streams::{StdoutProblem, Streams};
+pub use table::cut;
 pub use time::{relative, render_time};

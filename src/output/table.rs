@@ -197,7 +197,7 @@ impl Headings<'_> {
 }
 
 /// Text with its end left out where it is wider than the room.
-pub(super) fn cut(text: &str, room: usize) -> Cow<'_, str> {
+pub fn cut(text: &str, room: usize) -> Cow<'_, str> {
     if text.width() <= room {
         return Cow::Borrowed(text);
     }

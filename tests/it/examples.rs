@@ -86,7 +86,9 @@ keyward login unix:media/keyward.sock --name keys.example.com <credential
 kill -TERM $server; wait $server";
 
 /// Examples that ask somebody, with what is asked and answered.
-const ASKED: [(&str, &[(&str, &str)]); 5] = [
+const ASKED: [(&str, &[(&str, &str)]); 7] = [
+    ("keyward ui", &[("q end", "q")]),
+    ("keyward ui --allow-changes", &[("q end", "q")]),
     ("keyward init --passphrase", NEW_PASSPHRASE),
     ("keyward vault passphrase", NEW_PASSPHRASE),
     ("keyward vault slots add --passphrase", NEW_PASSPHRASE),

@@ -61,8 +61,11 @@ mod serve_trail;
 #[cfg(feature = "server")]
 mod serve_usage;
 mod support;
+mod support_desk;
 mod tamper;
 mod terminal;
+#[cfg(feature = "ui")]
+mod ui;
 mod usage;
 #[cfg(feature = "server")]
 mod webhooks;

@@ -4,12 +4,16 @@ use super::Home;
 use expectrl::{Expect, Regex, Session, session::OsSession};
 use std::{
     fs,
+    num::NonZeroU16,
     process::Command,
     time::{Duration, Instant},
 };
 
 /// Long enough for the busiest machine; nothing waits for it when things work.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+const LINES: NonZeroU16 = NonZeroU16::new(24).unwrap();
+const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
 
 /// Runs each line that is typed, and tells its exit code and whether the echo is on. The shell itself must survive the
 /// Ctrl-C that is meant for the command.
@@ -28,6 +32,8 @@ pub(crate) struct Terminal {
     session: OsSession,
     seen: String,
     echo: bool,
+    /// What the terminal would show.
+    emulator: vt100::Parser,
 }
 
 impl Terminal {
@@ -37,7 +43,12 @@ impl Terminal {
         command.args(["--norc", "-c", SHELL]).env_clear().current_dir(home.path());
         command.env("HOME", home.path()).env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
         command.env("PATH", format!("{}:/usr/bin:/bin", binary.display()));
-        let mut terminal = Self { session: Session::spawn(command).unwrap(), seen: String::new(), echo: true };
+        let mut terminal = Self {
+            session: Session::spawn(command).unwrap(),
+            seen: String::new(),
+            echo: true,
+            emulator: vt100::Parser::new(LINES, COLUMNS, 0),
+        };
         terminal.wait_for("<ready>");
         terminal
     }
@@ -45,6 +56,7 @@ impl Terminal {
     /// Sets the width of the window; 0 is a terminal that does not know it.
     pub(crate) fn size(&mut self, columns: u16) {
         self.session.get_process_mut().set_window_size(columns, 24).unwrap();
+        self.emulator.screen_mut().set_size(LINES, NonZeroU16::new(columns).unwrap_or(COLUMNS));
     }
 
     /// Types a command line.
@@ -56,6 +68,26 @@ impl Terminal {
     /// Waits for a question, which reads without echo, and types an answer.
     pub(crate) fn answer(&mut self, question: &str, answer: &str) {
         self.press(question, &format!("{answer}\n"));
+    }
+
+    /// Presses keys, whatever is shown.
+    pub(crate) fn keys(&mut self, keys: &str) {
+        self.session.send(keys).unwrap();
+    }
+
+    /// What is on the screen at this moment.
+    pub(crate) fn screen(&self) -> &vt100::Screen {
+        self.emulator.screen()
+    }
+
+    /// Waits until the screen shows something.
+    pub(crate) fn until(&mut self, what: &str, shows: impl Fn(&str) -> bool) {
+        let begun = Instant::now();
+        while !shows(&self.emulator.screen().contents()) {
+            self.take(r"(?s)^.+");
+            assert!(begun.elapsed() < PATIENCE, "{what} was not shown: {}", self.emulator.screen().contents());
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Waits for a question and presses keys.
@@ -127,16 +159,23 @@ impl Terminal {
     fn wait_for(&mut self, regex: &str) -> String {
         let begun = Instant::now();
         loop {
-            let found = self.session.check(Regex(regex)).unwrap_or_else(|error| panic!("{error}: {}", self.seen));
-            if let Some(matched) = found.get(0) {
-                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                self.seen.push_str(&text(found.before()));
-                self.seen.push_str(&text(matched));
-                return text(matched);
+            if let Some(matched) = self.take(regex) {
+                return matched;
             }
             assert!(begun.elapsed() < PATIENCE, "{regex} was not seen: {}", self.seen);
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Takes what was written up to a match, if there is one already.
+    fn take(&mut self, regex: &str) -> Option<String> {
+        let found = self.session.check(Regex(regex)).unwrap_or_else(|error| panic!("{error}: {}", self.seen));
+        let matched = found.get(0)?;
+        for bytes in [found.before(), matched] {
+            self.emulator.process(bytes);
+            self.seen.push_str(&String::from_utf8_lossy(bytes));
+        }
+        Some(String::from_utf8_lossy(matched).into_owned())
     }
 }
 

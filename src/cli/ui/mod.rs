@@ -1,0 +1,187 @@
+//! The full-screen view for whoever answers questions about keys: a filter, an order, and everything about one key.
+//!
+//! [`state`] is a machine without a terminal: keys in, state and wishes out. [`draw`] shows it. What is here grants the
+//! wishes, over the same backend and into the same audit trail as every other command.
+
+mod detail;
+mod draw;
+mod keys;
+mod screen;
+mod state;
+
+use super::context::Ctx;
+use crate::{
+    backend::Backend,
+    config,
+    domain::{KeyFilter, KeyId, KeyRef, Status},
+    ops::{AuditFilter, Context, Error, Kind, List, LogQuery, Result, Show, Switch, UsageBy, UsageQuery},
+};
+use chrono::TimeDelta;
+use detail::{Detail, Known, NEWEST};
+use draw::{Look, draw};
+use keys::KeyRow;
+use ratatui::crossterm::{
+    event::{self, Event, KeyEventKind},
+    style::force_color_output,
+};
+use screen::Screen;
+use state::{State, Wish};
+use std::{io, time::Duration};
+
+/// Details are read once the keyboard rests for so long, so that nobody waits for those that are passed by.
+const REST: Duration = Duration::from_millis(100);
+/// The exit code of a command that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// Shows the keys until somebody has seen enough.
+///
+/// # Errors
+/// `Usage` off a terminal; those of the backend before the first key is shown; `Unavailable` when the terminal is gone.
+pub(super) fn run(cx: &mut Ctx, allow_changes: bool) -> Result<u8> {
+    let streams = &cx.out.streams;
+    let dumb = cx.env.text("TERM").is_none_or(|term| term == "dumb");
+    if !streams.stdin_terminal || !streams.stdout_terminal || dumb || cx.global.no_input {
+        return Err(Error::usage("ui needs a terminal to draw on and a person who types").hint("keyward list"));
+    }
+    if cx.reply_asked() {
+        return Err(
+            Error::usage("ui draws a screen and prints nothing: leave out -o, --field and -q").hint("keyward list")
+        );
+    }
+    let backend = cx.backend()?;
+    let color = cx.out.options.color.applies(true);
+    force_color_output(color);
+    let mut out = std::mem::replace(&mut cx.out.streams.stdout, Box::new(io::sink()));
+    let desk = Desk { backend: &*backend, operation: cx.operation() };
+    let ended = Screen::enter(&mut *out, &cx.terminal)
+        .map_err(gone)
+        .and_then(|mut screen| desk.serve(&mut screen, State::new(allow_changes), color));
+    cx.out.streams.stdout = out;
+    cx.terminal.release();
+    ended
+}
+
+fn gone(error: io::Error) -> Error {
+    Error::new(Kind::Unavailable, "terminal", "the terminal cannot be used").cause(error.to_string())
+}
+
+/// Who grants wishes.
+struct Desk<'a> {
+    backend: &'a dyn Backend,
+    operation: Context,
+}
+
+impl Desk<'_> {
+    fn serve(mut self, screen: &mut Screen<'_>, mut state: State, color: bool) -> Result<u8> {
+        state.said = Some("reading the keys …".to_owned());
+        self.show(screen, &mut state, color)?;
+        self.reload(&mut state)?;
+        state.said = None;
+        loop {
+            self.show(screen, &mut state, color)?;
+            if state.wanted().is_some() && !event::poll(REST).map_err(gone)? {
+                self.read_detail(&mut state)?;
+                continue;
+            }
+            // All that was typed since is taken before anything is drawn.
+            loop {
+                if let Event::Key(key) = event::read().map_err(gone)?
+                    && key.kind != KeyEventKind::Release
+                    && let Some(wish) = state.press(key)
+                {
+                    match wish {
+                        Wish::Quit => return Ok(0),
+                        Wish::Interrupt => return Ok(INTERRUPTED),
+                        Wish::Copy(id) => {
+                            screen.copy(&id).map_err(gone)?;
+                            state.said = Some(format!("copied, if the terminal allows it: {id}"));
+                        }
+                        Wish::Reload => self.said(&mut state, Self::reload, "read again"),
+                        Wish::Switch { switch, id, reason } => self.switch(&mut state, switch, &id, reason),
+                    }
+                }
+                if !event::poll(Duration::ZERO).map_err(gone)? {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn show(&self, screen: &mut Screen<'_>, state: &mut State, color: bool) -> Result<()> {
+        let look = Look { color, now: self.operation.now };
+        screen.draw(|frame| draw(frame, state, look)).map_err(gone)
+    }
+
+    /// Does something, and says at the bottom that it is done or why not.
+    fn said(&mut self, state: &mut State, work: impl FnOnce(&mut Self, &mut State) -> Result<()>, done: &str) {
+        state.said = Some(match work(self, state) {
+            Ok(()) => done.to_owned(),
+            Err(error) => format!("error: {}", error.message),
+        });
+    }
+
+    fn reload(&mut self, state: &mut State) -> Result<()> {
+        self.operation.now = config::now()?;
+        let filter = KeyFilter { statuses: Some(Status::ALL.into()), ..KeyFilter::default() };
+        let listed = self.backend.list(&self.operation, &List { filter })?;
+        let rows = listed.items.into_iter().map(KeyRow::of).collect();
+        state.change_keys(|keys| keys.replace(rows));
+        state.detail = None;
+        Ok(())
+    }
+
+    fn read_detail(&mut self, state: &mut State) -> Result<()> {
+        let Some(id) = state.wanted().map(str::to_owned) else { return Ok(()) };
+        self.operation.now = config::now()?;
+        state.detail = Some(match self.known(&id) {
+            Ok(known) => Detail::of(&known, self.operation.now),
+            Err(error) => Detail::failed(&id, &error.message),
+        });
+        Ok(())
+    }
+
+    fn known(&self, id: &str) -> Result<Known> {
+        let cx = &self.operation;
+        let key = reference(id)?;
+        let some = Some(key.clone());
+        let logs = LogQuery {
+            key: some.clone(),
+            environment: None,
+            denied: true,
+            since: None,
+            after: None,
+            limit: Some(NEWEST),
+            unknown: false,
+        };
+        let since = cx.now.checked_sub_signed(TimeDelta::days(30));
+        let usage = UsageQuery { key: some.clone(), environment: None, since, by: UsageBy::Day, unknown: false };
+        let audit = AuditFilter { key: some, limit: Some(NEWEST), ..AuditFilter::default() };
+        Ok(Known {
+            key: self.backend.show(cx, &Show { key, environment: None })?,
+            denied: self.backend.logs(cx, &logs),
+            usage: self.backend.usage(cx, &usage),
+            audit: self.backend.audit(cx, &audit),
+        })
+    }
+
+    fn switch(&mut self, state: &mut State, switch: Switch, id: &str, reason: String) {
+        let work = |desk: &mut Self, state: &mut State| {
+            desk.operation.now = config::now()?;
+            let cx = Context { reason: Some(reason), ..desk.operation.clone() };
+            let switched = desk.backend.switch(&cx, &reference(id)?, None, switch)?;
+            let verb = if switch == Switch::Revoke { "revoked" } else { "deactivated" };
+            let said = match (switched.changed, cx.dry_run) {
+                (true, true) => format!("would be {verb}: {}", switched.key.name),
+                (true, false) => format!("{verb}: {}", switched.key.name),
+                (false, _) => format!("already so: {} is {}", switched.key.name, switched.key.status),
+            };
+            desk.reload(state)?;
+            Ok(said)
+        };
+        state.said = Some(work(self, state).unwrap_or_else(|error: Error| format!("error: {}", error.message)));
+    }
+}
+
+fn reference(id: &str) -> Result<KeyRef> {
+    id.parse::<KeyId>().map(KeyRef::Id).map_err(|_| Error::not_found(format!("no key {id}")))
+}

@@ -1,0 +1,226 @@
+//! Every command of the program as a support user: it reads what it may, changes nothing, and leaves an event of each
+//! attempt at a change.
+
+use crate::support::{Home, Ran};
+use rusqlite::{Connection, OpenFlags, types::Value};
+use std::{collections::BTreeSet, fs};
+
+/// What a command does for somebody who opened the vault with a support slot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Does {
+    /// It answers, with this exit code.
+    Answers(i32),
+    /// It reads, but not with what a support slot holds.
+    IsKept,
+    /// It would change something: exit 5, and an event of this action.
+    IsRefused(&'static str),
+    /// It changes something of this user alone, and nothing in the vault.
+    IsOwn(i32),
+}
+use Does::{Answers, IsKept, IsOwn, IsRefused};
+
+/// Every command, with operands that would work for an admin.
+const COMMANDS: &[(&str, Does)] = &[
+    ("init", IsOwn(6)),
+    ("unlock --for 15m", IsOwn(0)),
+    ("lock", IsOwn(0)),
+    ("vault status", Answers(0)),
+    ("vault slots list", Answers(0)),
+    ("vault slots add --device-file new.key", IsRefused("vault.slot_add")),
+    ("vault slots remove SLOT --yes", IsRefused("vault.slot_remove")),
+    ("vault passphrase --new-passphrase-file words", IsRefused("vault.slot_add")),
+    ("vault rekey --yes", IsRefused("vault.rekey")),
+    ("vault backup copy.db", IsOwn(0)),
+    ("vault restore backup.db --force --yes", IsRefused("vault.restore")),
+    ("vault recovery", IsRefused("vault.slot_add")),
+    ("create new", IsRefused("key.create")),
+    ("list --status any", Answers(0)),
+    ("list --denied-since 1h", Answers(0)),
+    ("show billing-sync", Answers(0)),
+    ("update billing-sync --owner me", IsRefused("key.update")),
+    ("rotate billing-sync", IsRefused("key.stage")),
+    ("rotation list", Answers(0)),
+    ("rotation show nightly-export", Answers(0)),
+    ("rotation resume nightly-export", IsRefused("key.stage")),
+    ("rotation commit nightly-export --force", IsRefused("key.rotate")),
+    ("rotation abort nightly-export --yes", IsRefused("key.abort")),
+    ("activate billing-sync", IsRefused("key.activate")),
+    ("deactivate billing-sync", IsRefused("key.deactivate")),
+    ("revoke billing-sync", IsRefused("key.revoke")),
+    ("delete billing-sync --confirm billing-sync", IsRefused("key.delete")),
+    ("scopes list", Answers(0)),
+    ("scopes show audits:read", Answers(0)),
+    ("scopes add audits:write", IsRefused("scope.add")),
+    ("scopes remove audits:read --yes", IsRefused("scope.remove")),
+    ("scopes import scopes.csv", IsRefused("scope.add")),
+    ("scopes close", IsRefused("scope.close")),
+    ("scopes open", IsRefused("scope.open")),
+    ("verify --secret-file token", IsKept),
+    ("verify --secret-file token --record", IsKept),
+    ("identify --secret-file token", IsOwn(0)),
+    ("identify --secret-file token --revoke --yes", IsOwn(0)),
+    ("usage", Answers(0)),
+    ("usage retention", Answers(0)),
+    ("usage retention --counts 20d", IsRefused("usage.retention")),
+    ("logs", Answers(0)),
+    ("check", Answers(10)),
+    ("report", Answers(0)),
+    ("report stale", Answers(0)),
+    ("report expiry", Answers(0)),
+    ("report rotation", Answers(0)),
+    ("report owners", Answers(0)),
+    ("report --html page.html", Answers(0)),
+    ("ui", Answers(2)),
+    ("audit list", IsKept),
+    ("audit show 1", IsKept),
+    ("audit verify", Answers(0)),
+    ("audit export", IsRefused("audit.export")),
+    ("audit checkpoint", IsKept),
+    ("audit prove 1", IsKept),
+    ("audit review --upto 1 --note seen", IsRefused("audit.review")),
+    ("audit archive --older-than 90d --out events", IsRefused("audit.archive")),
+    ("workspaces list", Answers(0)),
+    ("workspaces show default", Answers(0)),
+    ("workspaces create new", IsRefused("workspace.create")),
+    ("workspaces update default --description d", IsRefused("workspace.update")),
+    ("workspaces delete spare --yes", IsRefused("workspace.delete")),
+    ("projects list", Answers(0)),
+    ("projects show shop", Answers(0)),
+    ("projects create new", IsRefused("project.create")),
+    ("projects update shop --description d", IsRefused("project.update")),
+    ("projects delete shop --yes", IsRefused("project.delete")),
+    ("customers list", Answers(0)),
+    ("customers show contoso", Answers(0)),
+    ("customers create new", IsRefused("customer.create")),
+    ("customers update contoso --description d", IsRefused("customer.update")),
+    ("customers delete contoso --yes", IsRefused("customer.delete")),
+    ("plans list", Answers(0)),
+    ("plans show small", Answers(0)),
+    ("plans create new", IsRefused("plan.create")),
+    ("plans update small --max-keys 9", IsRefused("plan.update")),
+    ("plans delete small --yes", IsRefused("plan.delete")),
+    ("operators list", Answers(0)),
+    ("operators create new --role auditor", IsRefused("operator.create")),
+    ("operators rotate gateway", IsRefused("operator.rotate")),
+    ("operators revoke gateway --yes", IsRefused("operator.revoke")),
+    ("doctor", Answers(0)),
+    ("serve --listen 127.0.0.1:0", IsKept),
+    ("completions bash", Answers(0)),
+    ("man", Answers(0)),
+    ("scan-rule", Answers(0)),
+    ("help output", Answers(0)),
+];
+
+/// A vault with something of every kind, and a support slot that opens with `desk.key`.
+fn furnished() -> Home {
+    let home = Home::new();
+    let token = home.ok(&["create", "billing-sync", "--env", "production", "--scope", "audits:read"]);
+    for (file, text) in [
+        ("token", token.as_str()),
+        ("words", "correct horse battery"),
+        ("scopes.csv", "name,description,implies\na:b,,\n"),
+    ] {
+        fs::write(home.path().join(file), text).unwrap();
+    }
+    for line in [
+        "create nightly-export --env staging --no-expiry",
+        "-q rotate nightly-export --stage",
+        "workspaces create spare",
+        "projects create shop",
+        "customers create contoso",
+        "plans create small",
+        "-q operators create gateway --role verifier",
+        "vault slots add --device-file desk.key --role support --label desk",
+        "vault slots add --device-file spare.key",
+        "vault backup backup.db",
+        "revoke billing-sync",
+        "activate nightly-export",
+    ] {
+        home.ok(&line.split(' ').collect::<Vec<_>>());
+    }
+    home
+}
+
+/// Every row of every table, as it is stored.
+fn rows(home: &Home) -> Vec<(String, Vec<Vec<Value>>)> {
+    let store = Connection::open_with_flags(home.keystore(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut tables = store.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").unwrap();
+    let names: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    names
+        .into_iter()
+        .map(|name| {
+            let mut all = store
+                .prepare(&format!("SELECT * FROM \"{name}\" ORDER BY 1, 2"))
+                .unwrap_or_else(|_| store.prepare(&format!("SELECT * FROM \"{name}\" ORDER BY 1")).unwrap());
+            let columns = all.column_count();
+            let rows = all
+                .query_map([], |row| (0..columns).map(|column| row.get(column)).collect::<Result<Vec<Value>, _>>())
+                .unwrap();
+            let rows = rows.map(Result::unwrap).collect();
+            (name, rows)
+        })
+        .collect()
+}
+
+fn as_support(home: &Home, command: &str) -> Ran {
+    let mut args = vec!["--key-file", "desk.key"];
+    args.extend(command.split(' '));
+    home.run(&args)
+}
+
+/// The commands that do something by themselves.
+fn leaves(command: &clap::Command, path: &str, found: &mut BTreeSet<String>) {
+    let subcommands: Vec<_> = command.get_subcommands().filter(|one| !one.is_hide_set()).collect();
+    if subcommands.is_empty() || !command.is_subcommand_required_set() && !path.is_empty() {
+        found.insert(path.trim().to_owned());
+    }
+    for subcommand in subcommands {
+        leaves(subcommand, &format!("{path} {}", subcommand.get_name()), found);
+    }
+}
+
+#[test]
+fn a_support_user_changes_nothing_by_any_command_and_every_attempt_is_an_event() {
+    let mut all = BTreeSet::new();
+    leaves(&keyward::cli::command(), "", &mut all);
+    all.retain(|leaf| leaf != "audit");
+    let walked = |leaf: &String| COMMANDS.iter().any(|(line, _)| line == leaf || line.starts_with(&format!("{leaf} ")));
+    let missing: Vec<&String> = all.iter().filter(|leaf| !walked(leaf)).collect();
+    assert!(missing.is_empty(), "not walked: {missing:?}");
+
+    let home = furnished();
+    let slots = home.ok(&["-q", "vault", "slots", "list"]);
+    let spare = slots.lines().last().unwrap();
+    let last = home.json(&["audit", "list", "--limit", "1"])["items"][0]["seq"].as_u64().unwrap();
+    let exported = home.json(&["list", "--status", "any"]);
+    let before = rows(&home);
+    assert!(before.iter().map(|(_, rows)| rows.len()).sum::<usize>() > 20, "{before:?}");
+    let mut refused = Vec::new();
+    for (line, does) in COMMANDS {
+        let ran = as_support(&home, &line.replace("SLOT", spare));
+        match does {
+            Answers(code) | IsOwn(code) => assert_eq!(ran.code, Some(*code), "{line}: {ran:?}"),
+            IsKept => assert_eq!(ran.code, Some(5), "{line}: {ran:?}"),
+            IsRefused(action) => {
+                assert_eq!((ran.code, ran.stdout.as_str()), (Some(5), ""), "{line}: {ran:?}");
+                assert!(ran.stderr.contains("hint: "), "{line}: {}", ran.stderr);
+                refused.push(*action);
+            }
+        }
+        // Nothing at all, not even an event that no slot of this role can sign.
+        assert_eq!(rows(&home), before, "{line} changed the keystore");
+    }
+
+    // The next admin finds every attempt in the trail, in order.
+    assert_eq!(home.json(&["list", "--status", "any"]), exported);
+    let events = home.json(&["audit", "list"]);
+    let new: Vec<_> =
+        events["items"].as_array().unwrap().iter().filter(|event| event["seq"].as_u64() > Some(last)).collect();
+    let outcome = |outcome: &str| -> Vec<&str> {
+        new.iter().filter(|event| event["outcome"] == outcome).map(|event| event["action"].as_str().unwrap()).collect()
+    };
+    assert_eq!(outcome("refused"), refused);
+    assert_eq!(outcome("ok"), ["vault.backup", "key.identify", "key.identify"], "what it did is told, too");
+    assert!(new.iter().all(|event| event["source"] == "journal"), "{new:?}");
+    home.ok(&["audit", "verify"]);
+}
