@@ -78,7 +78,7 @@ const COMMANDS: &[(&str, Does)] = &[
     ("audit checkpoint", IsKept),
     ("audit prove 1", IsKept),
     ("audit review --upto 1 --note seen", IsRefused("audit.review")),
-    ("audit archive --older-than 90d --out events", IsRefused("audit.archive")),
+    ("audit archive --before 2000-01-01 --out events", IsRefused("audit.archive")),
     ("workspaces list", Answers(0)),
     ("workspaces show default", Answers(0)),
     ("workspaces create new", IsRefused("workspace.create")),
