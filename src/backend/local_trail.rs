@@ -151,7 +151,11 @@ impl Trail for Local {
     }
 
     fn archive_audit(&self, cx: &Context, before: Time, file: &Path) -> Result<Option<Archived>> {
-        self.archive(cx, before, file)
+        let archived = self.archive(cx, before, file);
+        if let Err(error) = &archived {
+            self.record_refusal(cx, Action::AuditArchive, TRAIL, error)?;
+        }
+        archived
     }
 
     fn read_audit_archive(

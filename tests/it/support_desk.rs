@@ -34,6 +34,11 @@ const COMMANDS: &[(&str, Does)] = &[
     ("vault restore backup.db --force --yes", IsRefused("vault.restore")),
     ("vault recovery", IsRefused("vault.slot_add")),
     ("create new", IsRefused("key.create")),
+    ("create --from keys.csv", IsRefused("key.create")),
+    ("import old.csv", IsRefused("key.import")),
+    ("export", Answers(0)),
+    ("diff -f keys.toml", Answers(10)),
+    ("apply -f keys.toml --yes", IsRefused("key.apply")),
     ("list --status any", Answers(0)),
     ("list --denied-since 1h", Answers(0)),
     ("show billing-sync", Answers(0)),
@@ -111,6 +116,9 @@ const COMMANDS: &[(&str, Does)] = &[
     ("help output", Answers(0)),
 ];
 
+/// A key that was issued elsewhere.
+const OLD: &str = "name,digest\nold,9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n";
+
 /// A vault with something of every kind, and a support slot that opens with `desk.key`.
 fn furnished() -> Home {
     let home = Home::new();
@@ -119,11 +127,13 @@ fn furnished() -> Home {
         ("token", token.as_str()),
         ("words", "correct horse battery"),
         ("scopes.csv", "name,description,implies\na:b,,\n"),
+        ("keys.csv", "name\none\n"),
+        ("old.csv", OLD),
     ] {
         fs::write(home.path().join(file), text).unwrap();
     }
     for line in [
-        "create nightly-export --env staging --no-expiry",
+        "create nightly-export --env staging --no-expiry --owner before@example.com",
         "-q rotate nightly-export --stage",
         "workspaces create spare",
         "projects create shop",
@@ -138,6 +148,9 @@ fn furnished() -> Home {
     ] {
         home.ok(&line.split(' ').collect::<Vec<_>>());
     }
+    let declared = home.ok(&["export"]);
+    assert!(declared.contains("before@example.com"), "{declared}");
+    fs::write(home.path().join("keys.toml"), declared.replace("before@", "after@")).unwrap();
     home
 }
 
