@@ -10,7 +10,7 @@ use crate::{
     ops::{Authority, Context, Error, Result},
     output::{Emitter, Options, Streams},
 };
-use std::{path::Path, rc::Rc, str::FromStr};
+use std::{ffi::OsString, path::Path, rc::Rc, str::FromStr};
 use zeroize::Zeroizing;
 
 /// One invocation.
@@ -28,6 +28,8 @@ pub(crate) struct Ctx {
     pub(super) now: Time,
     /// What questions do to the terminal, undone.
     pub(super) terminal: Terminal,
+    /// The command line as it was given.
+    args: Vec<OsString>,
     backend: Option<Rc<dyn Backend>>,
 }
 
@@ -37,7 +39,12 @@ impl Ctx {
     ///
     /// # Errors
     /// `Usage` for a value that no option takes.
-    pub(super) fn new(mut global: Global, env: Env, streams: Streams) -> Result<Self, Box<(Error, Streams)>> {
+    pub(super) fn new(
+        mut global: Global,
+        args: Vec<OsString>,
+        env: Env,
+        streams: Streams,
+    ) -> Result<Self, Box<(Error, Streams)>> {
         #[cfg(feature = "server")]
         let given = global.clone();
         if let Err(error) = fill_in(&mut global, &env) {
@@ -61,11 +68,18 @@ impl Ctx {
             given,
             global,
             env,
-            out: Emitter::new(streams, options),
+            out: Emitter::new(streams, options).holding(),
             now,
             terminal: Terminal::default(),
+            args,
             backend: None,
         })
+    }
+
+    /// The command line, so that a shell takes it again. It never holds a secret: one that does is refused.
+    pub(super) fn invocation(&self) -> String {
+        let words = self.args.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
+        shell_words::join(std::iter::once("keyward".to_owned()).chain(words))
     }
 
     /// Whether a person is there to be asked.

@@ -61,6 +61,12 @@ pub(super) const TABLE: [(&str, &str, &str); 17] = [
     ("130/143", "SIGNAL", "interrupted; state resumable"),
 ];
 
+/// The name of a code, one of a signal too.
+pub(super) fn name(code: u8) -> Option<&'static str> {
+    let code = code.to_string();
+    TABLE.iter().find(|row| row.0.split('/').any(|number| number == code)).map(|row| row.1)
+}
+
 impl Exit {
     /// The number.
     #[must_use]

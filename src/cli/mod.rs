@@ -8,6 +8,7 @@ mod bulk;
 mod bulk_file;
 mod bulk_line;
 mod candidates;
+mod closing;
 mod columns;
 mod commands;
 mod context;
@@ -81,11 +82,13 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
         Ok(log) => log,
         Err(error) => return fail(&mut Emitter::new(streams, options(early_format, color)), &error),
     };
-    match context::Ctx::new(cli.global, env, streams) {
-        Ok(mut cx) => match cli.command.run(&mut cx) {
-            Ok(code) => code,
-            Err(error) => fail(cx.emitter(), &error),
-        },
+    match context::Ctx::new(cli.global, args, env, streams) {
+        Ok(mut cx) => {
+            let ended = cli.command.run(&mut cx);
+            let code = ended.unwrap_or_else(|error| fail(cx.emitter(), &error));
+            closing::close(cx.emitter(), code);
+            code
+        }
         Err(refused) => {
             let (error, streams) = *refused;
             let options = options(early_format, color);

@@ -3,8 +3,9 @@
 use super::{context::Ctx, exit::Exit, values};
 use crate::{
     domain::{Environment, KeyRef},
-    ops::Result,
+    ops::{KeyView, Result, Show},
 };
+use std::collections::HashSet;
 
 /// One or several keys.
 #[derive(Debug, clap::Args)]
@@ -39,12 +40,29 @@ pub(super) struct KeyOperand {
     pub(super) env: Option<Environment>,
 }
 
+/// The keys that operands mean, each once. One that means none keeps its place, to fail there.
+pub(super) fn distinct(cx: &mut Ctx, operands: &MaybeKeys) -> Result<Vec<(KeyRef, Result<KeyView>)>> {
+    let backend = cx.backend()?;
+    let (mut seen, mut meant) = (HashSet::new(), Vec::with_capacity(operands.keys.len()));
+    for key in &operands.keys {
+        let view = backend.show(&cx.operation(), &Show { key: key.clone(), environment: operands.env });
+        if let Ok(view) = &view
+            && !seen.insert(view.id.clone())
+        {
+            cx.note(&format!("named more than once, and taken once: {} ({})", view.name, view.id));
+            continue;
+        }
+        meant.push((key.clone(), view));
+    }
+    Ok(meant)
+}
+
 /// Acts on every key in turn. A single failure is the command's own; among several, each is told in its place, and the
 /// rest goes on.
-pub(super) fn each<T>(
+pub(super) fn each<K, T>(
     cx: &mut Ctx,
-    keys: &[KeyRef],
-    mut act: impl FnMut(&mut Ctx, &KeyRef) -> Result<T>,
+    keys: &[K],
+    mut act: impl FnMut(&mut Ctx, &K) -> Result<T>,
 ) -> Result<(Vec<T>, u8)> {
     let (mut done, mut failures) = (Vec::new(), Vec::new());
     for key in keys {

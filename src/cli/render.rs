@@ -96,6 +96,21 @@ impl Ctx {
         if self.reply_asked() { self.item(schema, name, value, columns) } else { Ok(()) }
     }
 
+    /// The reply of create and rotate where there is no secret to show, if something asks for it: its place stays empty.
+    pub(super) fn item_without_secret(&mut self, key: Value) -> Result<()> {
+        if !self.reply_asked() {
+            return Ok(());
+        }
+        self.emit(&Report::item("keyward.key/v1", "key", key, None).with_columns(super::columns::KEY).minting())
+    }
+
+    /// Leaves the line of a secret empty that could not be made, where lines are all there is to tell secrets apart.
+    pub(super) fn missing_secret(&mut self) -> Result<()> {
+        let options = &self.out.options;
+        let bare = options.quiet && matches!(options.format, Format::Table | Format::Wide);
+        if bare || options.field.is_some() { self.raw(b"\n") } else { Ok(()) }
+    }
+
     /// The reply of create and rotate, with the secret beside the key.
     pub(super) fn minted<R: Row>(key: R, secret: Option<&PlainToken>) -> Report<R> {
         let secret = secret.map(|token| ("secret", Zeroizing::new(token.expose_plaintext().to_owned())));
@@ -173,6 +188,7 @@ pub(super) fn told(error: &Error) -> ErrorReport {
         reason: error.reason.clone(),
         exit: Exit::from(error.kind).code(),
         retryable: error.kind.retryable(),
+        notes: Vec::new(),
     }
 }
 

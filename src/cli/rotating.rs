@@ -3,7 +3,7 @@
 //! The secret is staged, printed, and only then made the current one: whoever is killed in between has lost nothing, for
 //! the old secret still works and the next run goes on with the same rotation.
 
-use super::{columns, context::Ctx};
+use super::context::Ctx;
 use crate::{
     domain::{Lookup, RotationId, Time, time::format_time},
     ops::{Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Stage, Staged, Step},
@@ -38,11 +38,11 @@ pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Optio
     }
     let report = Ctx::minted(json!(staged.key), staged.secret.as_ref());
     let unprinted = Unprinted {
+        parked: staged.rotation.as_ref().is_some_and(|rotation| rotation.parked),
         rotation: staged.rotation.map(|rotation| parsed(&rotation.id)).transpose()?,
         key: staged.key,
         lookup: staged.lookup,
         old_valid_until: staged.old_valid_until,
-        parked: request.park,
     };
     if gather && cx.format() == Format::Json {
         return Ok(Some((report, unprinted)));
@@ -68,7 +68,7 @@ pub(super) fn print_gathered(cx: &mut Ctx, gathered: Vec<(Report, Unprinted)>) -
 /// See [`rotate`].
 pub(super) fn resume(cx: &mut Ctx, rotation: &RotationView) -> Result<()> {
     let request = Stage::resume(rotation, vec![STDOUT.to_owned()])?;
-    rotate(cx, Stage { intend: true, ..request }, false).map(drop)
+    rotate(cx, Stage { intend: true, park: rotation.parked, ..request }, false).map(drop)
 }
 
 /// Makes a staged secret the current one, with the receipts that come with it.
@@ -84,11 +84,26 @@ pub(super) fn commit(cx: &mut Ctx, rotation: &RotationView, receipts: Vec<String
 /// Nothing was minted: the secret had arrived before, or the rotation was done.
 fn settled(cx: &mut Ctx, staged: Staged) -> Result<()> {
     let mut key = staged.key;
-    if let (true, Some(rotation)) = (staged.ready && !cx.global.dry_run, &staged.rotation) {
-        key = commit(cx, rotation, Vec::new())?;
-        cx.note(&format!("finished the rotation of {} ({}), whose secret had arrived", key.name, key.id));
+    match staged.rotation.as_ref().filter(|_| staged.ready) {
+        Some(rotation) if rotation.parked => {
+            cx.note(&format!("{} of {} ({}) waits for a decision", rotation.id, key.name, key.id));
+            cx.note(&decision(&rotation.id));
+        }
+        Some(_) if cx.global.dry_run => {
+            cx.note(&format!("would finish the rotation of {} ({}), whose secret has arrived", key.name, key.id));
+        }
+        Some(rotation) => {
+            key = commit(cx, rotation, Vec::new())?;
+            cx.note(&format!("finished the rotation of {} ({}), whose secret had arrived", key.name, key.id));
+        }
+        None => {}
     }
-    cx.item_if_asked("keyward.key/v1", "key", json!(key), columns::KEY)
+    cx.item_without_secret(json!(key))
+}
+
+/// What may be done with a staged rotation.
+fn decision(rotation: &str) -> String {
+    format!("hint: keyward rotation commit {rotation}   or: keyward rotation abort {rotation}")
 }
 
 impl Unprinted {
@@ -103,7 +118,7 @@ impl Unprinted {
         if cx.global.dry_run {
             cx.note(&format!("would rotate {named}: {old}"));
         } else if self.parked {
-            let hint = format!("hint: keyward rotation commit {rotation}   or: keyward rotation abort {rotation}");
+            let hint = decision(rotation.as_str());
             let progress = Progress::Delivered("printed".to_owned());
             let step = Step { rotation, secret, sink: STDOUT.to_owned(), progress };
             cx.backend()?.rotation_step(&cx.operation(), step)?;

@@ -31,6 +31,13 @@ impl FromStr for Pointer {
     }
 }
 
+impl Pointer {
+    /// The names on the way.
+    pub(super) fn steps(&self) -> &[String] {
+        &self.steps
+    }
+}
+
 fn unescape(step: &str) -> Result<String, String> {
     let mut name = String::with_capacity(step.len());
     let mut characters = step.chars();

@@ -15,7 +15,9 @@ mod in_file;
 mod json;
 mod map;
 mod mask;
+mod names;
 mod own_file;
+mod place;
 mod programs;
 mod replace;
 mod spec;
@@ -28,6 +30,7 @@ pub use command::{Retry, command_for, hook, probe};
 pub use error::{Fault, Reached, SinkError};
 pub use map::{DeliverMap, Rule};
 pub use own_file::OwnFile;
+pub use place::Place;
 pub use spec::SinkSpec;
 
 use crate::domain::PlainToken;
@@ -160,6 +163,7 @@ trait Destination {
 /// A destination for the secret of one key, ready to use.
 pub struct Sink {
     name: String,
+    place: Place,
     destination: Box<dyn Destination>,
 }
 
@@ -174,6 +178,12 @@ impl Sink {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where it writes, to be compared with others.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Proves the destination, as far as that can be done without a secret. Changes nothing there.

@@ -6,6 +6,11 @@ use super::{
     command::Exec,
     in_file::{Format, InFile},
     json::Pointer,
+    names::{
+        dns_name, field_name, github_variable, operand, output_name, plain_variable, repo_part, runner_variable,
+        secret_key, variable,
+    },
+    place::{Part, Place},
     programs::Program,
     replace::Mode,
     template::{Purpose, Template},
@@ -62,6 +67,7 @@ impl FromStr for SinkSpec {
             }
             "json" => {
                 let (path, pointer) = rest.split_once('#').ok_or("expected json:PATH#/POINTER")?;
+                refuse_option(pointer)?;
                 Kind::Json {
                     path: path_of(path)?,
                     pointer: checked(pointer, |text| text.parse::<Pointer>().map(drop))?,
@@ -85,7 +91,7 @@ impl FromStr for SinkSpec {
                 let (path, field) = rest.rsplit_once('#').ok_or("expected vault:PATH#FIELD")?;
                 Kind::Vault { path: checked(path, operand)?, field: checked(field, field_name)? }
             }
-            "github-env" => Kind::GithubEnv { name: checked(rest, github_variable)? },
+            "github-env" => Kind::GithubEnv { name: checked(rest, runner_variable)? },
             "github-output" => Kind::GithubOutput { name: checked(rest, output_name)? },
             other => return Err(format!("{other:?} is no kind of sink; expected one of {KINDS}")),
         };
@@ -128,10 +134,11 @@ fn gitlab_variable(rest: &str) -> Result<Kind, String> {
     if !project.contains('/') {
         return Err(EXPECTED.to_owned());
     }
-    Ok(Kind::GitlabVariable { project: checked(project, operand)?, name: checked(name, variable)?, protected })
+    Ok(Kind::GitlabVariable { project: checked(project, operand)?, name: checked(name, plain_variable)?, protected })
 }
 
 fn path_of(text: &str) -> Result<Template, String> {
+    refuse_option(text)?;
     checked(text, |text| {
         if text.is_empty() {
             Err("the path is empty".to_owned())
@@ -143,6 +150,18 @@ fn path_of(text: &str) -> Result<Template, String> {
     })
 }
 
+/// Refuses what was meant as an option, and would else become a part of a name.
+fn refuse_option(text: &str) -> Result<(), String> {
+    let Some((word, value)) = text.rsplit_once(',').and_then(|(_, option)| option.split_once('=')) else {
+        return Ok(());
+    };
+    let is_word = !word.is_empty() && word.chars().all(|one| one.is_ascii_alphabetic() || "-_".contains(one));
+    if !is_word || value.contains('/') {
+        return Ok(());
+    }
+    Err(format!("this sink has no option {word}=; file: takes mode=, as in file:PATH,mode=0600"))
+}
+
 /// Reads a part; what is written out is checked at once, what is filled in when it is.
 fn checked(text: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<Template, String> {
     let template = Template::parse(text)?;
@@ -150,73 +169,6 @@ fn checked(text: &str, check: impl Fn(&str) -> Result<(), String>) -> Result<Tem
         check(literal)?;
     }
     Ok(template)
-}
-
-fn made_of(text: &str, most: usize, what: &str, fits: impl Fn(char) -> bool) -> Result<(), String> {
-    if (1..=most).contains(&text.len()) && text.chars().all(fits) {
-        Ok(())
-    } else {
-        Err(format!("{text:?} is no {what}"))
-    }
-}
-
-fn variable(text: &str) -> Result<(), String> {
-    made_of(text, 255, "name of a variable: expected letters, digits and _, no digit first", |character| {
-        character.is_ascii_alphanumeric() || character == '_'
-    })?;
-    if text.starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(format!("{text:?} begins with a digit, which the name of a variable cannot"));
-    }
-    Ok(())
-}
-
-fn github_variable(text: &str) -> Result<(), String> {
-    variable(text)?;
-    let upper = text.to_ascii_uppercase();
-    if upper.starts_with("GITHUB_") || upper.starts_with("RUNNER_") || upper == "NODE_OPTIONS" {
-        return Err(format!("GitHub keeps the name {text} for itself"));
-    }
-    Ok(())
-}
-
-fn output_name(text: &str) -> Result<(), String> {
-    variable(&text.replace('-', "_"))
-}
-
-fn repo_part(text: &str) -> Result<(), String> {
-    operand(text)?;
-    made_of(text, 100, "owner or repository of GitHub", |character| {
-        character.is_ascii_alphanumeric() || "._-".contains(character)
-    })
-}
-
-fn dns_name(text: &str) -> Result<(), String> {
-    operand(text)?;
-    made_of(text, 253, "name of a Kubernetes object", |character| {
-        character.is_ascii_lowercase() || character.is_ascii_digit() || "-.".contains(character)
-    })
-}
-
-fn secret_key(text: &str) -> Result<(), String> {
-    // The field manager of server-side apply carries it and is at most 128 characters long.
-    made_of(text, 100, "key of a Kubernetes secret", |character| {
-        character.is_ascii_alphanumeric() || "-._".contains(character)
-    })
-}
-
-fn field_name(text: &str) -> Result<(), String> {
-    operand(text)?;
-    made_of(text, 255, "field of a Vault secret", |character| {
-        character.is_ascii_alphanumeric() || "-._".contains(character)
-    })
-}
-
-/// What may stand as an operand of a program.
-fn operand(text: &str) -> Result<(), String> {
-    if text.is_empty() || text.starts_with('-') {
-        return Err("a part of the destination is empty, or begins with -, which would be read as an option".to_owned());
-    }
-    Ok(())
 }
 
 impl SinkSpec {
@@ -239,24 +191,30 @@ impl SinkSpec {
                     Some(mode) => format!("file:{place},mode={mode:04o}"),
                     None => format!("file:{place}"),
                 };
-                Ok(sink(name, InFile::new(&place, Format::Whole, mode.map_or(Mode::Private, Mode::Exactly))))
+                let file = InFile::new(&place, Format::Whole, mode.map_or(Mode::Private, Mode::Exactly));
+                Ok(sink(name, Place::in_file(&place, Part::Whole), file))
             }
             Kind::Dotenv { path: place, name } => {
                 let (place, name) = (path(place)?, word(name, variable)?);
                 let title = format!("dotenv:{place}#{name}");
-                Ok(sink(title, InFile::new(&place, Format::Dotenv { name }, Mode::Kept)))
+                let at = Place::in_file(&place, Part::Variable(name.clone()));
+                Ok(sink(title, at, InFile::new(&place, Format::Dotenv { name }, Mode::Kept)))
             }
             Kind::Json { path: place, pointer } => {
                 let (place, text) = (path(place)?, pointer.fill(key, Purpose::Word)?);
                 let pointer = text.parse::<Pointer>().map_err(SinkError::usage)?;
-                Ok(sink(format!("json:{place}#{text}"), InFile::new(&place, Format::Json { pointer }, Mode::Kept)))
+                let at = Place::in_file(&place, Part::Path(pointer.steps().to_vec()));
+                Ok(sink(format!("json:{place}#{text}"), at, InFile::new(&place, Format::Json { pointer }, Mode::Kept)))
             }
             Kind::Exec { command } => {
                 if let Some(name) = &options.exec_env {
-                    variable(name).map_err(|cause| SinkError::usage("--exec-env names a variable").cause(cause))?;
+                    plain_variable(name)
+                        .map_err(|cause| SinkError::usage("--exec-env names a variable").cause(cause))?;
                 }
                 let command = command.fill(key, Purpose::Command)?;
-                Ok(sink(format!("exec:{command}"), Exec::new(command, options)))
+                // A command is told nothing of the key but what is filled in: the same words store in the same place.
+                let title = format!("exec:{command}");
+                Ok(sink(title.clone(), Place::named(title), Exec::new(command, options)))
             }
             Kind::GithubSecret { owner, repo, environment, name } => {
                 let repo = format!("{}/{}", word(owner, repo_part)?, word(repo, repo_part)?);
@@ -264,37 +222,44 @@ impl SinkSpec {
                 let name = word(name, github_variable)?;
                 let place = environment.as_ref().map_or(repo.clone(), |environment| format!("{repo}/{environment}"));
                 let program = Program::github_secret(&repo, environment.as_deref(), &name, options);
-                Ok(sink(format!("github-secret:{place}#{name}"), program))
+                let title = format!("github-secret:{place}#{name}");
+                // GitHub knows no case in these names.
+                Ok(sink(title.clone(), Place::named(title.to_ascii_lowercase()), program))
             }
             Kind::GitlabVariable { project, name, protected } => {
-                let (project, name) = (word(project, operand)?, word(name, variable)?);
-                let title = format!("gitlab-variable:{project}#{name}{}", if *protected { ",protected" } else { "" });
-                Ok(sink(title, Program::gitlab_variable(&project, &name, *protected, options)))
+                let (project, name) = (word(project, operand)?, word(name, plain_variable)?);
+                let at = format!("gitlab-variable:{project}#{name}");
+                let title = format!("{at}{}", if *protected { ",protected" } else { "" });
+                Ok(sink(title, Place::named(at), Program::gitlab_variable(&project, &name, *protected, options)))
             }
             Kind::K8sSecret { namespace, secret, key: entry } => {
                 let (namespace, secret) = (word(namespace, dns_name)?, word(secret, dns_name)?);
                 let entry = word(entry, secret_key)?;
                 let program = Program::k8s_secret(&namespace, &secret, &entry, options);
-                Ok(sink(format!("k8s-secret:{namespace}/{secret}#{entry}"), program))
+                let title = format!("k8s-secret:{namespace}/{secret}#{entry}");
+                Ok(sink(title.clone(), Place::named(title), program))
             }
             Kind::Vault { path: place, field } => {
                 let (place, field) = (word(place, operand)?, word(field, field_name)?);
-                Ok(sink(format!("vault:{place}#{field}"), Program::vault(&place, &field, options)))
+                let at = Place::named(format!("vault:{}#{field}", place.trim_matches('/')));
+                Ok(sink(format!("vault:{place}#{field}"), at, Program::vault(&place, &field, options)))
             }
             Kind::GithubEnv { name } => {
-                let name = word(name, github_variable)?;
-                Ok(sink(format!("github-env:{name}"), Actions::new(ActionsFile::Env, name, options)))
+                let name = word(name, runner_variable)?;
+                let title = format!("github-env:{name}");
+                Ok(sink(title.clone(), Place::named(title), Actions::new(ActionsFile::Env, name, options)))
             }
             Kind::GithubOutput { name } => {
                 let name = word(name, output_name)?;
-                Ok(sink(format!("github-output:{name}"), Actions::new(ActionsFile::Output, name, options)))
+                let title = format!("github-output:{name}");
+                Ok(sink(title.clone(), Place::named(title), Actions::new(ActionsFile::Output, name, options)))
             }
         }
     }
 }
 
-fn sink(name: String, destination: impl super::Destination + 'static) -> Sink {
-    Sink { name, destination: Box::new(destination) }
+fn sink(name: String, place: Place, destination: impl super::Destination + 'static) -> Sink {
+    Sink { name, place, destination: Box::new(destination) }
 }
 
 #[cfg(test)]

@@ -58,6 +58,11 @@ fn a_sink_that_makes_no_sense_is_refused_when_it_is_read() {
         ("file:/a,mode=+600", "mode="),
         ("file:/a,mode=0040", "mode="),
         ("file:,mode=0600", "path is empty"),
+        ("file:/a,mod=0600", "no option mod="),
+        ("file:/{name},Mode=0600", "no option Mode="),
+        ("file:/a,owner=root,mode=0600", "no option owner="),
+        ("dotenv:.env,mode=0600#A", "no option mode="),
+        ("json:a.json#/a,mode=0600", "no option mode="),
         ("file:/a\nb", "control character"),
         ("file:/{who}", "{who} is no placeholder"),
         ("file:/{label.}", "no placeholder"),
@@ -87,6 +92,11 @@ fn a_sink_that_makes_no_sense_is_refused_when_it_is_read() {
         ("github-env:NODE_OPTIONS", "GitHub keeps"),
         ("github-env:A=B", "no name of a variable"),
         ("github-env:RUNNER_X", "GitHub keeps"),
+        ("github-env:Actions_Runtime_Token", "GitHub keeps"),
+        ("github-env:PATH", "decides which code"),
+        ("github-env:LD_PRELOAD", "decides which code"),
+        ("github-env:bash_env", "decides which code"),
+        ("gitlab-variable:acme/app#LD_AUDIT", "decides which code"),
         ("github-output:a b", "no name of a variable"),
     ];
     for (text, says) in cases {
@@ -158,7 +168,9 @@ fn a_fact_cannot_change_where_a_secret_goes() {
 
 #[test]
 fn the_options_of_a_sink_are_checked_when_it_is_made_ready() {
-    let options = Options { exec_env: Some("A B".to_owned()), ..Options::default() };
+    let with = |name: &str| Options { exec_env: Some(name.to_owned()), ..Options::default() };
+    assert_eq!(refused("exec:cat", &with("PATH")).fault, Fault::Usage);
+    let options = with("A B");
     assert_eq!(refused("exec:cat", &options).fault, Fault::Usage);
     assert_eq!(sink("file:/a", &options).name(), "file:/a");
 }

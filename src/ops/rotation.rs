@@ -195,7 +195,7 @@ pub fn abort(tx: &mut Tx<'_>, cx: &Context, request: &Abort) -> Result<Done<Rota
             format!("{sinks} may hold the new secret, which an abort would end at once"),
         )
         .hint(format!("keyward rotation commit {} --force  (keep the new secret)", run.id))
-        .hint(format!("keyward rotation abort {} --yes  (keep the old secret)", run.id)));
+        .hint(format!("keyward rotation abort {} --force  (keep the old secret)", run.id)));
     }
     key.abort_rotation(cx.now).map_err(|illegal| refused(illegal, &key))?;
     let view = RotationView::of(&key, cx.now).ok_or_else(nothing_left)?;

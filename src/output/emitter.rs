@@ -4,7 +4,10 @@
 //! knows what was minted and how to recover.
 
 mod fields;
+mod held;
 mod secrets;
+
+pub use held::Held;
 
 use std::io::{self, Write};
 
@@ -91,12 +94,13 @@ pub struct Emitter {
     pub streams: Streams,
     /// How.
     pub options: Options,
+    held: Option<Held>,
 }
 
 impl Emitter {
     /// An emitter over the given streams.
     pub fn new(streams: Streams, options: Options) -> Self {
-        Self { streams, options }
+        Self { streams, options, held: None }
     }
 
     /// Writes a reply. The talk that belongs to it (an empty or cut list) goes to stderr.
@@ -191,11 +195,17 @@ impl Emitter {
 
     /// Says something on stderr that even `-q` must not hide, and that is no warning.
     pub fn tell(&mut self, text: &str) {
-        self.say(&format!("{}\n", escape_message(text)));
+        match &mut self.held {
+            Some(held) => held.talk.push(text.to_owned()),
+            None => self.say(&format!("{}\n", escape_message(text))),
+        }
     }
 
     /// Warns on stderr, also with `-q`.
     pub fn warn(&mut self, text: &str) {
+        if let Some(held) = &mut self.held {
+            return held.talk.push(format!("warning: {text}"));
+        }
         let color = self.options.color.applies(self.streams.stderr_terminal);
         let text = line("", "warning", WARNING, text, color);
         self.say(&text);
@@ -208,6 +218,9 @@ impl Emitter {
 
     /// Tells a failure on stderr.
     pub fn emit_error(&mut self, report: &ErrorReport) {
+        if let Some(held) = &mut self.held {
+            return held.failures.push(report.clone());
+        }
         let color = self.options.color.applies(self.streams.stderr_terminal);
         // There is nowhere left to tell that stderr failed.
         let _ = write_error(&mut *self.streams.stderr, report, self.options.format, color);

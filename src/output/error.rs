@@ -31,6 +31,8 @@ pub struct ErrorReport {
     pub exit: u8,
     /// Whether the same command may succeed later.
     pub retryable: bool,
+    /// What was said on the way; people have read it by then.
+    pub notes: Vec<String>,
 }
 
 /// Writes a failure in the given format, coloured if told so.
@@ -46,6 +48,7 @@ pub fn write_error(out: &mut dyn Write, report: &ErrorReport, format: Format, co
                 "hints": report.hints,
                 "exit": report.exit,
                 "retryable": report.retryable,
+                "notes": report.notes,
             }
         });
         return writeln!(out, "{}", *json::text(&object, false)?);
@@ -79,6 +82,7 @@ mod tests {
             reason: "key_not_found".into(),
             exit: 3,
             retryable: false,
+            notes: vec!["made a vault".to_owned()],
         }
     }
 
@@ -109,6 +113,7 @@ mod tests {
             assert_eq!(value["error"]["exit"], 3);
             assert_eq!(value["error"]["retryable"], false);
             assert_eq!(value["error"]["hints"][0], "keyward list");
+            assert_eq!(value["error"]["notes"][0], "made a vault");
         }
     }
 }

@@ -25,7 +25,7 @@ mod table;
 mod time;
 
 pub use cell::Cell;
-pub use emitter::{EmitError, Emitter, Options};
+pub use emitter::{EmitError, Emitter, Held, Options};
 pub use error::{ErrorReport, write_error};
 pub use escape::{escape, toml_string};
 pub use format::{ColorChoice, ColorPolicy, Format, TimeStyle};

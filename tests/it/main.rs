@@ -20,6 +20,7 @@ mod completions;
 mod contract;
 mod crash;
 mod declared;
+mod deliveries;
 mod doctor;
 #[cfg(feature = "server")]
 mod doors;

@@ -236,12 +236,15 @@ fn a_signal_ends_a_run_in_a_state_that_the_next_one_goes_on_from() {
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(143), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("goes on where this run ended"), "{output:?}");
+    let told: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(told["error"]["exit"], 143, "{told:#}");
+    let again = told["error"]["hints"][0].as_str().unwrap();
     assert!(home.ok(&["doctor"]).contains("1 rotations have not ended"));
     assert!(works(&home, &read(&home, "key")) && works(&home, &read(&home, "held")));
     write(&home, "sink.sh", "cat > held");
-    home.ok(&["rotation", "resume", "a", "--deliver", "exec:sh ./sink.sh"]);
-    assert!(works(&home, &read(&home, "held")));
+    let ran = home.shell(again);
+    assert_eq!(ran.code, Some(0), "{again}: {ran:?}");
+    assert!(works(&home, &read(&home, "held")) && !home.ok(&["doctor"]).contains("rotations have not ended"));
 }
 
 #[test]
@@ -312,7 +315,7 @@ fn use_is_evidence_for_the_new_secret_and_against_retiring_the_old() {
     let refused = home.run(&["rotation", "commit", "a", "--only-if-idle", "24h"]);
     assert_eq!(refused.code, Some(6), "{refused:?}");
     assert!(refused.stderr.contains("still in use") && refused.stderr.contains("192.0.2.7"), "{refused:?}");
-    home.ok(&["rotation", "abort", "a", "--yes"]);
+    home.ok(&["rotation", "abort", "a", "--force"]);
 
     // The delivery is in doubt, but the consumer uses the new secret: it has arrived, and nothing more is minted.
     write(&home, "sink.sh", "cat > held; exit 1");
@@ -346,7 +349,8 @@ fn overdue_keys_are_seen_wherever_somebody_looks() {
 fn a_signal_while_one_key_is_delivered_is_the_exit_code() {
     let home = Home::new();
     home.ok(&["create", "a", "-q"]);
-    let child = home.command(&["rotate", "a", "--deliver", "exec:cat > held; echo > began; sleep 60"]).spawn().unwrap();
+    write(&home, "sink.sh", "cat > held; echo > began; sleep 60");
+    let child = home.command(&["rotate", "a", "--deliver", "exec:sh \"./sink.sh\""]).spawn().unwrap();
     while !home.path().join("began").exists() {
         std::thread::yield_now();
     }
@@ -354,7 +358,13 @@ fn a_signal_while_one_key_is_delivered_is_the_exit_code() {
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("keyward rotation resume rot_"), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    let again = told.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap();
+    assert!(again.starts_with("keyward rotation resume rot_"), "{told}");
+    write(&home, "sink.sh", "cat > held");
+    let ran = home.shell(again);
+    assert_eq!(ran.code, Some(0), "{again}: {ran:?}");
+    assert!(works(&home, &read(&home, "held")));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::{
     cli::{
         context::Ctx,
         declared::{self, KeysFile},
-        delivery::{DeliverArgs, Driver, Fresh, Target, Targets},
+        delivery::{DeliverArgs, Driver, Ending, Fresh, Target, Targets, refuse_shared},
         exit::Exit,
         prompt, rotating,
         signals::Stop,
@@ -61,6 +61,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let preview = preview.or_else(|error| recorded(cx, error))?;
     let new = new_keys(&preview, &file, &targets)?;
     let resumed = interrupted(cx, &plan, &file, &targets)?;
+    refuse_shared(new.iter().chain(&resumed).map(|waiting| (&waiting.key, &waiting.target)))?;
     for waiting in new.iter().chain(&resumed) {
         waiting.target.preflight()?;
     }
@@ -169,7 +170,7 @@ fn hand_over(cx: &mut Ctx, driver: &Driver<'_>, created: &Created, target: &Targ
     let (Some(token), Some(rotation)) = (&created.secret, &created.rotation) else { return Ok(()) };
     let parsed = rotation.id.parse().ok().zip(rotation.secret.lookup.parse().ok());
     let (id, lookup) = parsed.ok_or_else(|| Error::new(Kind::Internal, "rotation", "a rotation without id"))?;
-    driver.hand_over(cx, target, &Fresh { token, rotation: &id, lookup: &lookup }, true)?;
+    driver.hand_over(cx, target, &Fresh { token, rotation: &id, lookup: &lookup }, Ending::Dead)?;
     rotating::commit(cx, rotation, Vec::new()).map(drop)
 }
 

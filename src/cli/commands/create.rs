@@ -2,9 +2,9 @@
 
 use crate::{
     cli::{
-        bulk, columns,
+        bulk,
         context::Ctx,
-        delivery::{DeliverArgs, Driver, Fresh, Targets},
+        delivery::{DeliverArgs, Driver, Ending, Fresh, Targets},
         exit::Exit,
         rotating,
         signals::Stop,
@@ -90,6 +90,7 @@ pub(crate) struct Args {
 /// Creates a key, or many.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let (from, out, deliver) = (args.from.clone(), args.out.clone(), args.deliver.clone());
+    deliver.refuse_idle()?;
     let request = request(args)?;
     match from {
         Some(_) if deliver.is_asked() => {
@@ -119,6 +120,7 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
             Err(error) => created = finished_meanwhile(cx, request, error)?,
         }
     }
+    notes(cx, &created);
     told(cx, &created);
     let (id, name) = (created.key.id.clone(), created.key.name.clone());
     let report = Ctx::minted(json!(created.key), created.secret.as_ref());
@@ -135,11 +137,14 @@ fn finished_meanwhile(cx: &mut Ctx, request: Create, error: Error) -> Result<Cre
     if created.existed && created.rotation.is_none() { Ok(created) } else { Err(error) }
 }
 
-fn told(cx: &mut Ctx, created: &Created) {
+fn notes(cx: &mut Ctx, created: &Created) {
     for note in &created.notes {
         // A script that waits for a secret must hear that there is none, also with -q.
         if created.existed { cx.out.warn(note) } else { cx.note(note) }
     }
+}
+
+fn told(cx: &mut Ctx, created: &Created) {
     let (id, name) = (&created.key.id, &created.key.name);
     cx.note(&match (created.existed, cx.global.dry_run) {
         (true, _) => format!("exists already: {name} ({id})"),
@@ -161,35 +166,48 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
     let Some(target) = targets.for_key(&preview.key)? else {
         return Err(Error::usage(format!("no rule of the deliver map matches {}", preview.key.name)));
     };
+    targets.refuse_shared([&preview.key])?;
     let driver = Driver { targets: &targets, stop, deadline: None };
-    if let (Some(rotation), true) = (&preview.rotation, preview.existed) {
+    // A rotation that somebody staged is none of this command's business.
+    if let Some(rotation) = preview.rotation.as_ref().filter(|rotation| preview.existed && !rotation.parked) {
         let delivered = match driver.rotate(cx, &target, Stage::resume(rotation, Vec::new())?) {
             Ok(delivered) => delivered,
             Err(error) => {
                 let finished = finished_meanwhile(cx, request, error)?;
+                notes(cx, &finished);
                 told(cx, &finished);
-                return cx.item_if_asked("keyward.key/v1", "key", json!(finished.key), columns::KEY);
+                return cx.item_without_secret(json!(finished.key));
             }
         };
         cx.note(&format!("finished creating {} ({})", delivered.key.name, delivered.key.id));
-        return cx.item_if_asked("keyward.key/v1", "key", json!(delivered.key), columns::KEY);
+        return cx.item_without_secret(json!(delivered.key));
     }
     if !preview.existed {
         target.preflight()?;
     }
     request.id = preview.key.id.parse().ok();
     request.sinks = target.names();
+    let if_not_exists = request.if_not_exists;
     let created = cx.backend()?.create(&cx.operation(), request)?;
-    told(cx, &created);
-    let mut key = created.key;
+    notes(cx, &created);
+    if created.existed && if_not_exists {
+        let sinks = target.names().join(", ");
+        let rotate = targets.command(cx, &["rotate", &created.key.id]);
+        cx.out.warn(&format!("nothing was delivered to {sinks}; a fresh secret would be by: {rotate}"));
+    }
+    if created.secret.is_none() {
+        told(cx, &created);
+    }
+    let mut key = created.key.clone();
     if let (Some(token), Some(rotation)) = (&created.secret, &created.rotation) {
         let parsed = rotation.id.parse().ok().zip(rotation.secret.lookup.parse().ok());
         let (id, lookup) = parsed.ok_or_else(|| Error::new(Kind::Internal, "rotation", "a rotation without id"))?;
-        driver.hand_over(cx, &target, &Fresh { token, rotation: &id, lookup: &lookup }, true)?;
+        driver.hand_over(cx, &target, &Fresh { token, rotation: &id, lookup: &lookup }, Ending::Dead)?;
         key = rotating::commit(cx, rotation, Vec::new())?;
+        told(cx, &created);
         cx.note(&format!("delivered to {}", target.names().join(", ")));
     }
-    cx.item_if_asked("keyward.key/v1", "key", json!(key), columns::KEY)
+    cx.item_without_secret(json!(key))
 }
 
 /// The key is there and its secret is lost: says which, and the way out.

@@ -54,7 +54,7 @@ stdout is data, stderr is everything else: notes, hints, errors, progress.
 
 create and rotate print the secret once, alone, on stdout; with -o json it is the field `secret`.
 Errors are lines `error:`, `cause:` and `hint:`; with -o json or jsonl one object on stderr:
-  {\"schema\":\"keyward.error/v1\",\"error\":{\"code\":\"NOT_FOUND\",\"message\":\"...\",\"exit\":3,\"retryable\":false,\"hints\":[]}}
+  {\"schema\":\"keyward.error/v1\",\"error\":{\"code\":\"NOT_FOUND\",\"message\":\"...\",\"exit\":3,\"retryable\":false,\"hints\":[],\"notes\":[]}}
 ";
 
 const CI: &str = "\

@@ -55,6 +55,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         cx.list("keyward.log-list/v1", rows, logs.total, columns::LOGS)?;
         return Ok(Exit::Ok.code());
     }
+    cx.out.speak();
     // A document would never end: lines take its place.
     if cx.format() == Format::Json {
         cx.out.options.format = Format::Jsonl;

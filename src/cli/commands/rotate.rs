@@ -5,13 +5,13 @@ use crate::{
         context::Ctx,
         delivery::{DeliverArgs, Driver, Targets},
         due::{self, DueArgs, How},
-        operand::{MaybeKeys, each},
+        operand::{MaybeKeys, distinct, each},
         rotating,
         signals::Stop,
         values,
     },
     domain::{KeyRef, Overlap},
-    ops::{Result, Show, Stage},
+    ops::{Result, Stage},
 };
 use chrono::TimeDelta;
 
@@ -57,15 +57,25 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     if args.due.due {
         return due::run(cx, &args.due, &args.deliver, &How { overlap: overlap(args), park: args.stage });
     }
+    args.deliver.refuse_idle()?;
     if args.deliver.is_asked() {
         return delivered(cx, args);
     }
     cx.refuse_secret_in_ci()?;
     cx.preflight_secret()?;
-    let single = args.keys.keys.len() == 1;
-    let (gathered, code) = each(cx, &args.keys.keys, |cx, key| {
+    let mut keys = args.keys.keys.clone();
+    if keys.len() > 1 {
+        keys = distinct(cx, &args.keys)?.into_iter().map(|(key, _)| key).collect();
+    }
+    let single = keys.len() == 1;
+    let (gathered, code) = each(cx, &keys, |cx, key| {
         let request = Stage { sinks: vec![rotating::STDOUT.to_owned()], intend: true, ..request(args, key) };
-        rotating::rotate(cx, request, !single)
+        let rotated = rotating::rotate(cx, request, !single);
+        if rotated.is_err() && !single {
+            // Where even that cannot be printed, the error below says so.
+            let _ = cx.missing_secret();
+        }
+        rotated
     })?;
     rotating::print_gathered(cx, gathered.into_iter().flatten().collect())?;
     Ok(code)
@@ -74,9 +84,11 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
 fn delivered(cx: &mut Ctx, args: &Args) -> Result<u8> {
     let (targets, stop) = (Targets::of(cx, &args.deliver)?, Stop::listen()?);
     let driver = Driver { targets: &targets, stop: &stop, deadline: None };
-    let ended = each(cx, &args.keys.keys, |cx, key| {
-        let view = cx.backend()?.show(&cx.operation(), &Show { key: key.clone(), environment: args.keys.env })?;
-        driver.rotate_and_tell(cx, &view, request(args, key))
+    let keys = distinct(cx, &args.keys)?;
+    targets.refuse_shared(keys.iter().filter_map(|(_, view)| view.as_ref().ok()))?;
+    let ended = each(cx, &keys, |cx, (key, view)| {
+        let view = view.as_ref().map_err(Clone::clone)?;
+        driver.rotate_and_tell(cx, view, request(args, key))
     });
     stop.outcome(cx, ended.map(|(_, code)| code))
 }

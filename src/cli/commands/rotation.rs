@@ -64,6 +64,9 @@ enum Command {
     Abort {
         #[command(flatten)]
         rotation: Operand,
+        /// Abort although a sink holds the new secret, or may: it stops working there
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -117,28 +120,61 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             let rotated = cx.backend()?.commit_rotation(&cx.operation(), &commit)?;
             told(cx, "committed", "would commit", &rotated.rotation)?;
         }
-        Command::Abort { rotation } => {
-            let rotation = rotation.rotation();
-            let view = cx.backend()?.rotation(&cx.operation(), &rotation)?;
-            let force = view.running && view.is_held();
-            if force {
-                prompt::confirm(cx, &format!("{} may be in use already. Stop it at once?", view.secret_in_words()))?;
-            }
-            let aborted = cx.backend()?.abort_rotation(&cx.operation(), &Abort { rotation, force, because: None })?;
-            told(cx, "aborted", "would abort", &aborted)?;
-        }
+        Command::Abort { rotation, force } => abort(cx, rotation.rotation(), force)?,
     }
     Ok(Exit::Ok.code())
 }
 
+/// `--yes` answers the question, but what a consumer reads from a sink is worth more than a habit.
+fn abort(cx: &mut Ctx, rotation: RotationRef, force: bool) -> Result<()> {
+    let view = cx.backend()?.rotation(&cx.operation(), &rotation)?;
+    let held = view.running && view.is_held();
+    let sinks = holders(&view);
+    if held && !force {
+        if !sinks.is_empty() && (cx.global.yes || !cx.can_prompt()) {
+            let secret = view.secret_in_words();
+            return Err(Error::conflict("may_be_delivered", format!("{secret} would stop working at once in {sinks}"))
+                .hint(format!("keyward rotation commit {}   (keep the new secret)", view.id))
+                .hint(format!("keyward rotation abort {} --force   (keep the old one, and deliver again)", view.id)));
+        }
+        let place = if sinks.is_empty() { "may be in use already".to_owned() } else { format!("is in {sinks}") };
+        prompt::confirm(cx, &format!("{} {place}. Stop it at once?", view.secret_in_words()))?;
+    }
+    let aborted = cx.backend()?.abort_rotation(&cx.operation(), &Abort { rotation, force: held, because: None })?;
+    told(cx, "aborted", "would abort", &aborted)?;
+    if held && !sinks.is_empty() && !cx.global.dry_run {
+        cx.emitter()
+            .warn(&format!("the secret in {sinks} is dead: what reads it there fails until another is delivered"));
+    }
+    Ok(())
+}
+
+/// The sinks that hold the new secret, or may, as people read them. What was printed is in nobody's file.
+fn holders(view: &RotationView) -> String {
+    let held = view.deliveries.iter().filter(|one| one.sink != rotating::STDOUT);
+    let held: Vec<&str> =
+        held.filter(|one| matches!(&*one.state, "in_doubt" | "delivered")).map(|one| one.sink.as_str()).collect();
+    held.join(", ")
+}
+
 fn resume(cx: &mut Ctx, rotation: &RotationRef, deliver: &DeliverArgs) -> Result<u8> {
+    deliver.refuse_idle()?;
     let view = cx.backend()?.rotation(&cx.operation(), rotation)?;
+    if view.running && view.parked && view.state == "delivered" {
+        let force = if holders(&view).is_empty() { "--yes" } else { "--force" };
+        let waits = format!("{} of {} was staged and has arrived: it waits for a decision", view.id, view.key_name);
+        return Err(Error::conflict("waits", waits)
+            .hint(format!("keyward rotation commit {}   (the new secret becomes the current one)", view.id))
+            .hint(format!("keyward rotation abort {} {force}   (the old secret stays)", view.id)));
+    }
     if deliver.is_asked() {
         let (targets, stop) = (Targets::of(cx, deliver)?, Stop::listen()?);
         let driver = Driver { targets: &targets, stop: &stop, deadline: None };
         let key = KeyRef::Id(view.key_id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))?);
         let key = cx.backend()?.show(&cx.operation(), &Show { key, environment: None })?;
-        let ended = driver.rotate_and_tell(cx, &key, Stage::resume(&view, Vec::new())?);
+        targets.refuse_shared([&key])?;
+        let request = Stage { park: view.parked, ..Stage::resume(&view, Vec::new())? };
+        let ended = driver.rotate_and_tell(cx, &key, request);
         return stop.outcome(cx, ended.map(|()| Exit::Ok.code()));
     }
     let others: Vec<&str> = view.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect();

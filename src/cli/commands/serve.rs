@@ -95,6 +95,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     cx.terminal.release();
     let operation = cx.operation();
     server::run(&serving, &operation, &options, &mut |urls| {
+        cx.out.speak();
         for url in urls {
             cx.note(&format!("listening on {url}"));
         }

@@ -9,7 +9,7 @@
 
 use super::target::{Target, Targets, refused};
 use crate::{
-    cli::{columns, context::Ctx, signals::Stop},
+    cli::{context::Ctx, signals::Stop},
     deliver::{Fault, Reached, Running, Shown, Sink, SinkError, probe},
     domain::{Lookup, Overlap, PlainToken, RotationId, Time, time::format_time},
     ops::{Abort, Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Stage, Staged, Step},
@@ -41,6 +41,17 @@ pub(in crate::cli) struct Fresh<'a> {
     pub(in crate::cli) lookup: &'a Lookup,
 }
 
+/// What becomes of a secret whose way ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Ending {
+    /// It dies where nothing holds it; else the next run goes on.
+    Resumed,
+    /// It dies in any case: a new key is worth nothing without its delivery.
+    Dead,
+    /// As with [`Ending::Resumed`], but a probe that says no leaves it where it is: somebody decides anyway.
+    Parked,
+}
+
 /// Carries out deliveries.
 pub(in crate::cli) struct Driver<'a> {
     pub(in crate::cli) targets: &'a Targets,
@@ -60,6 +71,14 @@ impl Driver<'_> {
     /// # Errors
     /// See [`Driver::rotate`]; `Usage` when no rule of the deliver map matches the key.
     pub(in crate::cli) fn rotate_and_tell(&self, cx: &mut Ctx, key: &KeyView, request: Stage) -> Result<()> {
+        if self.stop.code().is_some() {
+            return Err(Error::new(
+                Kind::Unavailable,
+                "interrupted",
+                format!("{} ({}) was not begun", key.name, key.id),
+            )
+            .hint(cx.invocation()));
+        }
         let Some(target) = self.targets.for_key(key)? else {
             return Err(Error::usage(format!("no rule of the deliver map matches {} ({})", key.name, key.id)));
         };
@@ -84,7 +103,7 @@ impl Driver<'_> {
             Some(_) => cx.note(&format!("rotated {named} to {sinks}: {old}")),
             None => {}
         }
-        cx.item_if_asked("keyward.key/v1", "key", json!(delivered.key), columns::KEY)
+        cx.item_without_secret(json!(delivered.key))
     }
 
     /// Rotates one key into its sinks.
@@ -111,11 +130,12 @@ impl Driver<'_> {
             return Ok(settled(staged));
         }
         let rotation = rotation_of(&staged)?;
+        let parked = staged.rotation.as_ref().is_some_and(|rotation| rotation.parked);
         if let (Some(token), Some(lookup)) = (&staged.secret, &staged.lookup) {
             let fresh = Fresh { token, rotation: &rotation, lookup };
-            self.hand_over(cx, target, &fresh, false)?;
+            self.hand_over(cx, target, &fresh, if parked { Ending::Parked } else { Ending::Resumed })?;
         }
-        if request.park {
+        if parked {
             let view = cx.backend()?.rotation(&cx.operation(), &RotationRef::Id(rotation))?;
             return Ok(Delivered { rotation: Some(view), ..settled(staged) });
         }
@@ -140,7 +160,7 @@ impl Driver<'_> {
     }
 
     /// Delivers to every sink and asks the probe. Where nothing has arrived the rotation is over; where something may
-    /// have, it goes on, unless `all_or_nothing` says that a new key is worth nothing without its delivery.
+    /// have, `ending` says what becomes of it.
     ///
     /// # Errors
     /// What the sinks and the probe say.
@@ -149,7 +169,7 @@ impl Driver<'_> {
         cx: &mut Ctx,
         target: &Target,
         fresh: &Fresh<'_>,
-        all_or_nothing: bool,
+        ending: Ending,
     ) -> Result<()> {
         let mut given: Vec<Before<'_>> = Vec::new();
         for sink in &target.sinks {
@@ -165,13 +185,16 @@ impl Driver<'_> {
                         step(cx, fresh, sink, Progress::Failed(error.to_string()))?;
                     }
                     let arrived = error.reached == Reached::Maybe || !given.is_empty();
-                    return Err(self.give_up(cx, fresh, &error, arrived && !all_or_nothing));
+                    return Err(self.give_up(cx, fresh, &error, arrived, ending));
                 }
             }
         }
         let Some(command) = &target.probe else { return Ok(()) };
         let asked = self.running(cx, |run| probe(command, fresh.token, self.targets.retry, &self.targets.options, run));
         let Err(error) = asked else { return Ok(()) };
+        if ending == Ending::Parked {
+            return Err(unproven(fresh.rotation, &error));
+        }
         let mut arrived = false;
         for before in &given {
             match self.put_back(cx, before) {
@@ -181,20 +204,26 @@ impl Driver<'_> {
         }
         let error =
             SinkError { what: format!("the probe says that the new secret does not work: {}", error.what), ..error };
-        Err(self.give_up(cx, fresh, &error, arrived && !all_or_nothing))
+        Err(self.give_up(cx, fresh, &error, arrived, ending))
     }
 
     /// Ends a rotation that cannot go on, or says how it does.
-    fn give_up(&self, cx: &mut Ctx, fresh: &Fresh<'_>, error: &SinkError, arrived: bool) -> Error {
-        if arrived {
-            return undelivered(fresh.rotation, error);
+    fn give_up(&self, cx: &mut Ctx, fresh: &Fresh<'_>, error: &SinkError, arrived: bool, ending: Ending) -> Error {
+        let undelivered =
+            |cx: &Ctx| undelivered(fresh.rotation, error, self.targets.resume_command(cx, fresh.rotation));
+        if arrived && ending != Ending::Dead {
+            return undelivered(cx);
         }
         let abort =
             Abort { rotation: RotationRef::Id(fresh.rotation.clone()), force: true, because: Some(error.what.clone()) };
         let aborted = cx.backend().and_then(|backend| backend.abort_rotation(&cx.operation(), &abort));
         match aborted {
-            Ok(_) => refused(error).cause("the new secret was thrown away"),
-            Err(second) => undelivered(fresh.rotation, error).cause(second.message),
+            Ok(_) => {
+                let gone = if ending == Ending::Dead { "no key was made" } else { "the new secret was thrown away" };
+                let ended = refused(error).cause(gone);
+                if error.fault == Fault::Interrupted { ended.hint(cx.invocation()) } else { ended }
+            }
+            Err(second) => undelivered(cx).cause(second.message),
         }
     }
 
@@ -281,7 +310,7 @@ fn internal(what: &str) -> Error {
 }
 
 /// A sink may hold a secret that is not yet the current one: nothing is lost, and the next run goes on.
-pub(in crate::cli) fn undelivered(rotation: &RotationId, error: &SinkError) -> Error {
+fn undelivered(rotation: &RotationId, error: &SinkError, resume: String) -> Error {
     let what = match error.fault {
         Fault::Interrupted => "the delivery was interrupted",
         _ => "the new secret was minted, and may not have arrived everywhere",
@@ -290,6 +319,15 @@ pub(in crate::cli) fn undelivered(rotation: &RotationId, error: &SinkError) -> E
         Error::new(Kind::Undelivered, "undelivered", format!("{what}; the old one works")).cause(error.what.clone());
     told.causes.extend(error.cause.clone());
     told.hints.extend(error.hint.clone());
-    told.hint(format!("keyward rotation resume {rotation} --deliver …  (with the same sinks; or the next due run)"))
-        .hint(format!("keyward rotation show {rotation}"))
+    told.hint(resume).hint(format!("keyward rotation show {rotation}"))
+}
+
+/// The probe did not say yes to a secret that waits for somebody's decision: it goes on waiting.
+fn unproven(rotation: &RotationId, error: &SinkError) -> Error {
+    let message =
+        "the new secret was delivered and stays staged: the probe does not say that it works; the old one does";
+    let mut told = Error::new(Kind::Undelivered, "probe", message).cause(error.what.clone());
+    told.causes.extend(error.cause.clone());
+    told.hint(format!("keyward rotation commit {rotation}   (it works all the same)"))
+        .hint(format!("keyward rotation abort {rotation} --force   (the old secret stays)"))
 }

@@ -1,6 +1,9 @@
 //! The options of every command that can deliver.
 
-use crate::deliver::SinkSpec;
+use crate::{
+    deliver::SinkSpec,
+    ops::{Error, Result},
+};
 use std::path::PathBuf;
 
 /// Where fresh secrets go.
@@ -21,11 +24,28 @@ pub(in crate::cli) struct DeliverArgs {
     #[arg(long, value_name = "COMMAND")]
     pub(in crate::cli) probe: Option<String>,
     /// How often a probe is tried, waiting twice as long each time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=20))]
+    #[arg(long, value_name = "N", default_value_t = Self::PROBE_TRIES, value_parser = clap::value_parser!(u8).range(1..=20))]
     pub(in crate::cli) probe_tries: u8,
 }
 
 impl DeliverArgs {
+    /// How often a probe is tried, unless told.
+    pub(super) const PROBE_TRIES: u8 = 4;
+
+    /// Refuses what would be silently without effect: a probe or a variable for a sink where there is none.
+    ///
+    /// # Errors
+    /// `Usage`.
+    pub(in crate::cli) fn refuse_idle(&self) -> Result<()> {
+        let options = [("--probe", self.probe.is_some()), ("--exec-env", self.exec_env.is_some())];
+        match options.iter().find(|(_, given)| *given && !self.is_asked()) {
+            Some((option, _)) => Err(Error::usage(format!("{option} needs a delivery, and none is asked for"))
+                .cause("the secret would be printed; nothing was minted")
+                .hint("add --deliver SINK, or --deliver-map FILE")),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the secret goes anywhere but to standard output.
     pub(in crate::cli) fn is_asked(&self) -> bool {
         !self.deliver.is_empty() || self.deliver_map.is_some()

@@ -13,9 +13,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// What the caller asked for, for whichever key.
 pub(in crate::cli) struct Targets {
-    sinks: Vec<SinkSpec>,
+    pub(super) args: DeliverArgs,
     map: Option<DeliverMap>,
-    probe: Option<String>,
     pub(super) retry: Retry,
     pub(in crate::cli) options: Options,
 }
@@ -45,7 +44,7 @@ impl Targets {
             ..Options::default()
         };
         let retry = Retry { tries: usize::from(args.probe_tries), backoff: FIRST_WAIT };
-        Ok(Self { sinks: args.deliver.clone(), map, probe: args.probe.clone(), retry, options })
+        Ok(Self { args: args.clone(), map, retry, options })
     }
 
     /// The target of a key; `None` when no rule of the map matches it.
@@ -74,9 +73,9 @@ impl Targets {
         let rule = self.map.as_ref().filter(|_| own.is_empty()).map(|map| map.rule_for(&facts));
         let (specs, probe, overlap) = match rule {
             Some(None) => return Ok(None),
-            Some(Some(rule)) => (&rule.deliver[..], rule.probe.as_ref().or(self.probe.as_ref()), rule.overlap),
-            None if own.is_empty() => (&self.sinks[..], self.probe.as_ref(), None),
-            None => (own, self.probe.as_ref(), None),
+            Some(Some(rule)) => (&rule.deliver[..], rule.probe.as_ref().or(self.args.probe.as_ref()), rule.overlap),
+            None if own.is_empty() => (&self.args.deliver[..], self.args.probe.as_ref(), None),
+            None => (own, self.args.probe.as_ref(), None),
         };
         if specs.is_empty() {
             return Ok(None);

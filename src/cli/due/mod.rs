@@ -68,6 +68,7 @@ pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How)
     let driver = Driver { targets: &targets, stop: &stop, deadline };
     wait(due.jitter, &driver);
     let keys = keys_due(cx, due.due_within)?;
+    targets.refuse_shared(&keys)?;
     let mut outcomes = Outcomes::new(keys.len());
     for key in &keys {
         let over = stop.code().is_some() || deadline.is_some_and(|deadline| deadline <= Instant::now());
@@ -86,12 +87,26 @@ pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How)
     let code = exit_code(&outcomes, due.detailed_exitcode);
     let code = stop.code().unwrap_or(code);
     let summary = outcomes.summary(code, cx.global.dry_run);
-    summary::tell(cx, &outcomes, &summary)?;
+    let sentence = summary::tell(cx, &outcomes, &summary)?;
     hooks.of_run(cx, &driver, &summary);
-    if stop.code().is_some() {
-        cx.note("hint: the same command goes on where this run ended");
-    }
+    ended(cx, sentence, code, stop.code().is_some());
     Ok(code)
+}
+
+/// Says how the run ended, and the command that goes on where a signal ended it: in the object of a failure, for programs.
+fn ended(cx: &mut Ctx, sentence: String, code: u8, stopped: bool) {
+    let again = cx.invocation();
+    let fine = code == Exit::Ok.code() || code == Exit::Changed.code();
+    if !fine && cx.format().is_json() {
+        let kind = if code == Exit::Undelivered.code() { Kind::Undelivered } else { Kind::Partial };
+        let error = Error::new(kind, if stopped { "interrupted" } else { "run" }, sentence);
+        return cx.error(&if stopped { error.hint(again) } else { error });
+    }
+    cx.note(&sentence);
+    if stopped {
+        cx.emitter().tell("the run was stopped; this goes on where it ended:");
+        cx.emitter().tell(&again);
+    }
 }
 
 fn confirmed(cx: &Ctx, due: &DueArgs) -> Result<()> {

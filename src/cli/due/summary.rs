@@ -9,8 +9,8 @@ use crate::{
 use serde_json::{Value, json};
 use std::{fs::OpenOptions, io::Write};
 
-/// Tells it.
-pub(super) fn tell(cx: &mut Ctx, outcomes: &Outcomes, summary: &Value) -> Result<()> {
+/// Tells it; answers with the one sentence.
+pub(super) fn tell(cx: &mut Ctx, outcomes: &Outcomes, summary: &Value) -> Result<String> {
     match cx.format() {
         Format::Jsonl => cx.raw(format!("{summary}\n").as_bytes())?,
         Format::Json => {
@@ -26,8 +26,8 @@ pub(super) fn tell(cx: &mut Ctx, outcomes: &Outcomes, summary: &Value) -> Result
             cx.emit(&report)?;
         }
     }
-    cx.note(&sentence(outcomes, summary["dry_run"] == json!(true)));
-    let Some(path) = cx.env.path("GITHUB_STEP_SUMMARY") else { return Ok(()) };
+    let sentence = sentence(outcomes, summary["dry_run"] == json!(true));
+    let Some(path) = cx.env.path("GITHUB_STEP_SUMMARY") else { return Ok(sentence) };
     let written = OpenOptions::new()
         .create(true)
         .append(true)
@@ -36,8 +36,10 @@ pub(super) fn tell(cx: &mut Ctx, outcomes: &Outcomes, summary: &Value) -> Result
     written.map_err(|error| {
         Error::new(Kind::Unavailable, "step_summary", format!("cannot write to {}", path.display()))
             .cause(error.to_string())
+            .cause(sentence.clone())
             .hint("the rotations themselves are done; GITHUB_STEP_SUMMARY names the file")
-    })
+    })?;
+    Ok(sentence)
 }
 
 fn without_schema(mut document: Value) -> Value {

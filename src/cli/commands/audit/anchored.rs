@@ -53,12 +53,14 @@ pub(super) fn checkpoint(cx: &mut Ctx, args: &CheckpointArgs) -> Result<()> {
         return cx.raw(format!("{}\n", signed.key).as_bytes());
     }
     let note = signed.note.to_string();
-    if !cx.global.dry_run {
-        let name = format!("{}.checkpoints", signed.checkpoint.origin.replace('/', "-"));
-        for anchor in &args.to {
-            anchor.send(&name, &note)?;
-            cx.note(&format!("the checkpoint of {} events is at {anchor}", signed.checkpoint.size));
+    let name = format!("{}.checkpoints", signed.checkpoint.origin.replace('/', "-"));
+    for anchor in &args.to {
+        if cx.global.dry_run {
+            cx.note(&format!("would send the checkpoint of {} events to {anchor}", signed.checkpoint.size));
+            continue;
         }
+        anchor.send(&name, &note)?;
+        cx.note(&format!("the checkpoint of {} events is at {anchor}", signed.checkpoint.size));
     }
     if cx.reply_asked() {
         return cx.flat("keyward.audit-checkpoint/v1", facts(&signed), "checkpoint");

@@ -51,6 +51,7 @@ pub(super) fn listing(rows: Vec<serde_json::Value>, total: usize) -> Report {
 
 fn follow(cx: &mut Ctx, mut filter: AuditFilter) -> Result<()> {
     let backend = cx.backend()?;
+    cx.out.speak();
     loop {
         let size = backend.audit_size(&cx.operation())?;
         if size > filter.after {

@@ -1,0 +1,51 @@
+//! The command that goes on with a delivery, written so that a shell takes it.
+
+use super::{options::DeliverArgs, target::Targets};
+use crate::{cli::context::Ctx, domain::RotationId};
+
+impl Targets {
+    /// The command that goes on with a rotation, to the same sinks and in the same vault.
+    pub(in crate::cli) fn resume_command(&self, cx: &Ctx, rotation: &RotationId) -> String {
+        self.command(cx, &["rotation", "resume", rotation.as_str()])
+    }
+
+    /// A command with the sinks that the caller named, in the same vault.
+    pub(in crate::cli) fn command(&self, cx: &Ctx, words: &[&str]) -> String {
+        let global = &cx.global;
+        let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let options = [
+            ("--vault", path(&global.vault)),
+            ("--workspace", global.workspace.clone()),
+            ("--key-file", path(&global.key_file)),
+            ("--passphrase-file", path(&global.passphrase_file)),
+        ];
+        let mut all = vec!["keyward".to_owned()];
+        all.extend(words.iter().map(|word| (*word).to_owned()));
+        all.extend(words_of(&self.args));
+        push(&mut all, options);
+        shell_words::join(all)
+    }
+}
+
+fn words_of(args: &DeliverArgs) -> Vec<String> {
+    let mut words = Vec::new();
+    push(&mut words, args.deliver.iter().map(|sink| ("--deliver", Some(sink.to_string()))));
+    let tries = (args.probe_tries != DeliverArgs::PROBE_TRIES).then(|| args.probe_tries.to_string());
+    let map = args.deliver_map.as_ref().map(|path| path.display().to_string());
+    push(
+        &mut words,
+        [
+            ("--deliver-map", map),
+            ("--exec-env", args.exec_env.clone()),
+            ("--probe", args.probe.clone()),
+            ("--probe-tries", tries),
+        ],
+    );
+    words
+}
+
+fn push(words: &mut Vec<String>, options: impl IntoIterator<Item = (&'static str, Option<String>)>) {
+    for (option, value) in options {
+        words.extend(value.into_iter().flat_map(|value| [option.to_owned(), value]));
+    }
+}

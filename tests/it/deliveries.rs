@@ -1,0 +1,299 @@
+//! Deliveries as a user sees them: destinations that meet, what is refused before anything is minted, who decides, and
+//! what is told.
+
+use crate::support::{Home, Ran};
+use serde_json::Value;
+
+const DUE: [&str; 7] = ["rotate", "--due", "--due-within", "31d", "--yes", "--max", "9"];
+
+fn write(home: &Home, name: &str, text: &str) {
+    std::fs::write(home.path().join(name), text).unwrap();
+}
+
+fn read(home: &Home, name: &str) -> String {
+    std::fs::read_to_string(home.path().join(name)).unwrap()
+}
+
+fn is_there(home: &Home, name: &str) -> bool {
+    home.path().join(name).exists()
+}
+
+fn works(home: &Home, token: &str) -> bool {
+    home.verdict(token, &[]).1 == Some(0)
+}
+
+fn secrets_of(home: &Home, key: &str) -> usize {
+    home.json(&["show", key])["key"]["secrets"].as_array().unwrap().len()
+}
+
+/// The one object of a failure.
+fn failure(ran: &Ran) -> Value {
+    let told: Value = serde_json::from_str(&ran.stderr).unwrap_or_else(|_| panic!("not one object: {ran:?}"));
+    assert_eq!(told["error"]["exit"].as_i64(), ran.code.map(i64::from), "{ran:?}");
+    told["error"].clone()
+}
+
+#[test]
+fn two_keys_never_share_a_destination() {
+    let home = Home::new();
+    home.ok(&["create", "c1", "--env", "production", "--rotate-every", "30d", "-q"]);
+    home.ok(&["create", "c1", "--env", "staging", "--rotate-every", "30d", "-q"]);
+    home.ok(&["create", "c2", "--env", "production", "--rotate-every", "30d", "-q"]);
+    std::fs::create_dir(home.path().join("real")).unwrap();
+    std::os::unix::fs::symlink("real", home.path().join("link")).unwrap();
+    write(&home, "doc.json", "{\"c1\":{},\"c2\":{}}\n");
+    let rules = |first: &str, second: &str| {
+        format!(
+            "[[rule]]\nname = \"c1\"\nenv = \"production\"\ndeliver = [\"{first}\"]\n[[rule]]\nglob = \"*\"\ndeliver = [\"{second}\"]\n"
+        )
+    };
+    write(&home, "glob.toml", "[[rule]]\nglob = \"*\"\ndeliver = [\"file:shared.key\"]\n");
+    write(&home, "meet.toml", &rules("file:link/{name}", "dotenv:./real/../real/c1#{env}_KEY"));
+    let list = |args: &[&'static str]| [&DUE[..], args].concat();
+    for args in [
+        list(&["--deliver", "file:{name}.key"]),
+        list(&["--deliver", "file:shared.key"]),
+        list(&["--deliver", "exec:cat > shared.key"]),
+        list(&["--deliver-map", "glob.toml"]),
+        list(&["--deliver-map", "meet.toml"]),
+        vec!["rotate", "c1", "c2", "--env", "production", "--deliver", "file:shared.key"],
+        vec!["rotate", "c1", "c2", "--env", "production", "--deliver", "dotenv:env#KEY"],
+    ] {
+        for more in [&[][..], &["--dry-run"]] {
+            let refused = home.run(&[&args[..], more].concat());
+            assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{args:?}: {refused:?}");
+            assert!(refused.stderr.contains("one destination") && refused.stderr.contains("{env}"), "{refused:?}");
+            assert_eq!(refused.stderr.matches("(key_").count(), 2, "both keys are named: {refused:?}");
+        }
+    }
+    assert!(!is_there(&home, "shared.key") && !is_there(&home, "c1.key") && !is_there(&home, "real/c1"));
+    assert_eq!(home.json(&["rotation", "list", "--all"])["page"]["total"], 0, "nothing was minted");
+
+    write(
+        &home,
+        "keys.toml",
+        "[[keys]]\nname = \"x\"\nenvironment = \"staging\"\n[[keys]]\nname = \"x\"\nenvironment = \"production\"\n",
+    );
+    let refused = home.run(&["apply", "-f", "keys.toml", "--deliver", "file:{name}.key", "--yes"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("one destination"), "{refused:?}");
+
+    // Neighbours in one file are no conflict.
+    let run = ["rotate", "c1", "c2", "--env", "production"];
+    let told = home.run(&[&run[..], &["--deliver", "json:doc.json#/{name}/key", "--now"]].concat());
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let told = home.run(&list(&["--deliver", "file:{env}-{name}.key", "--now"]));
+    assert_eq!(told.code, Some(0), "{told:?}");
+    for file in ["production-c1.key", "staging-c1.key", "production-c2.key"] {
+        assert!(works(&home, &read(&home, file)), "{file}");
+    }
+}
+
+#[test]
+fn one_destination_is_named_once() {
+    let home = Home::new();
+    home.ok(&["create", "a", "-q"]);
+    for (one, other) in
+        [("file:t", "file:t"), ("file:t", "file:./t"), ("file:t", "dotenv:t#A"), ("exec:cat > t", "exec:cat > t")]
+    {
+        for command in [["create", "b"], ["rotate", "a"]] {
+            let refused = home.run(&[&command[..], &["--deliver", one, "--deliver", other]].concat());
+            assert_eq!(refused.code, Some(2), "{one} {other}: {refused:?}");
+            assert!(refused.stderr.contains("named twice"), "{refused:?}");
+        }
+    }
+    assert!(!is_there(&home, "t"));
+    assert_eq!(
+        (home.json(&["list", "--status", "any"])["page"]["total"].clone(), secrets_of(&home, "a")),
+        (1.into(), 1)
+    );
+}
+
+#[test]
+fn what_belongs_to_a_delivery_needs_one() {
+    let home = Home::new();
+    home.ok(&["create", "a", "-q"]);
+    for option in [["--probe", "exit 1"], ["--exec-env", "A"]] {
+        for command in [["create", "b"], ["rotate", "a"]] {
+            let refused = home.run(&[&command[..], &option[..], &["-q"]].concat());
+            assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{option:?}: {refused:?}");
+            assert!(refused.stderr.contains("add --deliver SINK, or --deliver-map FILE"), "{refused:?}");
+        }
+    }
+    assert_eq!(secrets_of(&home, "a"), 1);
+}
+
+#[test]
+fn a_probe_that_says_no_leaves_a_staged_secret_staged() {
+    let home = Home::new();
+    let old = home.ok(&["create", "a", "-q"]);
+    let failed =
+        home.run(&["rotate", "a", "--stage", "--deliver", "file:key", "--probe", "exit 1", "--probe-tries", "1"]);
+    assert_eq!(failed.code, Some(12), "{failed:?}");
+    assert!(failed.stderr.contains("hint: keyward rotation commit rot_"), "{failed:?}");
+    assert!(failed.stderr.contains("hint: keyward rotation abort rot_"), "{failed:?}");
+    let new = read(&home, "key");
+    assert!(works(&home, &old) && works(&home, &new) && old != new);
+    let listed = home.json(&["rotation", "list"]);
+    assert_eq!((&listed["items"][0]["state"], &listed["items"][0]["parked"]), (&"delivered".into(), &true.into()));
+    home.ok(&["rotation", "commit", "a"]);
+    assert!(works(&home, &new));
+}
+
+#[test]
+fn a_staged_rotation_is_decided_by_nobody_else() {
+    let home = Home::new();
+    let old = home.ok(&["create", "a", "-q"]);
+    let new = home.ok(&["rotate", "a", "--stage", "--idempotency-key", "s1", "-q"]);
+    for resume in [&["rotation", "resume", "a"][..], &["rotation", "resume", "a", "--deliver", "file:key"]] {
+        let refused = home.run(resume);
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(6), ""), "{refused:?}");
+        assert!(
+            refused.stderr.contains("keyward rotation commit rot_") && refused.stderr.contains("rotation abort rot_")
+        );
+    }
+    home.ok(&["rotate", "a", "--stage", "--idempotency-key", "s1", "-q"]);
+    home.ok(&["create", "a", "--if-not-exists", "--deliver", "file:key"]);
+    assert_eq!(home.json(&["rotation", "list"])["page"]["total"], 1, "it still waits");
+    assert!(works(&home, &old) && works(&home, &new) && !is_there(&home, "key"));
+
+    // One that was cut off before it arrived goes on, and then waits.
+    home.ok(&["rotation", "abort", "a", "--yes"]);
+    write(&home, "sink.sh", "cat > held; exit 1");
+    let cut = home.run(&["rotate", "a", "--stage", "--deliver", "exec:sh ./sink.sh"]);
+    assert_eq!(cut.code, Some(12), "{cut:?}");
+    write(&home, "sink.sh", "cat > held");
+    home.ok(&["rotation", "resume", "a", "--deliver", "exec:sh ./sink.sh"]);
+    assert_eq!(home.json(&["rotation", "list"])["items"][0]["state"], "delivered");
+    assert!(works(&home, &old) && works(&home, &read(&home, "held")));
+}
+
+#[test]
+fn an_abort_names_the_sinks_that_keep_a_dead_secret() {
+    let home = Home::new();
+    let old = home.ok(&["create", "a", "-q"]);
+    home.ok(&["rotate", "a", "--stage", "--deliver", "file:key"]);
+    for more in [&[][..], &["--yes"]] {
+        let refused = home.run(&[&["rotation", "abort", "a"][..], more].concat());
+        assert_eq!(refused.code, Some(6), "{refused:?}");
+        assert!(refused.stderr.contains("file:key") && refused.stderr.contains("--force"), "{refused:?}");
+    }
+    assert!(works(&home, &read(&home, "key")));
+    let aborted = home.run(&["rotation", "abort", "a", "--force"]);
+    assert_eq!(aborted.code, Some(0), "{aborted:?}");
+    assert!(aborted.stderr.contains("the secret in file:key is dead"), "{aborted:?}");
+    assert!(works(&home, &old) && !works(&home, &read(&home, "key")));
+}
+
+#[test]
+fn quiet_prints_a_secret_or_an_empty_line() {
+    let home = Home::new();
+    let lines = |args: &[&str]| {
+        let ran = home.run(args);
+        (ran.code, ran.stdout)
+    };
+    let empty = (Some(0), "\n".to_owned());
+    assert_eq!(lines(&["create", "a", "-q", "--deliver", "file:a.key"]), empty);
+    assert_eq!(lines(&["rotate", "a", "-q", "--now", "--deliver", "file:a.key"]), empty);
+    assert_eq!(lines(&["create", "a", "--if-not-exists", "-q", "--deliver", "file:b.key"]), empty);
+    home.ok(&["rotate", "a", "-q", "--now", "--idempotency-key", "r1"]);
+    assert_eq!(lines(&["rotate", "a", "-q", "--now", "--idempotency-key", "r1"]), empty);
+
+    // Several secrets keep the order of their keys.
+    home.ok(&["create", "b", "-q"]);
+    let (code, text) = lines(&["rotate", "a", "nosuch", "b", "-q", "--now"]);
+    let text: Vec<&str> = text.lines().collect();
+    assert_eq!((code, text.len(), text[1]), (Some(11), 3, ""), "{text:?}");
+    assert!(works(&home, text[0]) && works(&home, text[2]));
+    for (key, secret) in [("a", text[0]), ("b", text[2])] {
+        assert_eq!(home.verdict(secret, &[]).0["key_id"], home.json(&["show", key])["key"]["id"]);
+    }
+}
+
+#[test]
+fn a_key_that_is_named_twice_is_rotated_once() {
+    let home = Home::new();
+    let old = home.ok(&["create", "a", "-q"]);
+    let id = home.ok(&["show", "a", "--field", "key.id"]);
+    let ran = home.run(&["rotate", "a", &id, "a", "--supersede", "-q"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1), "{ran:?}");
+    assert!(works(&home, &old) && works(&home, ran.stdout.trim()), "the overlap of the original secret still runs");
+    let ran = home.run(&["rotate", "a", "a", "--supersede", "--deliver", "file:key"]);
+    assert!(ran.code == Some(0) && ran.stderr.contains("taken once"), "{ran:?}");
+}
+
+#[test]
+fn an_existing_key_is_not_delivered_and_that_is_said() {
+    let home = Home::new();
+    home.ok(&["create", "a", "-q"]);
+    let told = home.run(&["create", "a", "--if-not-exists", "--deliver", "file:it's mine", "-q"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!(told.stderr.contains("nothing was delivered to file:it's mine"), "{told:?}");
+    let command = told.stderr.split("by: ").nth(1).unwrap().trim();
+    let ran = home.shell(command);
+    assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
+    assert!(works(&home, &read(&home, "it's mine")));
+}
+
+#[test]
+fn a_failure_in_json_is_one_object_on_stderr() {
+    let home = Home::new();
+    home.ok(&["create", "a", "-q"]);
+    for format in ["json", "jsonl"] {
+        let noisy = home.run(&["rotate", "a", "--deliver", "exec:echo noise; exit 1", "-o", format]);
+        assert_eq!(failure(&noisy)["notes"][0], "echo: noise", "{noisy:?}");
+        let none = home.run(&["create", "b", "--deliver", "exec:exit 1", "-o", format]);
+        assert!(!failure(&none).to_string().contains("created b"), "{none:?}");
+        let due = home.run(&[&DUE[..], &["--deliver-map", "none.toml", "-o", format]].concat());
+        assert_eq!(failure(&due)["code"], "USAGE");
+    }
+    home.ok(&["create", "c", "--rotate-every", "30d", "-q"]);
+    let due = home.run(&[&DUE[..], &["--deliver", "exec:exit 1", "-o", "json"]].concat());
+    assert_eq!((due.code, &failure(&due)["code"]), (Some(11), &"PARTIAL".into()), "{due:?}");
+    let switched = home.run(&["revoke", "a", "nosuch", "-o", "json"]);
+    let told = failure(&switched);
+    assert_eq!((switched.code, &told["code"]), (Some(11), &"PARTIAL".into()), "{switched:?}");
+    assert!(told["message"].as_str().unwrap().contains("nosuch"));
+    assert!(told["notes"][0].as_str().unwrap().starts_with("revoked: a ("), "{told:#}");
+    let both = failure(&home.run(&["revoke", "nosuch", "nosuch2", "-o", "json"]));
+    assert_eq!((&both["code"], both["causes"].as_array().unwrap().len()), (&"NOT_FOUND".into(), 2), "{both:#}");
+
+    // Where all went well, what was said is said.
+    let fine = home.run(&["create", "d", "--deliver", "exec:cat > held; echo stored", "-o", "json"]);
+    assert!(fine.code == Some(0) && fine.stderr.contains("stored") && fine.stderr.contains("created d"), "{fine:?}");
+    // A first command that fails has made a vault all the same.
+    let first = Home::new();
+    let told = failure(&first.run(&["show", "nosuch", "-o", "json"]));
+    assert!(told["notes"][0].as_str().unwrap().starts_with("made a vault: "), "{told:#}");
+}
+
+#[test]
+fn a_key_is_created_when_it_is() {
+    let home = Home::new();
+    home.ok(&["init"]);
+    let failed = home.run(&["create", "a", "--deliver", "exec:cat > held; exit 1"]);
+    assert_eq!(failed.code, Some(9), "{failed:?}");
+    assert!(!failed.stderr.contains("created a") && failed.stderr.contains("no key was made"), "{failed:?}");
+    let made = home.run(&["create", "a", "--deliver", "file:key"]);
+    assert!(made.stderr.contains("created a (key_") && made.stderr.contains("delivered to file:key"), "{made:?}");
+}
+
+#[test]
+fn an_option_that_a_sink_does_not_have_is_refused() {
+    let home = Home::new();
+    home.ok(&["create", "a", "-q"]);
+    for (sink, says) in [("file:m.key,mod=0600", "no option mod="), ("github-env:PATH", "decides which code")] {
+        let refused = home.run(&["rotate", "a", "--deliver", sink]);
+        assert!(refused.code == Some(2) && refused.stderr.contains(says), "{refused:?}");
+    }
+    assert_eq!(secrets_of(&home, "a"), 1);
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_send() {
+    let home = Home::new();
+    home.ok(&["create", "a", "-q"]);
+    let said = home.run(&["-n", "audit", "checkpoint", "--to", "file:media.checkpoints"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stderr.contains("would send the checkpoint of") && said.stderr.contains("file:media.checkpoints"));
+    assert!(!is_there(&home, "media.checkpoints"));
+}
