@@ -36,6 +36,19 @@ impl Env {
         Self { variables: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
     }
 
+    /// Refuses a setting that is no text: it would be passed over, and it may be the one that forbids a change.
+    ///
+    /// # Errors
+    /// `Usage`, naming the variable.
+    pub fn is_legible(&self) -> Result<()> {
+        let setting = |name: &OsString| name.as_encoded_bytes().starts_with(b"KEYWARD_") && name != "KEYWARD_VAULT";
+        match self.variables.iter().find(|(name, value)| setting(name) && value.to_str().is_none()) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::usage(format!("the variable {} is not UTF-8 text", name.display()))
+                .hint(format!("unset {}, or set it anew", name.display()))),
+        }
+    }
+
     /// A variable that is set, is not empty and is text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
@@ -51,8 +64,9 @@ impl Env {
     /// A switch: set, and to neither `0`, `false` nor `no`.
     #[must_use]
     pub fn switch(&self, name: &str) -> bool {
-        self.text(name)
-            .is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off"))
+        self.path(name).is_some_and(|value| {
+            !matches!(value.to_string_lossy().to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off")
+        })
     }
 }
 
@@ -97,8 +111,12 @@ impl ConfigFile {
 /// The platform's directories, and the vault directory when one is named.
 ///
 /// # Errors
-/// `Failure` when the user has no home directory.
+/// `Failure` when the user has no home directory; `Usage` when `HOME` is empty, as a slip in a service file leaves it: the
+/// vault of somebody else, root at worst, would be taken for it.
 pub fn dirs(vault: Option<PathBuf>) -> Result<Dirs> {
+    if std::env::var_os("HOME").is_some_and(|home| home.is_empty()) {
+        return Err(Error::usage("HOME is set and empty").hint("set HOME to a directory, or unset it"));
+    }
     let platform = directories::ProjectDirs::from("", "", "keyward").ok_or_else(|| {
         Error::new(Kind::Failure, "no_home", "there is no home directory to keep the vault in").hint("set HOME")
     })?;

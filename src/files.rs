@@ -34,7 +34,8 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(path)
 }
 
-/// Replaces a file with these bytes: the old ones or the new ones are there, never a part, also after a power cut.
+/// Replaces a file with these bytes: the old ones or the new ones are there, never a part, also after a power cut. What
+/// processes that were killed over it left in the directory is removed.
 ///
 /// # Errors
 /// When the new file cannot be written; the old one is then untouched.
@@ -49,8 +50,32 @@ pub fn write_private_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if written.is_err() {
         // The write has failed already; that error is the one to report.
         let _ = std::fs::remove_file(&temporary);
+    } else if let Some(dir) = path.parent() {
+        remove_abandoned(dir);
     }
     written
+}
+
+/// Removes the new files of [`write_private_atomic`] whose process is no more.
+fn remove_abandoned(dir: &Path) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().and_then(author).is_some_and(is_dead) {
+            // Litter that stays is no reason to fail what has succeeded.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The process in a name that [`sibling`] made for a new file.
+fn author(name: &str) -> Option<i32> {
+    let (_, mark) = name.rsplit_once(".new-")?;
+    let (process, random) = mark.split_once('-')?;
+    let ours = random.len() == 8 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
+    process.parse().ok().filter(|process| ours && *process > 0)
+}
+
+fn is_dead(process: i32) -> bool {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), None) == Err(nix::errno::Errno::ESRCH)
 }
 
 /// A name beside a file that no other process uses at this moment.
@@ -97,4 +122,32 @@ pub fn read_limited(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 #[must_use]
 pub fn too_open(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_killed_processes_left_is_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let (dead, own) = (child.id(), std::process::id());
+        let names = [
+            (format!("vault_1.json.new-{dead}-0123abcd"), false),
+            (format!("vault_2.json.new-{dead}-0123abcd"), false),
+            (format!("vault_1.json.new-{own}-0123abcd"), true),
+            (format!("keystore.db.damaged-{dead}-0123abcd"), true),
+            (format!("notes.new-{dead}-draft"), true),
+            ("readme.new-0-0123abcd".to_owned(), true),
+        ];
+        for (name, _) in &names {
+            std::fs::write(dir.path().join(name), b"").unwrap();
+        }
+        write_private_atomic(&dir.path().join("vault_1.json"), b"{}").unwrap();
+        for (name, stays) in names {
+            assert_eq!(dir.path().join(&name).exists(), stays, "{name}");
+        }
+    }
 }

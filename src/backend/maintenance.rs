@@ -248,6 +248,11 @@ impl From<store::Error> for Error {
             E::RowTampered { .. } => (Kind::Integrity, "row_tampered", damaged),
             E::RowRolledBack { .. } => (Kind::Integrity, "row_rolled_back", damaged),
             E::SetMismatch(_) => (Kind::Integrity, "rows_missing", damaged),
+            E::Shape { .. } => (
+                Kind::Integrity,
+                "schema_changed",
+                "find out who changed it; put that object right with the sqlite3 program, or take a backup: keyward vault restore FILE; then keyward audit verify --full",
+            ),
             E::HeadForged => (Kind::Integrity, "head_forged", damaged),
             E::Rekeyed => (
                 Kind::Locked,

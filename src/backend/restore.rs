@@ -6,7 +6,7 @@ use super::{
     unlock::{LocalVault, Unlock},
 };
 use crate::{
-    domain::Action,
+    domain::{Action, counted},
     files,
     ops::{self, Context, Error, Result},
     store::{self, Store},
@@ -77,10 +77,12 @@ impl LocalVault {
             Pins::new(&self.dirs().state).load(&vault_id).map_err(|error| cannot_write(&self.dirs().state, &error))?;
         let changes = json!({
             "restored_events": report.events,
-            "replaces": seen.as_ref().map(|pin| json!({ "incarnation": pin.incarnation, "epoch": pin.epoch, "head": pin.head })),
+            "replaces": seen.as_ref().map(|seen| json!({
+                "incarnation": seen.pin.incarnation, "epoch": seen.pin.epoch, "head": seen.pin.head,
+            })),
         });
         let event = cx.event(Action::VaultRestore, vault_id, changes);
-        store.reincarnate(seen.map_or(0, |pin| pin.incarnation), event, cx.now)?;
+        store.reincarnate(seen.map_or(0, |seen| seen.pin.incarnation), event, cx.now)?;
         store.install(&live)?;
         Ok(restored)
     }
@@ -97,8 +99,8 @@ impl LocalVault {
             Ok(there) if there.claimed_trail_size()? > events && !force => Err(Error::conflict(
                 "newer_keystore",
                 format!(
-                    "the keystore has {} events, the backup {events}: what came after it would be lost",
-                    there.claimed_trail_size()?
+                    "the keystore has {}, the backup {events}: what came after it would be lost",
+                    counted(there.claimed_trail_size()?, "event")
                 ),
             )
             .hint("keyward vault backup FILE  (keeps what is there), then restore with --force")),

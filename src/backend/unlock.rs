@@ -100,6 +100,33 @@ impl LocalVault {
         self.dirs.keystore().symlink_metadata().is_ok()
     }
 
+    /// Refuses where a keystore is remembered and none is: a new one in its place would pass for it, without a key in it.
+    ///
+    /// # Errors
+    /// `Unavailable`, with the ways out.
+    pub fn refuse_if_gone(&self) -> Result<()> {
+        let place = self.dirs.keystore();
+        let remembered = self.pins().remember_this_place().map_err(|error| {
+            Error::new(Kind::Unavailable, "state", format!("cannot read {}", self.dirs.state.display()))
+                .cause(error.to_string())
+        })?;
+        if !remembered || self.exists() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Unavailable,
+            "keystore_gone",
+            format!("the keystore that was here is gone: {}", place.display()),
+        )
+        .hint("mount its volume, or put the file back")
+        .hint("keyward vault restore FILE  (from a backup)")
+        .hint("keyward init  (a new vault, with none of its keys)"))
+    }
+
+    fn pins(&self) -> Pins {
+        Pins::new(&self.dirs.state).at(&self.dirs.keystore())
+    }
+
     /// What its tokens begin with; that stands in the clear and needs no unlocking.
     ///
     /// # Errors
@@ -108,15 +135,18 @@ impl LocalVault {
         Ok(Store::open(&self.dirs.keystore())?.meta().brand.clone())
     }
 
-    /// Makes the vault with one admin slot.
+    /// Makes the vault with one admin slot; `None` in a dry run, in which it would.
     ///
     /// # Errors
     /// `Conflict` when there is one already, `Unavailable` when the directories cannot be written.
-    pub fn init(&self, cx: &Context, options: InitOptions) -> Result<Initialised> {
+    pub fn init(&self, cx: &Context, options: InitOptions) -> Result<Option<Initialised>> {
         cx.writable()?;
         let keystore = self.dirs.keystore();
         if self.exists() {
             return Err(exists(&keystore));
+        }
+        if cx.dry_run {
+            return Ok(None);
         }
         for dir in [&self.dirs.data, &self.dirs.config, &self.dirs.state] {
             files::create_private_dir(dir).map_err(|error| cannot_write(dir, &error))?;
@@ -138,10 +168,8 @@ impl LocalVault {
             }
         };
         let event = cx.event(Action::VaultInit, vault_id.clone(), json!({ "slot": slot.kind.as_str() }));
-        let created =
-            Store::create(&keystore, caps, &[slot], &options.brand, event, Pins::new(&self.dirs.state), cx.now);
-        match created {
-            Ok(_) => Ok(Initialised { keystore, device_key, vault_id }),
+        match Store::create(&keystore, caps, &[slot], &options.brand, event, &self.pins(), cx.now) {
+            Ok(()) => Ok(Some(Initialised { keystore, device_key, vault_id })),
             Err(error) => {
                 if let Some(path) = device_key {
                     std::fs::remove_file(&path).map_err(|error| cannot_write(&path, &error))?;
@@ -154,13 +182,15 @@ impl LocalVault {
     /// Opens the vault with the first source that works.
     ///
     /// # Errors
-    /// `NotFound` without a vault, `Locked` when nothing opens it, `Integrity` for a damaged or foreign file.
+    /// `NotFound` without a vault, `Unavailable` when it is gone, `Locked` when nothing opens it, `Integrity` for a damaged
+    /// or foreign file.
     pub fn unlock(&self, cx: &Context, unlock: Unlock<'_>) -> Result<Box<dyn Backend>> {
         Ok(Box::new(self.open(cx, unlock)?))
     }
 
     pub(super) fn open(&self, cx: &Context, unlock: Unlock<'_>) -> Result<Local> {
         if !self.exists() {
+            self.refuse_if_gone()?;
             return Err(Error::not_found(format!("there is no vault at {}", self.dirs.keystore().display()))
                 .hint("keyward init"));
         }
@@ -175,7 +205,7 @@ impl LocalVault {
                 return Err(error);
             }
         };
-        let store = locked.unlock(caps, Pins::new(&self.dirs.state), cx.now)?;
+        let store = locked.unlock(caps, self.pins(), cx.now)?;
         let local = Local::new(self.dirs.clone(), store, opened_by);
         local.absorb_journal(cx)?;
         Ok(local)

@@ -7,6 +7,7 @@
 use super::{bulk_file, context::Ctx, exit::Exit};
 use crate::{
     backend::BulkError,
+    domain::counted,
     files,
     ops::{Create, Created, EntryError, Error, Kind, Result},
 };
@@ -28,15 +29,18 @@ const PIECE: usize = 64 * 1024;
 /// The kind of the first wrong line, after every wrong line was told.
 pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &Create) -> Result<u8> {
     if out.is_none() {
-        cx.refuse_secret_in_ci()?;
+        cx.refuse_secrets_in_ci()?;
         cx.preflight_secret()?;
     }
     let (text, place) = read(cx, from)?;
     let parsed = bulk_file::parse(&text, defaults).map_err(|why| Error::usage(format!("{place}:1: {why}")))?;
     drop(text);
-    if !parsed.wrong.is_empty() {
-        let wrong = parsed.wrong.into_iter().map(|(line, why)| (line, Error::usage(why)));
-        return Err(refused(cx, &place, "created", wrong.collect()));
+    let wrong = parsed.wrong.into_iter().map(|(line, why)| (line, Error::usage(why)));
+    let repeated = parsed.repeated.into_iter().map(|(line, why)| (line, Error::conflict("exists", why)));
+    let mut wrong: Vec<_> = wrong.chain(repeated).collect();
+    if !wrong.is_empty() {
+        wrong.sort_by_key(|(line, _)| *line);
+        return Err(refused(cx, &place, "created", wrong));
     }
     let (requests, lines) = (parsed.requests, parsed.lines);
     let backend = cx.backend()?;
@@ -89,9 +93,12 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
         cx.note(note);
     }
     let lost = |error: Error| {
-        Error { message: format!("{count} keys were created, and not every secret could be written"), ..error.clone() }
-            .cause(error.message)
-            .hint("keyward list --sort -created -o name, then: keyward rotate KEY --now   for each whose secret is missing")
+        Error {
+            message: format!("created {}, and not every secret could be written", counted(count, "key")),
+            ..error.clone()
+        }
+        .cause(error.message)
+        .hint("keyward list --sort -created -o name, then: keyward rotate KEY --now   for each whose secret is missing")
     };
     let place = if let Some((path, file)) = sink {
         let kept = write_secrets(&file, &created).and_then(|()| file.sync_all());
@@ -105,8 +112,8 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
         String::new()
     };
     cx.note(&match existed {
-        0 => format!("{verb} {count} keys{place}"),
-        _ => format!("{verb} {count} keys, {existed} existed{place}"),
+        0 => format!("{verb} {}{place}", counted(count, "key")),
+        _ => format!("{verb} {}, {existed} existed{place}", counted(count, "key")),
     });
     Ok(Exit::Ok.code())
 }

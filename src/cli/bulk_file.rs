@@ -4,6 +4,7 @@
 use super::bulk_line::{Line, request};
 use crate::ops::Create;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 /// What a bulk file says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -14,17 +15,28 @@ pub struct BulkFile {
     pub lines: Vec<u64>,
     /// The lines that are wrong, and why.
     pub wrong: Vec<(u64, String)>,
+    /// The lines that ask for the key of an earlier line once more, and which.
+    pub repeated: Vec<(u64, String)>,
 }
 
 /// Reads the text of a bulk file: JSONL when it begins with a brace, else CSV with a header. What a line leaves out is
 /// as in `defaults`.
 ///
 /// # Errors
-/// When the header is wrong, and so every line is.
+/// When the header is wrong, and so every line is; when the file holds nothing.
 pub fn parse(text: &[u8], defaults: &Create) -> Result<BulkFile, String> {
     let mut found = BulkFile::default();
+    let mut named = HashMap::new();
     lines(text, [], |number, line| match line.and_then(|(line, [])| request(line, defaults)) {
         Ok(request) => {
+            let (environment, name) = (request.environment, &request.name);
+            let earlier = *named.entry((environment, name.clone())).or_insert(number);
+            // A retry may ask for a key again.
+            if earlier < number && !request.if_not_exists && request.idempotency_key.is_none() {
+                found
+                    .repeated
+                    .push((number, format!("the name '{name}' in {environment} stands on line {earlier} already")));
+            }
             found.requests.push(request);
             found.lines.push(number);
         }
@@ -54,7 +66,8 @@ pub(super) fn lines<const N: usize>(
         return Ok(());
     }
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text);
-    let headers = reader.headers().map_err(|error| error.to_string())?.clone();
+    let headers = reader.headers().map_err(|error| csv_problem(&error))?.clone();
+    has_names(&headers)?;
     let columns = further.map(|name| headers.iter().position(|header| header == name));
     let headers = without(&headers, &columns);
     let mut record = csv::StringRecord::new();
@@ -71,6 +84,20 @@ pub(super) fn lines<const N: usize>(
             Err(error) => take(number, Err(csv_problem(&error))),
         }
     }
+}
+
+/// Whether the first line is a header with a column of names: that of a file without one is data, and would be dropped.
+///
+/// # Errors
+/// What is missing.
+pub(super) fn has_names(headers: &csv::StringRecord) -> Result<(), String> {
+    if headers.iter().all(str::is_empty) {
+        return Err("there is nothing in it".to_owned());
+    }
+    if headers.iter().any(|column| column == "name") {
+        return Ok(());
+    }
+    Err("the first line is no header with the column `name`".to_owned())
 }
 
 /// A record without some columns.
@@ -147,6 +174,31 @@ mod tests {
         let jsonl = of("{\"name\":\"a\"}\n\n{\"name\":\"b\",\"nmae\":1}\n{\"name\"\n{\"name\":\"c\"}");
         assert_eq!(jsonl.lines, [1, 5]);
         assert_eq!(jsonl.wrong.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 4]);
+    }
+
+    #[test]
+    fn without_a_header_or_anything_at_all_it_is_refused() {
+        for (text, why) in [
+            (&b"myservice\n"[..], "column `name`"),
+            (b"owner,env\nbob,dev\n", "column `name`"),
+            (b"", "nothing in it"),
+            (b"\n# only this\n", "nothing in it"),
+            (b"\x89PNG\xff\xfe\n", "UTF-8"),
+        ] {
+            let refused = parse(text, &Create::named("")).unwrap_err();
+            assert!(refused.contains(why), "{text:?}: {refused}");
+        }
+        assert_eq!(of("\u{feff}name\na\n").requests.len(), 1, "a mark of byte order is none of the name");
+        assert_eq!(of("name\n").requests, [], "an empty table is one");
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_told_by_its_first_line() {
+        let csv = of("name,env\na,prod\nb,dev\na,dev\na,prod\n");
+        assert_eq!((csv.lines.len(), csv.wrong.len()), (4, 0));
+        assert_eq!(csv.repeated, [(5, "the name 'a' in production stands on line 2 already".to_owned())]);
+        let again = Create { if_not_exists: true, ..Create::named("") };
+        assert_eq!(parse(b"name\na\na\n", &again).unwrap().repeated, []);
     }
 
     #[test]

@@ -232,20 +232,24 @@ impl Ctx {
         let (key_file, credentials_dir) = (self.global.key_file.clone(), self.env.path("CREDENTIALS_DIRECTORY"));
         let named = source.is_some();
         let mut ask = || match &source {
-            Some(source) => source.read(self, "passphrase").map(Some),
+            Some(source) => source.read_private(self, "passphrase").map(Some),
             None => prompt::passphrase(self, "Passphrase of the vault"),
         };
         open(&operation, Unlock { session, key_file, credentials_dir, passphrase_named: named, passphrase: &mut ask })
     }
 
     fn make_vault(&mut self, vault: &LocalVault) -> Result<()> {
+        vault.refuse_if_gone()?;
         if self.global.read_only || self.global.dry_run {
             let place = vault.dirs().keystore();
             return Err(Error::not_found(format!("there is no vault at {}", place.display())).hint("keyward init"));
         }
+        if let Some(named) = &self.global.vault {
+            parent_exists(named)?;
+        }
         match vault.init(&self.operation(), InitOptions::default()) {
             Ok(made) => {
-                self.announce(&made);
+                made.iter().for_each(|made| self.announce(made));
                 Ok(())
             }
             // Two first commands at once: one of them makes the vault, and both use it.
@@ -273,14 +277,35 @@ impl Ctx {
     /// # Errors
     /// `Usage`, before anything is minted.
     pub(super) fn refuse_secret_in_ci(&self) -> Result<()> {
+        self.refuse_in_ci("-q prints the secret alone: SECRET=$(keyward … -q)", "-o json has it in the field `secret`")
+    }
+
+    /// The same for many secrets at once.
+    ///
+    /// # Errors
+    /// `Usage`, before anything is minted.
+    pub(super) fn refuse_secrets_in_ci(&self) -> Result<()> {
+        self.refuse_in_ci("--out FILE writes them to a new private file", "-o jsonl has each in the field `secret`")
+    }
+
+    fn refuse_in_ci(&self, instead: &str, or: &str) -> Result<()> {
         let told = self.global.quiet || self.global.output.is_some() || self.global.field.is_some();
         if !self.env.switch("CI") || told || self.global.dry_run {
             return Ok(());
         }
-        Err(Error::usage("CI is set: the secret would be printed into the build log")
-            .hint("-q prints the secret alone: SECRET=$(keyward … -q)")
-            .hint("-o json has it in the field `secret`"))
+        Err(Error::usage("CI is set: the secret would be printed into the build log").hint(instead).hint(or))
     }
+}
+
+/// A directory that was named with a slip, or whose volume is not there, is not made by whoever only wanted to look.
+fn parent_exists(named: &Path) -> Result<()> {
+    let parent = named.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if parent.is_dir() {
+        return Ok(());
+    }
+    Err(Error::not_found(format!("there is no vault at {}, and no directory {}", named.display(), parent.display()))
+        .hint("correct --vault or KEYWARD_VAULT, or mount its volume")
+        .hint("keyward init  (makes both)"))
 }
 
 fn fill_in(global: &mut Global, env: &Env) -> Result<()> {

@@ -5,6 +5,7 @@
 use super::context::Ctx;
 use crate::{
     backend::RecoveryCode,
+    files,
     ops::{Error, Kind, Result},
 };
 use std::{
@@ -39,6 +40,22 @@ impl Source {
             (None, None, true) => Some(Self::Stdin),
             (None, None, false) => None,
         }
+    }
+
+    /// Reads what opens the vault: a file that others can read is refused, as a key file is.
+    ///
+    /// # Errors
+    /// `Forbidden` for such a file, and those of [`Source::read`].
+    pub(super) fn read_private(&self, cx: &mut Ctx, what: &str) -> Result<Zeroizing<String>> {
+        if let Self::File(path) = self {
+            // The mode of a descriptor under another name is not its owner's to choose.
+            let descriptor = ["/dev/fd", "/dev/stdin", "/proc"].iter().any(|place| path.starts_with(place));
+            if !descriptor && path.is_file() && files::too_open(path) {
+                return Err(Error::forbidden("permissions", format!("{} can be read by others", path.display()))
+                    .hint(format!("chmod 600 {}", path.display())));
+            }
+        }
+        self.read(cx, what)
     }
 
     /// Reads the secret.

@@ -78,6 +78,9 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
         Err(error) => return unparsed::tell(slips::keep_close(error), &args, &mut early(&args, &env, streams)),
     };
     let (early_format, color) = (early_format(&args, &env), color(&cli.global, &env));
+    if let Err(error) = env.is_legible() {
+        return fail(&mut Emitter::new(streams, options(early_format, color)), &error);
+    }
     let _log = match logs::start(&cli.global, &env) {
         Ok(log) => log,
         Err(error) => return fail(&mut Emitter::new(streams, options(early_format, color)), &error),

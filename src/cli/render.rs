@@ -193,7 +193,7 @@ pub(super) fn told(error: &Error) -> ErrorReport {
 }
 
 /// Why a reply was not written, as an error of the command.
-fn unwritten(error: EmitError) -> Error {
+pub(super) fn unwritten(error: EmitError) -> Error {
     match error {
         EmitError::Usage { message, valid } => {
             let error = Error::usage(message);

@@ -1,7 +1,7 @@
 //! What is said about a command line that does not parse: help and version are data, everything else is a usage error
 //! told like every other error.
 
-use super::{command, exit::Exit, fail};
+use super::{command, exit::Exit, fail, render};
 use crate::{
     ops::{Error, Kind},
     output::{Emitter, escape},
@@ -17,9 +17,11 @@ pub(super) fn tell(error: clap::Error, args: &[OsString], out: &mut Emitter) -> 
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let colored = out.options.color.applies(out.streams.stdout_terminal);
-            // A closed pipe is no error, and there is nothing else to do about any other.
-            let written = out.raw(text(&error, colored).as_bytes());
-            if written.is_ok() { Exit::Ok } else { Exit::Unavailable }.code()
+            // A closed pipe is no error.
+            match out.raw(text(&error, colored).as_bytes()).map_err(render::unwritten) {
+                Ok(()) => Exit::Ok.code(),
+                Err(error) => fail(out, &error),
+            }
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !out.options.format.is_json() => {
             let colored = out.options.color.applies(out.streams.stderr_terminal);

@@ -67,9 +67,9 @@ pub(super) fn label_filter(text: &str) -> Parsed<(String, Option<String>), Strin
     }
 }
 
-/// An allowlist, with the bad entry named by the error.
-pub(super) fn allowlist(entries: &[String]) -> Result<Allowlist> {
-    Allowlist::parse(entries).map_err(Error::usage)
+/// An allowlist, with the option and the bad entry named by the error.
+pub(super) fn allowlist(option: &str, entries: &[String]) -> Result<Allowlist> {
+    Allowlist::parse(entries).map_err(|why| Error::usage(format!("{option} {why}")))
 }
 
 /// Sorted, each once.

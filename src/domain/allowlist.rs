@@ -12,11 +12,12 @@ impl Allowlist {
     /// Reads addresses and CIDR ranges.
     ///
     /// # Errors
-    /// When one is neither, or has bits set beyond its prefix: such a range is a slip, and its network is named.
+    /// The first that is neither, or has bits set beyond its prefix: such a range is a slip, and its network is named.
     pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, String> {
         let mut list = Self::default();
         for entry in entries {
-            list.0.push(parse_range(entry.as_ref())?);
+            let entry = entry.as_ref();
+            list.0.push(parse_range(entry).map_err(|why| format!("'{entry}': {why}"))?);
         }
         list.normalise();
         Ok(list)

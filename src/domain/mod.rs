@@ -26,6 +26,7 @@ pub mod time;
 pub mod token;
 pub mod usage;
 pub mod webhook;
+pub mod words;
 
 pub use allowlist::Allowlist;
 pub use decision::{Check, Code, Facts, Presented, Request, Verdict, decide, decide_code};
@@ -48,3 +49,4 @@ pub use time::{Expiry, Time};
 pub use token::{Brand, Lookup, PlainToken, TokenError, Verifier, scan_rule};
 pub use usage::{AddressUse, LoggedVerdict, Retention, SecretUse, Usage, UsageCount, UsageRecord};
 pub use webhook::{Message, Notice, Webhook};
+pub use words::counted;

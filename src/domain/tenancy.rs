@@ -148,7 +148,11 @@ impl Plan {
         match feature {
             Feature::ApiAccess => "API access".to_owned(),
             Feature::Keys { count } => {
-                format!("{count} keys{}", most(self.max_keys.as_ref().map(|cap| cap as &dyn fmt::Display)))
+                format!(
+                    "{}{}",
+                    super::counted(count, "key"),
+                    most(self.max_keys.as_ref().map(|cap| cap as &dyn fmt::Display))
+                )
             }
             Feature::RateLimit(wanted) => {
                 let cap = most(self.max_rate_limit.as_ref().map(|cap| cap as &dyn fmt::Display));

@@ -31,8 +31,11 @@ pub fn parse_duration(text: &str) -> Result<TimeDelta, String> {
             .filter(|total| *total <= MAX_SECONDS)
             .ok_or("expected at most 100 years")?;
     }
-    if !digits.is_empty() || total == 0 {
+    if !digits.is_empty() || text.is_empty() {
         return Err(EXPECTED.to_owned());
+    }
+    if total == 0 {
+        return Err("expected more than zero".to_owned());
     }
     Ok(TimeDelta::seconds(total))
 }

@@ -3,6 +3,7 @@
 use super::error::{Error, Kind, Result};
 use crate::domain::{
     checkpoint::{Checkpoint, CheckpointError, Note, VerifierKey},
+    counted,
     merkle::Hash,
 };
 use serde::{Deserialize, Serialize};
@@ -111,7 +112,7 @@ pub fn compare(believed: &[(String, Checkpoint)], events: u64, roots: &[(u64, Ha
             return Err(Error::new(
                 Kind::Integrity,
                 "trail_shorter_than_checkpoint",
-                format!("event {} is missing: the checkpoint in {place} has {size} events", events + 1),
+                format!("event {} is missing: the checkpoint in {place} has {}", events + 1, counted(size, "event")),
             )
             .cause("the trail was cut, or an older copy was put in its place")
             .hint("keyward vault restore FILE  (from a backup that is newer)"));

@@ -8,6 +8,7 @@ use super::{
 use crate::domain::{
     Action,
     checkpoint::{Checkpoint, VerifierKey, origin_of},
+    counted,
     merkle::{CompactRange, Hash, leaf_hash, verify_inclusion},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -261,8 +262,12 @@ impl Walk<'_> {
         if self.whole {
             let most = self.checkpoints.last().map_or(0, |(_, checkpoint)| checkpoint.size);
             if most > events {
-                return Err(tampered(format!("event {} is missing: a checkpoint has {most} events", events + 1))
-                    .hint("if the checkpoint was made after the export, use an earlier one"));
+                return Err(tampered(format!(
+                    "event {} is missing: a checkpoint has {}",
+                    events + 1,
+                    counted(most, "event")
+                ))
+                .hint("if the checkpoint was made after the export, use an earlier one"));
             }
         } else {
             // The last line is the export's own event, which counts the lines before it.

@@ -1,9 +1,9 @@
 //! The hygiene of a workspace: what its keys, and the reviews of its trail, are found to want.
 
-use super::{audit_review, context::Context, error::Result, lookup, view::KeyView};
+use super::{audit_review, context::Context, entitlement, error::Result, lookup, view::KeyView};
 use crate::{
     domain::{
-        Environment, Feature, Key, KeyRef, Status, Usage,
+        Environment, Feature, Key, KeyRef, Status, Usage, counted,
         hygiene::{Answer, Crowd, Policy, Rule, Severity, crowds, examine},
         time::format_time,
     },
@@ -99,6 +99,7 @@ pub struct RuleAnswer {
 /// # Errors
 /// `Integrity` when a row, or the set of rows, is not what the head signs.
 pub fn check(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Check) -> Result<Checked> {
+    entitlement::workspace(tx, &cx.workspace)?;
     let policy = &request.policy;
     let keys = tx.keys_sifted(&cx.workspace, None, crate::store::Sieve::default())?;
     let living = |key: &Key| matches!(key.status_at(cx.now), Status::Active | Status::Inactive);
@@ -206,7 +207,7 @@ fn of_trail(
     if caps.admin.is_none() {
         return Ok(Err("this slot does not read the reviews"));
     }
-    let plan = super::entitlement::plan_of(tx, &cx.workspace)?;
+    let plan = entitlement::plan_of(tx, &cx.workspace)?;
     if plan.permits(Feature::AuditView).is_err() {
         return Ok(Err("the plan of the workspace has no view of the trail"));
     }
@@ -218,7 +219,7 @@ fn of_trail(
     if state.unreviewed == 0 || cx.now - since <= policy.review_every() {
         return Ok(Ok(None));
     }
-    let message = format!("{last}: nobody has looked at {} events", state.unreviewed);
+    let message = format!("{last}: nobody has looked at {}", counted(state.unreviewed, "event"));
     Ok(Ok(Some(general(policy, cx, Rule::UnreviewedTrail, message))))
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     context::Context,
+    entitlement,
     error::Result,
     lookup,
     view::{DenialView, KeyView},
@@ -54,7 +55,8 @@ pub struct ListedNames {
 /// Lists keys.
 ///
 /// # Errors
-/// `Integrity` when a row, or the set of rows, is not what the head signs.
+/// `NotFound` for an unknown workspace, project or customer, for a slip is likelier than one without keys; `Integrity` when
+/// a row, or the set of rows, is not what the head signs.
 pub fn list(tx: &View<'_>, cx: &Context, request: &List) -> Result<Listed> {
     let Found { matching, total, hidden } = find(tx, cx, &request.filter)?;
     let period = request.filter.denied_since;
@@ -106,6 +108,9 @@ struct Found {
 }
 
 fn find(tx: &View<'_>, cx: &Context, filter: &KeyFilter) -> Result<Found> {
+    entitlement::workspace(tx, &cx.workspace)?;
+    lookup::project_exists(tx, &cx.workspace, filter.project.as_deref())?;
+    lookup::customers_exist(tx, &cx.workspace, filter.customer.as_slice())?;
     let catalogue = tx.catalogue(&cx.workspace)?;
     let rows = tx.keys_sifted(&cx.workspace, clear_filter(filter, cx.now), sieve(filter))?;
     let mut hidden = BTreeMap::new();

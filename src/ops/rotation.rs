@@ -6,6 +6,7 @@
 use super::{
     Done,
     context::Context,
+    entitlement,
     error::{Error, Result},
     lookup,
     rotation_view::{RotationView, refused},
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     domain::{
         Action, DeliveryState, Environment, Illegal, Key, KeyRef, Lookup, Phase, PlainToken, Rotation, RotationId,
-        SecretState, Time, time::format_time,
+        SecretState, Time, counted, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -218,8 +219,9 @@ pub fn abort(tx: &mut Tx<'_>, cx: &Context, request: &Abort) -> Result<Done<Rota
 /// The running rotations of a workspace, oldest first; with `ended` also the last one of every other key.
 ///
 /// # Errors
-/// Those of the store.
+/// `NotFound` for an unknown workspace.
 pub fn list(tx: &View<'_>, cx: &Context, ended: bool) -> Result<Vec<RotationView>> {
+    entitlement::workspace(tx, &cx.workspace)?;
     let keys = if ended { tx.all_keys(&cx.workspace)? } else { tx.keys_rotating(&cx.workspace)? };
     let mut all: Vec<RotationView> = keys.iter().filter_map(|key| RotationView::of(key, cx.now)).collect();
     all.sort_by(|a, b| (&a.started_at, &a.id).cmp(&(&b.started_at, &b.id)));
@@ -268,7 +270,7 @@ fn refuse_busy_secret(tx: &View<'_>, cx: &Context, key: &Key, period: TimeDelta)
     }
     let from = seen.last_ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
     Err(Error::conflict("still_used", format!("the old secret of {} is still in use", key.name))
-        .cause(format!("last seen at {} from {from}, {} uses in all", format_time(at), seen.uses))
+        .cause(format!("last seen at {} from {from}, {} in all", format_time(at), counted(seen.uses, "use")))
         .hint(format!("keyward usage {}  (who uses which secret)", key.id)))
 }
 

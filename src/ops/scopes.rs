@@ -3,10 +3,11 @@
 use super::{
     Done,
     context::Context,
+    entitlement,
     error::{Error, Result},
 };
 use crate::{
-    domain::{Action, Catalogue, Scope, ScopeEntry},
+    domain::{Action, Catalogue, Scope, ScopeEntry, counted},
     store::{Tx, View},
 };
 use serde::{Deserialize, Serialize};
@@ -76,8 +77,9 @@ impl ScopeChange {
 /// The catalogue of the workspace.
 ///
 /// # Errors
-/// Those of the store.
+/// `NotFound` for an unknown workspace.
 pub fn list(tx: &View<'_>, cx: &Context) -> Result<ScopeList> {
+    entitlement::workspace(tx, &cx.workspace)?;
     let catalogue = tx.catalogue(&cx.workspace)?;
     let mut items = Vec::new();
     let held = tx.scope_uses(&cx.workspace)?;
@@ -156,8 +158,8 @@ fn remove(tx: &mut Tx<'_>, cx: &Context, scope: &Scope) -> Result<Done<bool>> {
     if !catalogue.entries.contains_key(scope) {
         return Err(unknown(&catalogue, scope));
     }
-    if let Some(holders) = tx.scope_uses(&cx.workspace)?.get(scope) {
-        return Err(Error::conflict("in_use", format!("{holders} keys hold the scope '{scope}'"))
+    if let Some(holders) = tx.scope_uses(&cx.workspace)?.get(scope).copied() {
+        return Err(Error::conflict("in_use", format!("the scope '{scope}' is held by {}", counted(holders, "key")))
             .hint(format!("keyward list --status any --scope {scope}")));
     }
     tx.delete_scope(&cx.workspace, scope)?;

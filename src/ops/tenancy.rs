@@ -123,8 +123,11 @@ impl ObjectKind {
 /// All objects of a kind, by name.
 ///
 /// # Errors
-/// Those of the store.
+/// `NotFound` for the members of an unknown workspace.
 pub fn list(tx: &View<'_>, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {
+    if matches!(kind, ObjectKind::Project | ObjectKind::Customer) {
+        entitlement::workspace(tx, &cx.workspace)?;
+    }
     let mut all: Vec<ObjectView> = match kind {
         ObjectKind::Workspace => tx.workspaces()?.iter().map(workspace_view).collect(),
         ObjectKind::Plan => tx.plans()?.iter().map(plan_view).collect(),

@@ -3,6 +3,7 @@
 use super::{
     Done,
     context::Context,
+    entitlement,
     error::{Error, Result},
     lookup,
 };
@@ -188,6 +189,7 @@ pub struct Logs {
 /// # Errors
 /// `NotFound` or `Conflict` for a reference that names no key or several.
 pub fn usage(tx: &View<'_>, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
+    entitlement::workspace(tx, &cx.workspace)?;
     let one = query.key.as_ref().map(|key| lookup::key(tx, &cx.workspace, key, query.environment)).transpose()?;
     let keys: HashMap<KeyId, (Key, Usage)> = match &one {
         Some(key) => [(key.id.clone(), (key.clone(), tx.usage(&key.id)?))].into(),
@@ -339,6 +341,7 @@ fn by_address(addresses: &[AddressUse]) -> Vec<UsageRow> {
 /// # Errors
 /// `NotFound` or `Conflict` for a reference that names no key or several.
 pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
+    entitlement::workspace(tx, &cx.workspace)?;
     let one = query.key.as_ref().map(|key| lookup::key(tx, &cx.workspace, key, query.environment)).transpose()?;
     let filter = VerdictFilter {
         key: one.as_ref().map(|key| key.id.clone()),

@@ -1,6 +1,7 @@
 //! What can go wrong with the keystore.
 
 use crate::vault::SealError;
+use rusqlite::ffi;
 use std::path::PathBuf;
 
 /// An error of the keystore. Never contains a secret, nor a name.
@@ -21,6 +22,8 @@ pub enum Error {
     RowRolledBack { table: &'static str, id: String },
     #[error("rows of {0} were deleted, added or put back outside keyward")]
     SetMismatch(&'static str),
+    #[error("the keystore was changed outside keyward: the {object} {what}")]
+    Shape { object: String, what: &'static str },
     #[error("the signed head of the keystore is forged or damaged")]
     HeadForged,
     #[error("the vault was re-keyed since it was opened here")]
@@ -67,12 +70,18 @@ impl From<rusqlite::Error> for Error {
             Some(Code::DatabaseBusy | Code::DatabaseLocked) => Self::Busy,
             Some(Code::DiskFull) => Self::Full,
             Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => Self::ReadOnly(error),
+            // The file of shared memory that every opening needs could not grow: that is how a full disk meets a reader.
+            Some(Code::SystemIoFailure) if extended(&error) == Some(ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
             Some(Code::SystemIoFailure) => Self::Io(std::io::Error::other(error)),
             Some(Code::NotADatabase) => Self::Foreign,
             Some(Code::DatabaseCorrupt) => Self::Damaged(Some(error)),
             _ => Self::Sqlite(error),
         }
     }
+}
+
+fn extended(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|error| error.extended_code)
 }
 
 impl From<std::io::Error> for Error {
@@ -93,7 +102,6 @@ impl From<SealError> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rusqlite::ffi;
 
     #[test]
     fn what_sqlite_says_of_the_disk_is_not_a_bug_of_the_keystore() {
@@ -104,11 +112,11 @@ mod tests {
             ffi::SQLITE_IOERR_SHORT_READ,
             ffi::SQLITE_IOERR_WRITE,
             ffi::SQLITE_IOERR_FSYNC,
-            ffi::SQLITE_IOERR_SHMSIZE,
         ] {
             assert!(matches!(of(code), Error::Io(_)), "{code}");
         }
         assert!(matches!(of(ffi::SQLITE_FULL), Error::Full));
+        assert!(matches!(of(ffi::SQLITE_IOERR_SHMSIZE), Error::Full));
         assert!(matches!(of(ffi::SQLITE_CANTOPEN), Error::ReadOnly(_)));
         assert!(matches!(of(ffi::SQLITE_BUSY_SNAPSHOT), Error::Busy));
         assert!(matches!(of(ffi::SQLITE_CORRUPT), Error::Damaged(_)));

@@ -28,6 +28,7 @@ mod rows;
 mod scan;
 mod schema;
 mod select;
+mod shape;
 mod slots;
 mod sum;
 mod trail;

@@ -60,18 +60,19 @@ impl Store {
         first_slots: &[Slot],
         brand: &Brand,
         event: Event,
-        pins: Pins,
+        pins: &Pins,
         now: Time,
     ) -> Result<()> {
         let temporary = files::sibling(path, "init");
         drop(files::create_private(&temporary)?);
-        let made =
-            fill(&temporary, caps, first_slots, brand, event, pins, now).and_then(|()| {
-                match std::fs::hard_link(&temporary, path) {
-                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::Exists),
-                    linked => Ok(linked?),
-                }
-            });
+        let vault_id = caps.vault_id.clone();
+        // The place is remembered once there is something in it: who is killed before has lost nothing.
+        let made = fill(&temporary, caps, first_slots, brand, event, pins.nowhere(), now).and_then(|()| {
+            match std::fs::hard_link(&temporary, path) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Error::Exists),
+                linked => Ok(linked?),
+            }
+        });
         for suffix in ["", "-wal", "-shm"] {
             match std::fs::remove_file(files::with_suffix(&temporary, suffix)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
@@ -79,7 +80,11 @@ impl Store {
             }
         }
         made?;
-        Ok(files::sync_dir_of(path)?)
+        files::sync_dir_of(path)?;
+        if let Err(error) = pins.settle(&vault_id) {
+            tracing::warn!(%error, "the place of the keystore could not be remembered");
+        }
+        Ok(())
     }
 
     /// Opens a keystore file without any key, and checks that it is one.

@@ -8,7 +8,7 @@ use crate::{
     },
     vault::{Capabilities, Pins, Slot, SlotKind, SlotPlan, SlotSecret},
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -100,7 +100,7 @@ impl Vault {
         let slots = [admin.clone(), support.clone()];
         let vault = Self { dir, slot: admin, support };
         let init = event(Action::VaultInit, "vault_1");
-        Store::create(&vault.path(), caps, &slots, &Brand::default(), init, vault.pins(), now()).unwrap();
+        Store::create(&vault.path(), caps, &slots, &Brand::default(), init, &vault.pins(), now()).unwrap();
         for number in 1..=3 {
             vault.put(key(number));
         }
@@ -131,9 +131,14 @@ impl Vault {
         tx.commit_all(vec![event(Action::KeyCreate, key.id.as_str())]).unwrap();
     }
 
-    /// What somebody with the file and the sqlite3 program does.
+    /// What somebody with the file and the sqlite3 program does: no trigger is in the way. In `aside` there is room for
+    /// tables of their own, so that the schema does not tell of it.
     fn vandalise(&self, sql: &str) {
-        Connection::open(self.path()).unwrap().execute_batch(sql).unwrap();
+        let connection = Connection::open(self.path()).unwrap();
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
+        let aside = self.dir.path().join("aside.db");
+        connection.execute("ATTACH ?1 AS aside", (aside.to_str().unwrap(),)).unwrap();
+        connection.execute_batch(sql).unwrap();
     }
 
     fn verify_error(&self) -> String {
@@ -201,7 +206,7 @@ fn a_deleted_row_is_found_by_a_list_and_a_check() {
 #[test]
 fn an_old_row_put_back_is_found_even_when_only_that_row_is_read() {
     let vault = Vault::new();
-    vault.vandalise("CREATE TABLE old AS SELECT * FROM keys");
+    vault.vandalise("CREATE TABLE aside.old AS SELECT * FROM keys");
     let mut revoked = key(1);
     let id = revoked.id.clone();
     revoked.version = 1;
@@ -241,7 +246,6 @@ fn the_file_without_its_log_is_refused() {
 
 #[test]
 fn a_cut_edited_or_reordered_trail_is_found() {
-    let open_trail = "DROP TRIGGER audit_keeps; DROP TRIGGER audit_stays; DROP TRIGGER audit_appends;";
     for (vandalism, expected) in [
         ("DELETE FROM audit WHERE seq = 4", "does not end where the signed head says"),
         ("DELETE FROM audit WHERE seq = 2", "audit event 2: it is missing"),
@@ -260,7 +264,7 @@ fn a_cut_edited_or_reordered_trail_is_found() {
         ),
     ] {
         let vault = Vault::new();
-        vault.vandalise(&format!("{open_trail}{vandalism}"));
+        vault.vandalise(vandalism);
         let found = vault.verify_error();
         assert!(found.contains(expected), "{vandalism}: {found}");
     }
@@ -276,6 +280,29 @@ fn the_trail_refuses_changes_by_plain_sql() {
         "INSERT OR REPLACE INTO audit SELECT 1, epoch, target, done, body, hash, detail, generation FROM audit WHERE seq = 2",
     ] {
         assert!(connection.execute_batch(sql).unwrap_err().to_string().contains("append-only"), "{sql}");
+    }
+}
+
+#[test]
+fn a_planted_trigger_or_view_does_nothing_here_and_is_refused() {
+    for planted in [
+        "CREATE TRIGGER evil BEFORE INSERT ON audit BEGIN SELECT raise(IGNORE); END",
+        "CREATE TRIGGER evil AFTER INSERT ON lookups BEGIN DELETE FROM keys WHERE id = NEW.key_id; END",
+        "CREATE VIEW evil AS SELECT * FROM keys",
+    ] {
+        let vault = Vault::new();
+        let held = vault.admin();
+        let tx = held.begin(now()).unwrap();
+        drop(tx);
+        vault.vandalise(planted);
+        for store in [&held, &vault.admin()] {
+            assert!(matches!(store.begin(now()), Err(Error::Shape { .. })), "{planted}");
+            let insert = "INSERT OR REPLACE INTO lookups VALUES ('x', 'key_0000000000000001')";
+            store.connection.execute(insert, ()).unwrap();
+            assert!(store.read(now()).unwrap().key(&key(1).id).unwrap().is_some(), "{planted}");
+            assert!(store.connection.prepare("SELECT * FROM evil").is_err(), "{planted}");
+        }
+        assert!(vault.verify_error().contains(" evil "), "{planted}");
     }
 }
 
@@ -333,7 +360,7 @@ fn one_of_many_first_uses_wins() {
                 scope.spawn(move || {
                     let caps = Capabilities::generate(&mut rand::rng(), &format!("vault_{number}"));
                     let init = event(Action::VaultInit, &caps.vault_id.clone());
-                    Store::create(path, caps, &[], &Brand::default(), init, pins, now()).is_ok()
+                    Store::create(path, caps, &[], &Brand::default(), init, &pins, now()).is_ok()
                 })
             })
             .collect();

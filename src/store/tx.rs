@@ -4,6 +4,7 @@ use super::{
     error::{Error, Result},
     head::{Digests, TABLES, Table},
     open::Store,
+    shape,
     sum::{self, Sum},
     view::View,
 };
@@ -37,6 +38,7 @@ impl<'s> Tx<'s> {
     /// Begins IMMEDIATE: a deferred transaction would starve among many writers.
     pub(super) fn begin(store: &'s Store, now: Time) -> Result<Self> {
         let transaction = Transaction::new_unchecked(&store.connection, TransactionBehavior::Immediate)?;
+        shape::check(&store.connection)?;
         let view = View::of(store, now)?;
         let sums = view.sums.ok_or(Error::SupportSlot)?;
         // Before anything is changed: afterwards the rows are no longer those of the head that was read.

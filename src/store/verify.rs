@@ -3,6 +3,7 @@
 use super::{
     error::{Error, Result},
     open::Store,
+    shape,
     trail::Walk,
     view::View,
 };
@@ -48,6 +49,7 @@ impl Store {
 
 impl View<'_> {
     pub(super) fn verify(&self, walk: Walk<'_>) -> Result<VerifyReport> {
+        shape::check(self.connection)?;
         let walked = self.walk_trail(walk)?;
         let keys = self.scan()?;
         self.check_objects()?;

@@ -26,7 +26,7 @@ pub struct View<'s> {
     pub(super) sums: Option<[Sum; TABLES]>,
     /// By which single keys are checked; `None` for a support slot.
     pub(super) pages: Option<RefCell<Pages>>,
-    /// What this machine has not seen before of the vault.
+    /// What this machine has not seen before of the vault, or not in this place.
     pub(super) unseen: Option<Pin>,
     /// Whether objects and slots were checked as sets in this transaction.
     pub(super) small_tables_checked: Cell<bool>,
@@ -39,9 +39,9 @@ impl<'s> View<'s> {
         let pin = store.pins.load(&store.meta.vault_id)?;
         let (head, own) = Head::read(&store.connection, &store.caps)?;
         if let Some(seen) = &pin {
-            head.check_against(&own, seen, &store.connection)?;
+            head.check_against(&own, &seen.pin, &store.connection)?;
         }
-        let unseen = pin.is_none_or(|seen| own.is_after(&seen)).then_some(own);
+        let unseen = pin.is_none_or(|seen| own.is_after(&seen.pin) || store.pins.moved(&seen)).then_some(own);
         let digests = head.digests(&store.caps)?;
         let mut view = Self::on(&store.connection, &store.caps, &store.meta, now, head);
         view.sums = digests.map(|digests| digests.tables);

@@ -1,4 +1,5 @@
-//! What this machine last saw of a vault, remembered outside the keystore: that is what notices an old copy put back.
+//! What this machine last saw of a vault, and where, remembered outside the keystore: that is what notices an old copy put
+//! back, and a keystore that is gone.
 
 use crate::files;
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const MAX_FILE: u64 = 4096;
+const MAX_FILE: u64 = 16 * 1024;
 
 /// The last head seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,24 +33,83 @@ impl Pin {
     }
 }
 
+/// What is kept of a vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Its last head.
+    #[serde(flatten)]
+    pub pin: Pin,
+    /// Its keystore file; `None` where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keystore: Option<String>,
+}
+
 /// The directory of what was last seen, a file a vault.
 #[derive(Debug, Clone)]
 pub struct Pins {
     dir: PathBuf,
+    /// The keystore file that is looked at; `None` for a copy that is not to be remembered.
+    keystore: Option<String>,
 }
 
 impl Pins {
-    /// The pins in a state directory.
+    /// The pins in a state directory, for a keystore whose place does not matter.
     #[must_use]
     pub fn new(state: &Path) -> Self {
-        Self { dir: state.join("pins") }
+        Self { dir: state.join("pins"), keystore: None }
+    }
+
+    /// The same, for the keystore in this place, which is remembered too.
+    #[must_use]
+    pub fn at(self, keystore: &Path) -> Self {
+        let absolute = std::path::absolute(keystore).unwrap_or_else(|_| keystore.to_owned());
+        Self { keystore: Some(absolute.to_string_lossy().into_owned()), ..self }
+    }
+
+    /// The same, with no place to remember yet.
+    #[must_use]
+    pub fn nowhere(&self) -> Self {
+        Self { dir: self.dir.clone(), keystore: None }
+    }
+
+    /// Whether a vault was last seen in another place than this, or nowhere.
+    #[must_use]
+    pub fn moved(&self, seen: &Seen) -> bool {
+        self.keystore.is_some() && seen.keystore != self.keystore
+    }
+
+    /// Whether some vault was last seen in this place.
+    ///
+    /// # Errors
+    /// When what is remembered cannot be read or understood.
+    pub fn remember_this_place(&self) -> io::Result<bool> {
+        let entries = match std::fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            entries => entries?,
+        };
+        for entry in entries {
+            let name = entry?.file_name();
+            let Some(vault_id) = name.to_str().and_then(|name| name.strip_suffix(".json")) else { continue };
+            if self.load(vault_id)?.is_some_and(|seen| seen.keystore.is_some() && seen.keystore == self.keystore) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Remembers the place of a vault that has just come there.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn settle(&self, vault_id: &str) -> io::Result<()> {
+        self.load(vault_id)?.map_or(Ok(()), |seen| self.advance(vault_id, &seen.pin))
     }
 
     /// What was last seen of a vault; `None` on first sight.
     ///
     /// # Errors
     /// When the file is there and cannot be read or understood: guessing would hide a rollback.
-    pub fn load(&self, vault_id: &str) -> io::Result<Option<Pin>> {
+    pub fn load(&self, vault_id: &str) -> io::Result<Option<Seen>> {
         match files::read_limited(&self.file(vault_id), MAX_FILE) {
             Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(io::Error::from),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -57,7 +117,7 @@ impl Pins {
         }
     }
 
-    /// Remembers a newer head; an older one changes nothing, so that two processes may race.
+    /// Remembers a newer head, and the place; an older head changes nothing, so that two processes may race.
     ///
     /// # Errors
     /// When the directory cannot be written.
@@ -65,8 +125,12 @@ impl Pins {
         files::create_private_dir(&self.dir)?;
         let guard = files::open_private(&self.dir.join(format!("{vault_id}.lock")))?;
         guard.lock()?;
-        if self.load(vault_id)?.is_none_or(|seen| pin.is_after(&seen)) {
-            files::write_private_atomic(&self.file(vault_id), &serde_json::to_vec(pin)?)?;
+        let seen = self.load(vault_id)?;
+        if seen.as_ref().is_none_or(|seen| pin.is_after(&seen.pin) || self.moved(seen)) {
+            let (before, place) = seen.map(|seen| (seen.pin, seen.keystore)).unzip();
+            let pin = before.filter(|before| before.is_after(pin)).unwrap_or_else(|| pin.clone());
+            let kept = Seen { pin, keystore: self.keystore.clone().or(place.flatten()) };
+            files::write_private_atomic(&self.file(vault_id), &serde_json::to_vec(&kept)?)?;
         }
         Ok(())
     }
@@ -119,8 +183,18 @@ mod tests {
         assert_eq!(pins.load("vault_1").unwrap(), None);
         for (step, expected) in [((1, 5), (1, 5)), ((1, 4), (1, 5)), ((2, 1), (2, 1)), ((1, 9), (2, 1))] {
             pins.advance("vault_1", &pin(step.0, step.1)).unwrap();
-            assert_eq!(pins.load("vault_1").unwrap(), Some(pin(expected.0, expected.1)));
+            assert_eq!(pins.load("vault_1").unwrap().unwrap().pin, pin(expected.0, expected.1));
         }
+        let here = pins.clone().at(&dir.path().join("keystore.db"));
+        assert!(!here.remember_this_place().unwrap());
+        here.settle("vault_1").unwrap();
+        assert!(here.remember_this_place().unwrap());
+        assert_eq!(here.load("vault_1").unwrap().unwrap().pin, pin(2, 1), "the head stays");
+        pins.advance("vault_1", &pin(2, 2)).unwrap();
+        assert!(here.remember_this_place().unwrap(), "whoever does not know the place does not forget it");
+        let there = pins.clone().at(&dir.path().join("other/keystore.db"));
+        there.advance("vault_1", &pin(2, 2)).unwrap();
+        assert!(there.remember_this_place().unwrap() && !here.remember_this_place().unwrap(), "it has moved");
         std::fs::write(pins.file("vault_1"), b"{").unwrap();
         assert!(pins.load("vault_1").is_err());
     }

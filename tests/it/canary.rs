@@ -63,7 +63,7 @@ fn secrets_are_found_nowhere() {
     let home = Home::new();
     let mut canaries = Canaries(Vec::new());
     canaries.add("the passphrase", PASSPHRASE);
-    fs::write(home.path().join("pass"), format!("{PASSPHRASE}\n")).unwrap();
+    home.private("pass", &format!("{PASSPHRASE}\n"));
     let init = loud(&home, &canaries, &["init", "--passphrase-file", "pass"], "");
     assert_eq!(init.code, Some(0), "{init:?}");
 

@@ -140,7 +140,7 @@ fn findings_are_sarif_for_code_hosts() {
 #[test]
 fn a_support_slot_checks_keys_and_not_the_reviews() {
     let home = two_keys();
-    fs::write(home.path().join("pass"), "correct horse battery\n").unwrap();
+    home.private("pass", "correct horse battery\n");
     home.ok(&["vault", "slots", "add", "--passphrase", "--new-passphrase-file", "pass", "--role", "support"]);
     let ran = home.run(&["--passphrase-file", "pass", "check"]);
     assert_eq!(ran.code, Some(10), "{ran:?}");

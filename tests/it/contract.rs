@@ -545,7 +545,7 @@ fn one_table_of_exit_codes() {
         (&["--passphrase-file", "p", "list"], 7, "LOCKED"),
     ] {
         home.run(&["list"]);
-        std::fs::write(home.path().join("p"), "wrong\n").unwrap();
+        home.private("p", "wrong\n");
         let ran = home.run(&[&["-o", "json"], args].concat());
         let error = error_of(&ran);
         assert_eq!((ran.code, error["exit"].as_i64()), (Some(code), Some(i64::from(code))), "{args:?}");

@@ -207,6 +207,15 @@ fn a_full_disk_and_a_read_only_one_lose_nothing() {
         assert!(ran.code == Some(0) || ran.stderr.contains("the disk is full"), "{ran:?}");
         seen.extend(ran.stdout.lines().map(str::to_owned).next_back());
     }
+    // Not a byte is left: not even what every reader needs beside the keystore fits.
+    let filler = disk.dir.path().join("filler");
+    assert!(std::fs::write(&filler, vec![0; 1 << 20]).is_err());
+    for args in [&["list"][..], &["show", "key-0"], &["audit", "verify"], &["create", "x"], &["vault", "status"]] {
+        let ran = home.run(args);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(9), ""), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("the disk is full") && ran.stderr.contains("make room"), "{args:?}: {ran:?}");
+    }
+    std::fs::remove_file(filler).unwrap();
     disk.remount("size=8m");
     assert_eq!(home.json(&["list"])["page"]["total"], made, "a key was made whose secret nobody saw");
     if let Some(token) = seen.last() {

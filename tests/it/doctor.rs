@@ -81,7 +81,9 @@ fn what_does_not_open() {
         assert_eq!(fs::read(home.keystore()).unwrap(), bytes, "doctor wrote into it");
     }
     fs::remove_file(home.keystore()).unwrap();
-    assert!(home.ok(&["doctor"]).contains("vault restore"));
+    let found = problems(&home, 9);
+    assert!(found[0].starts_with("vault: the keystore that was here is gone"), "{found:?}");
+    assert!(Home::new().ok(&["doctor"]).contains("vault restore"), "where there never was one, that is no problem");
 }
 
 #[test]

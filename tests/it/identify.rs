@@ -105,7 +105,7 @@ fn a_revocation_needs_the_real_secret_and_a_confirmation() {
 fn a_support_slot_identifies_and_revokes_nothing() {
     let home = Home::new();
     let token = home.ok(&["create", "k"]);
-    fs::write(home.path().join("pass"), "correct horse battery\n").unwrap();
+    home.private("pass", "correct horse battery\n");
     home.ok(&["vault", "slots", "add", "--passphrase", "--new-passphrase-file", "pass", "--role", "support"]);
     let ran = home.run_with(&["--passphrase-file", "pass", "-o", "json", "identify", "-", "--revoke", "--yes"], &token);
     assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -80,7 +80,7 @@ fn lines_of_one_file_meet_each_other_as_if_they_came_one_by_one() {
     lines.push(line(7, ""));
     let refused = home.run(&["create", "--from", &write(&lines), "--out", "secrets.jsonl"]);
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(6), ""), "{refused:?}");
-    assert!(refused.stderr.contains(":2062: a key named 'key-7' exists"), "{refused:?}");
+    assert!(refused.stderr.contains(":2062: the name 'key-7' in production stands on line 9 already"), "{refused:?}");
     assert_eq!(home.json(&["list"])["page"]["total"], 0);
 
     lines.truncate(2_060);

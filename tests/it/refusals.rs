@@ -1,6 +1,6 @@
 //! What is refused, with which exit code, and that nothing is lost by it.
 
-use crate::support::Home;
+use crate::support::{Home, Ran};
 
 #[test]
 fn names_are_unique_and_ambiguity_is_a_conflict() {
@@ -107,8 +107,8 @@ fn a_bulk_file_with_a_bad_line_writes_nothing_and_names_the_line() {
 fn a_named_passphrase_is_used_before_the_device_key_that_is_found() {
     let home = Home::new();
     home.ok(&["init"]);
-    std::fs::write(home.path().join("right"), "correct horse battery\n").unwrap();
-    std::fs::write(home.path().join("wrong"), "incorrect horse\n").unwrap();
+    home.private("right", "correct horse battery\n");
+    home.private("wrong", "incorrect horse\n");
     home.ok(&["vault", "slots", "add", "--passphrase", "--new-passphrase-file", "right", "--role", "support"]);
     home.ok(&["--passphrase-file", "right", "list"]);
     let refused = home.run(&["--passphrase-file", "right", "create", "k"]);
@@ -119,4 +119,147 @@ fn a_named_passphrase_is_used_before_the_device_key_that_is_found() {
     let told: Vec<_> = trail["items"].as_array().unwrap().iter().map(|e| (&e["action"], &e["outcome"])).collect();
     assert!(told.contains(&(&"key.create".into(), &"refused".into())), "{told:?}");
     assert!(told.contains(&(&"vault.unlock".into(), &"failed".into())), "{told:?}");
+}
+
+#[test]
+fn an_unknown_workspace_project_or_customer_is_not_an_empty_one() {
+    let home = Home::new();
+    home.ok(&["workspaces", "create", "acme"]);
+    let (hook, map) = ("touch told", "deliver.toml");
+    std::fs::write(home.path().join(map), "[[rule]]\nglob = \"*\"\ndeliver = [\"file:{name}.key\"]\n").unwrap();
+    for args in [
+        &["list"][..],
+        &["list", "--due", "--exit-code"],
+        &["list", "--count"],
+        &["-q", "list"],
+        &["rotation", "list"],
+        &["projects", "list"],
+        &["customers", "list"],
+        &["scopes", "list"],
+        &["usage"],
+        &["logs"],
+        &["check"],
+        &["rotate", "--due", "--yes", "--max", "5", "--deliver-map", map, "--on-done", hook],
+    ] {
+        let ran = home.run_in(args, &[("KEYWARD_WORKSPACE", "acne")]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("no workspace 'acne'") && ran.stderr.contains("acme"), "{args:?}: {ran:?}");
+    }
+    assert!(!home.path().join("told").exists());
+    for filter in ["--project", "--customer"] {
+        let ran = home.run(&["list", filter, "nosuch"]);
+        assert_eq!(ran.code, Some(3), "{ran:?}");
+        assert!(ran.stderr.contains("'nosuch' in workspace 'default'"), "{ran:?}");
+    }
+    home.ok(&["--workspace", "acme", "list"]);
+}
+
+#[test]
+fn read_only_refuses_a_run_before_anything_of_it() {
+    let home = Home::new();
+    home.ok(&["create", "a", "--rotate-every", "1s"]);
+    let run = ["rotate", "--due", "--yes", "--max", "5", "--deliver", "file:out.key", "--on-done", "touch told"];
+    for args in
+        [&run[..], &["rotate", "a"], &["rotate", "a", "--deliver", "file:out.key"], &["rotation", "resume", "a"]]
+    {
+        let ran = home.run(&[&["--read-only"], args].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(5), ""), "{args:?}: {ran:?}");
+    }
+    assert!(!home.path().join("told").exists() && !home.path().join("out.key").exists());
+}
+
+#[test]
+fn a_setting_that_is_no_text_is_refused_and_not_passed_over() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let home = Home::new();
+    home.ok(&["create", "a"]);
+    for name in ["KEYWARD_READ_ONLY", "KEYWARD_WORKSPACE", "KEYWARD_REASON", "KEYWARD_SESSION", "KEYWARD_OUTPUT"] {
+        let ran = Ran::of(
+            home.command(&["update", "a", "--owner", "o"]).env(name, OsStr::from_bytes(b"w\xff")).output().unwrap(),
+        );
+        assert_eq!(ran.code, Some(2), "{name}: {ran:?}");
+        assert!(ran.stderr.contains(&format!("the variable {name} is not UTF-8")), "{ran:?}");
+    }
+    assert!(home.json(&["show", "a"])["key"]["owner"].is_null());
+    let ci = Ran::of(home.command(&["create", "b"]).env("CI", OsStr::from_bytes(b"\xff")).output().unwrap());
+    assert_eq!(ci.code, Some(2), "set is set: {ci:?}");
+}
+
+#[test]
+fn a_file_without_a_header_is_refused() {
+    let home = Home::new();
+    for (text, why) in
+        [(&b"svc-a:read\n"[..], "column `name`"), (b"", "nothing in it"), (b"\x7fELF\xff\xfe\0\n", "UTF-8")]
+    {
+        std::fs::write(home.path().join("f"), text).unwrap();
+        for args in [&["scopes", "import", "f"][..], &["create", "--from", "f"]] {
+            let ran = home.run(args);
+            assert_eq!(ran.code, Some(2), "{args:?}: {ran:?}");
+            assert!(ran.stderr.contains("f:1: ") && ran.stderr.contains(why), "{args:?}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn many_secrets_in_ci_have_a_way_out_of_their_own() {
+    let home = Home::new();
+    std::fs::write(home.path().join("keys.csv"), "name\na\n").unwrap();
+    let ran = home.run_in(&["create", "--from", "keys.csv"], &[("CI", "1")]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("--out FILE") && !ran.stderr.contains("SECRET=$("), "{ran:?}");
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_option() {
+    let home = Home::new();
+    for (args, told) in [
+        (&["create", "k", "--allow-ip", "10.0.0.1/8"][..], "--allow-ip '10.0.0.1/8': the range has bits set"),
+        (&["update", "k", "--add-ip", "home"], "--add-ip 'home': expected an address"),
+        (&["create", "k", "--overlap", "0s"], "expected more than zero"),
+        (&["create", "k", "--expires-in", "0d"], "expected more than zero"),
+        (&["unlock", "--for", "0s"], "expected more than zero"),
+    ] {
+        let ran = home.run(args);
+        assert_eq!(ran.code, Some(2), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains(told), "{args:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_passphrase_file_that_others_can_read_is_refused_and_a_descriptor_is_not() {
+    let home = Home::new();
+    std::fs::write(home.path().join("open"), "correct horse battery\n").unwrap();
+    let refused = home.run(&["init", "--passphrase-file", "open"]);
+    assert_eq!(refused.code, Some(5), "{refused:?}");
+    assert!(refused.stderr.contains("chmod 600 open"), "{refused:?}");
+    let through =
+        home.shell("keyward init --passphrase-file /dev/stdin < open && keyward --passphrase-fd 3 list 3< open");
+    assert_eq!(through.code, Some(0), "{through:?}");
+    for option in ["--passphrase-file", "--key-file"] {
+        assert_eq!(home.run(&[option, "open", "list"]).code, Some(5), "{option}");
+    }
+}
+
+#[test]
+fn help_that_cannot_be_written_says_why() {
+    let home = Home::new();
+    for args in [&["--help"][..], &["--version"], &["create", "--help"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran = Ran::of(home.command(args).stdout(full).output().unwrap());
+        assert_eq!(ran.code, Some(9), "{ran:?}");
+        assert!(ran.stderr.contains("cannot write to stdout"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_support_slot_says_what_it_lacks() {
+    let home = Home::new();
+    let token = home.ok(&["create", "k"]);
+    home.private("pass", "correct horse battery\n");
+    home.ok(&["vault", "slots", "add", "--passphrase", "--new-passphrase-file", "pass", "--role", "support"]);
+    for args in [&["verify", "-", "--explain"][..], &["audit", "list"], &["create", "x"]] {
+        let ran = home.run_with(&[&["--passphrase-file", "pass"], args].concat(), &token);
+        assert_eq!(ran.code, Some(5), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("holds no key to change, sign or judge"), "{args:?}: {ran:?}");
+    }
 }

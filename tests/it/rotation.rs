@@ -341,7 +341,7 @@ fn overdue_keys_are_seen_wherever_somebody_looks() {
     assert!(home.run(&["list"]).stderr.contains("overdue for rotation: 1"));
     assert!(home.ok(&["show", "a"]).contains("overdue:         yes"));
     assert_eq!(home.json(&["show", "a"])["key"]["rotation"]["overdue"], true);
-    assert!(home.ok(&["doctor"]).contains("1 keys are overdue"));
+    assert!(home.ok(&["doctor"]).contains("1 key overdue"));
     assert_eq!(home.run(&["create", "--from", "keys.csv", "--deliver", "file:x"]).code, Some(2));
 }
 

@@ -1,5 +1,5 @@
-//! What is found out, and by whom: every attack on copies of a real trail, done with the plain sqlite3 program and all
-//! triggers dropped, and the same by somebody who holds the vault's keys. The README's table is compared with what
+//! What is found out, and by whom: every attack on copies of a real trail, done with the plain sqlite3 program and no
+//! trigger in the way, and the same by somebody who holds the vault's keys. The README's table is compared with what
 //! comes out here.
 
 use crate::support::Home;
@@ -86,12 +86,10 @@ fn forget_what_was_seen(home: &Home) {
 }
 
 fn sqlite3(home: &Home, sql: &str) {
-    let dropped: String = ["audit_appends", "audit_keeps", "audit_stays", "tree_keeps", "tree_stays"]
-        .iter()
-        .map(|name| format!("DROP TRIGGER {name};"))
-        .collect();
-    let done =
-        Command::new("sqlite3").arg("-bail").arg(home.keystore()).arg(format!("{dropped}{sql}")).output().unwrap();
+    // Not dropped: that alone would be found, and nothing be said of the attack.
+    let mut program = Command::new("sqlite3");
+    program.args(["-bail", "-cmd", ".dbconfig enable_trigger off"]).arg(home.keystore()).arg(sql);
+    let done = program.output().unwrap();
     assert!(done.status.success(), "{sql}: {done:?}");
 }
 
@@ -112,7 +110,7 @@ fn rewritten(home: &Home, seq: u64, from: &str, to: &str) -> String {
 }
 
 /// The attacks on the file, each a row of the table: its name, and what is done with sqlite3. `{old}` is an old copy.
-const ON_THE_FILE: [(&str, &str); 12] = [
+const ON_THE_FILE: [(&str, &str); 15] = [
     ("edit a field of an event", "UPDATE audit SET target = 'key_0000000000000000' WHERE seq = 3;"),
     (
         "edit a body",
@@ -140,7 +138,47 @@ const ON_THE_FILE: [(&str, &str); 12] = [
         "put an old row of a key back",
         "ATTACH '{old}' AS old; DELETE FROM keys; INSERT INTO keys SELECT * FROM old.keys;",
     ),
+    ("plant a trigger", "CREATE TRIGGER evil BEFORE INSERT ON audit BEGIN SELECT raise(IGNORE); END;"),
+    ("drop a trigger", "DROP TRIGGER audit_keeps;"),
+    (
+        "plant a view in the place of a table",
+        "ALTER TABLE lookups RENAME TO hidden; CREATE VIEW lookups AS SELECT * FROM hidden;",
+    ),
 ];
+
+#[test]
+fn a_planted_trigger_neither_acts_nor_stays_unnoticed() {
+    if Command::new("sqlite3").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no sqlite3 program");
+        return;
+    }
+    for planted in [
+        "CREATE TRIGGER evil BEFORE INSERT ON keys BEGIN SELECT raise(IGNORE); END",
+        "CREATE TRIGGER evil BEFORE INSERT ON audit BEGIN SELECT raise(IGNORE); END",
+        "CREATE TRIGGER evil AFTER INSERT ON lookups BEGIN DELETE FROM keys WHERE id = NEW.key_id; END",
+        "CREATE TRIGGER evil BEFORE UPDATE ON keys BEGIN SELECT raise(IGNORE); END",
+    ] {
+        let home = Home::new();
+        let token = home.ok(&["create", "a"]);
+        sqlite3(&home, planted);
+        for args in [
+            &["create", "b"][..],
+            &["revoke", "a", "--yes"],
+            &["vault", "rekey", "--yes"],
+            &["audit", "verify"],
+            &["doctor"],
+        ] {
+            let ran = home.run(args);
+            assert_eq!(ran.code, Some(14), "{planted}: {ran:?}");
+            assert!(ran.stderr.contains("the trigger evil on ") && ran.stderr.contains("hint: "), "{ran:?}");
+        }
+        assert_eq!(home.verdict(&token, &[]).1, Some(0), "{planted}: nothing was done, so nothing else is wrong");
+        sqlite3(&home, "DROP TRIGGER evil");
+        home.ok(&["revoke", "a", "--yes"]);
+        assert_eq!(home.verdict(&token, &[]).1, Some(13));
+        home.ok(&["audit", "verify", "--full"]);
+    }
+}
 
 #[test]
 fn the_table_of_attacks_in_the_readme_is_what_comes_out() {

@@ -318,6 +318,23 @@ impl Backend for Remote {
         Ok(self.change::<OperatorReply>(cx, Method::POST, &path, &[], &json!({}))?.operator)
     }
 
+    fn webhooks(&self, cx: &Context) -> Result<Vec<WebhookView>> {
+        Ok(self.get::<WebhookList>(Some(cx), &["v1", "webhooks"], &[])?.items)
+    }
+
+    fn add_webhook(&self, cx: &Context, request: AddWebhook) -> Result<AddedWebhook> {
+        Ok(self.change::<AddedWebhookReply>(cx, Method::POST, &["v1", "webhooks"], &[], &request)?.into())
+    }
+
+    fn test_webhook(&self, cx: &Context, name: &str) -> Result<String> {
+        let path = ["v1", "webhooks", name, "test"];
+        Ok(self.change::<WebhookTested>(cx, Method::POST, &path, &[], &json!({}))?.message)
+    }
+
+    fn remove_webhook(&self, cx: &Context, name: &str) -> Result<WebhookView> {
+        Ok(self.change::<WebhookReply>(cx, Method::DELETE, &["v1", "webhooks", name], &[], &json!({}))?.webhook)
+    }
+
     fn refuse(&self, _cx: &Context, _action: Action, _target: &str, _error: &Error) -> Result<()> {
         // The server records its own refusals.
         Ok(())

@@ -4,7 +4,7 @@ use crate::{
     cli::{columns, context::Ctx, exit::Exit, input, values},
     config::ConfigFile,
     domain::{
-        Environment, KeyRef,
+        Environment, KeyRef, counted,
         hygiene::{Policy, Rule, Severity},
         serde_text::toml_problem,
     },
@@ -130,7 +130,13 @@ fn all(cx: &mut Ctx, request: Check, least: Severity, accepted: bool) -> Result<
         cx.note(&format!("not asked: {unasked}"));
     }
     let accepted = if excepted == 0 { String::new() } else { format!("; {excepted} accepted by exceptions") };
-    cx.note(&format!("{} keys: {errors} errors, {warnings} warnings, {notes} notes{accepted}", checked.keys));
+    cx.note(&format!(
+        "{}: {}, {}, {}{accepted}",
+        counted(checked.keys, "key"),
+        counted(errors, "error"),
+        counted(warnings, "warning"),
+        counted(notes, "note")
+    ));
     Ok(if errors + warnings + notes == 0 { Exit::Ok } else { Exit::Changed }.code())
 }
 

@@ -238,7 +238,7 @@ fn request(args: Args) -> Result<Create> {
         customers: values::sorted(args.customer),
         scopes: values::sorted(args.scope),
         rate_limit: args.rate_limit.map_or(defaults.rate_limit, |limit| limit.0),
-        allow_ips: values::allowlist(&args.allow_ip)?,
+        allow_ips: values::allowlist("--allow-ip", &args.allow_ip)?,
         labels: args.label.into_iter().collect(),
         expiry,
         rotate_every: args.rotate_every.map(|every| every.0),

@@ -4,7 +4,7 @@ use crate::{
     backend::{Backend, VerifyAudit},
     cli::{columns, context::Ctx, exit::Exit},
     config::{ConfigFile, dirs},
-    domain::{KeyFilter, Time, time::format_time},
+    domain::{KeyFilter, Time, counted, time::format_time},
     files,
     ops::{Error, Kind, List, Result},
     output::{Page, Report},
@@ -80,6 +80,10 @@ fn server(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Option<Error> {
 /// What the vault says of itself; the error, if it does not open or is not intact.
 fn vault(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<Option<Error>> {
     if !cx.vault()?.exists() {
+        if let Err(error) = cx.vault()?.refuse_if_gone() {
+            findings.push(Finding { check: "vault", ok: Some(false), detail: error.message.clone() });
+            return Ok(Some(error));
+        }
         findings.push(Finding {
             check: "vault",
             ok: None,
@@ -124,8 +128,10 @@ fn look(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
     findings.push(Finding { check: "clock", ok: Some(clock_ok), detail: clock.to_owned() });
     rotations(cx, findings)?;
     let report = backend.verify_audit(&operation, VerifyAudit::default())?;
-    findings
-        .push(fact("audit", format!("intact: {} events, {} keys, epoch {}", report.events, report.keys, report.epoch)));
+    findings.push(fact(
+        "audit",
+        format!("intact: {}, {}, epoch {}", counted(report.events, "event"), counted(report.keys, "key"), report.epoch),
+    ));
     // A support slot cannot read what reviewers noted.
     if status.role == "admin" {
         findings.push(review(cx, &*backend, created.unwrap_or(cx.now))?);
@@ -141,7 +147,11 @@ fn rotations(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
     let running = due.iter().filter(|key| key.rotation.id.is_some()).count();
     let detail = match (overdue, running) {
         (0, 0) => "nothing is overdue".to_owned(),
-        _ => format!("{overdue} keys are overdue, {running} rotations have not ended: keyward list --due"),
+        _ => format!(
+            "{} overdue, {} not ended: keyward list --due",
+            counted(overdue, "key"),
+            counted(running, "rotation")
+        ),
     };
     findings.push(Finding { check: "rotation", ok: (overdue + running == 0).then_some(true), detail });
     Ok(())
@@ -159,11 +169,11 @@ fn review(cx: &Ctx, backend: &dyn Backend, created: Time) -> Result<Finding> {
     };
     let detail = if overdue {
         format!(
-            "{last}: nobody has looked at {} events for more than {days} days: keyward audit review",
-            state.unreviewed
+            "{last}: nobody has looked at {} for more than {days} days: keyward audit review",
+            counted(state.unreviewed, "event")
         )
     } else {
-        format!("{last}; {} events since", state.unreviewed)
+        format!("{last}; {} since", counted(state.unreviewed, "event"))
     };
     Ok(Finding { check: "review", ok: Some(!overdue), detail })
 }

@@ -32,11 +32,19 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let passphrase = match (args.passphrase, named) {
         // Where there is a vault already, nobody is asked for a passphrase in vain.
         _ if vault.exists() || (args.device && !args.passphrase) => None,
-        (_, Some(source)) => Some(source.read(cx, "passphrase")?),
+        (_, Some(source)) => Some(source.read_private(cx, "passphrase")?),
         (true, None) => Some(prompt::new_passphrase(cx, "--passphrase-file")?),
         (false, None) => None,
     };
-    let made = vault.init(&cx.operation(), InitOptions { brand: args.brand, passphrase })?;
+    let Some(made) = vault.init(&cx.operation(), InitOptions { brand: args.brand, passphrase })? else {
+        let keystore = vault.dirs().keystore();
+        cx.note(&format!("would make a vault: {}", keystore.display()));
+        if cx.reply_asked() {
+            let reply = json!({ "vault_id": null, "keystore": keystore, "device_key": null });
+            cx.flat("keyward.vault-init/v1", reply, "vault_id")?;
+        }
+        return Ok(Exit::Ok.code());
+    };
     cx.announce(&made);
     if cx.reply_asked() {
         let reply = json!({ "vault_id": made.vault_id, "keystore": made.keystore, "device_key": made.device_key });

@@ -3,6 +3,7 @@
 use crate::{
     artifacts,
     cli::{context::Ctx, exit::Exit},
+    domain::counted,
     ops::{Error, Kind, Result},
 };
 use std::path::PathBuf;
@@ -26,13 +27,16 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
             let page = pages.into_iter().next().map(|(_, page)| page).unwrap_or_default();
             cx.raw(&page)?;
         }
+        Some(directory) if cx.global.dry_run => {
+            cx.note(&format!("would write {} to {}", counted(pages.len(), "page"), directory.display()));
+        }
         Some(directory) => {
             std::fs::create_dir_all(directory).map_err(failed)?;
             let count = pages.len();
             for (name, page) in pages {
                 std::fs::write(directory.join(name), page).map_err(failed)?;
             }
-            cx.note(&format!("wrote {count} pages to {}", directory.display()));
+            cx.note(&format!("wrote {} to {}", counted(count, "page"), directory.display()));
         }
     }
     Ok(Exit::Ok.code())

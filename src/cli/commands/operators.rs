@@ -135,7 +135,7 @@ fn request(args: Create) -> Result<CreateOperator> {
         role: args.role,
         workspace: args.bind,
         ceiling: (!args.ceiling.is_empty()).then(|| values::sorted(args.ceiling)),
-        allow_ips: values::allowlist(&args.allow_ip)?,
+        allow_ips: values::allowlist("--allow-ip", &args.allow_ip)?,
         expiry,
     })
 }

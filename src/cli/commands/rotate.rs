@@ -54,6 +54,8 @@ pub(crate) struct Args {
 
 /// Rotates keys.
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
+    // Before a sink is tried, a hook is run or a list is read.
+    cx.operation().writable()?;
     if args.due.due {
         return due::run(cx, &args.due, &args.deliver, &How { overlap: overlap(args), park: args.stage });
     }

@@ -159,6 +159,7 @@ fn holders(view: &RotationView) -> String {
 
 fn resume(cx: &mut Ctx, rotation: &RotationRef, deliver: &DeliverArgs) -> Result<u8> {
     deliver.refuse_idle()?;
+    cx.operation().writable()?;
     let view = cx.backend()?.rotation(&cx.operation(), rotation)?;
     if view.running && view.parked && view.state == "delivered" {
         let force = if holders(&view).is_empty() { "--yes" } else { "--force" };

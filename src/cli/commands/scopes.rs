@@ -1,7 +1,7 @@
 //! `scopes`: the catalogue, declared by hand, by a file or by first use, and closed against typos.
 
 use crate::{
-    cli::{columns, context::Ctx, exit::Exit, values},
+    cli::{bulk_file, columns, context::Ctx, exit::Exit, values},
     domain::Scope,
     ops::{Error, Kind, Result, ScopeChange},
 };
@@ -158,7 +158,10 @@ fn read(file: &Path) -> Result<Vec<ScopeChange>> {
             changes.push(declared(line).map_err(|why| at(index + 1, why))?);
         }
     } else {
-        for (index, line) in csv::Reader::from_reader(bytes.as_slice()).deserialize().enumerate() {
+        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let headers = reader.headers().map_err(|error| at(1, error.to_string()))?;
+        bulk_file::has_names(headers).map_err(|why| at(1, why))?;
+        for (index, line) in reader.deserialize().enumerate() {
             let line = line.map_err(|error| at(index + 2, error.to_string()))?;
             changes.push(declared(line).map_err(|why| at(index + 2, why))?);
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, operand::KeyOperand, values},
-    domain::Scope,
+    domain::{Allowlist, Scope},
     ops::{Error, Result, Update},
 };
 use serde_json::{Value, json};
@@ -93,8 +93,8 @@ fn request(args: Args) -> Result<Update> {
         add_scopes: values::sorted(args.add_scope),
         remove_scopes: values::sorted(args.remove_scope),
         rate_limit: args.rate_limit.map(|limit| limit.0),
-        add_ips: values::allowlist(&args.add_ip)?,
-        remove_ips: values::allowlist(&args.remove_ip)?,
+        add_ips: values::allowlist("--add-ip", &args.add_ip)?,
+        remove_ips: values::allowlist("--remove-ip", &args.remove_ip)?,
         set_labels: args.label,
         unset_labels: args.unset_label,
         rotate_every: args.rotate_every.map(|every| every.0),
@@ -107,8 +107,8 @@ fn request(args: Args) -> Result<Update> {
         add_scopes: Vec::new(),
         remove_scopes: Vec::new(),
         rate_limit: None,
-        add_ips: values::allowlist(&[])?,
-        remove_ips: values::allowlist(&[])?,
+        add_ips: Allowlist::default(),
+        remove_ips: Allowlist::default(),
         set_labels: Vec::new(),
         unset_labels: Vec::new(),
         rotate_every: None,

@@ -3,7 +3,7 @@
 use crate::{
     backend::{NewSlot, NewSlotSecret, RecoveryCode, SlotView},
     cli::{columns, context::Ctx, exit::Exit, input::Source, prompt},
-    domain::SlotRole,
+    domain::{SlotRole, counted},
     ops::{Error, Result},
     output::Report,
 };
@@ -111,7 +111,7 @@ struct NewPassphrase {
 impl NewPassphrase {
     fn read(&self, cx: &mut Ctx) -> Result<Zeroizing<String>> {
         match Source::of(self.new_passphrase_file.as_deref(), self.new_passphrase_fd, false) {
-            Some(source) => source.read(cx, "new passphrase"),
+            Some(source) => source.read_private(cx, "new passphrase"),
             None => prompt::new_passphrase(cx, "--new-passphrase-file"),
         }
     }
@@ -135,7 +135,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         Command::Rekey { drop_slots } => {
             let kept = cx.backend()?.rekey(&cx.operation(), drop_slots)?;
             let verb = if cx.global.dry_run { "would re-key" } else { "re-keyed" };
-            cx.note(&format!("{verb}: every record sealed anew, {} slots kept", kept.len()));
+            cx.note(&format!("{verb}: every record sealed anew, {} kept", counted(kept.len(), "slot")));
             if cx.reply_asked() {
                 list(cx, &kept)?;
             }
@@ -145,9 +145,9 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             let restored = cx.restore(&file, force)?;
             let verb = if cx.global.dry_run { "would restore" } else { "restored" };
             cx.note(&format!(
-                "{verb} {} keys and {} events: {}",
-                restored.keys,
-                restored.events,
+                "{verb} {} and {}: {}",
+                counted(restored.keys, "key"),
+                counted(restored.events, "event"),
                 restored.keystore.display()
             ));
         }

@@ -3,13 +3,12 @@
 use super::*;
 use crate::domain::KeyRef;
 
-const OPEN_TRAIL: &str = "DROP TRIGGER audit_keeps; DROP TRIGGER audit_stays; DROP TRIGGER audit_appends;";
 /// What hides from the columns of the trail that a key was changed after its row was written.
 const HIDDEN: [&str; 4] = [
     "UPDATE audit SET done = 0 WHERE seq = 5",
     "UPDATE audit SET target = 'key_0000000000000009' WHERE seq = 5",
     "UPDATE audit SET epoch = 2 WHERE seq = 5",
-    "CREATE TRIGGER again AFTER UPDATE ON audit BEGIN SELECT 1; END; UPDATE audit SET target = '' WHERE seq = 5",
+    "UPDATE audit SET target = '' WHERE seq = 5",
 ];
 
 fn version_of(vault: &Vault, id: &KeyId) -> Key {
@@ -18,7 +17,7 @@ fn version_of(vault: &Vault, id: &KeyId) -> Key {
 
 /// Revokes the first key, puts its old row back, and hides the revocation.
 fn unrevoke(vault: &Vault, hide: &str) {
-    vault.vandalise("CREATE TABLE old AS SELECT * FROM keys");
+    vault.vandalise("CREATE TABLE aside.old AS SELECT * FROM keys");
     let mut revoked = version_of(vault, &key(1).id);
     revoked.revoke(now());
     let store = vault.admin();
@@ -27,7 +26,7 @@ fn unrevoke(vault: &Vault, hide: &str) {
     tx.commit_all(vec![event(Action::KeyRevoke, revoked.id.as_str())]).unwrap();
     drop(store);
     vault.vandalise(&format!(
-        "{OPEN_TRAIL} DELETE FROM keys WHERE id LIKE '%1'; INSERT INTO keys SELECT * FROM old WHERE id LIKE '%1';
+        "DELETE FROM keys WHERE id LIKE '%1'; INSERT INTO keys SELECT * FROM old WHERE id LIKE '%1';
          DROP TABLE old; {hide}"
     ));
 }
@@ -82,18 +81,18 @@ fn tags_of_other_rows_do_not_make_up_for_an_old_one() {
         // What an attacker would try against a sum of the tags as they are stored.
         "UPDATE keys SET tag = (SELECT tag FROM kept WHERE id LIKE '%1') WHERE id LIKE '%2'",
         "UPDATE keys SET tag = (SELECT tag FROM kept WHERE id LIKE '%1') WHERE id LIKE '%1'",
-        "CREATE TABLE twin AS SELECT * FROM kept WHERE id LIKE '%1'; UPDATE twin SET name_index = zeroblob(16);
+        "CREATE TABLE aside.twin AS SELECT * FROM kept WHERE id LIKE '%1'; UPDATE twin SET name_index = zeroblob(16);
          INSERT INTO keys SELECT * FROM twin",
-        "CREATE TABLE twin AS SELECT * FROM kept WHERE id LIKE '%1';
+        "CREATE TABLE aside.twin AS SELECT * FROM kept WHERE id LIKE '%1';
          UPDATE twin SET name_index = zeroblob(16), id = 'key_00zzzzzzzzzzzzzz'; INSERT INTO keys SELECT * FROM twin",
     ] {
         let vault = Vault::new();
-        vault.vandalise("CREATE TABLE old AS SELECT * FROM keys");
+        vault.vandalise("CREATE TABLE aside.old AS SELECT * FROM keys");
         let mut revoked = version_of(&vault, &key(1).id);
         revoked.revoke(now());
         vault.put(revoked);
         vault.vandalise(&format!(
-            "{OPEN_TRAIL} CREATE TABLE kept AS SELECT * FROM keys; DELETE FROM keys WHERE id LIKE '%1';
+            "CREATE TABLE aside.kept AS SELECT * FROM keys; DELETE FROM keys WHERE id LIKE '%1';
              INSERT INTO keys SELECT * FROM old WHERE id LIKE '%1'; {} ; {bend}",
             HIDDEN[0]
         ));
@@ -110,7 +109,7 @@ fn a_page_put_back_with_the_row_is_refused() {
         "UPDATE pages SET sealed = (SELECT sealed FROM pages ORDER BY number DESC LIMIT 1);",
     ] {
         let vault = Vault::new();
-        vault.vandalise("CREATE TABLE old_pages AS SELECT * FROM pages");
+        vault.vandalise("CREATE TABLE aside.old_pages AS SELECT * FROM pages");
         unrevoke(&vault, HIDDEN[0]);
         vault.vandalise(pages);
         all_refuse(&vault, pages);
@@ -121,7 +120,7 @@ fn a_page_put_back_with_the_row_is_refused() {
 fn a_removed_row_is_not_taken_for_a_key_that_never_was() {
     for hide in ["", "UPDATE audit SET done = 0 WHERE target LIKE 'key_%1';"] {
         let vault = Vault::new();
-        vault.vandalise(&format!("{OPEN_TRAIL} DELETE FROM keys WHERE id LIKE '%1'; {hide}"));
+        vault.vandalise(&format!("DELETE FROM keys WHERE id LIKE '%1'; {hide}"));
         all_refuse(&vault, hide);
     }
 }
@@ -129,7 +128,9 @@ fn a_removed_row_is_not_taken_for_a_key_that_never_was() {
 #[test]
 fn a_deleted_key_does_not_come_back_with_an_edited_trail() {
     let vault = Vault::new();
-    vault.vandalise("CREATE TABLE old AS SELECT * FROM keys; CREATE TABLE old_lookups AS SELECT * FROM lookups");
+    vault.vandalise(
+        "CREATE TABLE aside.old AS SELECT * FROM keys; CREATE TABLE aside.old_lookups AS SELECT * FROM lookups",
+    );
     let stored = version_of(&vault, &key(1).id);
     let store = vault.admin();
     let mut tx = store.begin(now()).unwrap();
@@ -137,7 +138,7 @@ fn a_deleted_key_does_not_come_back_with_an_edited_trail() {
     tx.commit_all(vec![event(Action::KeyDelete, stored.id.as_str())]).unwrap();
     drop(store);
     vault.vandalise(&format!(
-        "{OPEN_TRAIL} INSERT INTO keys SELECT * FROM old WHERE id LIKE '%1'; {};
+        "INSERT INTO keys SELECT * FROM old WHERE id LIKE '%1'; {};
          INSERT OR IGNORE INTO lookups SELECT * FROM old_lookups;",
         HIDDEN[0]
     ));
@@ -187,14 +188,16 @@ fn pages_keep_up_with_renames_deletions_and_new_keys_of_the_vault() {
 #[test]
 fn an_index_that_goes_on_showing_the_new_row_does_not_hide_the_old_one() {
     let vault = Vault::new();
-    vault.vandalise("CREATE TABLE old AS SELECT * FROM keys; CREATE TABLE shown AS SELECT * FROM sqlite_master");
+    vault.vandalise(
+        "CREATE TABLE aside.old AS SELECT * FROM keys; CREATE TABLE aside.shown AS SELECT * FROM sqlite_master",
+    );
     let mut revoked = version_of(&vault, &key(1).id);
     revoked.revoke(now());
     vault.put(revoked);
     // The index leaves the schema while the row is changed, and comes back as it was.
     vault.vandalise("PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'keys_by_id'");
     vault.vandalise(&format!(
-        "{OPEN_TRAIL} UPDATE keys SET (revoked_at, version, epoch, sealed, tag) =
+        "UPDATE keys SET (revoked_at, version, epoch, sealed, tag) =
              (SELECT revoked_at, version, epoch, sealed, tag FROM old WHERE old.id = keys.id) WHERE id LIKE '%1'; {}",
         HIDDEN[0]
     ));
@@ -216,7 +219,7 @@ fn a_list_by_an_index_shows_no_row_that_is_not_the_current_one() {
     expiring(&|key| key.expires_at = Some(soon));
     let filter = Some(ClearFilter::Expiring { after: None, by: soon });
     assert_eq!(vault.admin().read(now()).unwrap().keys("default", filter).unwrap().len(), 1);
-    vault.vandalise("CREATE TABLE old AS SELECT * FROM keys");
+    vault.vandalise("CREATE TABLE aside.old AS SELECT * FROM keys");
     expiring(&|key| key.owner = None);
     vault.vandalise("DELETE FROM keys WHERE id LIKE '%1'; INSERT INTO keys SELECT * FROM old WHERE id LIKE '%1'");
     assert!(matches!(vault.admin().read(now()).unwrap().keys("default", filter), Err(Error::SetMismatch("keys"))));

@@ -20,7 +20,7 @@ fn remembered(vault: &Vault) -> i64 {
 #[test]
 fn an_old_plan_put_back_is_refused_by_the_next_read_and_change() {
     let vault = Vault::new();
-    vault.vandalise("CREATE TABLE old AS SELECT * FROM objects");
+    vault.vandalise("CREATE TABLE aside.old AS SELECT * FROM objects");
     let workspace = Workspace { name: "default".to_owned(), plan: "free".to_owned(), ..Workspace::default() };
     change(&vault, now(), |tx| tx.put_workspace(&workspace).unwrap());
     vault.vandalise("DELETE FROM objects; INSERT INTO objects SELECT * FROM old; DROP TABLE old;");

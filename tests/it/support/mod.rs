@@ -52,6 +52,13 @@ impl Home {
         &self.path
     }
 
+    /// A file of the home that only its owner can read.
+    pub(crate) fn private(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+
     /// The keystore file, wherever the platform's directories put it.
     pub(crate) fn keystore(&self) -> PathBuf {
         self.find("keystore.db").unwrap()

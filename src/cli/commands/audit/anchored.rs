@@ -3,6 +3,7 @@
 use crate::{
     anchor::Anchor,
     cli::context::Ctx,
+    domain::counted,
     ops::{Result, audit_checkpoint::SignedCheckpoint},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -56,11 +57,12 @@ pub(super) fn checkpoint(cx: &mut Ctx, args: &CheckpointArgs) -> Result<()> {
     let name = format!("{}.checkpoints", signed.checkpoint.origin.replace('/', "-"));
     for anchor in &args.to {
         if cx.global.dry_run {
-            cx.note(&format!("would send the checkpoint of {} events to {anchor}", signed.checkpoint.size));
+            let events = counted(signed.checkpoint.size, "event");
+            cx.note(&format!("would send the checkpoint of {events} to {anchor}"));
             continue;
         }
         anchor.send(&name, &note)?;
-        cx.note(&format!("the checkpoint of {} events is at {anchor}", signed.checkpoint.size));
+        cx.note(&format!("the checkpoint of {} is at {anchor}", counted(signed.checkpoint.size, "event")));
     }
     if cx.reply_asked() {
         return cx.flat("keyward.audit-checkpoint/v1", facts(&signed), "checkpoint");

@@ -3,6 +3,7 @@
 use super::{filter::Filter, list::listing};
 use crate::{
     cli::context::Ctx,
+    domain::counted,
     ops::{
         Error, Kind, Result,
         audit_export::Exported,
@@ -56,7 +57,7 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
     };
     let (events, signed) = backend.export_audit(&operation, &filter, &args.format, &mut take)?;
     if cx.global.dry_run {
-        cx.note(&format!("would export {events} events, and record it"));
+        cx.note(&format!("would export {}, and record it", counted(events, "event")));
         return Ok(());
     }
     if args.format == "csv" {

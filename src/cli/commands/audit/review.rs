@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{columns, context::Ctx},
-    domain::time::format_time,
+    domain::{counted, time::format_time},
     ops::{Result, audit_review::ReviewState},
 };
 use serde_json::{Value, json};
@@ -42,13 +42,13 @@ fn summary(cx: &mut Ctx) -> Result<()> {
     match (&state.by, state.at) {
         (Some(by), Some(at)) => {
             cx.note(&format!(
-                "reviewed up to event {} by {by}, {}; since then {} events:",
+                "reviewed up to event {} by {by}, {}; since then {}:",
                 state.upto,
                 format_time(at),
-                state.unreviewed
+                counted(state.unreviewed, "event")
             ));
         }
-        _ => cx.note(&format!("nobody has ever reviewed this trail; {} events:", state.unreviewed)),
+        _ => cx.note(&format!("nobody has ever reviewed this trail; {}:", counted(state.unreviewed, "event"))),
     }
     let rows: Vec<Value> = tallies.iter().map(|tally| json!(tally)).collect();
     let total = rows.len();

@@ -3,7 +3,7 @@
 use crate::{
     backend::VerifyAudit,
     cli::{context::Ctx, input::read_file},
-    domain::checkpoint::VerifierKey,
+    domain::{checkpoint::VerifierKey, counted},
     ops::{Error, Kind, Result, audit_checkpoint::KeptCheckpoint, audit_offline::verify_export},
 };
 use serde_json::json;
@@ -44,7 +44,11 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
         })?;
         let report = verify_export(BufReader::new(opened), &checkpoints, key)?;
         let beyond = report.events - report.proven;
-        cx.note(&format!("intact: {} of {} events are those of a checkpoint", report.proven, report.events));
+        cx.note(&format!(
+            "intact: {} of {} vouched for by a checkpoint",
+            report.proven,
+            counted(report.events, "event")
+        ));
         if beyond > 0 {
             cx.note(&format!("the last {beyond} came after every checkpoint given: nobody vouches for them yet"));
         }
@@ -71,7 +75,11 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
         1 => ", which continue the checkpoint".to_owned(),
         more => format!(", which continue {more} checkpoints"),
     };
-    cx.note(&format!("intact: {} events, and {} keys that agree with them{continued}", report.events, report.keys));
+    cx.note(&format!(
+        "intact: {}{continued}; {} in agreement",
+        counted(report.events, "event"),
+        counted(report.keys, "key")
+    ));
     if !cx.reply_asked() {
         return Ok(());
     }
