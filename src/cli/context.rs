@@ -285,7 +285,10 @@ impl Ctx {
     /// # Errors
     /// `Usage`, before anything is minted.
     pub(super) fn refuse_secrets_in_ci(&self) -> Result<()> {
-        self.refuse_in_ci("--out FILE writes them to a new private file", "-o jsonl has each in the field `secret`")
+        self.refuse_in_ci(
+            "--out FILE writes them to a new private file",
+            "-q prints them alone, a line each; -o jsonl has each in the field `secret`",
+        )
     }
 
     fn refuse_in_ci(&self, instead: &str, or: &str) -> Result<()> {

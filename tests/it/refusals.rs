@@ -157,7 +157,7 @@ fn an_unknown_workspace_project_or_customer_is_not_an_empty_one() {
 #[test]
 fn read_only_refuses_a_run_before_anything_of_it() {
     let home = Home::new();
-    home.ok(&["create", "a", "--rotate-every", "1s"]);
+    home.ok(&["create", "a", "--rotate-every", "90d"]);
     let run = ["rotate", "--due", "--yes", "--max", "5", "--deliver", "file:out.key", "--on-done", "touch told"];
     for args in
         [&run[..], &["rotate", "a"], &["rotate", "a", "--deliver", "file:out.key"], &["rotation", "resume", "a"]]

@@ -239,12 +239,12 @@ fn a_signal_ends_a_run_in_a_state_that_the_next_one_goes_on_from() {
     let told: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!(told["error"]["exit"], 143, "{told:#}");
     let again = told["error"]["hints"][0].as_str().unwrap();
-    assert!(home.ok(&["doctor"]).contains("1 rotations have not ended"));
+    assert!(home.ok(&["doctor"]).contains("1 rotation not ended"));
     assert!(works(&home, &read(&home, "key")) && works(&home, &read(&home, "held")));
     write(&home, "sink.sh", "cat > held");
     let ran = home.shell(again);
     assert_eq!(ran.code, Some(0), "{again}: {ran:?}");
-    assert!(works(&home, &read(&home, "held")) && !home.ok(&["doctor"]).contains("rotations have not ended"));
+    assert!(works(&home, &read(&home, "held")) && home.ok(&["doctor"]).contains("nothing is overdue"));
 }
 
 #[test]

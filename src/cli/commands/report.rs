@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, values},
-    domain::{Environment, KeyFilter, Status},
+    domain::{Environment, KeyFilter, Status, counted},
     files::write_private_atomic,
     ops::{
         Error, KeyView, Kind, List, Result,
@@ -149,12 +149,12 @@ fn write_page(cx: &mut Ctx, which: Which, file: &Path) -> Result<()> {
     let text = page::html(&report::overview(&keys, &workspace, cx.now));
     let (path, bytes) = (file.display(), text.len());
     if cx.global.dry_run {
-        cx.note(&format!("would be written: {path} ({} keys)", keys.len()));
+        cx.note(&format!("would be written: {path} ({})", counted(keys.len(), "key")));
     } else {
         write_private_atomic(file, text.as_bytes()).map_err(|error| {
             Error::new(Kind::Unavailable, "report", format!("cannot write {path}")).cause(error.to_string())
         })?;
-        cx.note(&format!("written: {path} ({} keys)", keys.len()));
+        cx.note(&format!("written: {path} ({})", counted(keys.len(), "key")));
     }
     if cx.reply_asked() {
         let reply = json!({ "file": path.to_string(), "bytes": bytes, "keys": keys.len() });
