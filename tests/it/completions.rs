@@ -51,7 +51,7 @@ fn nothing_is_asked_made_or_told_for_a_completion() {
     let before = home.json(&["audit", "list"])["page"]["total"].clone();
     let (devices, aside) = (home.path().join(".config/keyward/devices"), home.path().join("aside"));
     std::fs::rename(&devices, &aside).unwrap();
-    std::fs::write(home.path().join("pass"), "correct horse\n").unwrap();
+    home.private("pass", "correct horse\n");
     assert_eq!(bash(&home, &["keyward", "show", "billing"]).trim(), "", "a locked vault offers nothing");
     assert!(bash(&home, &["keyward", "sho"]).contains("show"));
     std::fs::rename(&aside, &devices).unwrap();

@@ -298,7 +298,7 @@ fn a_plan_that_is_no_longer_the_plan_is_not_carried_out() {
 fn a_support_slot_sees_the_difference_and_changes_nothing() {
     let home = with_places();
     home.ok(&["create", "a", "--owner", "alice", "--label", "t=x"]);
-    keep(&home, "pass", "correct horse battery\n");
+    home.private("pass", "correct horse battery\n");
     home.ok(&["vault", "slots", "add", "--passphrase", "--new-passphrase-file", "pass", "--role", "support"]);
     keep(&home, "keys.toml", "[[keys]]\nname = 'a'\nowner = 'bob'\n[[keys]]\nname = 'b'\n");
     let support = ["--passphrase-file", "pass"];

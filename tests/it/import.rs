@@ -179,7 +179,7 @@ fn a_wrong_line_is_told_by_its_number_and_nothing_is_imported() {
 #[test]
 fn a_support_slot_imports_nothing_and_judges_nothing() {
     let home = moved_in();
-    keep(&home, "pass", "correct horse battery\n");
+    home.private("pass", "correct horse battery\n");
     home.ok(&["vault", "slots", "add", "--passphrase", "--new-passphrase-file", "pass", "--role", "support"]);
     keep(&home, "more.csv", &format!("name,digest\nmore,{}\n", hex("more")));
     let ran = home.run(&["--passphrase-file", "pass", "import", "more.csv"]);
