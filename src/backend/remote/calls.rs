@@ -12,6 +12,7 @@ use crate::{
         UsageQuery, UsageReport, Verify,
         check::{Check, CheckKey, Checked, CheckedKey},
         identify::{Identified, Identify},
+        webhooks::{AddWebhook, AddedWebhook, WebhookView},
     },
     wire::{
         keys::{
@@ -21,6 +22,7 @@ use crate::{
         rotations::{AbortBody, CommitBody, RotatedReply, RotationList, RotationReply, StagedReply, StepBody},
         usage::{LogPage, UsageReply},
         verdict::VerifyRequest,
+        webhooks::{AddedWebhookReply, WebhookList, WebhookReply, WebhookTested},
         workspace::{ChangeObject, ChangeScopes, Changed, CreateObject, ObjectList, ScopePage, ScopeReply},
     },
 };
