@@ -18,7 +18,7 @@ const NOT_RUN: [(&str, &str); 2] = [
 ];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 27] = [
+const PREPARED: [(&str, &str); 31] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward vault restore", "keyward vault backup backup/keystore.db"),
@@ -32,7 +32,13 @@ const PREPARED: [(&str, &str); 27] = [
     ("keyward customers show", "keyward customers create contoso"),
     ("keyward customers update", "keyward customers create contoso"),
     ("keyward customers delete", "keyward customers create contoso"),
-    ("keyward rotation", "keyward -q rotate billing-sync --stage"),
+    ("keyward rotation commit", "keyward -q rotate billing-sync --stage"),
+    ("keyward rotation abort", "keyward -q rotate billing-sync --stage"),
+    ("keyward rotation show", "keyward -q rotate billing-sync --stage"),
+    (
+        "keyward rotation resume",
+        "keyward rotate billing-sync --deliver file:media/billing.key --deliver 'exec:exit 1' || test $? = 12",
+    ),
     (
         "keyward audit checkpoint --to git",
         "git init -q anchors && git -C anchors config user.name A && git -C anchors config user.email a@example.com",

@@ -42,7 +42,17 @@ fn due() -> Home {
     let map = blocks("toml")[0].replace("/run/keys", &format!("{path}/run/keys"));
     fs::write(home.path().join("deliver.toml"), map.replace("/usr/local/bin", &format!("{path}/bin"))).unwrap();
     for args in [["billing-sync", "--env=development"], ["web-1", "--env=production"], ["etl", "--label=team=data"]] {
-        home.ok(&["create", args[0], args[1], "--rotate-every", "2s", "--overlap", "1s", "-q"]);
+        home.ok(&[
+            "create",
+            args[0],
+            args[1],
+            "--label=variable=API_KEY",
+            "--rotate-every",
+            "2s",
+            "--overlap",
+            "1s",
+            "-q",
+        ]);
     }
     // Two seconds pass on the machine's own clock; nothing else makes a rotation due.
     while home.json(&["list", "--due"])["page"]["total"] != 3 {
