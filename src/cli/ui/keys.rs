@@ -227,8 +227,8 @@ mod tests {
             name: name.to_owned(),
             environment: ["production", "staging"][at % 2].to_owned(),
             status: ["active", "expired", "revoked"][at % 3].into(),
-            owner: (at % 4 != 0).then(|| format!("team-{}@Example.com", at % 4)),
-            expires_at: (at % 5 != 0).then(|| format!("2026-03-{:02}T00:00:00Z", 1 + at % 28)),
+            owner: (!at.is_multiple_of(4)).then(|| format!("team-{}@Example.com", at % 4)),
+            expires_at: (!at.is_multiple_of(5)).then(|| format!("2026-03-{:02}T00:00:00Z", 1 + at % 28)),
             scopes: vec!["invoices:read".to_owned()],
             uses: at as u64 % 7,
             ..KeyView::default()
