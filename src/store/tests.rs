@@ -380,7 +380,7 @@ fn a_rekeyed_keystore_opens_with_the_new_keys_alone_and_verifies() {
     slot.rewrap(&mut rand::rng(), &secret(), &fresh).unwrap();
     store.rekey(&fresh, &[slot.clone()], event(Action::VaultRekey, "vault_1"), now()).unwrap();
     drop(store);
-    assert!(matches!(vault.open(&vault.slot), Err(Error::HeadForged)));
+    assert!(matches!(vault.open(&vault.slot), Err(Error::Rekeyed)));
     let store = vault.open(&slot).unwrap();
     assert_eq!(store.verify_all(now()).unwrap().keys, 3);
     let mut opened = 0;

@@ -22,6 +22,8 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 /// Dead letters are kept for so long.
 const DEAD_FOR: TimeDelta = TimeDelta::days(30);
+/// A message is tried for so long before that.
+const TRIED_FOR: TimeDelta = TimeDelta::days(3);
 /// What was told once is remembered for so long: longer than any lead time.
 const TOLD_FOR: TimeDelta = TimeDelta::days(800);
 
@@ -277,7 +279,7 @@ impl Store {
         transaction.prepare_cached("DELETE FROM told_once WHERE at < ?1")?.execute(((now - TOLD_FOR).timestamp(),))?;
         transaction
             .prepare_cached("DELETE FROM outbox WHERE next_at IS NULL AND at < ?1")?
-            .execute(((now - DEAD_FOR).timestamp(),))?;
+            .execute(((now - TRIED_FOR - DEAD_FOR).timestamp(),))?;
         transaction.commit()?;
         Ok(told)
     }

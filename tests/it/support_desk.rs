@@ -46,7 +46,7 @@ const COMMANDS: &[(&str, Does)] = &[
     ("rotate billing-sync", IsRefused("key.stage")),
     ("rotation list", Answers(0)),
     ("rotation show nightly-export", Answers(0)),
-    ("rotation resume nightly-export", IsRefused("key.stage")),
+    ("rotation resume nightly-export", Answers(6)),
     ("rotation commit nightly-export --force", IsRefused("key.rotate")),
     ("rotation abort nightly-export --yes", IsRefused("key.abort")),
     ("activate billing-sync", IsRefused("key.activate")),
@@ -108,6 +108,16 @@ const COMMANDS: &[(&str, Does)] = &[
     ("operators create new --role auditor", IsRefused("operator.create")),
     ("operators rotate gateway", IsRefused("operator.rotate")),
     ("operators revoke gateway --yes", IsRefused("operator.revoke")),
+    ("login unix:none.sock --token-file words", Answers(9)),
+    ("logout", Answers(2)),
+    ("profile list", Answers(0)),
+    ("profile use local", Answers(0)),
+    ("profile remove team --yes", IsRefused("profile.logout")),
+    ("webhooks list", Answers(0)),
+    ("webhooks add pager https://hooks.example.com/x", IsRefused("webhook.add")),
+    ("webhooks test pager", Answers(3)),
+    ("webhooks remove pager --yes", IsRefused("webhook.remove")),
+    ("whoami", Answers(0)),
     ("doctor", Answers(0)),
     ("serve --listen 127.0.0.1:0", IsKept),
     ("completions bash", Answers(0)),
@@ -130,7 +140,7 @@ fn furnished() -> Home {
         ("keys.csv", "name\none\n"),
         ("old.csv", OLD),
     ] {
-        fs::write(home.path().join(file), text).unwrap();
+        home.private(file, text);
     }
     for line in [
         "create nightly-export --env staging --no-expiry --owner before@example.com",

@@ -195,6 +195,7 @@ fn a_keystore_of_the_first_format_is_brought_up_to_date() {
          DROP TABLE verdicts; DROP TABLE usage_pruned;
          CREATE TABLE usage (key_id TEXT PRIMARY KEY, uses INTEGER NOT NULL, last_used_at INTEGER, address BLOB) STRICT;
          DROP TABLE spent_limits; DROP TABLE stream_cursors;
+         DROP TABLE outbox; DROP TABLE webhook_deliveries; DROP TABLE told_once;
          PRAGMA user_version = 1;",
     );
     let store = vault.admin();
