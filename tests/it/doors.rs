@@ -116,7 +116,7 @@ impl Door<'_> {
             Some("ID")
         } else if word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T' {
             Some("TIME")
-        } else if word.len() == 16 && alphanumeric && word.bytes().any(|byte| byte.is_ascii_digit()) {
+        } else if word.len() == 16 && alphanumeric && word.bytes().any(|byte| !byte.is_ascii_lowercase()) {
             Some("LOOKUP")
         } else {
             None
