@@ -47,6 +47,7 @@ pub(super) mod update;
 pub(super) mod usage;
 pub(super) mod vault;
 pub(super) mod verify;
+#[cfg(feature = "server")]
 pub(super) mod webhooks;
 #[cfg(feature = "server")]
 pub(super) mod whoami;
