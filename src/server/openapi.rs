@@ -147,7 +147,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
             parameters.extend(["Reason", "Ticket", "DryRun", "Client"]);
             refusals.extend(["Conflict", "NotFound"]);
         }
-        if path.contains('{') {
+        if path.starts_with("/v1/") {
             refusals.push("NotFound");
         }
         parameters.push("RequestId");
