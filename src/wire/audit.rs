@@ -293,7 +293,11 @@ pub fn filter_of(query: &[(String, String)]) -> Result<AuditFilter> {
     let mut filter = AuditFilter::default();
     for (name, value) in query {
         let refused = |cause: String| Error::usage(format!("the parameter '{name}' is not usable")).cause(cause);
-        let number = || value.parse::<u64>().map_err(|_| refused("expected a number".to_owned()));
+        // Numbers of events are int64 in the document.
+        let number = || match value.parse::<i64>().map(u64::try_from) {
+            Ok(Ok(number)) => Ok(number),
+            _ => Err(refused("expected a number".to_owned())),
+        };
         match name.as_str() {
             "key" => {
                 filter.key = Some(value.parse().map_err(|error: crate::domain::RefError| refused(error.to_string()))?)

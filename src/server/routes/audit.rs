@@ -96,7 +96,7 @@ pub(super) async fn show(
 /// What is not intact is a problem with the code `INTEGRITY`.
 #[utoipa::path(
     post, path = "/v1/audit/verify", operation_id = "verify_trail", tag = "audit",
-    request_body = VerifyTrail,
+    request_body = Option<VerifyTrail>,
     responses((status = 200, description = "It is intact.", body = TrailReport)),
     security(("operator" = [])),
 )]
