@@ -76,11 +76,14 @@ impl KeptCheckpoint {
     }
 }
 
+/// The reasons of a checkpoint that is malformed, of another vault, or not signed by this one's key.
+pub const NOT_BELIEVED: [&str; 3] = ["checkpoint_malformed", "checkpoint_of_another_vault", "checkpoint_forged"];
+
 fn not_believed(place: &str, error: CheckpointError) -> Error {
     let reason = match error {
-        CheckpointError::Malformed => "checkpoint_malformed",
-        CheckpointError::OtherOrigin => "checkpoint_of_another_vault",
-        CheckpointError::BadSignature | CheckpointError::Unsigned => "checkpoint_forged",
+        CheckpointError::Malformed => NOT_BELIEVED[0],
+        CheckpointError::OtherOrigin => NOT_BELIEVED[1],
+        CheckpointError::BadSignature | CheckpointError::Unsigned => NOT_BELIEVED[2],
     };
     Error::new(Kind::Integrity, reason, format!("the checkpoint in {place} is not to be believed"))
         .cause(error.to_string())

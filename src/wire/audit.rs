@@ -107,9 +107,6 @@ pub struct EventParameters {
     /// Up to this event.
     #[param(value_type = Option<u64>)]
     pub upto: (),
-    /// The newest so many that match; without it a page reaches 10,000 events beyond `after`.
-    #[param(value_type = Option<u32>, maximum = 10_000)]
-    pub limit: (),
 }
 
 /// What to check the trail against.

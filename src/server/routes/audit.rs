@@ -11,11 +11,13 @@ use crate::{
         problem::Failed,
     },
     wire::{
+        Problem,
         audit::{
             EventBody, EventPage, EventParameters, EventReply, ExportEnd, MAX_EVENTS, TrailReport, VerifyTrail,
             filter_of,
         },
         keys::PageInfo,
+        problem::MEDIA_TYPE,
     },
 };
 use axum::{
@@ -42,7 +44,7 @@ const CHUNK: usize = 64 * 1024;
 /// Oldest first. An operator that is bound to a workspace sees what happened in it.
 #[utoipa::path(
     get, path = "/v1/audit", operation_id = "list_events", tag = "audit",
-    params(EventParameters),
+    params(EventParameters, ("limit" = Option<u32>, Query, maximum = 10_000, description = "The newest so many that match; without it a page reaches 10,000 events beyond `after`.")),
     responses((status = 200, description = "A page of the trail.", body = EventPage)),
     security(("operator" = [])),
 )]
@@ -93,11 +95,14 @@ pub(super) async fn show(
 
 /// Check the whole trail, and every key against it
 ///
-/// What is not intact is a problem with the code `INTEGRITY`.
+/// What is not intact is a problem with the code `INTEGRITY`. So is a checkpoint that is not this vault's: that is the fault of
+/// the request, and no server error.
 #[utoipa::path(
     post, path = "/v1/audit/verify", operation_id = "verify_trail", tag = "audit",
     request_body = Option<VerifyTrail>,
-    responses((status = 200, description = "It is intact.", body = TrailReport)),
+    responses(
+        (status = 200, description = "It is intact.", body = TrailReport),
+        (status = 422, description = "A checkpoint that is not to be believed: `INTEGRITY`.", body = Problem, content_type = MEDIA_TYPE)),
     security(("operator" = [])),
 )]
 pub(super) async fn verify(
@@ -132,7 +137,9 @@ pub(super) async fn verify(
 /// covers them all, and an export without it was cut. The export is itself an event, recorded before the first line.
 #[utoipa::path(
     post, path = "/v1/audit/export", operation_id = "export_trail", tag = "audit",
-    params(EventParameters, ("format" = Option<String>, Query, description = "What the lines are for; recorded with the export.")),
+    params(EventParameters,
+        ("limit" = Option<u64>, Query, description = "The newest so many that match."),
+        ("format" = Option<String>, Query, description = "What the lines are for; recorded with the export.")),
     responses((status = 200, description = "Lines of JSON.", body = String, content_type = "application/x-ndjson")),
     security(("operator" = [])),
 )]
