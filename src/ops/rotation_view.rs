@@ -138,7 +138,7 @@ pub(super) fn refused(illegal: Illegal, key: &Key) -> Error {
             let held: Vec<&str> = key.running().map(Rotation::may_hold).unwrap_or_default();
             error
                 .cause(format!("in doubt: {}", held.join(", ")))
-                .hint(format!("keyward rotation resume {run} --deliver …  (with the same sinks)"))
+                .hint(format!("keyward rotation resume {run} --deliver SINK  (with the same sinks)"))
                 .hint(format!("keyward rotate {id} --supersede  (start again; the oldest secret ends)"))
         }
         Illegal::TwoInDoubt => Error { kind: Kind::Undelivered, reason: "two_in_doubt".into(), ..error }

@@ -140,6 +140,16 @@ fn a_probe_that_says_no_leaves_a_staged_secret_staged() {
 }
 
 #[test]
+fn tries_of_no_probe_are_refused() {
+    let home = Home::new();
+    for command in [&["create", "a"][..], &["create", "a", "--deliver", "file:key"]] {
+        let refused = home.run(&[command, &["--probe-tries", "2"]].concat());
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+    }
+    assert_eq!(home.json(&["list"])["page"]["total"], 0);
+}
+
+#[test]
 fn a_staged_rotation_is_decided_by_nobody_else() {
     let home = Home::new();
     let old = home.ok(&["create", "a", "-q"]);

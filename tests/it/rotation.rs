@@ -138,6 +138,17 @@ fn a_program_that_prints_the_secret_is_masked() {
 }
 
 #[test]
+fn an_expired_key_is_left_out_of_a_due_run_and_named() {
+    let home = Home::new();
+    home.ok(&["create", "past", "--rotate-every", "2s", "--overlap", "1s", "--expires-in", "2s"]);
+    while !home.ok(&["list", "--expired", "-o", "name"]).contains("past") {}
+    let run = home.run(&["rotate", "--due", "--yes", "--max", "9", "--deliver", "file:{name}"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("1 expired, which no due run renews: keyward list --due --status expired"), "{run:?}");
+    assert!(home.ok(&["list", "--due", "--status", "expired"]).contains("past"));
+}
+
+#[test]
 fn a_probe_that_says_no_puts_the_old_secret_back() {
     let home = Home::new();
     home.ok(&["create", "a", "--deliver", "file:key"]);

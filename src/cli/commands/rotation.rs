@@ -182,7 +182,7 @@ fn resume(cx: &mut Ctx, rotation: &RotationRef, deliver: &DeliverArgs) -> Result
     if view.running && view.state != "delivered" && others.iter().any(|sink| *sink != rotating::STDOUT) {
         return Err(Error::usage("the rotation delivers to sinks, and commands are never taken from the keystore")
             .cause(format!("it was begun with: {}", others.join(", ")))
-            .hint(format!("keyward rotation resume {} --deliver …  (with the same sinks)", view.id)));
+            .hint(format!("keyward rotation resume {} --deliver SINK  (with the same sinks)", view.id)));
     }
     cx.refuse_secret_in_ci()?;
     cx.preflight_secret()?;

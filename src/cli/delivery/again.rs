@@ -30,7 +30,7 @@ impl Targets {
 fn words_of(args: &DeliverArgs) -> Vec<String> {
     let mut words = Vec::new();
     push(&mut words, args.deliver.iter().map(|sink| ("--deliver", Some(sink.to_string()))));
-    let tries = (args.probe_tries != DeliverArgs::PROBE_TRIES).then(|| args.probe_tries.to_string());
+    let tries = args.probe_tries.map(|tries| tries.to_string());
     let map = args.deliver_map.as_ref().map(|path| path.display().to_string());
     push(
         &mut words,

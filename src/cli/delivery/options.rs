@@ -23,16 +23,13 @@ pub(in crate::cli) struct DeliverArgs {
     /// Ask this command, with the secret on its standard input, whether the secret works; it says yes by ending with 0
     #[arg(long, value_name = "COMMAND")]
     pub(in crate::cli) probe: Option<String>,
-    /// How often a probe is tried, waiting twice as long each time
-    #[arg(long, value_name = "N", default_value_t = Self::PROBE_TRIES, value_parser = clap::value_parser!(u8).range(1..=20))]
-    pub(in crate::cli) probe_tries: u8,
+    /// How often a probe is tried, waiting twice as long each time [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=20))]
+    pub(in crate::cli) probe_tries: Option<u8>,
 }
 
 impl DeliverArgs {
-    /// How often a probe is tried, unless told.
-    pub(super) const PROBE_TRIES: u8 = 4;
-
-    /// Refuses what would be silently without effect: a probe or a variable for a sink where there is none.
+    /// Refuses what would be silently without effect: a probe or a variable for a sink where there is none, tries of no probe.
     ///
     /// # Errors
     /// `Usage`.
@@ -42,6 +39,10 @@ impl DeliverArgs {
             Some((option, _)) => Err(Error::usage(format!("{option} needs a delivery, and none is asked for"))
                 .cause("the secret would be printed; nothing was minted")
                 .hint("add --deliver SINK, or --deliver-map FILE")),
+            // The rules of a map may have probes of their own.
+            None if self.probe_tries.is_some() && self.probe.is_none() && self.deliver_map.is_none() => {
+                Err(Error::usage("--probe-tries needs a probe, and none is asked for").hint("add --probe COMMAND"))
+            }
             None => Ok(()),
         }
     }

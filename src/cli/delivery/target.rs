@@ -9,6 +9,8 @@ use crate::{
 use chrono::TimeDelta;
 use std::time::Duration;
 
+/// How often a probe is tried, unless told.
+const PROBE_TRIES: u8 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// What the caller asked for, for whichever key.
@@ -43,7 +45,7 @@ impl Targets {
             github_output: cx.env.path("GITHUB_OUTPUT"),
             ..Options::default()
         };
-        let retry = Retry { tries: usize::from(args.probe_tries), backoff: FIRST_WAIT };
+        let retry = Retry { tries: usize::from(args.probe_tries.unwrap_or(PROBE_TRIES)), backoff: FIRST_WAIT };
         Ok(Self { args: args.clone(), map, retry, options })
     }
 

@@ -14,7 +14,7 @@ use super::{
     signals::Stop,
 };
 use crate::{
-    domain::{KeyFilter, KeyRef, Overlap, Sort, SortField},
+    domain::{KeyFilter, KeyRef, Overlap, Sort, SortField, Status},
     ops::{Error, KeyView, Kind, List, Result, Stage},
 };
 use chrono::TimeDelta;
@@ -133,11 +133,16 @@ fn wait(jitter: Option<TimeDelta>, driver: &Driver<'_>) {
     }
 }
 
-/// The keys that are due, the longest due first; interrupted rotations before all.
+/// The keys that are due, the longest due first; interrupted rotations before all. Says which are due in vain: a consumer
+/// of theirs has stopped working, and only a renewal mends that.
 fn keys_due(cx: &mut Ctx, within: Option<TimeDelta>) -> Result<Vec<KeyView>> {
     let sort = Sort { field: SortField::Due, descending: false };
     let filter = KeyFilter { due_within: Some(within.unwrap_or_default()), sort, ..KeyFilter::default() };
-    let mut keys = cx.backend()?.list(&cx.operation(), &List { filter })?.items;
+    let listed = cx.backend()?.list(&cx.operation(), &List { filter })?;
+    if let Some(count) = listed.hidden.get(&Status::Expired) {
+        cx.note(&format!("{count} expired, which no due run renews: keyward list --due --status expired"));
+    }
+    let mut keys = listed.items;
     keys.sort_by_key(|key| key.rotation.id.is_none());
     Ok(keys)
 }
