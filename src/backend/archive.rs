@@ -54,6 +54,11 @@ impl Local {
             let _ = std::fs::remove_file(file);
             return Err(error);
         }
+        // What was cut is free for new rows in any case.
+        match self.store.shrink() {
+            Ok(()) | Err(crate::store::Error::Busy) => {}
+            Err(error) => return Err(error.into()),
+        }
         self.store.truncate_log()?;
         Ok(Some(archived))
     }

@@ -175,6 +175,17 @@ impl Store {
     pub fn truncate_log(&self) -> Result<()> {
         Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
+
+    /// Gives the pages that nothing uses any more back to the disk.
+    ///
+    /// # Errors
+    /// Those of SQLite; [`Error::Busy`] while somebody writes, and then the pages are used again later.
+    pub fn shrink(&self) -> Result<()> {
+        let mut freeing = self.connection.prepare("PRAGMA incremental_vacuum")?;
+        let mut freed = freeing.query([])?;
+        while freed.next()?.is_some() {}
+        Ok(())
+    }
 }
 
 impl LockedStore {

@@ -89,9 +89,9 @@ pub(super) fn configure(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Makes the tables in a new file.
+/// Makes the tables in a new file, which can give pages back to the disk.
 pub(super) fn create(connection: &Connection) -> Result<()> {
-    connection.execute_batch("PRAGMA journal_mode = WAL;")?;
+    connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")?;
     connection.execute_batch(&MIGRATIONS.concat())?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", FORMAT)?;

@@ -324,7 +324,11 @@ fn old_events_move_to_an_archive_and_everything_still_verifies() {
     assert_eq!(archive(&["--before", &recent, "--out", "a"]).code, Some(5));
     assert_eq!(archive(&["--before", "2019-01-01", "--out", "a"]).code, Some(0));
     assert!(!home.path().join("a").exists());
+    let size = || std::fs::metadata(home.path().join(".local/share/keyward/keystore.db")).unwrap().len();
+    home.ok(&["audit", "list"]);
+    let large = size();
     home.ok(&["audit", "archive", "--before", "2021-01-01", "--out", "2020.archive"]);
+    assert!(size() < large, "the keystore gives the room back: {} of {large}", size());
     let sealed = std::fs::read_to_string(home.path().join("2020.archive")).unwrap();
     assert!(!sealed.contains("alice") && !sealed.contains("old-3"), "the archive is sealed");
 
