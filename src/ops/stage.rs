@@ -166,7 +166,7 @@ pub fn stage(
     request: &Stage,
     alone: bool,
 ) -> Result<Done<Staged>> {
-    let mut key = find(tx, cx, request)?;
+    let key = find(tx, cx, request)?;
     cx.authority.may_grant(&tx.catalogue(&key.workspace)?, &key.scopes)?;
     entitlement::require(&entitlement::plan_of(tx, &key.workspace)?, Feature::ApiAccess)?;
     let repeated = match repetition(tx, cx, &key, request)? {
@@ -183,13 +183,7 @@ pub fn stage(
     let goes_on =
         key.running().filter(|run| !request.supersede && (!run.parked || repeated || request.resume.is_some()));
     let resumed = goes_on.is_some();
-    let mine = |lease: &Lease| {
-        let ended = lease.until <= cx.now || (alone && !lease.remote);
-        ended || [&request.lease, &cx.client].into_iter().flatten().any(|id| *id == lease.id)
-    };
-    // Whoever parked a secret that has arrived works on it no more.
-    let waits = |run: &Rotation| run.parked && run.phase == Phase::Delivered;
-    if !key.running().map_or(alone, |run| waits(run) || mine(&run.lease)) {
+    if !is_ones_turn(&key, cx, request, alone) {
         return Err(busy(&key));
     }
     if let Some(run) = goes_on
@@ -200,10 +194,33 @@ pub fn stage(
         (done.outcome.ready, done.outcome.resumed, done.outcome.lookup) = (true, true, lookup);
         return Ok(done);
     }
-    let lease = cx.lease(rng);
     if request.lease.is_none() && goes_on.is_some_and(|run| can_be_asked(run, request)) {
-        return claimed(tx, cx, key, lease);
+        return claimed(tx, rng, cx, key);
     }
+    minted(tx, caps, rng, cx, key, request, resumed)
+}
+
+/// Whether the caller may work on the rotation that runs: nobody else has its turn, or its turn is the caller's.
+fn is_ones_turn(key: &Key, cx: &Context, request: &Stage, alone: bool) -> bool {
+    let Some(run) = key.running() else { return alone };
+    // Whoever parked a secret that has arrived works on it no more.
+    let waits = run.parked && run.phase == Phase::Delivered;
+    let lease = &run.lease;
+    let ended = lease.until <= cx.now || (alone && !lease.remote);
+    waits || ended || [&request.lease, &cx.client].into_iter().flatten().any(|id| *id == lease.id)
+}
+
+/// Mints a secret for a new rotation, or once more for one that goes on.
+fn minted(
+    tx: &mut Tx<'_>,
+    caps: &Capabilities,
+    rng: &mut impl CryptoRng,
+    cx: &Context,
+    mut key: Key,
+    request: &Stage,
+    resumed: bool,
+) -> Result<Done<Staged>> {
+    let lease = cx.lease(rng);
     let (token, secret) = mint(&tx.meta().brand.clone(), caps, rng, key.environment, SecretState::Staged, cx.now)?;
     let lookup = secret.lookup.clone();
     let step = if resumed {
@@ -323,7 +340,8 @@ fn can_be_asked(run: &Rotation, request: &Stage) -> bool {
 }
 
 /// Takes the turn: nobody else goes on with the rotation while its sinks are asked.
-fn claimed(tx: &mut Tx<'_>, cx: &Context, mut key: Key, lease: Lease) -> Result<Done<Staged>> {
+fn claimed(tx: &mut Tx<'_>, rng: &mut impl CryptoRng, cx: &Context, mut key: Key) -> Result<Done<Staged>> {
+    let lease = cx.lease(rng);
     let id = lease.id.clone();
     key.claim(lease).map_err(|illegal| refused(illegal, &key))?;
     tx.put_key(&key)?;
