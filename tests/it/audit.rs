@@ -20,10 +20,6 @@ fn home_with_a_story() -> Home {
     home
 }
 
-fn write(home: &Home, name: &str, text: &str) {
-    std::fs::write(home.path().join(name), text).unwrap();
-}
-
 #[test]
 fn a_checkpoint_is_a_note_that_anybody_can_check() {
     let home = home_with_a_story();
@@ -42,8 +38,8 @@ fn a_checkpoint_is_a_note_that_anybody_can_check() {
     assert_eq!(bodies.len() as u64, size + 1);
     assert_eq!(outsider::root(&bodies[..size as usize]), root);
 
-    write(&home, "cp.txt", &note);
-    write(&home, "export.jsonl", &export);
+    home.write("cp.txt", &note);
+    home.write("export.jsonl", &export);
     home.ok(&["audit", "verify", "--full", "--checkpoint", "cp.txt"]);
     // Checking an export needs no vault: another home has none, and makes none.
     let other = Home::new();
@@ -252,7 +248,7 @@ fn part_of_the_trail_is_exported_with_proofs_and_its_own_count() {
     let part = home.ok(&["audit", "export", "--key", "billing-sync", "--checkpoint-out", "cp.txt"]);
     assert_eq!(part.lines().count(), 7);
     let check = |text: &str| {
-        write(&home, "part.jsonl", text);
+        home.write("part.jsonl", text);
         home.run(&["audit", "verify", "--file", "part.jsonl", "--checkpoint", "cp.txt", "--public-key", &key])
     };
     assert_eq!(check(&part).code, Some(0));
@@ -347,7 +343,7 @@ fn old_events_move_to_an_archive_and_everything_still_verifies() {
 
     // An outsider checks it with the key and a checkpoint; changes are found.
     let check = |text: &str| {
-        write(&home, "copy.archive", text);
+        home.write("copy.archive", text);
         home.run(&[
             "audit",
             "verify",
@@ -365,7 +361,7 @@ fn old_events_move_to_an_archive_and_everything_still_verifies() {
     let shorter: Vec<&str> = sealed.lines().filter(|line| !line.contains("\"seq\":5,")).collect();
     assert_eq!(check(&shorter.join("\n")), Some(14));
     let tampered = sealed.replacen("key.create", "key.update", 1);
-    write(&home, "copy.archive", &tampered);
+    home.write("copy.archive", &tampered);
     assert_eq!(home.run(&["audit", "verify", "--archive", "copy.archive"]).code, Some(14));
 }
 

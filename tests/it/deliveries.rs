@@ -1,25 +1,11 @@
 //! Deliveries as a user sees them: destinations that meet, what is refused before anything is minted, who decides, and
 //! what is told.
 
-use crate::support::{Home, Ran};
+use crate::support::{Home, Ran, due};
 use serde_json::Value;
-
-const DUE: [&str; 7] = ["rotate", "--due", "--due-within", "31d", "--yes", "--max", "9"];
-
-fn write(home: &Home, name: &str, text: &str) {
-    std::fs::write(home.path().join(name), text).unwrap();
-}
-
-fn read(home: &Home, name: &str) -> String {
-    std::fs::read_to_string(home.path().join(name)).unwrap()
-}
 
 fn is_there(home: &Home, name: &str) -> bool {
     home.path().join(name).exists()
-}
-
-fn works(home: &Home, token: &str) -> bool {
-    home.verdict(token, &[]).1 == Some(0)
 }
 
 fn secrets_of(home: &Home, key: &str) -> usize {
@@ -41,21 +27,20 @@ fn two_keys_never_share_a_destination() {
     home.ok(&["create", "c2", "--env", "production", "--rotate-every", "30d", "-q"]);
     std::fs::create_dir(home.path().join("real")).unwrap();
     std::os::unix::fs::symlink("real", home.path().join("link")).unwrap();
-    write(&home, "doc.json", "{\"c1\":{},\"c2\":{}}\n");
+    home.write("doc.json", "{\"c1\":{},\"c2\":{}}\n");
     let rules = |first: &str, second: &str| {
         format!(
             "[[rule]]\nname = \"c1\"\nenv = \"production\"\ndeliver = [\"{first}\"]\n[[rule]]\nglob = \"*\"\ndeliver = [\"{second}\"]\n"
         )
     };
-    write(&home, "glob.toml", "[[rule]]\nglob = \"*\"\ndeliver = [\"file:shared.key\"]\n");
-    write(&home, "meet.toml", &rules("file:link/{name}", "dotenv:./real/../real/c1#{env}_KEY"));
-    let list = |args: &[&'static str]| [&DUE[..], args].concat();
+    home.write("glob.toml", "[[rule]]\nglob = \"*\"\ndeliver = [\"file:shared.key\"]\n");
+    home.write("meet.toml", &rules("file:link/{name}", "dotenv:./real/../real/c1#{env}_KEY"));
     for args in [
-        list(&["--deliver", "file:{name}.key"]),
-        list(&["--deliver", "file:shared.key"]),
-        list(&["--deliver", "exec:cat > shared.key"]),
-        list(&["--deliver-map", "glob.toml"]),
-        list(&["--deliver-map", "meet.toml"]),
+        due(&["--deliver", "file:{name}.key"]),
+        due(&["--deliver", "file:shared.key"]),
+        due(&["--deliver", "exec:cat > shared.key"]),
+        due(&["--deliver-map", "glob.toml"]),
+        due(&["--deliver-map", "meet.toml"]),
         vec!["rotate", "c1", "c2", "--env", "production", "--deliver", "file:shared.key"],
         vec!["rotate", "c1", "c2", "--env", "production", "--deliver", "dotenv:env#KEY"],
     ] {
@@ -81,10 +66,10 @@ fn two_keys_never_share_a_destination() {
     let run = ["rotate", "c1", "c2", "--env", "production"];
     let told = home.run(&[&run[..], &["--deliver", "json:doc.json#/{name}/key", "--now"]].concat());
     assert_eq!(told.code, Some(0), "{told:?}");
-    let told = home.run(&list(&["--deliver", "file:{env}-{name}.key", "--now"]));
+    let told = home.run(&due(&["--deliver", "file:{env}-{name}.key", "--now"]));
     assert_eq!(told.code, Some(0), "{told:?}");
     for file in ["production-c1.key", "staging-c1.key", "production-c2.key"] {
-        assert!(works(&home, &read(&home, file)), "{file}");
+        assert!(home.works(&home.read(file)), "{file}");
     }
 }
 
@@ -131,12 +116,12 @@ fn a_probe_that_says_no_leaves_a_staged_secret_staged() {
     assert_eq!(failed.code, Some(12), "{failed:?}");
     assert!(failed.stderr.contains("hint: keyward rotation commit rot_"), "{failed:?}");
     assert!(failed.stderr.contains("hint: keyward rotation abort rot_"), "{failed:?}");
-    let new = read(&home, "key");
-    assert!(works(&home, &old) && works(&home, &new) && old != new);
+    let new = home.read("key");
+    assert!(home.works(&old) && home.works(&new) && old != new);
     let listed = home.json(&["rotation", "list"]);
     assert_eq!((&listed["items"][0]["state"], &listed["items"][0]["parked"]), (&"delivered".into(), &true.into()));
     home.ok(&["rotation", "commit", "a"]);
-    assert!(works(&home, &new));
+    assert!(home.works(&new));
 }
 
 #[test]
@@ -164,17 +149,17 @@ fn a_staged_rotation_is_decided_by_nobody_else() {
     home.ok(&["rotate", "a", "--stage", "--idempotency-key", "s1", "-q"]);
     home.ok(&["create", "a", "--if-not-exists", "--deliver", "file:key"]);
     assert_eq!(home.json(&["rotation", "list"])["page"]["total"], 1, "it still waits");
-    assert!(works(&home, &old) && works(&home, &new) && !is_there(&home, "key"));
+    assert!(home.works(&old) && home.works(&new) && !is_there(&home, "key"));
 
     // One that was cut off before it arrived goes on, and then waits.
     home.ok(&["rotation", "abort", "a", "--yes"]);
-    write(&home, "sink.sh", "cat > held; exit 1");
+    home.write("sink.sh", "cat > held; exit 1");
     let cut = home.run(&["rotate", "a", "--stage", "--deliver", "exec:sh ./sink.sh"]);
     assert_eq!(cut.code, Some(12), "{cut:?}");
-    write(&home, "sink.sh", "cat > held");
+    home.write("sink.sh", "cat > held");
     home.ok(&["rotation", "resume", "a", "--deliver", "exec:sh ./sink.sh"]);
     assert_eq!(home.json(&["rotation", "list"])["items"][0]["state"], "delivered");
-    assert!(works(&home, &old) && works(&home, &read(&home, "held")));
+    assert!(home.works(&old) && home.works(&home.read("held")));
 }
 
 #[test]
@@ -187,11 +172,11 @@ fn an_abort_names_the_sinks_that_keep_a_dead_secret() {
         assert_eq!(refused.code, Some(6), "{refused:?}");
         assert!(refused.stderr.contains("file:key") && refused.stderr.contains("--force"), "{refused:?}");
     }
-    assert!(works(&home, &read(&home, "key")));
+    assert!(home.works(&home.read("key")));
     let aborted = home.run(&["rotation", "abort", "a", "--force"]);
     assert_eq!(aborted.code, Some(0), "{aborted:?}");
     assert!(aborted.stderr.contains("the secret in file:key is dead"), "{aborted:?}");
-    assert!(works(&home, &old) && !works(&home, &read(&home, "key")));
+    assert!(home.works(&old) && !home.works(&home.read("key")));
 }
 
 #[test]
@@ -213,7 +198,7 @@ fn quiet_prints_a_secret_or_an_empty_line() {
     let (code, text) = lines(&["rotate", "a", "nosuch", "b", "-q", "--now"]);
     let text: Vec<&str> = text.lines().collect();
     assert_eq!((code, text.len(), text[1]), (Some(11), 3, ""), "{text:?}");
-    assert!(works(&home, text[0]) && works(&home, text[2]));
+    assert!(home.works(text[0]) && home.works(text[2]));
     for (key, secret) in [("a", text[0]), ("b", text[2])] {
         assert_eq!(home.verdict(secret, &[]).0["key_id"], home.json(&["show", key])["key"]["id"]);
     }
@@ -226,7 +211,7 @@ fn a_key_that_is_named_twice_is_rotated_once() {
     let id = home.ok(&["show", "a", "--field", "key.id"]);
     let ran = home.run(&["rotate", "a", &id, "a", "--supersede", "-q"]);
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1), "{ran:?}");
-    assert!(works(&home, &old) && works(&home, ran.stdout.trim()), "the overlap of the original secret still runs");
+    assert!(home.works(&old) && home.works(ran.stdout.trim()), "the overlap of the original secret still runs");
     let ran = home.run(&["rotate", "a", "a", "--supersede", "--deliver", "file:key"]);
     assert!(ran.code == Some(0) && ran.stderr.contains("taken once"), "{ran:?}");
 }
@@ -241,7 +226,7 @@ fn an_existing_key_is_not_delivered_and_that_is_said() {
     let command = told.stderr.split("by: ").nth(1).unwrap().trim();
     let ran = home.shell(command);
     assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
-    assert!(works(&home, &read(&home, "it's mine")));
+    assert!(home.works(&home.read("it's mine")));
 }
 
 #[test]
@@ -253,12 +238,12 @@ fn a_failure_in_json_is_one_object_on_stderr() {
         assert_eq!(failure(&noisy)["notes"][0], "echo: noise", "{noisy:?}");
         let none = home.run(&["create", "b", "--deliver", "exec:exit 1", "-o", format]);
         assert!(!failure(&none).to_string().contains("created b"), "{none:?}");
-        let due = home.run(&[&DUE[..], &["--deliver-map", "none.toml", "-o", format]].concat());
-        assert_eq!(failure(&due)["code"], "USAGE");
+        let ran = home.run(&due(&["--deliver-map", "none.toml", "-o", format]));
+        assert_eq!(failure(&ran)["code"], "USAGE");
     }
     home.ok(&["create", "c", "--rotate-every", "30d", "-q"]);
-    let due = home.run(&[&DUE[..], &["--deliver", "exec:exit 1", "-o", "json"]].concat());
-    assert_eq!((due.code, &failure(&due)["code"]), (Some(11), &"PARTIAL".into()), "{due:?}");
+    let ran = home.run(&due(&["--deliver", "exec:exit 1", "-o", "json"]));
+    assert_eq!((ran.code, &failure(&ran)["code"]), (Some(11), &"PARTIAL".into()), "{ran:?}");
     let switched = home.run(&["revoke", "a", "nosuch", "-o", "json"]);
     let told = failure(&switched);
     assert_eq!((switched.code, &told["code"]), (Some(11), &"PARTIAL".into()), "{switched:?}");

@@ -2,26 +2,9 @@
 
 use crate::support::{
     Home,
-    server::{Answer, Served},
+    server::{Answer, ROUTES, Served},
 };
 use std::path::PathBuf;
-
-const ROUTES: &str = "
-[[route]]
-methods = ['GET']
-path = '/invoices/**'
-scopes = ['invoices:read']
-environment = 'production'
-
-[[route]]
-path = '/invoices/**'
-scopes = ['invoices:write']
-environment = 'production'
-
-[[route]]
-path = '/limited'
-needs_project = false
-";
 
 struct Site {
     home: Home,

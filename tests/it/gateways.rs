@@ -1,7 +1,11 @@
 //! Real gateways in front of a small upstream, configured by the very snippets of the README: who may pass, what the
 //! upstream is told, and what happens when the server dies.
 
-use crate::support::{Home, server::Served, tool};
+use crate::support::{
+    Home,
+    server::{ROUTES, Served},
+    tool,
+};
 use nix::sys::signal::Signal;
 use std::{
     io::{Read, Write},
@@ -11,22 +15,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-const ROUTES: &str = "
-[[route]]
-methods = ['GET']
-path = '/invoices/**'
-scopes = ['invoices:read']
-environment = 'production'
-
-[[route]]
-path = '/invoices/**'
-scopes = ['invoices:write']
-environment = 'production'
-
-[[route]]
-path = '/open'
-needs_project = false
-";
 /// A client that is not the gateway: its address is no trusted proxy.
 const CLIENT: &str = "127.0.0.2:0";
 

@@ -24,6 +24,7 @@ mod deliveries;
 mod doctor;
 #[cfg(feature = "server")]
 mod doors;
+mod due_runs;
 mod examples;
 mod first_use;
 #[cfg(feature = "server")]

@@ -59,6 +59,16 @@ impl Home {
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     }
 
+    /// The text of a file of the home.
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(name)).unwrap()
+    }
+
+    /// Writes a file of the home.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
     /// The keystore file, wherever the platform's directories put it.
     pub(crate) fn keystore(&self) -> PathBuf {
         self.find("keystore.db").unwrap()
@@ -146,6 +156,11 @@ impl Home {
         let ran = self.run_with(&all, &format!("{token}\n"));
         (serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}")), ran.code)
     }
+
+    /// Whether a token is accepted.
+    pub(crate) fn works(&self, token: &str) -> bool {
+        self.verdict(token, &[]).1 == Some(0)
+    }
 }
 
 impl Ran {
@@ -156,6 +171,11 @@ impl Ran {
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
+}
+
+/// The command line of a due run over few keys, due within a month, with more arguments.
+pub(crate) fn due<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["rotate", "--due", "--due-within", "31d", "--yes", "--max", "9"], more].concat()
 }
 
 /// An optional program: in the directory that `KEYWARD_TEST_TOOLS` names, or in the path. What is missing is said.

@@ -10,6 +10,28 @@ use std::{
     process::{Child, ExitStatus},
 };
 
+/// A route table: one project's invoices, by method, and two paths that need no project.
+pub(crate) const ROUTES: &str = "
+[[route]]
+methods = ['GET']
+path = '/invoices/**'
+scopes = ['invoices:read']
+environment = 'production'
+
+[[route]]
+path = '/invoices/**'
+scopes = ['invoices:write']
+environment = 'production'
+
+[[route]]
+path = '/limited'
+needs_project = false
+
+[[route]]
+path = '/open'
+needs_project = false
+";
+
 /// A server that is killed with the test.
 pub(crate) struct Served {
     child: Child,
