@@ -1,8 +1,7 @@
 //! Deliveries as a user sees them: destinations that meet, what is refused before anything is minted, who decides, and
 //! what is told.
 
-use crate::support::{Home, Ran, due};
-use serde_json::Value;
+use crate::support::{Home, due};
 
 fn is_there(home: &Home, name: &str) -> bool {
     home.path().join(name).exists()
@@ -10,13 +9,6 @@ fn is_there(home: &Home, name: &str) -> bool {
 
 fn secrets_of(home: &Home, key: &str) -> usize {
     home.json(&["show", key])["key"]["secrets"].as_array().unwrap().len()
-}
-
-/// The one object of a failure.
-fn failure(ran: &Ran) -> Value {
-    let told: Value = serde_json::from_str(&ran.stderr).unwrap_or_else(|_| panic!("not one object: {ran:?}"));
-    assert_eq!(told["error"]["exit"].as_i64(), ran.code.map(i64::from), "{ran:?}");
-    told["error"].clone()
 }
 
 #[test]
@@ -54,8 +46,7 @@ fn two_keys_never_share_a_destination() {
     assert!(!is_there(&home, "shared.key") && !is_there(&home, "c1.key") && !is_there(&home, "real/c1"));
     assert_eq!(home.json(&["rotation", "list", "--all"])["page"]["total"], 0, "nothing was minted");
 
-    write(
-        &home,
+    home.write(
         "keys.toml",
         "[[keys]]\nname = \"x\"\nenvironment = \"staging\"\n[[keys]]\nname = \"x\"\nenvironment = \"production\"\n",
     );
@@ -235,21 +226,21 @@ fn a_failure_in_json_is_one_object_on_stderr() {
     home.ok(&["create", "a", "-q"]);
     for format in ["json", "jsonl"] {
         let noisy = home.run(&["rotate", "a", "--deliver", "exec:echo noise; exit 1", "-o", format]);
-        assert_eq!(failure(&noisy)["notes"][0], "echo: noise", "{noisy:?}");
+        assert_eq!(noisy.error()["notes"][0], "echo: noise", "{noisy:?}");
         let none = home.run(&["create", "b", "--deliver", "exec:exit 1", "-o", format]);
-        assert!(!failure(&none).to_string().contains("created b"), "{none:?}");
+        assert!(!none.error().to_string().contains("created b"), "{none:?}");
         let ran = home.run(&due(&["--deliver-map", "none.toml", "-o", format]));
-        assert_eq!(failure(&ran)["code"], "USAGE");
+        assert_eq!(ran.error()["code"], "USAGE");
     }
     home.ok(&["create", "c", "--rotate-every", "30d", "-q"]);
     let ran = home.run(&due(&["--deliver", "exec:exit 1", "-o", "json"]));
-    assert_eq!((ran.code, &failure(&ran)["code"]), (Some(11), &"PARTIAL".into()), "{ran:?}");
+    assert_eq!((ran.code, &ran.error()["code"]), (Some(11), &"PARTIAL".into()), "{ran:?}");
     let switched = home.run(&["revoke", "a", "nosuch", "-o", "json"]);
-    let told = failure(&switched);
+    let told = switched.error();
     assert_eq!((switched.code, &told["code"]), (Some(11), &"PARTIAL".into()), "{switched:?}");
     assert!(told["message"].as_str().unwrap().contains("nosuch"));
     assert!(told["notes"][0].as_str().unwrap().starts_with("revoked: a ("), "{told:#}");
-    let both = failure(&home.run(&["revoke", "nosuch", "nosuch2", "-o", "json"]));
+    let both = home.run(&["revoke", "nosuch", "nosuch2", "-o", "json"]).error();
     assert_eq!((&both["code"], both["causes"].as_array().unwrap().len()), (&"NOT_FOUND".into(), 2), "{both:#}");
 
     // Where all went well, what was said is said.
@@ -257,7 +248,7 @@ fn a_failure_in_json_is_one_object_on_stderr() {
     assert!(fine.code == Some(0) && fine.stderr.contains("stored") && fine.stderr.contains("created d"), "{fine:?}");
     // A first command that fails has made a vault all the same.
     let first = Home::new();
-    let told = failure(&first.run(&["show", "nosuch", "-o", "json"]));
+    let told = first.run(&["show", "nosuch", "-o", "json"]).error();
     assert!(told["notes"][0].as_str().unwrap().starts_with("made a vault: "), "{told:#}");
 }
 

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "server")]
 mod api;
+mod arguments;
 mod audit;
 mod audit_formats;
 mod canary;

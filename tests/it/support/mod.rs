@@ -37,6 +37,21 @@ impl Home {
         Self { path: dir.path().to_owned(), variables: Vec::new(), _dir: Some(dir) }
     }
 
+    /// A home with a key with everything, one with nothing, and one of each status that lists hide.
+    pub(crate) fn furnished() -> Self {
+        let home = Self::new();
+        home.ok(&["projects", "create", "shop"]);
+        home.ok(&["customers", "create", "contoso"]);
+        let all = "create full --env production --owner o@example.com --description d --project shop --customer contoso \
+                   --scope audits:read --rate-limit 5/30m --allow-ip 10.0.0.0/8 --label team=billing --expires-in 30d \
+                   --rotate-every 7d --overlap 1h";
+        home.ok(&all.split_whitespace().collect::<Vec<_>>());
+        home.ok(&["create", "bare", "--no-expiry", "--rate-limit", "none"]);
+        home.ok(&["create", "gone"]);
+        home.ok(&["revoke", "gone"]);
+        home
+    }
+
     /// A home in a directory that the test made.
     pub(crate) fn at(path: &Path) -> Self {
         Self { path: path.to_owned(), variables: Vec::new(), _dir: None }
@@ -164,6 +179,14 @@ impl Home {
 }
 
 impl Ran {
+    /// The one object that standard error holds of a failure with JSON.
+    pub(crate) fn error(&self) -> serde_json::Value {
+        let told: serde_json::Value = serde_json::from_str(&self.stderr).unwrap_or_else(|_| panic!("{self:?}"));
+        assert_eq!(told["schema"], "keyward.error/v1");
+        assert_eq!(told["error"]["exit"].as_i64(), self.code.map(i64::from), "{self:?}");
+        told["error"].clone()
+    }
+
     pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),

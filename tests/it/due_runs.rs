@@ -1,0 +1,140 @@
+//! The run over every key whose rotation is due, as a schedule and whoever looks see it; and the policy it follows.
+
+use crate::support::{Home, due};
+
+#[test]
+fn an_expired_key_is_left_out_of_a_due_run_and_named() {
+    let home = Home::new();
+    home.ok(&["create", "past", "--rotate-every", "2s", "--overlap", "1s", "--expires-in", "2s"]);
+    while !home.ok(&["list", "--expired", "-o", "name"]).contains("past") {}
+    let run = home.run(&["rotate", "--due", "--yes", "--max", "9", "--deliver", "file:{name}"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("1 expired, which no due run renews: keyward list --due --status expired"), "{run:?}");
+    assert!(home.ok(&["list", "--due", "--status", "expired"]).contains("past"));
+}
+
+#[test]
+fn a_due_run_tells_every_key_and_its_exit_code_is_for_a_schedule() {
+    let home = Home::new();
+    home.ok(&["init"]);
+    home.write("map.toml", "[[rule]]\nglob = \"a-*\"\ndeliver = [\"file:{name}.key\"]\noverlap = \"1h\"\n");
+    let run = due(&["--deliver-map", "map.toml", "-o", "jsonl"]);
+    let nothing = home.run(&run);
+    assert_eq!(nothing.code, Some(0), "{nothing:?}");
+    assert!(nothing.stderr.contains("nothing is due"), "{nothing:?}");
+    for name in ["a-1", "a-2"] {
+        home.ok(&["create", name, "--rotate-every", "30d", "-q"]);
+    }
+    home.ok(&["create", "without-policy", "-q"]);
+    let looked = home.run(&[&run[..], &["--dry-run"]].concat());
+    assert_eq!(looked.stdout.matches("would_rotate").count(), 2, "{looked:?}");
+    let changed = home.run(&[&run[..], &["--detailed-exitcode"]].concat());
+    assert_eq!(changed.code, Some(10), "{changed:?}");
+    let lines: Vec<serde_json::Value> =
+        changed.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "{changed:?}");
+    assert_eq!((&lines[0]["outcome"], &lines[0]["sinks"][0]), (&"rotated".into(), &"file:a-1.key".into()));
+    assert_eq!((&lines[2]["rotated"], &lines[2]["exit"]), (&2.into(), &10.into()));
+    assert!(home.works(&home.read("a-1.key")));
+
+    home.ok(&["create", "b-1", "--rotate-every", "30d", "-q"]);
+    let unmatched = home.run(&run);
+    assert_eq!(unmatched.code, Some(11), "{unmatched:?}");
+    assert!(unmatched.stdout.contains("\"outcome\":\"unmatched\"") && unmatched.stdout.contains("\"due\":1,"));
+}
+
+#[test]
+fn a_due_run_is_bounded_and_asked_for() {
+    let home = Home::new();
+    for name in ["a", "b", "c"] {
+        home.ok(&["create", name, "--rotate-every", "30d", "-q"]);
+    }
+    let sink = ["--deliver", "file:{name}.key"];
+    let run = |args: &[&str]| home.run(&[args, &sink[..]].concat());
+    assert_eq!(run(&["rotate", "--due", "--max", "1"]).code, Some(2), "no --yes");
+    assert_eq!(run(&["rotate", "--due", "--yes"]).code, Some(2), "no --max off a terminal");
+    assert_eq!(home.run(&["rotate", "--due", "--yes", "--max", "1"]).code, Some(2), "no sinks");
+    assert_eq!(run(&["rotate", "--due", "a", "--yes", "--max", "1"]).code, Some(2), "both");
+    let one = run(&["rotate", "--due", "--due-within", "31d", "--yes", "--max", "1", "-o", "jsonl"]);
+    assert_eq!((one.code, one.stdout.matches("\"outcome\":\"left\"").count()), (Some(0), 2), "{one:?}");
+    let late = run(&["rotate", "--due", "--due-within", "31d", "--yes", "--max", "9", "--deadline", "1ms"]);
+    assert_eq!(late.code, Some(2), "a duration needs a known unit: {late:?}");
+}
+
+#[test]
+fn hooks_and_the_job_summary_hear_of_a_run() {
+    let home = Home::new();
+    home.ok(&["create", "a", "--rotate-every", "30d", "-q"]);
+    let args =
+        due(&["--deliver", "file:key", "--on-rotated", "cat > rotated.json", "--on-done", "cat > done.json; exit 3"]);
+    let ran = home.command(&args).env("GITHUB_STEP_SUMMARY", home.path().join("summary.md")).output().unwrap();
+    assert!(ran.status.success(), "a hook that fails is a warning");
+    assert!(String::from_utf8(ran.stderr).unwrap().contains("warning: a hook failed"));
+    assert!(home.read("rotated.json").contains("\"outcome\":\"rotated\""));
+    assert!(home.read("done.json").contains("\"rotated\":1"));
+    assert!(home.read("summary.md").contains("| a | development | rotated |"));
+    assert!(!home.read("rotated.json").contains(&home.read("key")));
+}
+
+#[test]
+fn a_signal_ends_a_run_in_a_state_that_the_next_one_goes_on_from() {
+    let home = Home::new();
+    home.ok(&["create", "a", "--rotate-every", "30d", "--deliver", "file:key"]);
+    home.write("sink.sh", "cat > held; echo > began; sleep 60");
+    let args = due(&["--deliver", "exec:sh ./sink.sh", "-o", "jsonl"]);
+    let child = home.command(&args).spawn().unwrap();
+    while !home.path().join("began").exists() {
+        std::thread::yield_now();
+    }
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{output:?}");
+    let told: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(told["error"]["exit"], 143, "{told:#}");
+    let again = told["error"]["hints"][0].as_str().unwrap();
+    assert!(home.ok(&["doctor"]).contains("1 rotation not ended"));
+    assert!(home.works(&home.read("key")) && home.works(&home.read("held")));
+    home.write("sink.sh", "cat > held");
+    let ran = home.shell(again);
+    assert_eq!(ran.code, Some(0), "{again}: {ran:?}");
+    assert!(home.works(&home.read("held")) && home.ok(&["doctor"]).contains("nothing is overdue"));
+}
+
+#[test]
+fn a_workspace_prescribes_rotation_and_lifetime() {
+    let home = Home::new();
+    home.ok(&["init"]);
+    home.ok(&["workspaces", "update", "default", "--rotate-every", "30d", "--overlap", "2h", "--max-lifetime", "60d"]);
+    home.ok(&["create", "a", "-q"]);
+    let key = home.json(&["show", "a"]);
+    assert_eq!(key["key"]["rotation"]["every_seconds"], 30 * 86_400);
+    home.ok(&["create", "b", "--rotate-every", "none", "-q"]);
+    assert_eq!(home.json(&["show", "b"])["key"]["rotation"]["every_seconds"], serde_json::Value::Null);
+    for args in [["create", "c", "--no-expiry"], ["create", "c", "--expires-in=61d"]] {
+        assert_eq!(home.run(&args).code, Some(5));
+    }
+    let rotated = home.json(&["rotate", "a"]);
+    let until = rotated["key"]["secrets"][0]["valid_until"].as_str().unwrap();
+    let made = rotated["key"]["secrets"][1]["created_at"].as_str().unwrap();
+    let parse = |text: &str| chrono::DateTime::parse_from_rfc3339(text).unwrap();
+    assert_eq!((parse(until) - parse(made)).num_hours(), 2);
+    assert_eq!(home.run(&["update", "a", "--overlap", "30d"]).code, Some(2), "as long as the period");
+    assert_eq!(home.json(&["list", "--due-within", "31d"])["page"]["total"], 1);
+    assert_eq!(home.json(&["list", "--due"])["page"]["total"], 0);
+}
+
+#[test]
+fn overdue_keys_are_seen_wherever_somebody_looks() {
+    let home = Home::new();
+    home.ok(&["create", "a", "--rotate-every", "1s", "-q"]);
+    // A second passes on the machine's own clock; nothing else makes a rotation overdue.
+    while home.json(&["list", "--due"])["page"]["total"] != 1 {
+        std::thread::yield_now();
+    }
+    assert!(home.run(&["list"]).stderr.contains("overdue for rotation: 1"));
+    assert!(home.ok(&["show", "a"]).contains("overdue:         yes"));
+    assert_eq!(home.json(&["show", "a"])["key"]["rotation"]["overdue"], true);
+    assert!(home.ok(&["doctor"]).contains("1 key overdue"));
+    assert_eq!(home.run(&["create", "--from", "keys.csv", "--deliver", "file:x"]).code, Some(2));
+}
