@@ -17,6 +17,7 @@ mod delivery;
 mod due;
 pub mod exit;
 mod grouping;
+mod hygiene;
 mod input;
 mod logs;
 mod operand;

@@ -2,7 +2,7 @@
 //!
 //! Everything is worked out from the views of the keys, so that it is the same over every kind of keystore.
 
-use super::view::KeyView;
+use super::{check::Finding, view::KeyView};
 use crate::domain::{Environment, Status, Time, time::parse_time};
 use chrono::{NaiveDate, TimeDelta};
 use serde::Serialize;
@@ -128,6 +128,10 @@ pub struct Overview {
     pub overdue: Vec<RotatedKey>,
     /// By owner.
     pub owners: Vec<OwnerCounts>,
+    /// What `check` found, the gravest first.
+    pub findings: Vec<Finding>,
+    /// What it could not look at, and why.
+    pub unasked: Vec<String>,
 }
 
 /// Working keys that were not used for so long, those never used included once they are that old; the longest idle first.
@@ -226,7 +230,7 @@ pub fn counts<'k>(keys: impl IntoIterator<Item = &'k KeyView>, now: Time) -> Cou
     })
 }
 
-/// Everything at once.
+/// Everything at once; the findings are asked for apart, with a policy.
 #[must_use]
 pub fn overview(keys: &[KeyView], workspace: &str, now: Time) -> Overview {
     let environments = Environment::ALL.into_iter().filter_map(|environment| {
@@ -252,6 +256,8 @@ pub fn overview(keys: &[KeyView], workspace: &str, now: Time) -> Overview {
         stale: stale(keys, now, STALE_AFTER),
         overdue: rotation(keys).into_iter().filter(|key| key.overdue).collect(),
         owners: owners(keys, now),
+        findings: Vec::new(),
+        unasked: Vec::new(),
     }
 }
 

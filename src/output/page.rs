@@ -6,6 +6,7 @@
 
 mod calendar;
 mod chart;
+mod findings;
 
 use super::escape::escape;
 use super::time::relative;
@@ -64,21 +65,22 @@ fn body(overview: &Overview) -> Markup {
                     (chart::bars("Working keys by their last use, less than … ago", &overview.last_use))
                 }
             }
+            section id="findings" { h2 { "Hygiene" } (findings::all(overview)) }
             section id="expiring" {
                 h2 { "Expiring within 90 days" }
-                (rows(&overview.expiring, &["key", "env", "owner", "expires", "last used"], "expiry", |key| expiring(key, now)))
+                (rows(&overview.expiring, &["key", "env", "owner", "expires", "last used"], "report expiry", |key| expiring(key, now)))
             }
             section id="overdue" {
                 h2 { "Overdue for rotation" }
-                (rows(&overview.overdue, &["key", "env", "owner", "due", "secret made"], "rotation", |key| overdue(key, now)))
+                (rows(&overview.overdue, &["key", "env", "owner", "due", "secret made"], "report rotation", |key| overdue(key, now)))
             }
             section id="stale" {
                 h2 { "Not used for 90 days" }
-                (rows(&overview.stale, &["key", "env", "owner", "last used", "created"], "stale", |key| stale(key, now)))
+                (rows(&overview.stale, &["key", "env", "owner", "last used", "created"], "report stale", |key| stale(key, now)))
             }
             section id="owners" {
                 h2 { "Owners" }
-                (rows(&overview.owners, &["owner", "keys", "active", "expiring", "stale", "overdue", "no expiry"], "owners", owner))
+                (rows(&overview.owners, &["owner", "keys", "active", "expiring", "stale", "overdue", "no expiry"], "report owners", owner))
             }
         }
     }
@@ -132,12 +134,14 @@ fn rows<R>(rows: &[R], headers: &[&str], command: &str, row: impl Fn(&R) -> Mark
     let more = rows.len().saturating_sub(MOST_ROWS);
     html! {
         @if rows.is_empty() { p { "None." } } @else { (table(headers, rows.iter().take(MOST_ROWS).map(row))) }
-        @if more > 0 { p { "And " (more) " more: " code { "keyward report " (command) } } }
+        @if more > 0 { p { "And " (more) " more: " code { "keyward " (command) } } }
     }
 }
 
 fn table(headers: &[&str], rows: impl Iterator<Item = Markup>) -> Markup {
-    let counts = |header: &str| matches!(header, "keys" | "active" | "expiring" | "stale" | "overdue" | "no expiry");
+    let counts = |header: &str| {
+        matches!(header, "keys" | "active" | "expiring" | "stale" | "overdue" | "no expiry" | "findings" | "accepted")
+    };
     html! {
         // Scrolled by itself where it is too wide, with the keyboard too.
         div.scroll tabindex="0" role="region" aria-label=(headers.join(", ")) {
@@ -201,7 +205,10 @@ fn owner(row: &OwnerCounts) -> Markup {
 mod tests {
     use super::super::escape::is_unsafe;
     use super::*;
-    use crate::ops::{KeyView, report::overview};
+    use crate::{
+        domain::hygiene::{Rule, Severity},
+        ops::{Finding, KeyView, check::Excepted, report::overview},
+    };
     use proptest::prelude::*;
 
     fn now() -> Time {
@@ -224,22 +231,41 @@ mod tests {
         names.enumerate().map(key).collect()
     }
 
+    /// Each key is found without an owner and without a limit, which is accepted.
     fn page(names: impl Iterator<Item = String>, workspace: &str) -> String {
-        html(&overview(&keys(names), workspace, now()))
+        let keys = keys(names);
+        let found = |rule, excepted: bool| {
+            keys.iter().map(move |key| Finding {
+                rule,
+                severity: Severity::Error,
+                key_id: Some(key.id.clone()),
+                name: Some(key.name.clone()),
+                environment: Some(key.environment.clone()),
+                owner: key.owner.clone(),
+                message: key.name.clone(),
+                fix: key.name.clone(),
+                excepted: excepted
+                    .then(|| Excepted { until: "2026-04-01T00:00:00Z".to_owned(), reason: key.name.clone() }),
+            })
+        };
+        let findings = found(Rule::NoOwner, false).chain(found(Rule::NoRateLimit, true)).collect();
+        html(&Overview { findings, unasked: vec![workspace.to_owned()], ..overview(&keys, workspace, now()) })
     }
 
     #[test]
     fn an_empty_page_is_a_page_too() {
         let page = page(std::iter::empty(), "default");
         assert!(page.starts_with("<!DOCTYPE html><html lang=\"en\">") && page.ends_with("</html>"), "{page}");
-        assert_eq!(page.matches("None.").count(), 4);
+        assert_eq!(page.matches("None.").count(), 5);
     }
 
     #[test]
     fn a_page_of_very_many_keys_stays_readable() {
         let page = page((0..10_000).map(|at| format!("k{at}")), "default");
-        assert!(page.len() < 400_000, "{} bytes", page.len());
-        assert!(page.contains("And 9800 more: <code>keyward report stale</code>"));
+        assert!(page.len() < 600_000, "{} bytes", page.len());
+        for command in ["report stale", "check", "check --accepted"] {
+            assert!(page.contains(&format!("And 9800 more: <code>keyward {command}</code>")), "{command}");
+        }
         assert!(page.contains("<b>10000</b>keys"));
     }
 

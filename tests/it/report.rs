@@ -155,6 +155,50 @@ fn the_page_is_a_private_file_and_replaced_whole() {
     assert_eq!(home.run(&["--read-only", "report", "--html", "page.html"]).code, Some(0), "it changes no key");
 }
 
+#[test]
+fn the_page_tells_what_the_policy_finds() {
+    let home = furnished();
+    home.ok(&["create", EVIL, "--owner", OWNER, "--env", "staging", "--rate-limit", "none"]);
+    home.ok(&["report", "--html", "page.html"]);
+    let read = || fs::read_to_string(home.path().join("page.html")).unwrap();
+    let hygiene = |page: &str| {
+        let from = page.split("<section id=\"findings\">").nth(1).unwrap();
+        from.split("</section>").next().unwrap().to_owned()
+    };
+    let found = home.json_any(&["check"]);
+    let found = found["items"].as_array().unwrap();
+    assert!(found.len() >= 4, "{found:?}");
+    let section = hygiene(&read());
+    for finding in found {
+        for field in ["rule", "severity", "key_id", "environment"] {
+            assert!(section.contains(finding[field].as_str().unwrap()), "{finding} in {section}");
+        }
+    }
+    assert_eq!(section.matches("Accepted for now").count(), 0);
+    assert!(!section.contains("<script"), "{section}");
+
+    // Only of the keys that are reported on; what is no key's own is then left out.
+    home.ok(&["report", "--html", "page.html", "--env", "development"]);
+    let ours = hygiene(&read());
+    assert!(ours.contains("no-expiry") && !ours.contains("no-rate-limit"), "{ours}");
+
+    // By another policy, whose exceptions are told with their end and their reason.
+    let policy = "[rules.no-expiry]\nseverity = 'off'\n[rules.no-owner]\nseverity = 'error'\n[[exceptions]]\nrule = \
+                  'no-rate-limit'\nkey = '*'\nuntil = 2999-01-01\nreason = '<b>being replaced'\n[[exceptions]]\nrule = \
+                  'unused'\nuntil = 2020-01-01\nreason = 'long ago'\n";
+    fs::write(home.path().join("other.toml"), policy).unwrap();
+    let ran = home.run(&["report", "--html", "page.html", "--policy", "other.toml"]);
+    assert!(ran.code == Some(0) && ran.stderr.contains("an exception to unused has ended: long ago"), "{ran:?}");
+    let section = hygiene(&read());
+    assert!(!section.contains("no-expiry") && section.contains("no-owner"), "{section}");
+    assert!(section.contains("Accepted for now") && section.contains("2999-01-01"), "{section}");
+    assert!(section.contains("&lt;b&gt;being replaced"), "{section}");
+    for refused in [&["report", "--policy", "other.toml"][..], &["report", "stale", "--policy", "other.toml"]] {
+        assert_eq!(home.run(refused).code, Some(2), "{refused:?}");
+    }
+    assert_eq!(home.run(&["report", "--html", "page.html", "--policy", "nowhere.toml"]).code, Some(2));
+}
+
 /// On a phone and on a desk, light and dark, with no keys, with few and with many: nothing is asked for, nothing runs,
 /// nothing is wider than the window, and everything can be read.
 #[test]
@@ -188,6 +232,8 @@ fn a_browser_shows_the_page_and_fetches_nothing() {
             let (back, text) = (browser.evaluate(light), browser.evaluate(&light.replace("backgroundColor", "color")));
             assert_eq!(back.as_u64() < text.as_u64(), dark, "background {back}, text {text}");
             assert!(browser.evaluate("document.querySelectorAll('svg rect').length").as_u64() > Some(10));
+            let found = browser.evaluate("document.querySelectorAll('#findings tbody tr').length").as_u64();
+            assert_eq!(found > Some(0), keys > 0, "{found:?} findings of {keys} keys");
             assert_eq!(browser.evaluate("document.querySelectorAll('script, img, link, iframe, form').length"), 0);
         }
     }

@@ -1,20 +1,17 @@
 //! `check`: which keys are not as a policy wants them, and why; or what every rule says of one key.
 
 use crate::{
-    cli::{columns, context::Ctx, exit::Exit, input, values},
-    config::ConfigFile,
+    cli::{columns, context::Ctx, exit::Exit, hygiene, values},
     domain::{
         Environment, KeyRef, counted,
-        hygiene::{Policy, Rule, Severity},
-        serde_text::toml_problem,
+        hygiene::{Rule, Severity},
     },
     ops::{Check, CheckKey, Error, Finding, Kind, Result},
     output::{Format, Page, Report, SarifResult, sarif},
 };
-use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Find keys that are overdue, unused, unlimited or too wide
 #[derive(Debug, clap::Args)]
@@ -55,48 +52,18 @@ fn severities() -> impl TypedValueParser<Value = Severity> {
 
 /// Checks all keys, or explains one.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
-    let policy = policy(cx, args.policy.as_deref())?;
+    let policy = hygiene::policy(cx, args.policy.as_deref())?;
     if args.print_policy {
         let text = toml::to_string(&policy.in_full())
             .map_err(|error| Error::new(Kind::Internal, "policy", error.to_string()))?;
         cx.text("keyward.policy/v1", "policy", &text)?;
         return Ok(Exit::Ok.code());
     }
-    let now = cx.now;
-    for over in policy.exceptions.iter().filter(|exception| !exception.holds_at(now)) {
-        let about = over.key.as_ref().map_or_else(String::new, |key| format!(" for {key}"));
-        cx.note(&format!("an exception to {}{about} has ended: {}", over.rule, over.reason));
-    }
+    hygiene::note_ended(cx, &policy);
     match args.key {
         Some(key) => one(cx, CheckKey { key, environment: args.env, policy }),
         None => all(cx, Check { policy }, args.severity.unwrap_or(Severity::Note), args.accepted),
     }
-}
-
-fn policy(cx: &Ctx, named: Option<&Path>) -> Result<Policy> {
-    let config = cx.dirs()?.config;
-    let usual = config.join("check.toml");
-    let text = match named {
-        Some(path) => Some((path, input::read_file(path)?)),
-        None if usual.exists() => Some((usual.as_path(), input::read_file(&usual)?)),
-        None => None,
-    };
-    let mut policy: Policy = match text {
-        None => Policy::default(),
-        Some((path, text)) => toml::from_str(&text).map_err(|error| {
-            Error::new(Kind::Usage, "policy", format!("the policy {} is not usable", path.display()))
-                .cause(toml_problem(&text, &error))
-                .hint("keyward check --print-policy   (every rule, as it may be written)")
-        })?,
-    };
-    // What `doctor` was told counts here too, unless the policy says otherwise.
-    let review = &mut policy.rules.unreviewed_trail;
-    match ConfigFile::read(&config)?.audit_review_days {
-        Some(0) => review.severity = review.severity.or(Some(Severity::Off)),
-        Some(days) => review.over = review.over.or_else(|| TimeDelta::try_days(i64::from(days))),
-        None => {}
-    }
-    Ok(policy)
 }
 
 fn all(cx: &mut Ctx, request: Check, least: Severity, accepted: bool) -> Result<u8> {

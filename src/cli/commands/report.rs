@@ -1,19 +1,22 @@
 //! `report`: what expires, what nobody uses, what should be rotated, who owns it; as a table or as a page.
 
 use crate::{
-    cli::{columns, context::Ctx, exit::Exit, values},
-    domain::{Environment, KeyFilter, Status, counted},
+    cli::{columns, context::Ctx, exit::Exit, hygiene, values},
+    domain::{Environment, KeyFilter, Status, counted, hygiene::Policy},
     files::write_private_atomic,
     ops::{
-        Error, KeyView, Kind, List, Result,
-        report::{self, STALE_AFTER},
+        Check, Error, Finding, KeyView, Kind, List, Result,
+        report::{self, Overview, STALE_AFTER},
     },
     output::{Column, Page, Report, page},
 };
 use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 /// Report on all keys: what expires, is stale, or should be rotated, and who owns it
 #[derive(Debug, clap::Args)]
@@ -26,9 +29,12 @@ pub(crate) struct Args {
     command: Option<Command>,
     #[command(flatten)]
     which: Which,
-    /// Write everything into one page that needs nothing else: no script, no network
+    /// Write everything, and what `check` finds, into one page that needs nothing else: no script, no network
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     html: Option<PathBuf>,
+    /// The policy of the findings, as of `check` [default: check.toml in the configuration directory, else the built-in one]
+    #[arg(long, value_name = "FILE", requires = "html", value_hint = clap::ValueHint::FilePath)]
+    policy: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -83,7 +89,7 @@ struct Which {
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     match args.command {
         None => match args.html {
-            Some(file) => write_page(cx, args.which, &file)?,
+            Some(file) => write_page(cx, args.which, args.policy.as_deref(), &file)?,
             None => summary(cx, args.which)?,
         },
         Some(Command::Stale { which, unused_for }) => {
@@ -142,11 +148,30 @@ fn summary(cx: &mut Ctx, which: Which) -> Result<()> {
     cx.emit(&Report::flat("keyward.report/v1", counts).with_columns(columns::COUNTS).named_by("keys"))
 }
 
+/// What `check` finds in these keys. Where it may not be asked, the page says so: the rest of it is worth having.
+fn findings(cx: &mut Ctx, policy: Policy, keys: &[KeyView], all: bool) -> Result<(Vec<Finding>, Vec<String>)> {
+    let checked = match cx.backend()?.check(&cx.operation(), &Check { policy }) {
+        Ok(checked) => checked,
+        Err(error) if matches!(error.kind, Kind::Usage | Kind::Forbidden) => {
+            return Ok((Vec::new(), vec![error.message]));
+        }
+        Err(error) => return Err(error),
+    };
+    let these: HashSet<&str> = keys.iter().map(|key| key.id.as_str()).collect();
+    let mut findings = checked.findings;
+    findings.retain(|finding| finding.key_id.as_deref().map_or(all, |id| these.contains(id)));
+    Ok((findings, checked.unasked))
+}
+
 /// Writes the page, whole or not at all; only its owner can read it.
-fn write_page(cx: &mut Ctx, which: Which, file: &Path) -> Result<()> {
+fn write_page(cx: &mut Ctx, which: Which, policy: Option<&Path>, file: &Path) -> Result<()> {
+    let policy = hygiene::policy(cx, policy)?;
+    hygiene::note_ended(cx, &policy);
     let workspace = cx.operation().workspace;
+    let all = which.env.is_none() && which.owner.is_none() && which.project.is_none();
     let keys = keys(cx, which)?;
-    let text = page::html(&report::overview(&keys, &workspace, cx.now));
+    let (findings, unasked) = findings(cx, policy, &keys, all)?;
+    let text = page::html(&Overview { findings, unasked, ..report::overview(&keys, &workspace, cx.now) });
     let (path, bytes) = (file.display(), text.len());
     if cx.global.dry_run {
         cx.note(&format!("would be written: {path} ({})", counted(keys.len(), "key")));

@@ -12,7 +12,8 @@ use std::{
 
 /// Long enough for the busiest machine; nothing waits for it when things work.
 const PATIENCE: Duration = Duration::from_secs(120);
-const PROGRAMS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const PROGRAMS: [&str; 5] =
+    ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 pub(crate) struct Browser {
     child: Child,
@@ -31,7 +32,7 @@ impl Browser {
         let there =
             |program: &&str| ["/usr/local/bin", "/usr/bin"].iter().any(|dir| Path::new(dir).join(program).exists());
         let Some(program) = PROGRAMS.into_iter().find(there) else {
-            eprintln!("skipped, for want of a browser: apt-get install chromium");
+            eprintln!("skipped, for want of a browser: apt-get install chromium-headless-shell");
             return None;
         };
         let profile = tempfile::tempdir().unwrap();
