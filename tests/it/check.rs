@@ -13,6 +13,14 @@ fn pairs(wanted: &[(&str, &str)]) -> Vec<(String, String)> {
     wanted.iter().map(|(rule, name)| ((*rule).to_owned(), (*name).to_owned())).collect()
 }
 
+/// Against the schema that OASIS publishes for SARIF 2.1.0.
+pub(crate) fn is_sarif(document: &Value) {
+    let schema: Value = serde_json::from_str(include_str!("data/sarif-schema-2.1.0.json")).unwrap();
+    let validator = jsonschema::draft4::new(&schema).unwrap();
+    let wrong: Vec<String> = validator.iter_errors(document).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{wrong:?}: {document}");
+}
+
 /// A key that no rule speaks against, beside one that breaks most of them.
 fn two_keys() -> Home {
     let home = Home::new();
@@ -127,6 +135,7 @@ fn findings_are_sarif_for_code_hosts() {
     let ran = home.run(&["-o", "sarif", "check", "--policy", "p.toml"]);
     assert_eq!(ran.code, Some(10), "{ran:?}");
     let sarif: Value = serde_json::from_str(&ran.stdout).unwrap();
+    is_sarif(&sarif);
     let run = &sarif["runs"][0];
     let rules: Vec<_> = run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|rule| &rule["id"]).collect();
     for result in run["results"].as_array().unwrap() {

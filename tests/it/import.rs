@@ -2,6 +2,7 @@
 
 use crate::support::Home;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use proptest::{prelude::*, test_runner::Config};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -222,4 +223,68 @@ fn many_lines_are_one_transaction() {
         assert_eq!(code(&home, &format!("secret-{number}")), "VALID");
     }
     home.ok(&["audit", "verify"]);
+}
+
+fn some_lines() -> impl Strategy<Value = Vec<Value>> {
+    let key = (
+        "[ -~é\u{202e}\u{1F980}]{0,6}",
+        prop_oneof![Just("production"), Just("staging"), Just("development")],
+        proptest::option::of("[ -~\n\t\u{200f}]{1,9}"),
+        proptest::collection::vec("[a-c]:(read|write|\\*)", 0..3),
+        proptest::collection::btree_map("[a-z.\" ]{1,3}", "[ -~\u{202e}]{0,4}", 0..3),
+        prop_oneof![Just("none"), Just("5/s"), Just("100/h")],
+        proptest::collection::vec("10\\.[0-9]\\.0\\.0/16", 0..3),
+        prop_oneof![Just("2999-01-02T03:04:05Z"), Just("")],
+    );
+    let key = key.prop_map(|(name, env, owner, scopes, labels, rate, ips, expires)| {
+        json!({
+            "name": name, "env": env, "owner": owner, "description": owner, "scopes": scopes, "labels": labels,
+            "rate_limit": rate, "allow_ips": ips, "expires_at": expires, "no_expiry": expires.is_empty(),
+        })
+    });
+    proptest::collection::vec(key, 1..6).prop_map(|mut keys| {
+        for (number, key) in keys.iter_mut().enumerate() {
+            let name = format!("k{number}{}", key["name"].as_str().unwrap().trim_end());
+            key["digest"] = json!(hex(&format!("secret {name}")));
+            key["name"] = json!(name);
+        }
+        keys
+    })
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 6, ..Config::default() })]
+
+    /// What was imported is exported as it was told, imports into an empty vault as the same set, and does not differ from
+    /// its own export; every old secret works.
+    #[test]
+    fn any_set_survives_import_export_and_import(set in some_lines()) {
+        let lines: String = set.iter().map(|line| format!("{line}\n")).collect();
+        let [first, second] = [(), ()].map(|()| {
+            let home = Home::new();
+            keep(&home, "old.jsonl", &lines);
+            home.ok(&["import", "old.jsonl"]);
+            home
+        });
+        let exported = first.ok(&["export"]);
+        prop_assert_eq!(&second.ok(&["export"]), &exported);
+        keep(&first, "keys.toml", &exported);
+        let diff = first.run(&["diff", "-f", "keys.toml"]);
+        prop_assert_eq!(diff.code, Some(0), "{:?}", diff);
+        let told = first.json(&["export", "-o", "json"]);
+        let mut expected: Vec<Value> = set.clone();
+        expected.sort_by_key(|line| line["name"].as_str().unwrap().to_owned());
+        let mut keys = told["keys"].as_array().unwrap().clone();
+        keys.sort_by_key(|key| key["name"].as_str().unwrap().to_owned());
+        prop_assert_eq!(keys.len(), expected.len(), "{}", told);
+        for (line, key) in expected.iter().zip(&keys) {
+            for field in ["name", "owner", "labels"] {
+                // What is empty is left out of the file.
+                let bare = |value: &Value| if *value == json!({}) { Value::Null } else { value.clone() };
+                prop_assert_eq!(bare(&key[field]), bare(&line[field]), "{}: {} {}", field, line, key);
+            }
+            let name = line["name"].as_str().unwrap();
+            prop_assert_eq!(code(&second, &format!("secret {name}")), "VALID");
+        }
+    }
 }

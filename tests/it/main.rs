@@ -50,6 +50,7 @@ mod rotation;
 mod rotation_kills;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod rotation_steps;
+mod scan;
 mod secrets;
 #[cfg(feature = "server")]
 mod serve;
