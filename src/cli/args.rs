@@ -3,7 +3,7 @@
 //! No option takes a secret's value, and no field here holds one. Environment names stand in the help texts; they are
 //! read by `config`, not by clap, so that the environment has one reader.
 
-use super::commands;
+use super::commands::{self, customers::Customers, objects, plans::Plans, projects::Projects, workspaces::Workspaces};
 use crate::output::{ColorChoice, Format, TimeStyle};
 use clap::{
     ArgAction, Args, Parser, Subcommand,
@@ -154,10 +154,10 @@ pub(crate) enum Command {
     #[cfg(feature = "ui")]
     Ui(commands::ui::Args),
     Audit(commands::audit::Args),
-    Workspaces(commands::workspaces::Args),
-    Projects(commands::projects::Args),
-    Customers(commands::customers::Args),
-    Plans(commands::plans::Args),
+    Workspaces(objects::Args<Workspaces>),
+    Projects(objects::Args<Projects>),
+    Customers(objects::Args<Customers>),
+    Plans(objects::Args<Plans>),
     Operators(commands::operators::Args),
     #[cfg(feature = "server")]
     Webhooks(commands::webhooks::Args),
@@ -214,10 +214,10 @@ impl Command {
             #[cfg(feature = "ui")]
             Self::Ui(args) => commands::ui::run(cx, &args),
             Self::Audit(args) => commands::audit::run(cx, args),
-            Self::Workspaces(args) => commands::workspaces::run(cx, args),
-            Self::Projects(args) => commands::projects::run(cx, args),
-            Self::Customers(args) => commands::customers::run(cx, args),
-            Self::Plans(args) => commands::plans::run(cx, args),
+            Self::Workspaces(args) => objects::run(cx, args),
+            Self::Projects(args) => objects::run(cx, args),
+            Self::Customers(args) => objects::run(cx, args),
+            Self::Plans(args) => objects::run(cx, args),
             Self::Operators(args) => commands::operators::run(cx, args),
             #[cfg(feature = "server")]
             Self::Login(args) => commands::login::run(cx, args),

@@ -24,7 +24,7 @@ pub(super) mod login;
 pub(super) mod logout;
 pub(super) mod logs;
 pub(super) mod man;
-mod objects;
+pub(super) mod objects;
 pub(super) mod operators;
 pub(super) mod plans;
 #[cfg(feature = "server")]

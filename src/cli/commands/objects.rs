@@ -1,65 +1,136 @@
 //! What `workspaces`, `projects`, `customers` and `plans` share: list, create, show, update, delete.
 
 use crate::{
-    cli::{context::Ctx, exit::Exit, prompt},
-    ops::{ObjectChange, ObjectKind, Result},
+    cli::{context::Ctx, exit::Exit, prompt, values},
+    ops::{ObjectChange, ObjectKind, ObjectView, Result},
     output::Column,
 };
+use std::fmt::Debug;
 
-/// The names that the replies of a kind carry.
-pub(super) struct Words {
+/// A kind of object: what can be said of one, and the words of its help and its replies.
+pub(crate) trait Kind: Debug {
+    /// What can be set.
+    type Fields: clap::Args + Into<ObjectChange> + Debug;
     /// Which kind.
-    pub(super) kind: ObjectKind,
+    const KIND: ObjectKind;
+    /// The line of help above all.
+    const ABOUT: &'static str;
+    /// The command.
+    const COMMAND: &'static str;
+    /// A name for the examples.
+    const EXAMPLE: &'static str;
+    /// What the examples of `update` say after the command.
+    const UPDATES: &'static [&'static str];
     /// The schema of one.
-    pub(super) schema: &'static str,
+    const SCHEMA: &'static str;
     /// The schema of a list.
-    pub(super) list_schema: &'static str,
+    const LIST_SCHEMA: &'static str;
     /// The columns.
-    pub(super) columns: &'static [Column],
+    const COLUMNS: &'static [Column];
 }
 
-/// What to do with objects of a kind.
-pub(super) enum Verb {
+#[derive(Debug, clap::Args)]
+#[command(about = K::ABOUT, after_help = examples::<K>(&[&create::<K>(), "list"]))]
+pub(crate) struct Args<K: Kind> {
+    #[command(subcommand)]
+    command: Command<K>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command<K: Kind> {
+    #[command(about = format!("List the {}", K::COMMAND), after_help = examples::<K>(&["list -o json"]))]
     List,
-    Show(String),
-    Create(String, ObjectChange),
-    Update(String, ObjectChange),
-    Delete(String),
+    #[command(about = format!("Create a {}", K::KIND.noun()), after_help = examples::<K>(&[&create::<K>()]))]
+    Create {
+        /// Its name
+        #[arg(value_parser = values::name)]
+        name: String,
+        #[command(flatten)]
+        fields: K::Fields,
+    },
+    #[command(about = format!("Show a {}", K::KIND.noun()), after_help = examples::<K>(&[&format!("show {}", K::EXAMPLE)]))]
+    Show {
+        /// Its name
+        name: String,
+    },
+    #[command(about = format!("Update a {}", K::KIND.noun()), after_help = updates::<K>())]
+    Update {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        fields: K::Fields,
+    },
+    #[command(
+        about = format!("Delete a {} that nothing refers to", K::KIND.noun()),
+        after_help = examples::<K>(&[&format!("delete {} --yes", K::EXAMPLE)])
+    )]
+    Delete {
+        /// Its name
+        name: String,
+    },
 }
 
-/// Does it, and tells.
-pub(super) fn run(cx: &mut Ctx, words: &Words, verb: Verb) -> Result<u8> {
-    let (backend, operation, kind) = (cx.backend()?, cx.operation(), words.kind);
-    match verb {
-        Verb::List => {
+fn create<K: Kind>() -> String {
+    format!("create {}", K::EXAMPLE)
+}
+
+fn updates<K: Kind>() -> String {
+    let lines: Vec<String> = K::UPDATES.iter().map(|rest| format!("update {rest}")).collect();
+    examples::<K>(&lines.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn examples<K: Kind>(lines: &[&str]) -> String {
+    let head = if lines.len() == 1 { "Example:" } else { "Examples:" };
+    lines.iter().fold(head.to_owned(), |text, line| format!("{text}\n  keyward {} {line}", K::COMMAND))
+}
+
+/// What a customer and a project have.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Described {
+    /// What it is, in words
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+}
+
+impl From<Described> for ObjectChange {
+    fn from(fields: Described) -> Self {
+        Self { description: fields.description, ..Self::default() }
+    }
+}
+
+/// Reads or changes objects, and tells.
+pub(crate) fn run<K: Kind>(cx: &mut Ctx, args: Args<K>) -> Result<u8> {
+    let (backend, operation, kind) = (cx.backend()?, cx.operation(), K::KIND);
+    match args.command {
+        Command::List => {
             let rows: Vec<_> = backend.objects(&operation, kind)?.into_iter().map(|object| object.fields).collect();
             let total = rows.len();
-            cx.list(words.list_schema, rows, total, words.columns)?;
+            cx.list(K::LIST_SCHEMA, rows, total, K::COLUMNS)?;
         }
-        Verb::Show(name) => {
+        Command::Show { name } => {
             let object = backend.object(&operation, kind, &name)?;
-            cx.item(words.schema, kind.noun(), object.fields, words.columns)?;
+            cx.item(K::SCHEMA, kind.noun(), object.fields, K::COLUMNS)?;
         }
-        Verb::Create(name, change) => {
-            let object = backend.create_object(&operation, kind, &name, change)?;
-            told(cx, words, "created", "would create", object)?;
+        Command::Create { name, fields } => {
+            let object = backend.create_object(&operation, kind, &name, fields.into())?;
+            told::<K>(cx, "created", "would create", object)?;
         }
-        Verb::Update(name, change) => {
-            let object = backend.update_object(&operation, kind, &name, change)?;
-            told(cx, words, "updated", "would update", object)?;
+        Command::Update { name, fields } => {
+            let object = backend.update_object(&operation, kind, &name, fields.into())?;
+            told::<K>(cx, "updated", "would update", object)?;
         }
-        Verb::Delete(name) => {
+        Command::Delete { name } => {
             backend.object(&operation, kind, &name)?;
             prompt::confirm(cx, &format!("Delete the {} '{name}'?", kind.noun()))?;
             let object = backend.delete_object(&operation, kind, &name)?;
-            told(cx, words, "deleted", "would delete", object)?;
+            told::<K>(cx, "deleted", "would delete", object)?;
         }
     }
     Ok(Exit::Ok.code())
 }
 
-fn told(cx: &mut Ctx, words: &Words, did: &str, would: &str, object: crate::ops::ObjectView) -> Result<()> {
+fn told<K: Kind>(cx: &mut Ctx, did: &str, would: &str, object: ObjectView) -> Result<()> {
     let verb = if cx.global.dry_run { would } else { did };
-    cx.note(&format!("{verb} the {} '{}'", words.kind.noun(), object.name));
-    cx.item_if_asked(words.schema, words.kind.noun(), object.fields, words.columns)
+    cx.note(&format!("{verb} the {} '{}'", K::KIND.noun(), object.name));
+    cx.item_if_asked(K::SCHEMA, K::KIND.noun(), object.fields, K::COLUMNS)
 }

@@ -1,57 +1,18 @@
 //! `plans`: what a workspace is entitled to.
 
-use super::objects::{self, Verb, Words};
+use super::objects::Kind;
 use crate::{
-    cli::{columns, context::Ctx, values},
-    ops::{ObjectChange, ObjectKind, Result},
+    cli::{columns, values},
+    ops::{ObjectChange, ObjectKind},
+    output::Column,
 };
 
-/// Plans: what a workspace is entitled to
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  keyward plans create small\n  keyward plans list")]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    /// List the plans
-    #[command(after_help = "Example:\n  keyward plans list -o json")]
-    List,
-    /// Create a plan
-    #[command(after_help = "Example:\n  keyward plans create small")]
-    Create {
-        /// Its name
-        #[arg(value_parser = values::name)]
-        name: String,
-        #[command(flatten)]
-        fields: Fields,
-    },
-    /// Show a plan
-    #[command(after_help = "Example:\n  keyward plans show small")]
-    Show {
-        /// Its name
-        name: String,
-    },
-    /// Update a plan
-    #[command(after_help = "Example:\n  keyward plans update small --max-keys 10")]
-    Update {
-        /// Its name
-        name: String,
-        #[command(flatten)]
-        fields: Fields,
-    },
-    /// Delete a plan that nothing refers to
-    #[command(after_help = "Example:\n  keyward plans delete small --yes")]
-    Delete {
-        /// Its name
-        name: String,
-    },
-}
+/// The kind.
+#[derive(Debug)]
+pub(crate) struct Plans;
 
 #[derive(Debug, clap::Args)]
-struct Fields {
+pub(crate) struct Fields {
     /// Whether its keys work at all
     #[arg(long, value_name = "true|false")]
     api_access: Option<bool>,
@@ -82,21 +43,14 @@ impl From<Fields> for ObjectChange {
     }
 }
 
-const WORDS: Words = Words {
-    kind: ObjectKind::Plan,
-    schema: "keyward.plan/v1",
-    list_schema: "keyward.plan-list/v1",
-    columns: columns::PLANS,
-};
-
-/// Reads or changes plans.
-pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
-    let verb = match args.command {
-        Command::List => Verb::List,
-        Command::Create { name, fields } => Verb::Create(name, fields.into()),
-        Command::Show { name } => Verb::Show(name),
-        Command::Update { name, fields } => Verb::Update(name, fields.into()),
-        Command::Delete { name } => Verb::Delete(name),
-    };
-    objects::run(cx, &WORDS, verb)
+impl Kind for Plans {
+    type Fields = Fields;
+    const KIND: ObjectKind = ObjectKind::Plan;
+    const ABOUT: &'static str = "Plans: what a workspace is entitled to";
+    const COMMAND: &'static str = "plans";
+    const EXAMPLE: &'static str = "small";
+    const UPDATES: &'static [&'static str] = &["small --max-keys 10"];
+    const SCHEMA: &'static str = "keyward.plan/v1";
+    const LIST_SCHEMA: &'static str = "keyward.plan-list/v1";
+    const COLUMNS: &'static [Column] = columns::PLANS;
 }

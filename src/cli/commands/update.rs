@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, operand::KeyOperand, values},
-    domain::{Allowlist, Scope},
+    domain::Scope,
     ops::{Error, Result, Update},
 };
 use serde_json::{Value, json};
@@ -84,9 +84,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
 
 fn request(args: Args) -> Result<Update> {
     let clearable = |text: Option<String>| text.map(|text| Some(text).filter(|text| !text.is_empty()));
+    let nothing = Update { environment: args.key.env, ..Update::of(args.key.key) };
     let update = Update {
-        key: args.key.key,
-        environment: args.key.env,
         name: args.name,
         owner: clearable(args.owner),
         description: clearable(args.description),
@@ -99,21 +98,7 @@ fn request(args: Args) -> Result<Update> {
         unset_labels: args.unset_label,
         rotate_every: args.rotate_every.map(|every| every.0),
         overlap: args.overlap.map(|overlap| overlap.0),
-    };
-    let nothing = Update {
-        name: None,
-        owner: None,
-        description: None,
-        add_scopes: Vec::new(),
-        remove_scopes: Vec::new(),
-        rate_limit: None,
-        add_ips: Allowlist::default(),
-        remove_ips: Allowlist::default(),
-        set_labels: Vec::new(),
-        unset_labels: Vec::new(),
-        rotate_every: None,
-        overlap: None,
-        ..update.clone()
+        ..nothing.clone()
     };
     if update == nothing {
         return Err(Error::usage("nothing to change was given").hint("keyward update --help"));

@@ -1,59 +1,18 @@
 //! `workspaces`: the tenants, each with a plan.
 
-use super::objects::{self, Verb, Words};
+use super::objects::Kind;
 use crate::{
-    cli::{columns, context::Ctx, values},
-    ops::{ObjectChange, ObjectKind, Result},
+    cli::{columns, values},
+    ops::{ObjectChange, ObjectKind},
+    output::Column,
 };
 
-/// Workspaces: tenants, each with a plan
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  keyward workspaces create acme\n  keyward workspaces list")]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    /// List the workspaces
-    #[command(after_help = "Example:\n  keyward workspaces list -o json")]
-    List,
-    /// Create a workspace
-    #[command(after_help = "Example:\n  keyward workspaces create acme")]
-    Create {
-        /// Its name
-        #[arg(value_parser = values::name)]
-        name: String,
-        #[command(flatten)]
-        fields: Fields,
-    },
-    /// Show a workspace
-    #[command(after_help = "Example:\n  keyward workspaces show acme")]
-    Show {
-        /// Its name
-        name: String,
-    },
-    /// Update a workspace
-    #[command(
-        after_help = "Example:\n  keyward workspaces update acme --plan premium\n  keyward workspaces update default --rotate-every 90d --max-lifetime 180d"
-    )]
-    Update {
-        /// Its name
-        name: String,
-        #[command(flatten)]
-        fields: Fields,
-    },
-    /// Delete a workspace that nothing refers to
-    #[command(after_help = "Example:\n  keyward workspaces delete acme --yes")]
-    Delete {
-        /// Its name
-        name: String,
-    },
-}
+/// The kind.
+#[derive(Debug)]
+pub(crate) struct Workspaces;
 
 #[derive(Debug, clap::Args)]
-struct Fields {
+pub(crate) struct Fields {
     /// What it is, in words
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
@@ -84,21 +43,14 @@ impl From<Fields> for ObjectChange {
     }
 }
 
-const WORDS: Words = Words {
-    kind: ObjectKind::Workspace,
-    schema: "keyward.workspace/v1",
-    list_schema: "keyward.workspace-list/v1",
-    columns: columns::WORKSPACES,
-};
-
-/// Reads or changes workspaces.
-pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
-    let verb = match args.command {
-        Command::List => Verb::List,
-        Command::Create { name, fields } => Verb::Create(name, fields.into()),
-        Command::Show { name } => Verb::Show(name),
-        Command::Update { name, fields } => Verb::Update(name, fields.into()),
-        Command::Delete { name } => Verb::Delete(name),
-    };
-    objects::run(cx, &WORDS, verb)
+impl Kind for Workspaces {
+    type Fields = Fields;
+    const KIND: ObjectKind = ObjectKind::Workspace;
+    const ABOUT: &'static str = "Workspaces: tenants, each with a plan";
+    const COMMAND: &'static str = "workspaces";
+    const EXAMPLE: &'static str = "acme";
+    const UPDATES: &'static [&'static str] = &["acme --plan premium", "default --rotate-every 90d --max-lifetime 180d"];
+    const SCHEMA: &'static str = "keyward.workspace/v1";
+    const LIST_SCHEMA: &'static str = "keyward.workspace-list/v1";
+    const COLUMNS: &'static [Column] = columns::WORKSPACES;
 }
