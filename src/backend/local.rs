@@ -9,7 +9,7 @@ use super::{
     lease::Leases,
     maintenance, unlock,
 };
-use crate::domain::{Retention, UsageRecord};
+use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};
 use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 #[cfg(feature = "server")]
@@ -172,6 +172,14 @@ impl Backend for Local {
         self.read(cx, |view| ops::list::list(view, cx, request))
     }
 
+    fn list_in_order(&self, cx: &Context, request: &List) -> Result<(Listed, Vec<KeyId>)> {
+        self.read(cx, |view| ops::list::list_in_order(view, cx, request))
+    }
+
+    fn list_again(&self, cx: &Context, request: &List, keys: &[KeyId]) -> Result<Vec<KeyView>> {
+        self.read(cx, |view| ops::list::list_again(view, cx, request, keys))
+    }
+
     fn list_names(&self, cx: &Context, request: &List) -> Result<ops::ListedNames> {
         self.read(cx, |view| ops::list::list_names(view, cx, request))
     }
@@ -241,7 +249,17 @@ impl Backend for Local {
     }
 
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
-        self.read(cx, |view| ops::verify::verify(view, self.store.capabilities(), cx, request))
+        let verdict = self.read(cx, |view| ops::verify::verify(view, self.store.capabilities(), cx, request))?;
+        if let Some(record) = request.use_of(cx, &verdict) {
+            cx.writable()?;
+            if self.store.capabilities().admin.is_none() {
+                return Err(ops::support_refused());
+            }
+            if !cx.dry_run {
+                self.store.record_usage(&[record], &[], cx.now)?;
+            }
+        }
+        Ok(verdict)
     }
 
     fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>> {
@@ -305,14 +323,6 @@ impl Backend for Local {
 
     fn check_key(&self, cx: &Context, request: &CheckKey) -> Result<CheckedKey> {
         self.read(cx, |view| ops::check::check_key(view, cx, request))
-    }
-
-    fn record_usage(&self, cx: &Context, records: &[UsageRecord]) -> Result<()> {
-        cx.writable()?;
-        if self.store.capabilities().admin.is_none() {
-            return Err(ops::support_refused());
-        }
-        if cx.dry_run { Ok(()) } else { Ok(self.store.record_usage(records, &[], cx.now)?) }
     }
 
     fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {

@@ -2,6 +2,7 @@
 
 use super::{
     journal::{Entry, Journal},
+    keyring::REKEYED,
     local::Local,
     unlock::OpenedBy,
 };
@@ -254,11 +255,7 @@ impl From<store::Error> for Error {
                 "find out who changed it; put that object right with the sqlite3 program, or take a backup: keyward vault restore FILE; then keyward audit verify --full",
             ),
             E::HeadForged => (Kind::Integrity, "head_forged", damaged),
-            E::Rekeyed => (
-                Kind::Locked,
-                "rekeyed",
-                "open it again: eval \"$(keyward unlock --for 15m)\"; a server has to be started again",
-            ),
+            E::Rekeyed => (Kind::Locked, REKEYED, "open it again: eval \"$(keyward unlock --for 15m)\""),
             E::TrailCut { .. } => (Kind::Integrity, "trail_cut", damaged),
             E::TreeDamaged => (Kind::Integrity, "tree_damaged", damaged),
             E::Trail { .. } => (Kind::Integrity, "trail_tampered", damaged),

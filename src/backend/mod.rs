@@ -5,6 +5,7 @@
 mod archive;
 pub mod dirs;
 pub mod journal;
+mod keyring;
 mod lease;
 pub mod local;
 mod local_trail;
@@ -22,22 +23,23 @@ mod webhooks;
 pub use crate::vault::recovery::RecoveryCode;
 pub use archive::Archived;
 pub use dirs::Dirs;
+pub use keyring::REKEYED;
 pub use maintenance::{NewSlot, NewSlotSecret, SlotView, VaultStatus};
 pub use profiles::Profiles;
 pub use restore::Restored;
-pub use serving::{FactSource, Serving, TokenHasher, TrailSource, UsageSink};
+pub use serving::{FactSource, ServedBackend, Serving, TokenHasher, TrailSource, UsageSink};
 pub use trail::{AuditReport, Trail, VerifyAudit};
 pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
 #[cfg(feature = "server")]
 pub use webhooks::Outbox;
 
-use crate::domain::{Retention, UsageRecord};
+use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};
 use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
 #[cfg(feature = "server")]
 use crate::ops::webhooks::{AddWebhook, AddedWebhook, WebhookView};
 use crate::{
-    domain::{Action, Environment, Form, KeyRef, Scope, Verdict},
+    domain::{Action, Environment, Form, KeyId, KeyRef, Scope, Verdict},
     ops::{
         Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
         CreateOperator, Created, Declared, Delete, Deleted, EntryError, Error, ExportKeys, Import, KeyView, List,
@@ -83,6 +85,16 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::list::list_names`].
     fn list_names(&self, cx: &Context, request: &List) -> Result<crate::ops::ListedNames>;
+    /// Lists keys up to the limit, and says which ones there are beyond it, in order: for whoever tells them page by page.
+    ///
+    /// # Errors
+    /// See [`crate::ops::list::list_in_order`].
+    fn list_in_order(&self, cx: &Context, request: &List) -> Result<(Listed, Vec<KeyId>)>;
+    /// The next keys of a list, as they are by now; what is in it no more is left out.
+    ///
+    /// # Errors
+    /// See [`crate::ops::list::list_again`].
+    fn list_again(&self, cx: &Context, request: &List, keys: &[KeyId]) -> Result<Vec<KeyView>>;
     /// Shows a key.
     ///
     /// # Errors
@@ -179,11 +191,6 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::check::check_key`].
     fn check_key(&self, cx: &Context, request: &CheckKey) -> Result<CheckedKey>;
-    /// Adds verdicts to the facts of use, in one transaction and without an audit event.
-    ///
-    /// # Errors
-    /// `Forbidden` for a support slot and in read-only mode; those of the store, after which nothing is kept.
-    fn record_usage(&self, cx: &Context, records: &[UsageRecord]) -> Result<()>;
     /// How keys were used.
     ///
     /// # Errors

@@ -2,12 +2,13 @@
 
 use super::{
     Backend,
+    keyring::Keyring,
     local::Local,
     unlock::{LocalVault, OpenedBy, Unlock},
 };
 use crate::domain::{Digest, Lookup};
 use crate::{
-    domain::{Action, PlainToken, Spent, Time, UsageRecord, Verifier},
+    domain::{Action, Key, PlainToken, Spent, Time, UsageRecord, Verifier},
     ops::{
         self, Context, Done, Result,
         audit_export::Exported,
@@ -22,22 +23,32 @@ use std::{path::Path, sync::Arc};
 /// An opened vault that hands out what a server's threads need.
 pub struct Serving {
     first: Local,
+    keyring: Arc<Keyring>,
     now: Time,
+}
+
+/// A back end with a connection of its own, which is opened again when the vault gets new keys.
+pub struct ServedBackend {
+    local: Local,
+    keyring: Arc<Keyring>,
 }
 
 /// A connection that reads the facts for verdicts and notices when they change.
 pub struct FactSource {
     store: Store,
+    keyring: Arc<Keyring>,
 }
 
 /// A connection that writes what verdicts leave behind.
 pub struct UsageSink {
     store: Store,
+    keyring: Arc<Keyring>,
 }
 
 /// A connection that reads the trail for a stream, and remembers how far it came.
 pub struct TrailSource {
     local: Local,
+    keyring: Arc<Keyring>,
 }
 
 /// Computes verifiers; shared by all threads.
@@ -54,7 +65,8 @@ impl LocalVault {
         if first.store.capabilities().admin.is_none() {
             return Err(ops::support_refused());
         }
-        Ok(Serving { first, now: cx.now })
+        let keyring = Keyring::of(&first.store, &first.opened_by);
+        Ok(Serving { first, keyring, now: cx.now })
     }
 }
 
@@ -63,9 +75,9 @@ impl Serving {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn backend(&self) -> Result<Box<dyn Backend + Send>> {
-        let store = self.first.store.another(self.now)?;
-        Ok(Box::new(Local::new(self.first.dirs.clone(), store, OpenedBy::Session).for_clients()))
+    pub fn backend(&self) -> Result<ServedBackend> {
+        let local = Local::new(self.first.dirs.clone(), self.another()?, OpenedBy::Session).for_clients();
+        Ok(ServedBackend { local, keyring: Arc::clone(&self.keyring) })
     }
 
     /// The facts for verdicts, over a connection of its own.
@@ -73,7 +85,7 @@ impl Serving {
     /// # Errors
     /// Those of the store.
     pub fn facts(&self) -> Result<FactSource> {
-        Ok(FactSource { store: self.first.store.another(self.now)? })
+        Ok(FactSource { store: self.another()?, keyring: Arc::clone(&self.keyring) })
     }
 
     /// Writes what verdicts leave behind, over a connection of its own.
@@ -81,7 +93,7 @@ impl Serving {
     /// # Errors
     /// Those of the store.
     pub fn usage(&self) -> Result<UsageSink> {
-        Ok(UsageSink { store: self.first.store.another(self.now)? })
+        Ok(UsageSink { store: self.another()?, keyring: Arc::clone(&self.keyring) })
     }
 
     /// Reads the trail for a stream, over a connection of its own.
@@ -89,8 +101,8 @@ impl Serving {
     /// # Errors
     /// Those of the store.
     pub fn trail(&self) -> Result<TrailSource> {
-        let store = self.first.store.another(self.now)?;
-        Ok(TrailSource { local: Local::new(self.first.dirs.clone(), store, OpenedBy::Session) })
+        let local = Local::new(self.first.dirs.clone(), self.another()?, OpenedBy::Session);
+        Ok(TrailSource { local, keyring: Arc::clone(&self.keyring) })
     }
 
     /// The directory of the keystore.
@@ -99,8 +111,13 @@ impl Serving {
         &self.first.dirs.data
     }
 
-    /// A connection to the same keystore.
+    /// What the connections of the server are opened by.
     #[cfg(feature = "server")]
+    pub(super) fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring)
+    }
+
+    /// A connection to the same keystore.
     pub(super) fn another(&self) -> Result<Store> {
         Ok(self.first.store.another(self.now)?)
     }
@@ -112,7 +129,27 @@ impl Serving {
     }
 }
 
+impl ServedBackend {
+    /// The back end, by the newest keys that are known.
+    ///
+    /// # Errors
+    /// Those of the store, where a connection has to be opened again.
+    pub fn current(&mut self, now: Time) -> Result<&dyn Backend> {
+        self.keyring.refresh(&mut self.local.store, now)?;
+        Ok(&self.local)
+    }
+}
+
 impl FactSource {
+    /// Opens the vault again, which got new keys: for every connection that is handed out.
+    ///
+    /// # Errors
+    /// `Locked` when what opened the vault opens it no more; those of the store.
+    pub fn renew(&mut self, now: Time) -> Result<()> {
+        self.keyring.renew()?;
+        self.keyring.refresh(&mut self.store, now)
+    }
+
     /// A number that differs once anybody else has committed; asking costs microseconds.
     ///
     /// # Errors
@@ -121,13 +158,18 @@ impl FactSource {
         Ok(self.store.data_version()?)
     }
 
-    /// Everything.
+    /// Everything as of one moment: first `begin` is told all but the keys, then `taker` every key, in any order and on
+    /// several threads. The keys hold only once this returns; it answers with the last event they take into account.
     ///
     /// # Errors
-    /// Those of the store.
-    pub fn all(&self, now: Time) -> Result<Facts> {
+    /// `Integrity` when the rows are not those that the head signs; those of the store.
+    pub fn all(&self, now: Time, begin: impl FnOnce(Facts), taker: &(dyn Fn(Key) + Sync)) -> Result<u64> {
         let view = self.store.read(now)?;
-        ops::facts::all(&view)
+        let facts = ops::facts::all(&view)?;
+        let seq = facts.seq;
+        begin(facts);
+        ops::facts::keys(&view, taker)?;
+        Ok(seq)
     }
 
     /// What keys have spent of their limits.
@@ -153,7 +195,8 @@ impl UsageSink {
     ///
     /// # Errors
     /// Those of the store, after which nothing of it is kept.
-    pub fn record(&self, records: &[UsageRecord], spent: &[Spent], now: Time) -> Result<()> {
+    pub fn record(&mut self, records: &[UsageRecord], spent: &[Spent], now: Time) -> Result<()> {
+        self.keyring.refresh(&mut self.store, now)?;
         Ok(self.store.record_usage(records, spent, now)?)
     }
 }
@@ -189,7 +232,8 @@ impl TrailSource {
     ///
     /// # Errors
     /// `Integrity` when an event does not open; those of the store.
-    pub fn after(&self, cx: &Context, seq: u64, most: u64) -> Result<Vec<Exported>> {
+    pub fn after(&mut self, cx: &Context, seq: u64, most: u64) -> Result<Vec<Exported>> {
+        self.keyring.refresh(&mut self.local.store, cx.now)?;
         self.local.read(cx, |view| audit_stream::after(view, cx, seq, most))
     }
 

@@ -1,6 +1,6 @@
 //! Webhooks over the local keystore, and the outbox that a server empties.
 
-use super::{local::Local, serving::Serving};
+use super::{keyring::Keyring, local::Local, serving::Serving};
 use crate::{
     domain::{Action, Message, Time},
     notify::{Outgoing, Sender, usable},
@@ -11,7 +11,7 @@ use crate::{
     store::Store,
 };
 use serde_json::json;
-use std::{cell::OnceCell, collections::BTreeMap};
+use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
 /// How many messages are sent in one round, and to how many webhooks at once.
 const ROUND: u32 = 64;
@@ -23,6 +23,7 @@ type Sent = (Message, std::result::Result<(), String>);
 /// The messages of a vault that are on their way, over a connection of their own.
 pub struct Outbox {
     store: Store,
+    keyring: Arc<Keyring>,
     /// Made when there is something to send: on the thread that sends, since it brings a runtime of its own.
     sender: OnceCell<Sender>,
 }
@@ -33,7 +34,7 @@ impl Serving {
     /// # Errors
     /// Those of the store.
     pub fn outbox(&self) -> Result<Outbox> {
-        Ok(Outbox { store: self.another()?, sender: OnceCell::new() })
+        Ok(Outbox { store: self.another()?, keyring: self.keyring(), sender: OnceCell::new() })
     }
 }
 
@@ -42,7 +43,8 @@ impl Outbox {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn tell(&self, now: Time) -> Result<usize> {
+    pub fn tell(&mut self, now: Time) -> Result<usize> {
+        self.keyring.refresh(&mut self.store, now)?;
         let told = {
             let view = self.store.read(now)?;
             ops::webhooks::timed(&view, now)?
@@ -55,7 +57,8 @@ impl Outbox {
     ///
     /// # Errors
     /// `Unavailable` when TLS cannot be set up; those of the store: then what was sent is sent again, with the same ids.
-    pub fn send_due(&self, now: Time) -> Result<usize> {
+    pub fn send_due(&mut self, now: Time) -> Result<usize> {
+        self.keyring.refresh(&mut self.store, now)?;
         let due = self.store.due_messages(now, ROUND)?;
         if due.is_empty() {
             return Ok(0);

@@ -3,6 +3,7 @@
 use super::{
     allowlist::Allowlist,
     environment::Environment,
+    ids::KeyId,
     key::{Key, Secret, SecretState},
     rate_limit::RateLimit,
     scope::{Catalogue, Scope},
@@ -160,7 +161,7 @@ pub enum Presented<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
     /// Its stable id.
-    pub id: &'a str,
+    pub id: &'a KeyId,
     /// The reversible switch.
     pub active: bool,
     /// When it ends.
@@ -186,7 +187,7 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn of(key: &'a Key) -> Self {
         Self {
-            id: key.id.as_str(),
+            id: &key.id,
             active: key.active,
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,
@@ -241,7 +242,7 @@ pub fn decide(presented: &Presented<'_>, request: &Request, catalogue: &Catalogu
     let mut judge = Judge { checks: Some(Vec::with_capacity(12)), code: None };
     judge.judge(presented, request, catalogue, now);
     let key_id = match presented {
-        Presented::Known { key, .. } => Some(key.id.to_owned()),
+        Presented::Known { key, .. } => Some(key.id.to_string()),
         Presented::Malformed(_) | Presented::Unknown => None,
     };
     let code = judge.code.unwrap_or(Code::Valid);

@@ -20,18 +20,55 @@ pub fn random_base62(rng: &mut impl CryptoRng, count: usize) -> String {
 
 /// The stable id of a key: `key_` and 16 base62 characters. Survives every rotation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId(String);
+pub struct KeyId(AsciiText<{ PREFIX.len() + RANDOM_CHARS }>);
+
+/// So many ASCII characters, without an allocation of their own: a server holds millions of ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct AsciiText<const LENGTH: usize>([u8; LENGTH]);
+
+impl<const LENGTH: usize> AsciiText<LENGTH> {
+    /// The text; `None` when it has another length, or other characters.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        text.as_bytes().try_into().ok().filter(|bytes: &[u8; LENGTH]| bytes.as_slice().is_ascii()).map(Self)
+    }
+
+    /// Digits of base62, each told by its place.
+    pub(super) fn of_digits(mut digit: impl FnMut(usize) -> usize) -> Self {
+        Self(std::array::from_fn(|place| BASE62[digit(place) % BASE62.len()]))
+    }
+
+    /// The text again.
+    pub(super) fn as_str(&self) -> &str {
+        // All of it is ASCII: there is no other way to make one.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// Its characters.
+    pub(super) fn as_bytes(&self) -> &[u8; LENGTH] {
+        &self.0
+    }
+}
 
 impl KeyId {
     /// Draws a new id.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        Self(format!("{PREFIX}{}", random_base62(rng, RANDOM_CHARS)))
+        let mut text = [b'_'; PREFIX.len() + RANDOM_CHARS];
+        let (prefix, random) = text.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX.as_bytes());
+        random.copy_from_slice(random_base62(rng, RANDOM_CHARS).as_bytes());
+        Self(AsciiText(text))
     }
 
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
+    }
+
+    /// The characters of the id.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; PREFIX.len() + RANDOM_CHARS] {
+        self.0.as_bytes()
     }
 }
 
@@ -40,23 +77,21 @@ impl FromStr for KeyId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let random = text.strip_prefix(PREFIX).ok_or("a key id begins with key_")?;
-        if random.len() == RANDOM_CHARS && random.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("a key id is key_ and 16 letters or digits".to_owned())
-        }
+        let plain = random.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let id = AsciiText::of(text).filter(|_| plain).map(Self);
+        id.ok_or_else(|| "a key id is key_ and 16 letters or digits".to_owned())
     }
 }
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl Serialize for KeyId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(self.as_str())
     }
 }
 

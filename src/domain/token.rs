@@ -6,9 +6,9 @@
 
 use super::{
     environment::Environment,
-    ids::{BASE62, random_base62},
+    ids::{AsciiText, BASE62, random_base62},
 };
-use rand::CryptoRng;
+use rand::{CryptoRng, RngExt};
 use std::{fmt, str::FromStr};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -31,6 +31,12 @@ impl Brand {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    fn fits(text: &str) -> bool {
+        (1..=MAX_BRAND).contains(&text.len())
+            && text.starts_with(|first: char| first.is_ascii_lowercase())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    }
 }
 
 impl Default for Brand {
@@ -43,10 +49,7 @@ impl FromStr for Brand {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fits = (1..=MAX_BRAND).contains(&text.len())
-            && text.starts_with(|first: char| first.is_ascii_lowercase())
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        if fits {
+        if Self::fits(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err("a brand is 1 to 12 lower-case letters or digits, a letter first".to_owned())
@@ -62,23 +65,26 @@ impl fmt::Display for Brand {
 
 /// The public id of one version of a key's secret: 16 base62 characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lookup(String);
+pub struct Lookup(AsciiText<LOOKUP_CHARS>);
 
 impl Lookup {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
-}
 
-impl Lookup {
+    /// The characters of the id.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; LOOKUP_CHARS] {
+        self.0.as_bytes()
+    }
+
     /// The id that stands for a keyed hash.
     #[must_use]
     pub fn of_hash(hash: &[u8; 32]) -> Self {
         // Not quite uniform, which matters to nobody: it only has to differ.
-        let digits = hash.iter().take(LOOKUP_CHARS).map(|byte| char::from(BASE62[usize::from(*byte) % BASE62.len()]));
-        Self(digits.collect())
+        Self(AsciiText::of_digits(|place| usize::from(hash[place])))
     }
 }
 
@@ -86,13 +92,13 @@ impl FromStr for Lookup {
     type Err = TokenError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() == LOOKUP_CHARS && is_base62(text) { Ok(Self(text.to_owned())) } else { Err(TokenError::Shape) }
+        AsciiText::of(text).filter(|_| is_base62(text)).map(Self).ok_or(TokenError::Shape)
     }
 }
 
 impl fmt::Display for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -113,8 +119,8 @@ pub enum TokenError {
 /// A whole secret token, wiped when dropped.
 pub struct PlainToken {
     text: Zeroizing<String>,
-    brand_len: usize,
     environment: Environment,
+    lookup: Lookup,
 }
 
 impl PlainToken {
@@ -125,12 +131,13 @@ impl PlainToken {
         text.push('_');
         text.push_str(environment.token_code());
         text.push('_');
-        text.push_str(&random_base62(rng, LOOKUP_CHARS));
+        let lookup = Lookup(AsciiText::of_digits(|_| rng.random_range(0..BASE62.len())));
+        text.push_str(lookup.as_str());
         text.push('_');
         text.push_str(&Zeroizing::new(random_base62(rng, SECRET_CHARS)));
         let check = check_of(&text);
-        text.push_str(&check);
-        Self { text, brand_len: brand.as_str().len(), environment }
+        text.extend(check.map(char::from));
+        Self { text, environment, lookup }
     }
 
     /// Reads a token exactly as presented: no space is trimmed.
@@ -148,16 +155,18 @@ impl PlainToken {
             return Err(TokenError::Shape);
         };
         let environment = Environment::from_token_code(code).ok_or(TokenError::Shape)?;
-        brand.parse::<Brand>().map_err(|_| TokenError::Shape)?;
-        lookup.parse::<Lookup>()?;
+        if !Brand::fits(brand) {
+            return Err(TokenError::Shape);
+        }
+        let lookup = lookup.parse()?;
         if rest.len() != SECRET_CHARS + CHECK_CHARS || !is_base62(rest) {
             return Err(TokenError::Shape);
         }
         let (body, check) = text.split_at(text.len() - CHECK_CHARS);
-        if check_of(body) != check {
+        if check_of(body) != *check.as_bytes() {
             return Err(TokenError::Checksum);
         }
-        Ok(Self { text: Zeroizing::new(text.to_owned()), brand_len: brand.len(), environment })
+        Ok(Self { text: Zeroizing::new(text.to_owned()), environment, lookup })
     }
 
     /// The environment it was made for.
@@ -169,8 +178,7 @@ impl PlainToken {
     /// The public id of this version of the secret.
     #[must_use]
     pub fn lookup(&self) -> Lookup {
-        let start = self.brand_len + 1 + self.environment.token_code().len() + 1;
-        Lookup(self.text[start..start + LOOKUP_CHARS].to_owned())
+        self.lookup.clone()
     }
 
     /// The last four characters before the check: they tell secrets apart and open nothing.
@@ -224,14 +232,14 @@ fn is_base62(text: &str) -> bool {
 }
 
 /// CRC-32 in six base62 digits, the most significant first; 62^6 is more than 2^32.
-fn check_of(body: &str) -> String {
+fn check_of(body: &str) -> [u8; CHECK_CHARS] {
     let mut rest = crc32fast::hash(body.as_bytes());
     let mut digits = [b'0'; CHECK_CHARS];
     for digit in digits.iter_mut().rev() {
         *digit = BASE62[(rest % 62) as usize];
         rest /= 62;
     }
-    digits.iter().copied().map(char::from).collect()
+    digits
 }
 
 #[cfg(test)]

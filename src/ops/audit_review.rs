@@ -10,7 +10,7 @@ use crate::{
     domain::{Action, Recorded, Time},
     store::{Tx, View},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -33,7 +33,8 @@ pub struct ReviewState {
 }
 
 /// Like events, counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Tally {
     /// Who.
     pub actor: String,

@@ -37,8 +37,11 @@ pub struct Checked {
 /// One finding, about a key or about none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Finding {
+    #[cfg_attr(feature = "server", schema(value_type = String))]
     pub rule: Rule,
+    #[cfg_attr(feature = "server", schema(value_type = String))]
     pub severity: Severity,
     pub key_id: Option<String>,
     pub name: Option<String>,
@@ -55,6 +58,7 @@ pub struct Finding {
 /// An exception as it is shown with a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct Excepted {
     pub until: String,
     pub reason: String,
@@ -83,8 +87,11 @@ pub struct CheckedKey {
 /// What one rule says of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct RuleAnswer {
+    #[cfg_attr(feature = "server", schema(value_type = String))]
     pub rule: Rule,
+    #[cfg_attr(feature = "server", schema(value_type = String))]
     pub severity: Severity,
     /// Null where the rule is not about such a key.
     pub ok: Option<bool>,

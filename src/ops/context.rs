@@ -12,6 +12,9 @@ use serde_json::Value;
 /// How long whoever works on a rotation is left alone with it between two steps.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
 
+/// The reason of a change that was meant for another version of a key.
+pub const VERSION_CHANGED: &str = "version_changed";
+
 /// The circumstances of one call.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -87,10 +90,11 @@ impl Context {
     /// `Conflict`.
     pub fn expects(&self, key: &Key) -> Result<()> {
         match self.expected_version {
-            Some(expected) if expected != key.version => {
-                Err(Error::conflict("stale", format!("{} has changed: it is at version {}", key.id, key.version))
-                    .hint(format!("keyward show {}", key.id)))
-            }
+            Some(expected) if expected != key.version => Err(Error::conflict(
+                VERSION_CHANGED,
+                format!("{} has changed: it is at version {}", key.id, key.version),
+            )
+            .hint(format!("keyward show {}", key.id))),
             _ => Ok(()),
         }
     }

@@ -21,13 +21,31 @@ pub struct WorkspaceFacts {
     pub projects: Vec<String>,
 }
 
-/// Everything, as of one moment.
+/// Everything but the keys, as of one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// The last event they take into account.
     pub seq: u64,
-    /// All keys of all workspaces, with every version of their secrets: an old one is named as what it was.
-    pub keys: Vec<Key>,
+    /// How many keys there are.
+    pub keys: usize,
+    /// What there is little of.
+    pub rest: Rest,
+}
+
+/// What has changed between two moments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// The last event they take into account.
+    pub seq: u64,
+    /// The keys that were touched, as they are now; `None` for one that is gone.
+    pub keys: Vec<(KeyId, Option<Key>)>,
+    /// What is read whole, as it is few; `None` when nothing happened at all: use is written without an event.
+    pub rest: Option<Rest>,
+}
+
+/// What there is little of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
     /// All workspaces.
     pub workspaces: Vec<WorkspaceFacts>,
     /// All operators.
@@ -36,33 +54,25 @@ pub struct Facts {
     pub forms: Vec<Form>,
 }
 
-/// What has changed between two moments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changed {
-    /// The last event they take into account.
-    pub seq: u64,
-    /// The keys that were touched, as they are now; `None` for one that is gone.
-    pub keys: Vec<(KeyId, Option<Key>)>,
-    /// All workspaces; they are few.
-    pub workspaces: Vec<WorkspaceFacts>,
-    /// All operators.
-    pub operators: Vec<Operator>,
-    /// The forms of imported digests.
-    pub forms: Vec<Form>,
-}
-
-/// Reads everything.
+/// Reads everything but the keys.
 ///
 /// # Errors
 /// Those of the store.
 pub fn all(view: &View<'_>) -> Result<Facts> {
-    Ok(Facts {
-        seq: view.trail_size(),
-        keys: view.every_key_with_retired()?,
-        workspaces: workspaces(view)?,
-        operators: view.operators()?,
-        forms: view.import_forms()?,
-    })
+    Ok(Facts { seq: view.trail_size(), keys: view.count_of_keys()?, rest: rest(view)? })
+}
+
+fn rest(view: &View<'_>) -> Result<Rest> {
+    Ok(Rest { workspaces: workspaces(view)?, operators: view.operators()?, forms: view.import_forms()? })
+}
+
+/// Hands over all keys of all workspaces, with every version of their secrets: an old one is named as what it was. They
+/// come in any order and on several threads, and hold only once this returns.
+///
+/// # Errors
+/// `Integrity` when the rows are not those that the head signs; those of the store.
+pub fn keys(view: &View<'_>, taker: &(dyn Fn(Key) + Sync)) -> Result<()> {
+    Ok(view.every_key_with_retired(taker)?)
 }
 
 /// Reads what events after `seq` were about; `None` when the trail is shorter than that, and everything must be read.
@@ -73,6 +83,9 @@ pub fn since(view: &View<'_>, seq: u64) -> Result<Option<Changed>> {
     if view.trail_size() < seq {
         return Ok(None);
     }
+    if view.trail_size() == seq {
+        return Ok(Some(Changed { seq, ..Changed::default() }));
+    }
     let touched = view.keys_touched_after(seq)?.into_iter();
     let keys = touched
         .map(|id| {
@@ -80,13 +93,7 @@ pub fn since(view: &View<'_>, seq: u64) -> Result<Option<Changed>> {
             Ok((id, key))
         })
         .collect::<Result<_>>()?;
-    Ok(Some(Changed {
-        seq: view.trail_size(),
-        keys,
-        workspaces: workspaces(view)?,
-        operators: view.operators()?,
-        forms: view.import_forms()?,
-    }))
+    Ok(Some(Changed { seq: view.trail_size(), keys, rest: Some(rest(view)?) }))
 }
 
 fn workspaces(view: &View<'_>) -> Result<Vec<WorkspaceFacts>> {

@@ -59,13 +59,56 @@ pub struct ListedNames {
 /// a row, or the set of rows, is not what the head signs.
 pub fn list(tx: &View<'_>, cx: &Context, request: &List) -> Result<Listed> {
     let Found { matching, total, hidden } = find(tx, cx, &request.filter)?;
+    let denials = denials_of(tx, cx, request)?;
+    Ok(Listed { items: views(matching, denials, cx.now), total, hidden })
+}
+
+/// Lists keys up to the limit, and says which ones there are beyond it, in order.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_in_order(tx: &View<'_>, cx: &Context, request: &List) -> Result<(Listed, Vec<KeyId>)> {
+    let mut filter = request.filter.clone();
+    let limit = filter.limit.take().unwrap_or(usize::MAX);
+    let Found { mut matching, total, hidden } = find(tx, cx, &filter)?;
+    let keys = matching.iter().map(|(key, _)| key.id.clone()).collect();
+    matching.truncate(limit);
+    let denials = denials_of(tx, cx, request)?;
+    Ok((Listed { items: views(matching, denials, cx.now), total, hidden }, keys))
+}
+
+/// Some keys of a list that is known, as they are by now; those that are gone, or that the filter lets through no more,
+/// are left out.
+///
+/// # Errors
+/// `Integrity` when a row is not what the head signs.
+pub fn list_again(tx: &View<'_>, cx: &Context, request: &List, keys: &[KeyId]) -> Result<Vec<KeyView>> {
+    let catalogue = tx.catalogue(&cx.workspace)?;
+    let mut matching = Vec::with_capacity(keys.len());
+    for id in keys {
+        let Some(key) = tx.key(id)?.filter(|key| key.workspace == cx.workspace) else { continue };
+        let usage = tx.usage(id)?;
+        if request.filter.matches(&key, &usage, &catalogue, cx.now) {
+            matching.push((key, usage));
+        }
+    }
+    let denials = denials_of(tx, cx, request)?;
+    Ok(views(matching, denials, cx.now))
+}
+
+type Denials = Option<HashMap<KeyId, Vec<DenialView>>>;
+
+fn denials_of(tx: &View<'_>, cx: &Context, request: &List) -> Result<Denials> {
     let period = request.filter.denied_since;
-    let mut denials = period.map(|period| denials(tx, cx.now.checked_sub_signed(period))).transpose()?;
+    period.map(|period| denials(tx, cx.now.checked_sub_signed(period))).transpose()
+}
+
+fn views(keys: Vec<(Key, Usage)>, mut denials: Denials, now: Time) -> Vec<KeyView> {
     let view = |(key, usage): (Key, Usage)| {
         let denials = denials.as_mut().map(|denials| denials.remove(&key.id).unwrap_or_default());
-        KeyView { denials, ..KeyView::of(key, &usage, cx.now) }
+        KeyView { denials, ..KeyView::of(key, &usage, now) }
     };
-    Ok(Listed { items: matching.into_iter().map(view).collect(), total, hidden })
+    keys.into_iter().map(view).collect()
 }
 
 /// Why requests were refused since a time, by key; the kind of the newest refusal first. Verdicts that are kept no

@@ -2,7 +2,7 @@
 
 use super::{context::Context, entitlement, error::Result, import};
 use crate::{
-    domain::{Key, Lookup, PlainToken, Presented, Request, Time, Verdict, decide},
+    domain::{Code, Key, KeyId, Lookup, PlainToken, Presented, Request, Time, UsageRecord, Verdict, decide},
     store::View,
     vault::Capabilities,
 };
@@ -16,6 +16,36 @@ pub struct Verify {
     pub request: Request,
     /// Judges as of this time instead of now.
     pub at: Option<Time>,
+    /// Also notes the verdict as a use.
+    pub record: Option<Recording>,
+}
+
+/// What a verdict that is noted as a use says of the client.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// What it calls itself.
+    pub user_agent: Option<String>,
+}
+
+impl Verify {
+    /// What a verdict leaves behind; nothing unless that was asked for.
+    #[must_use]
+    pub fn use_of(&self, cx: &Context, verdict: &Verdict) -> Option<UsageRecord> {
+        let recording = self.record.as_ref()?;
+        let failed = verdict.checks.iter().find(|check| check.ok == Some(false));
+        let key: Option<KeyId> = verdict.key_id.as_deref().and_then(|id| id.parse().ok());
+        Some(UsageRecord {
+            at: cx.now,
+            count: 1,
+            // The id in a secret that is not the key's own is whatever a stranger typed.
+            lookup: PlainToken::parse(&self.token).ok().filter(|_| key.is_some()).map(|token| token.lookup()),
+            key,
+            code: verdict.code,
+            address: self.request.ip,
+            user_agent: recording.user_agent.clone(),
+            detail: failed.filter(|_| verdict.code != Code::Valid).map(|check| check.detail.clone()),
+        })
+    }
 }
 
 /// Judges a token. Changes nothing: no quota, no last-used.

@@ -2,14 +2,16 @@
 
 use super::{
     engine::{Engine, refresh::Wake},
+    listings::Listings,
     metrics::Metrics,
     table::RouteTable,
 };
 use crate::{
-    backend::Backend,
+    backend::{Backend, ServedBackend},
     domain::Environment,
     ops::{Error, Kind, Result},
 };
+use chrono::Utc;
 use ipnet::IpNet;
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -25,6 +27,8 @@ pub(super) struct App {
     pub(super) engine: Arc<Engine>,
     pub(super) metrics: Metrics,
     pub(super) vaults: Vaults,
+    /// The lists that are being read page by page.
+    pub(super) listings: Listings,
     pub(super) wake: Wake,
     /// How requests from outside are read.
     pub(super) doors: Gate,
@@ -46,7 +50,7 @@ pub(super) struct Gate {
 
 /// Back ends, each with a connection of its own.
 pub(super) struct Vaults {
-    idle: Mutex<Vec<Box<dyn Backend + Send>>>,
+    idle: Mutex<Vec<ServedBackend>>,
     turns: Semaphore,
 }
 
@@ -61,7 +65,7 @@ fn busy() -> Error {
 }
 
 impl Vaults {
-    pub(super) fn new(backends: Vec<Box<dyn Backend + Send>>) -> Self {
+    pub(super) fn new(backends: Vec<ServedBackend>) -> Self {
         Self { turns: Semaphore::new(backends.len()), idle: Mutex::new(backends) }
     }
 }
@@ -80,9 +84,9 @@ impl App {
         let _turn = turn.map_err(|_| busy())?.map_err(|_| lost())?;
         let asked = tokio::task::spawn_blocking(move || {
             let idle = || app.vaults.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let backend = idle().pop().ok_or_else(lost)?;
+            let mut backend = idle().pop().ok_or_else(lost)?;
             // A panic in a use case must not take the connection with it.
-            let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&*backend)));
+            let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(backend.current(Utc::now())?)));
             idle().push(backend);
             asked.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "panic", "the request ran into a bug")))
         });

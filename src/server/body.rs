@@ -29,6 +29,10 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
         let bytes = read(request.into_body(), LIMIT).await?;
         // An empty body is an empty object: what has defaults for everything need not be sent.
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        // A list would be read as the values of the fields in their order, which nobody means.
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Err(Error::usage("the body is no JSON object").into());
+        }
         let sent = serde_json::from_slice(text);
         Ok(Self(sent.map_err(|error| Error::usage("the body is not usable").cause(error.to_string()))?))
     }
@@ -73,7 +77,11 @@ impl<S: Send + Sync, const LIMIT: usize> FromRequest<S> for Raw<LIMIT> {
     }
 }
 
-async fn read(body: Body, limit: usize) -> Result<Bytes> {
+/// A whole body of at most so many bytes, in time.
+///
+/// # Errors
+/// `Usage` for one that is too large, too slow, or breaks off.
+pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes> {
     match tokio::time::timeout(BODY_TIME, to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if is_too_large(&error) => {
@@ -90,6 +98,16 @@ async fn read(body: Body, limit: usize) -> Result<Bytes> {
 
 fn is_too_large(error: &axum::Error) -> bool {
     std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+}
+
+/// A JSON reply without a secret, as short as verdicts are.
+pub(super) fn short_reply<T: Serialize>(value: &T) -> Result<Response> {
+    let mut bytes = Vec::with_capacity(256);
+    serde_json::to_writer(&mut bytes, value)
+        .map_err(|error| Error::new(Kind::Internal, "reply", "the reply cannot be written").cause(error.to_string()))?;
+    let mut response = Response::new(Body::from(bytes));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
 }
 
 /// A JSON reply that may hold a secret: nothing on its way may keep it.

@@ -84,7 +84,11 @@ impl FromRequestParts<Arc<App>> for Caller {
 }
 
 impl Caller {
-    fn of(app: &App, peer: Peer, headers: &HeaderMap) -> Result<Self> {
+    /// The operator whose credential a request carries.
+    ///
+    /// # Errors
+    /// `Auth` for none, or one that does not work; `Usage` for a header that is not usable.
+    pub(super) fn of(app: &App, peer: Peer, headers: &HeaderMap) -> Result<Self> {
         let bearer = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
         let token = key_from_headers(bearer, []).map_err(|error| unauthorised().cause(error.to_string()))?;
         let now = Utc::now();
@@ -132,6 +136,8 @@ impl Caller {
             Ok(()) => Ok(cx),
             Err(error) => {
                 let (target, told) = (target.to_owned(), error.clone());
+                // Whoever tries in vain what it may not do has tried it.
+                let cx = Context { dry_run: false, ..cx };
                 app.ask(move |backend| backend.refuse(&cx, permission.action(), &target, &told)).await?;
                 Err(error)
             }

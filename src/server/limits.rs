@@ -4,6 +4,9 @@
 
 use super::engine::Standing;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::{fmt, io::Write};
+
+const LONGEST: usize = 80;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STANDING: HeaderName = HeaderName::from_static("ratelimit");
@@ -12,14 +15,20 @@ const STANDING: HeaderName = HeaderName::from_static("ratelimit");
 pub(super) fn tell(headers: &mut HeaderMap, standing: &Standing) {
     // Rounded up: whoever waits so long is not refused again.
     let seconds = standing.free_in_ms.max(0).saturating_add(999) / 1_000;
-    let mut put = |name, value: String| {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            headers.insert(name, value);
-        }
-    };
-    put(POLICY, format!("\"key\";q={};w={}", standing.limit.limit, standing.limit.window_seconds));
-    put(STANDING, format!("\"key\";r={};t={seconds}", standing.remaining));
+    let limit = standing.limit;
+    headers.insert(POLICY, value(format_args!("\"key\";q={};w={}", limit.limit, limit.window_seconds)));
+    headers.insert(STANDING, value(format_args!("\"key\";r={};t={seconds}", standing.remaining)));
     if standing.denied {
-        put(header::RETRY_AFTER, seconds.max(1).to_string());
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
+}
+
+/// Numbers and words as a header, put together without a copy on the heap: it is done for every request.
+fn value(told: fmt::Arguments<'_>) -> HeaderValue {
+    let mut buffer = [0; LONGEST];
+    let mut rest = &mut buffer[..];
+    // Three numbers of at most twenty digits each fit.
+    let _ = rest.write_fmt(told);
+    let written = LONGEST - rest.len();
+    HeaderValue::from_bytes(&buffer[..written]).unwrap_or(HeaderValue::from_static(""))
 }

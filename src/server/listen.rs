@@ -1,15 +1,8 @@
-//! Sockets: TCP with or without TLS, Unix sockets, and those that systemd hands over; connections with their limits.
-//!
-//! A connection has a time for its headers, a size for them, and is one of a limited number; an idle one is closed.
+//! Sockets: TCP with or without TLS, Unix sockets, and those that systemd hands over. Connections are one of a limited
+//! number; what happens on one is in [`super::connection`].
 
-use super::{app::App, tls::Tls};
+use super::{connection::Doors, tls::Tls};
 use crate::ops::{Error, Kind, Result};
-use axum::{Router, body::Body};
-use hyper::{Request, body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulShutdown, Watcher},
-};
 use std::{
     fmt, fs, io,
     net::{IpAddr, SocketAddr},
@@ -19,19 +12,9 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
-    sync::Semaphore,
-};
-use tower::ServiceExt;
+use tokio::net::{TcpListener, UnixListener};
 
-/// For the headers of a request, and the longest that a connection may be idle.
-const HEADER_TIME: Duration = Duration::from_secs(20);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-const MAX_HEADERS: usize = 100;
-/// The request line and all headers.
-const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,74 +197,7 @@ impl Listener {
     }
 }
 
-/// A connection that is open, as long as it lives.
-struct Open<'a>(&'a App);
-
-impl<'a> Open<'a> {
-    fn counted(app: &'a App) -> Self {
-        app.metrics.connections.inc();
-        Self(app)
-    }
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.metrics.connections.dec();
-    }
-}
-
 enum Stream {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
-}
-
-/// What every connection needs.
-#[derive(Clone)]
-pub(super) struct Doors {
-    pub(super) app: Arc<App>,
-    pub(super) router: Router,
-    pub(super) tls: Option<Tls>,
-    pub(super) places: Arc<Semaphore>,
-    pub(super) watching: Arc<Watching>,
-}
-
-/// The connections that a graceful stop waits for.
-pub(super) struct Watching(std::sync::Mutex<Option<GracefulShutdown>>);
-
-impl Watching {
-    pub(super) fn new() -> Self {
-        Self(std::sync::Mutex::new(Some(GracefulShutdown::new())))
-    }
-
-    fn watcher(&self) -> Option<Watcher> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref().map(GracefulShutdown::watcher)
-    }
-
-    /// Ends every connection once it has answered what it was asked.
-    pub(super) async fn finish(&self) {
-        let graceful = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(graceful) = graceful {
-            graceful.shutdown().await;
-        }
-    }
-}
-
-impl Doors {
-    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, peer: Peer) {
-        let Some(watcher) = self.watching.watcher() else { return };
-        let _open = Open::counted(&self.app);
-        let router = self.router.clone();
-        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(peer);
-            router.clone().oneshot(request.map(Body::new))
-        });
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_headers(MAX_HEADERS);
-        http.max_buf_size(MAX_HEADER_BYTES).keep_alive(true).half_close(false);
-        let connection = http.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection).await {
-            // A client that goes away or does not speak HTTP is nothing to wake anybody for.
-            tracing::debug!(%error, "a connection ended early");
-        }
-    }
 }

@@ -6,9 +6,11 @@
 mod app;
 mod body;
 mod caller;
+mod connection;
 mod engine;
 mod limits;
 mod listen;
+mod listings;
 mod log;
 mod metrics;
 mod openapi;
@@ -30,9 +32,11 @@ use crate::{
     ops::{Context, Error, Kind, Result},
 };
 use app::{App, Gate, Vaults};
+use connection::{Doors, Watching};
 use engine::{Engine, flush::Flusher, refresh};
 use ipnet::IpNet;
-use listen::{Doors, Listener, Watching};
+use listen::Listener;
+use listings::Listings;
 use metrics::Metrics;
 use postman::Postman;
 use std::{
@@ -107,6 +111,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
         metrics,
         engine,
         vaults: Vaults::new(backends),
+        listings: Listings::default(),
         wake,
         stop: watch::Sender::new(false),
         doors: Gate {

@@ -27,17 +27,14 @@ const TAGS: [(&str, &str); 9] = [
 ];
 
 /// Refusals: the name of the component, the status, and when.
-const PROBLEMS: [(&str, u16, &str); 10] = [
+const PROBLEMS: [(&str, u16, &str); 11] = [
     ("Unusable", 400, "Something in the request is not usable: `USAGE`, or `PROJECT_REQUIRED` for a key."),
     ("Unauthorised", 401, "The credential is missing or no good here: `AUTH`."),
     ("Forbidden", 403, "The credential is good, and this is not allowed: `FORBIDDEN`, or why a key may not."),
     ("NotFound", 404, "There is no such thing, or the caller may not know of it: `NOT_FOUND`."),
     ("TooSlow", 408, "The body took too long to arrive: `USAGE`."),
-    (
-        "Conflict",
-        409,
-        "It exists, is ambiguous, is in the wrong state, is not at the version of `If-Match`, or somebody else is at it: `CONFLICT`, `BUSY`.",
-    ),
+    ("Conflict", 409, "It exists, is ambiguous, is in the wrong state, or somebody else is at it: `CONFLICT`, `BUSY`."),
+    ("Changed", 412, "The key is not at the version of `If-Match` any more: `CONFLICT`."),
     ("TooLarge", 413, "The body is larger than is read: `USAGE`."),
     ("TooMany", 429, "The limit of the key, or of the caller's address, is used up: `RATE_LIMITED`."),
     ("Broken", 500, "The keystore failed a check, or the request ran into a bug: `INTEGRITY`, `INTERNAL`, `FAILURE`."),
@@ -163,6 +160,9 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         refusals.extend(["Unusable", "Unauthorised", "Forbidden", "Unavailable"]);
     }
     let mut own = operation["parameters"].as_array().cloned().unwrap_or_default();
+    if own.iter().any(|parameter| parameter["name"] == "If-Match") {
+        refusals.push("Changed");
+    }
     own.iter_mut().for_each(|parameter| present(&mut parameter["schema"]));
     if own.len() + parameters.len() > 0 {
         let common = parameters.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") }));

@@ -27,10 +27,10 @@ impl Postman {
     ///
     /// # Errors
     /// `Unavailable` when there is no thread to be had.
-    pub(super) fn start(outbox: Outbox) -> Result<Self> {
+    pub(super) fn start(mut outbox: Outbox) -> Result<Self> {
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("keyward-webhooks".to_owned());
-        let thread = thread.spawn(move || run(&outbox, &stopped)).map_err(|error| {
+        let thread = thread.spawn(move || run(&mut outbox, &stopped)).map_err(|error| {
             Error::new(Kind::Unavailable, "thread", "cannot start a thread").cause(error.to_string())
         })?;
         Ok(Self { stop, thread })
@@ -45,7 +45,7 @@ impl Postman {
     }
 }
 
-fn run(outbox: &Outbox, stopped: &Receiver<()>) {
+fn run(outbox: &mut Outbox, stopped: &Receiver<()>) {
     let mut looked: Option<DateTime<Utc>> = None;
     loop {
         let now = Utc::now().trunc_subsecs(0);

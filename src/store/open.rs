@@ -129,11 +129,19 @@ impl Store {
     /// # Errors
     /// As [`Store::open`] and [`Store::read`].
     pub fn another(&self, now: Time) -> Result<Self> {
+        self.another_with(Arc::clone(&self.caps), now)
+    }
+
+    /// The same keystore over a connection of its own, opened by these capabilities: newer ones of the same vault.
+    ///
+    /// # Errors
+    /// As [`Store::open`] and [`Store::read`].
+    pub fn another_with(&self, caps: Arc<Capabilities>, now: Time) -> Result<Self> {
         let locked = Self::open(&self.meta.path)?;
         if locked.meta.vault_id != self.meta.vault_id {
             return Err(Error::Foreign);
         }
-        locked.open_with(Arc::clone(&self.caps), self.pins.clone(), now)
+        locked.open_with(caps, self.pins.clone(), now)
     }
 
     /// A number that differs once any other connection, of this process or another, has committed.

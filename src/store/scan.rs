@@ -54,7 +54,12 @@ struct Search<'a> {
     caps: &'a Capabilities,
     workspace_index: Option<&'a [u8]>,
     sieve: Sieve<'a>,
+    /// Takes every key as it is opened; they are kept when there is nobody.
+    taker: Option<Taker<'a>>,
 }
+
+/// Takes keys, on whichever thread opened them.
+pub(super) type Taker<'a> = &'a (dyn Fn(Key) + Sync);
 
 impl Search<'_> {
     fn sift(&self, chunk: Vec<StoredKey>) -> Result<Sifted> {
@@ -68,7 +73,10 @@ impl Search<'_> {
                 sifted.sum.add(element);
             }
             if let Some(key) = self.open(&row, &bound)? {
-                sifted.opened.push((key, tag));
+                match self.taker {
+                    Some(take) => take(key),
+                    None => sifted.opened.push((key, tag)),
+                }
             }
         }
         Ok(sifted)
@@ -115,9 +123,17 @@ fn optional<'b>(decoder: &mut Decoder<'b>) -> Option<Option<&'b str>> {
 impl View<'_> {
     /// Every key that passes the sieve, in the order of the table; all rows are checked as a set against the head.
     pub(super) fn scan_for(&self, workspace: Option<&str>, sieve: Sieve<'_>) -> Result<Vec<Key>> {
-        let sifted = self.sift(&format!("SELECT {} FROM keys", keys::COLUMNS), (), workspace, sieve)?;
+        let sifted = self.sift(&format!("SELECT {} FROM keys", keys::COLUMNS), (), workspace, sieve, None)?;
         self.check_set(Table::Keys, sifted.rows, sifted.sum)?;
         Ok(sifted.opened.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Hands over every key of every workspace as it is read, in any order; what was handed over holds only once all
+    /// rows are found to be the set that the head signs, and this returns.
+    pub(super) fn scan_into(&self, taker: Taker<'_>) -> Result<()> {
+        let sql = format!("SELECT {} FROM keys", keys::COLUMNS);
+        let sifted = self.sift(&sql, (), None, Sieve::default(), Some(taker))?;
+        self.check_set(Table::Keys, sifted.rows, sifted.sum)
     }
 
     /// The keys among these rows that pass the sieve; each row is checked to be the current one.
@@ -128,14 +144,21 @@ impl View<'_> {
         workspace: &str,
         sieve: Sieve<'_>,
     ) -> Result<Vec<Key>> {
-        let opened = self.sift(sql, parameters, Some(workspace), sieve)?.opened;
+        let opened = self.sift(sql, parameters, Some(workspace), sieve, None)?.opened;
         self.check_all_current(&opened)?;
         Ok(opened.into_iter().map(|(key, _)| key).collect())
     }
 
-    fn sift(&self, sql: &str, parameters: impl Params, workspace: Option<&str>, sieve: Sieve<'_>) -> Result<Sifted> {
+    fn sift(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        workspace: Option<&str>,
+        sieve: Sieve<'_>,
+        taker: Option<Taker<'_>>,
+    ) -> Result<Sifted> {
         let workspace_index = workspace.map(|workspace| keys::workspace_index(self.caps, workspace));
-        let search = Search { caps: self.caps, workspace_index: workspace_index.as_deref(), sieve };
+        let search = Search { caps: self.caps, workspace_index: workspace_index.as_deref(), sieve, taker };
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(parameters)?;
         let done: Mutex<Vec<(usize, Result<Sifted>)>> = Mutex::default();

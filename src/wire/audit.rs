@@ -6,11 +6,7 @@ use crate::{
         Event, Recorded,
         time::{format_time, parse_time},
     },
-    ops::{
-        AuditFilter, Error, Kind, Result,
-        audit_checkpoint::{KeptCheckpoint, SignedCheckpoint},
-        audit_export::Exported,
-    },
+    ops::{AuditFilter, Error, Kind, Result, audit_checkpoint::SignedCheckpoint, audit_export::Exported},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -252,11 +248,7 @@ impl ExportEnd {
     /// # Errors
     /// `Integrity` when it is not.
     pub fn checkpoint(&self) -> Result<SignedCheckpoint> {
-        let key = self.key.parse().map_err(|_| damaged("a key that is none"))?;
-        let note =
-            KeptCheckpoint::read("the server's reply", &self.note)?.pop().ok_or_else(|| damaged("no checkpoint"))?.note;
-        let checkpoint = note.verify(&key).map_err(|_| damaged("a checkpoint that its key did not sign"))?;
-        Ok(SignedCheckpoint { checkpoint, note, key })
+        super::signed::signed(&self.note, &self.key)
     }
 }
 

@@ -69,6 +69,15 @@ pub struct KeyPage {
     pub hidden: BTreeMap<Status, usize>,
 }
 
+impl KeyPage {
+    /// A page of a list of so many keys.
+    #[must_use]
+    pub fn of(items: Vec<KeyView>, total: usize, next: Option<String>, hidden: BTreeMap<Status, usize>) -> Self {
+        let page = PageInfo { returned: items.len(), total, truncated: next.is_some(), next };
+        Self { schema: "keyward.key-list/v1".to_owned(), items, page, hidden }
+    }
+}
+
 /// Where a page stands in its list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PageInfo {

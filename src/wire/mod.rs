@@ -1,12 +1,14 @@
 //! The contract of the HTTP API: paths, bodies and problems, shared by the server and the client.
 
 pub mod audit;
+pub mod declared;
 pub mod header;
 pub mod keys;
 pub mod operators;
 pub mod problem;
 pub mod rotations;
 pub mod schema;
+pub mod signed;
 pub mod usage;
 pub mod verdict;
 pub mod webhooks;

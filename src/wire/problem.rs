@@ -1,6 +1,6 @@
 //! Problem details (RFC 9457) with the error codes of the command line: what fails remotely fails in the same words.
 
-use crate::ops::{Error, Kind, audit_checkpoint::NOT_BELIEVED};
+use crate::ops::{Error, Kind, audit_checkpoint::NOT_BELIEVED, context::VERSION_CHANGED};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -64,6 +64,7 @@ impl From<&Error> for Problem {
             status: match &*error.reason {
                 BODY_TOO_LARGE => 413,
                 BODY_TOO_SLOW => 408,
+                VERSION_CHANGED => 412,
                 // What was sent is no good; the keystore may well be.
                 reason if NOT_BELIEVED.contains(&reason) => 422,
                 _ => status_of(error.kind),

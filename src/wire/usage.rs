@@ -2,9 +2,10 @@
 
 use super::keys::PageInfo;
 use crate::{
-    domain::Environment,
-    ops::{LogEntry, Logs, UsageReport},
+    domain::{Environment, Retention},
+    ops::{Error, LogEntry, Logs, Result, UsageReport},
 };
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 /// Sums of use.
@@ -15,6 +16,55 @@ pub struct UsageReply {
     /// The sums.
     #[serde(flatten)]
     pub report: UsageReport,
+}
+
+/// How long facts of use are kept, and how many of them.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Retention)]
+pub struct RetentionBody {
+    /// `keyward.usage-retention/v1`.
+    #[serde(default)]
+    #[schema(required = false)]
+    pub schema: String,
+    /// Counts by the hour.
+    #[schema(minimum = 3600)]
+    pub counts_seconds: i64,
+    /// Recent verdicts.
+    #[schema(minimum = 1)]
+    pub verdicts_seconds: i64,
+    /// Recent verdicts of one key, the denied and the others apart.
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
+    pub verdicts_per_key: u32,
+    /// Distinct addresses of one key.
+    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
+    pub addresses_per_key: u32,
+}
+
+impl From<&Retention> for RetentionBody {
+    fn from(kept: &Retention) -> Self {
+        Self {
+            schema: "keyward.usage-retention/v1".to_owned(),
+            counts_seconds: kept.counts.num_seconds(),
+            verdicts_seconds: kept.verdicts.num_seconds(),
+            verdicts_per_key: kept.verdicts_per_key,
+            addresses_per_key: kept.addresses_per_key,
+        }
+    }
+}
+
+impl TryFrom<RetentionBody> for Retention {
+    type Error = Error;
+
+    fn try_from(body: RetentionBody) -> Result<Self> {
+        let period = |seconds| TimeDelta::try_seconds(seconds).ok_or_else(|| Error::usage("a period is too long"));
+        Ok(Self {
+            counts: period(body.counts_seconds)?,
+            verdicts: period(body.verdicts_seconds)?,
+            verdicts_per_key: body.verdicts_per_key,
+            addresses_per_key: body.addresses_per_key,
+        })
+    }
 }
 
 /// Which usage to add up.

@@ -42,9 +42,12 @@ pub struct VerifyRequest {
     /// Judge as of this time instead of now; only with `explain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
-    /// Answer with every check; takes nothing from any limit.
+    /// Answer with every check; takes nothing from any limit, and is no use of the key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
+    /// With `explain`: count it as a use of the key all the same, or as denied; not with `at`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub record: bool,
 }
 
 impl VerifyRequest {

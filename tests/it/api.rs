@@ -68,7 +68,8 @@ fn a_key_lives_its_whole_life_over_http() {
     );
     for (method, path) in [("PATCH", "/v1/keys/sync"), ("POST", "/v1/keys/sync/revoke"), ("DELETE", "/v1/keys/sync")] {
         let stale = api.call(&root, method, path, &[("If-Match", &etag)], &json!({}));
-        assert_eq!((stale.status, stale.json()["reason"].as_str()), (409, Some("stale")), "{method} {path}");
+        assert_eq!((stale.status, stale.json()["reason"].as_str()), (412, Some("version_changed")), "{method} {path}");
+        assert_eq!(code(&stale), "CONFLICT");
     }
     let dry = api.call(&root, "DELETE", "/v1/keys/sync", &[("Keyward-Dry-Run", "true")], &Value::Null);
     assert_eq!(dry.status, 200);
@@ -131,6 +132,39 @@ fn a_list_comes_in_pages() {
     }
     let expected: Vec<String> = (0..25).map(|number| format!("key {number:02}")).collect();
     assert_eq!(names, expected);
+}
+
+#[test]
+fn pages_show_keys_as_they_are_and_a_cursor_outlives_its_server() {
+    let api = Api::new();
+    let root = api.operator("root", &["platform-admin"]);
+    let keys: Vec<Value> = (0..9).map(|number| json!({ "name": format!("key-{number}") })).collect();
+    assert_eq!(api.call(&root, "POST", "/v1/keys/bulk", &[], &json!({ "keys": keys })).status, 201);
+    let page = |server: &Served, cursor: &str| {
+        let cursor = if cursor.is_empty() { String::new() } else { format!("&cursor={cursor}") };
+        let answer = server.get(&format!("/v1/keys?sort=name&limit=3{cursor}"), &[("Authorization", &root)]);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let page = answer.json();
+        let names: Vec<String> =
+            page["items"].as_array().unwrap().iter().map(|key| key["name"].as_str().unwrap().to_owned()).collect();
+        (names, page["page"]["next"].as_str().unwrap_or_default().to_owned(), page)
+    };
+    let (names, second, _) = page(&api.server, "");
+    assert_eq!(names, ["key-0", "key-1", "key-2"]);
+    // By the time of the next page one is gone, one is revoked and so not listed any more, and one is renamed.
+    api.home.ok(&["delete", "key-3", "--confirm", "key-3"]);
+    api.home.ok(&["revoke", "key-4"]);
+    api.home.ok(&["update", "key-5", "--owner", "somebody"]);
+    let (names, third, told) = page(&api.server, &second);
+    assert_eq!(names, ["key-5"]);
+    assert_eq!(told["items"][0]["owner"], "somebody");
+    // A server that knows nothing of the list goes on after the same key.
+    let again = Served::start(&api.home, &[]);
+    assert_eq!(page(&again, &third).0, ["key-6", "key-7", "key-8"]);
+    assert_eq!(page(&api.server, &third).0, ["key-6", "key-7", "key-8"]);
+    // A cursor is of the list that it was given for.
+    let other = api.server.get(&format!("/v1/keys?sort=-name&limit=9&cursor={second}"), &[("Authorization", &root)]);
+    assert_eq!(other.json()["page"]["total"], 7, "{other:?}");
 }
 
 #[test]

@@ -161,6 +161,8 @@ fn a_retry_makes_no_second_key_and_no_false_secret() {
 fn a_dry_run_has_the_same_shape_and_changes_nothing() {
     let home = Home::furnished();
     home.ok(&["workspaces", "create", "w"]);
+    home.ok(&["operators", "create", "gateway", "--role", "verifier"]);
+    home.ok(&["webhooks", "add", "pager", "https://hooks.example.com/x"]);
     std::fs::write(home.path().join("keys.csv"), "name\nx\ny\n").unwrap();
     std::fs::write(home.path().join("scopes.csv"), "name\nz:read\n").unwrap();
     let state = || (home.ok(&["-o", "json", "audit", "list"]), home.ok(&["-o", "json", "list", "--status", "any"]));
@@ -183,6 +185,12 @@ fn a_dry_run_has_the_same_shape_and_changes_nothing() {
         "plans create p",
         "projects create q",
         "customers create c",
+        "operators create o --role auditor",
+        "operators rotate gateway",
+        "operators revoke gateway",
+        "webhooks add w https://hooks.example.com/w",
+        "webhooks test pager",
+        "webhooks remove pager",
         "vault slots add --device-file new.key",
         "vault rekey",
         "vault backup copy.db",
@@ -192,7 +200,9 @@ fn a_dry_run_has_the_same_shape_and_changes_nothing() {
         let args: Vec<&str> = command.split(' ').collect();
         let ran = home.run(&[&["-n", "-o", "json"], args.as_slice()].concat());
         assert_eq!(ran.code, Some(0), "{command}: {ran:?}");
-        assert!(!ran.stdout.contains("kw_") && !ran.stdout.contains("KWR-"), "{command}");
+        for secret in ["kw_", "kwop_", "whsec_", "KWR-"] {
+            assert!(!ran.stdout.contains(secret), "{command}");
+        }
         assert!(ran.stderr.contains("would") || ran.stderr.contains("already so"), "{command}: {}", ran.stderr);
         if !ran.stdout.is_empty() {
             assert!(serde_json::from_str::<Value>(&ran.stdout).is_ok(), "{command}: {}", ran.stdout);

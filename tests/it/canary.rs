@@ -1,7 +1,11 @@
 //! Secrets go where they are sent and nowhere else: one run through all commands at the loudest log level, with a secret,
 //! a passphrase and a recovery code that are looked for in everything that was written, said or left in `/proc`.
 
-use crate::support::{Home, Ran, terminal::Terminal};
+use crate::{
+    support::{Home, Ran, server::Served, terminal::Terminal},
+    webhooks::Hook,
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use std::{fs, path::Path};
 
 const PASSPHRASE: &str = "canary-passphrase-5Rk9";
@@ -184,6 +188,82 @@ fn secrets_are_found_nowhere() {
     // Every file: the keystore while it is open in WAL mode, the backup, the session, the journal, the state.
     assert!(home.find("copy.db").is_some() && home.find("keystore.db").is_some());
     files_under(&home, &canaries, &["pass", "minted.jsonl", "token.txt"]);
+}
+
+/// Operators' credentials and the secrets of webhooks: on the machine of the server and on that of the client.
+#[test]
+fn credentials_and_signing_secrets_are_found_nowhere() {
+    let (behind, desk) = (Home::new(), Home::new());
+    let mut canaries = Canaries(Vec::new());
+    let operator = |canaries: &mut Canaries, args: &[&str]| {
+        let said = loud(&behind, canaries, args, "");
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let token = said.stdout.trim_end().to_owned();
+        canaries.add("the credential of an operator", &token.rsplit('_').next().unwrap()[..40]);
+        token
+    };
+    let token = operator(&mut canaries, &["operators", "create", "root", "--role", "platform-admin"]);
+    operator(&mut canaries, &["operators", "create", "other", "--role", "auditor"]);
+    operator(&mut canaries, &["operators", "rotate", "other"]);
+    let hook = Hook::new(&["204 No Content"]);
+    let signing = |canaries: &mut Canaries, home: &Home, name: &str| {
+        let said = loud(home, canaries, &["webhooks", "add", name, &hook.url(), "--allow-private"], "");
+        let secret = said.stdout.trim_end().strip_prefix("whsec_").unwrap().to_owned();
+        canaries.add("the signing secret of a webhook", &secret[..40]);
+        canaries.add("the signing secret in hexadecimal", &hexadecimal(&secret));
+    };
+    signing(&mut canaries, &behind, "pager");
+
+    let server = Served::start_with(&behind, &["-vvv", "serve", "--listen", "127.0.0.1:0"]);
+    desk.ok(&["create", "of-the-desk"]);
+    let url = server.url.as_str();
+    for (args, stdin, code) in [
+        (vec!["login", url], "kwop_prod_wrong", 4),
+        (vec!["login", url], token.as_str(), 0),
+        (vec!["login", url, "--name", "team"], token.as_str(), 0),
+        (vec!["whoami", "--explain"], "", 0),
+        (vec!["whoami", "-o", "json"], "", 0),
+        (vec!["operators", "list", "-o", "json"], "", 0),
+        (vec!["create", "made-there"], "", 0),
+        (vec!["webhooks", "list", "-o", "json"], "", 0),
+        (vec!["webhooks", "test", "pager"], "", 0),
+        (vec!["webhooks", "add", "pager", "https://hooks.example.com/x"], "", 6),
+        (vec!["webhooks", "test", "nobody"], "", 3),
+        (vec!["audit", "-o", "json"], "", 0),
+        (vec!["profile", "list", "-o", "json"], "", 0),
+        (vec!["profile", "use", "local"], "", 0),
+        (vec!["profile", "use", "team"], "", 0),
+    ] {
+        let ran = loud(&desk, &canaries, &args, stdin);
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        if args[0] != "create" {
+            canaries.refuse(&format!("the data of {args:?}"), ran.stdout.as_bytes());
+        }
+    }
+    signing(&mut canaries, &desk, "second");
+    for path in ["/v1/webhooks", "/v1/operators", "/v1/nowhere", "/v1/keys?limit=0"] {
+        let answer = server.get(path, &[("Authorization", &format!("Bearer {token}"))]);
+        canaries.refuse(path, answer.body.as_bytes());
+    }
+    let refused = server.get(&format!("/v1/keys/{token}"), &[("Authorization", &format!("Bearer {token}x"))]);
+    canaries.refuse("a refusal", refused.body.as_bytes());
+
+    // While both vaults are open, with their logs beside them; then after the end, and what the server said.
+    files_under(&behind, &canaries, &[]);
+    files_under(&desk, &canaries, &[]);
+    for args in [&["webhooks", "remove", "second", "--yes"][..], &["logout"], &["profile", "remove", "local", "--yes"]]
+    {
+        loud(&desk, &canaries, args, "");
+    }
+    let (_, log) = server.stop(nix::sys::signal::Signal::SIGTERM);
+    canaries.refuse("the log of the server", log.as_bytes());
+    files_under(&behind, &canaries, &[]);
+    files_under(&desk, &canaries, &[]);
+}
+
+/// The bytes behind base64, in hexadecimal: as which they might be kept or logged.
+fn hexadecimal(text: &str) -> String {
+    BASE64_STANDARD.decode(text).unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]

@@ -35,7 +35,7 @@ shown = session.get(url + "/v1/keys/sync")
 changed = session.patch(url + "/v1/keys/sync", json={"owner": "me"}, headers={"If-Match": shown.headers["ETag"]})
 assert changed.json()["key"]["owner"] == "me", changed.text
 stale = session.patch(url + "/v1/keys/sync", json={"owner": "you"}, headers={"If-Match": shown.headers["ETag"]})
-assert stale.status_code == 409 and stale.json()["reason"] == "stale", stale.text
+assert stale.status_code == 412 and stale.json()["code"] == "CONFLICT", stale.text
 mine = requests.post(url + "/v1/validate", headers={"X-API-Key": made.json()["secret"]})
 assert mine.status_code == 200 and "RateLimit" in mine.headers, mine.headers
 print("done")

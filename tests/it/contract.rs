@@ -28,6 +28,8 @@ fn a_field_is_one_raw_scalar() {
 #[test]
 fn every_reading_command_speaks_every_format() {
     let home = Home::furnished();
+    home.ok(&["operators", "create", "gateway", "--role", "verifier"]);
+    home.ok(&["webhooks", "add", "pager", "https://hooks.example.com/x"]);
     for command in [
         "list",
         "show full",
@@ -47,6 +49,9 @@ fn every_reading_command_speaks_every_format() {
         "customers list",
         "plans list",
         "plans show free",
+        "operators list",
+        "webhooks list",
+        "whoami",
         "report",
         "report stale --unused-for 1s",
         "report expiry",

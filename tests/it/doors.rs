@@ -3,7 +3,10 @@
 //!
 //! What is random or told by a clock is made equal before it is compared; nothing else is.
 
-use crate::support::{Home, Ran, server::Served};
+use crate::{
+    support::{Home, Ran, server::Served},
+    webhooks::Hook,
+};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
@@ -85,7 +88,8 @@ impl Door<'_> {
     fn words(&self, line: &str) -> String {
         let (mut out, mut word) = (String::new(), String::new());
         for character in line.chars().chain(['\n']) {
-            if character.is_ascii_alphanumeric() || "_-:@".contains(character) {
+            let of_base64 = word.starts_with("whsec_") && "+/=".contains(character);
+            if character.is_ascii_alphanumeric() || "_-:@".contains(character) || of_base64 {
                 word.push(character);
                 continue;
             }
@@ -112,7 +116,9 @@ impl Door<'_> {
             Some("…")
         } else if begins(&["kw_", "kwop_"]) && word.len() > 40 {
             Some("SECRET")
-        } else if begins(&["key_", "rot_", "op_", "vault_"]) && word.len() >= 19 {
+        } else if begins(&["whsec_"]) {
+            Some("SECRET")
+        } else if begins(&["key_", "rot_", "op_", "vault_", "wh_", "msg_"]) && word.len() >= 19 {
             Some("ID")
         } else if word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T' {
             Some("TIME")
@@ -201,7 +207,7 @@ impl Doors {
     }
 }
 
-const READS: [&str; 10] = [
+const READS: [&str; 12] = [
     "list",
     "show",
     "rotation list",
@@ -212,6 +218,8 @@ const READS: [&str; 10] = [
     "workspaces list",
     "plans list",
     "customers list",
+    "operators list",
+    "webhooks list",
 ];
 
 /// Words, with 'quotes' around those that have blanks.
@@ -345,6 +353,18 @@ const WORKSPACE: &[&str] = &[
     "operators revoke deploy --yes",
     "operators revoke deploy --yes",
     "operators rotate deploy",
+    "webhooks list",
+    "webhooks add pager https://hooks.example.com/x --event key.expiring --lead 14d --denied-burst 50/5m",
+    "webhooks add pager https://hooks.example.com/x",
+    "webhooks add other https://hooks.example.com/x --dry-run",
+    "webhooks add intern http://10.0.0.7/x",
+    "webhooks add nowhere mailto:ops@example.com",
+    "webhooks list",
+    "webhooks test nobody",
+    "webhooks remove pager --dry-run",
+    "webhooks remove pager --yes",
+    "webhooks remove pager --yes",
+    "--read-only webhooks add never https://hooks.example.com/x",
     "--read-only create never",
     "--read-only list --sort name",
 ];
@@ -373,6 +393,43 @@ fn both_doors_answer_alike() {
 }
 
 #[test]
+fn webhooks_are_tried_alike() {
+    let doors = Doors::new();
+    let (takes, fails) = (Hook::new(&["204 No Content"]), Hook::new(&["500 Broken"]));
+    let lines = [
+        format!("webhooks add takes {} --allow-private", takes.url()),
+        format!("webhooks add fails {} --allow-private --event key.overdue", fails.url()),
+        "webhooks test takes".to_owned(),
+        "webhooks test takes --dry-run".to_owned(),
+        "webhooks test fails".to_owned(),
+    ];
+    doors.compare_all(lines.iter().map(|line| ("", line.as_str())));
+}
+
+/// Logins and profiles are kept on this machine: a server that is named changes nothing about them.
+#[test]
+fn profiles_are_of_this_machine_whichever_the_door() {
+    let doors = Doors::new();
+    doors.client.ok(&["init"]);
+    let url = doors.server.url.as_str();
+    let token = doors.behind.ok(&["operators", "create", "ops", "--role", "workspace-admin", "--bind", "default"]);
+    let (wrong, kept) = (format!("login {url}"), format!("login {url} --name team"));
+    doors.compare_all([
+        ("", "profile list"),
+        ("", "logout"),
+        ("", "profile use nobody"),
+        ("", "profile remove nobody --yes"),
+        ("kwop_prod_wrong", wrong.as_str()),
+        ("", wrong.as_str()),
+        (token.as_str(), kept.as_str()),
+        ("", "profile list"),
+        ("", "profile use team"),
+        ("", "profile remove team --yes"),
+        ("", "profile list"),
+    ]);
+}
+
+#[test]
 fn files_of_keys_come_into_being_alike() {
     let doors = Doors::new();
     let good = "{\"name\":\"m1\"}\n{\"name\":\"m2\",\"scopes\":[\"a:read\"],\"expires_in\":\"1h\"}\n";
@@ -392,6 +449,74 @@ fn files_of_keys_come_into_being_alike() {
     let door = doors.here();
     let secrets = |home: &Home| door.normal(&std::fs::read_to_string(home.path().join("secrets.jsonl")).unwrap());
     assert_eq!(secrets(&doors.local), secrets(&doors.client));
+}
+
+/// Keys as a file declares them, and their hygiene. The file, and where secrets go, are where the command is run.
+#[test]
+fn files_of_declared_keys_are_applied_alike() {
+    let doors = Doors::new();
+    let file = "[[keys]]\nname = \"mailer\"\nenvironment = \"production\"\nscopes = [\"mail:send\"]\n\
+        labels = { team = \"x\" }\ndeliver = [\"file:mailer.key\"]\n\
+        [[keys]]\nname = \"reader\"\nowner = \"ana@example.com\"\nactive = false\ndeliver = [\"file:{name}.key\"]\n";
+    for home in [&doors.local, &doors.client] {
+        std::fs::write(home.path().join("keys.toml"), file).unwrap();
+        std::fs::write(
+            home.path().join("less.toml"),
+            file.split("[[keys]]").take(2).collect::<Vec<_>>().join("[[keys]]"),
+        )
+        .unwrap();
+        std::fs::write(home.path().join("strict.toml"), "[rules.no-owner]\nseverity = \"error\"\n").unwrap();
+    }
+    doors.compare_all(
+        [
+            "create old --env production --label team=x --no-expiry --rate-limit none",
+            "diff -f keys.toml",
+            "apply -f keys.toml --dry-run",
+            "apply -f keys.toml --yes",
+            "apply -f keys.toml --yes",
+            "diff -f keys.toml",
+            "diff -f nowhere.toml",
+            "apply -f less.toml --prune team=x --yes",
+            "apply -f less.toml --prune taem=x --yes",
+            "export",
+            "export --label team=x -o json",
+            "export --owner nobody",
+            "check",
+            "check --policy strict.toml",
+            "check mailer",
+            "check nobody",
+            "list --sort name",
+        ]
+        .map(|line| ("", line)),
+    );
+    for home in [&doors.local, &doors.client] {
+        assert!(home.find("mailer.key").is_some() && home.find("reader.key").is_some());
+    }
+    let secret = std::fs::read_to_string(doors.client.path().join("mailer.key")).unwrap();
+    assert_eq!(doors.there().run(&["verify", "-"], &secret).code, Some(0));
+    doors.behind.ok(&["audit", "verify"]);
+}
+
+#[test]
+fn whoever_may_not_change_every_kind_of_thing_applies_no_file() {
+    let (behind, client) = (Home::new(), Home::new());
+    let operator =
+        |name: &str, role: &str| behind.ok(&["operators", "create", name, "--role", role, "--bind", "default"]);
+    let (issuer, support, admin) =
+        (operator("i", "issuer"), operator("s", "support"), operator("a", "workspace-admin"));
+    let server = Served::start(&behind, &[]);
+    std::fs::write(client.path().join("keys.toml"), "[[keys]]\nname = \"k\"\ndeliver = [\"file:k.key\"]\n").unwrap();
+    let code = |token: &str, args: &[&str]| {
+        client.run_in(args, &[("KEYWARD_SERVER", server.url.as_str()), ("KEYWARD_TOKEN", token)]).code
+    };
+    for (token, apply, diff) in [(&issuer, 5, 5), (&support, 5, 10), (&admin, 0, 0)] {
+        assert_eq!(code(token, &["apply", "-f", "keys.toml", "--yes"]), Some(apply));
+        assert_eq!(code(token, &["diff", "-f", "keys.toml"]), Some(diff));
+    }
+    for actor in ["i", "s"] {
+        let refused = behind.json(&["audit", "--outcome", "refused", "--actor", actor]);
+        assert!(refused["page"]["total"].as_u64() > Some(0), "{actor}: {refused}");
+    }
 }
 
 #[test]

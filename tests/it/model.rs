@@ -224,7 +224,8 @@ fn agree(
         prop_assert_eq!(names, expected.map(|(key, _)| format!("key-{key}")).collect::<BTreeSet<_>>());
     }
     let valid = |token: &str| {
-        let request = Verify { token: Zeroizing::new(token.to_owned()), request: Request::default(), at: None };
+        let request =
+            Verify { token: Zeroizing::new(token.to_owned()), request: Request::default(), at: None, record: None };
         backend.verify(cx, &request).unwrap().valid
     };
     for key in model.values() {

@@ -41,6 +41,17 @@ impl Contract {
     }
 
     fn call_as(&mut self, who: (&str, &str), method: &str, path: &str, filled: &[&str], body: Value) -> Answer {
+        self.call_with(&[who], method, path, filled, body)
+    }
+
+    fn call_with(
+        &mut self,
+        headers: &[(&str, &str)],
+        method: &str,
+        path: &str,
+        filled: &[&str],
+        body: Value,
+    ) -> Answer {
         let mut real = String::new();
         let mut values = filled.iter();
         for (index, part) in path.split(['{', '}']).enumerate() {
@@ -49,7 +60,7 @@ impl Contract {
         // What is left over is a query.
         real.extend(values.copied());
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = self.server.send(&method.to_ascii_uppercase(), &real, &[who], &body);
+        let answer = self.server.send(&method.to_ascii_uppercase(), &real, headers, &body);
         let operation = &self.document["paths"][path][method];
         assert!(operation.is_object(), "{method} {path} is not in the document");
         self.check(operation, &answer);
@@ -224,10 +235,28 @@ fn real_answers_are_those_that_the_document_promises() {
     assert_eq!(api.call("get", "/v1/keys/{key}", &["nothing"], Value::Null).status, 404);
     let update = example(&api, "Update");
     assert_eq!(api.call("patch", "/v1/keys/{key}", &[&id], update).status, 200);
+    let root = api.root.clone();
+    let early = [("Authorization", root.as_str()), ("If-Match", "\"v1\"")];
+    assert_eq!(api.call_with(&early, "patch", "/v1/keys/{key}", &[&id], json!({ "owner": "x" })).status, 412);
     for switch in ["deactivate", "activate"] {
         let switched = api.call("post", &format!("/v1/keys/{{key}}/{switch}"), &["a"], Value::Null);
         assert_eq!(switched.json()["changed"], true);
     }
+
+    // Keys as a file declares them, and their hygiene.
+    let declared = api.call("post", "/v1/keys/export", &[], json!({ "environment": "production" })).json();
+    let mut keys = declared["items"].as_array().unwrap().clone();
+    assert_eq!(api.call("post", "/v1/keys/plan", &[], json!({ "keys": keys })).json()["steps"], json!([]));
+    keys.push(json!({ "key": { "name": "declared", "owner": "ops" } }));
+    let applied = api.call("post", "/v1/keys/apply", &[], json!({ "keys": keys })).json();
+    assert_eq!(applied["created"][0]["key"]["name"], "declared");
+    assert_eq!(api.call("post", "/v1/keys/apply", &[], json!({ "keys": [keys[0], keys[0]] })).status, 400);
+    let policy = json!({ "policy": { "rules": { "no-owner": { "severity": "error" } } } });
+    assert!(api.call("post", "/v1/keys/check", &[], policy.clone()).json()["keys"].as_u64() > Some(0));
+    assert_eq!(api.call("post", "/v1/keys/check", &[], json!({ "policy": { "rulez": 1 } })).status, 400);
+    assert_eq!(api.call("post", "/v1/keys/export", &[], json!([null, null])).status, 400, "a list is no object");
+    assert_eq!(api.call("post", "/v1/keys/{key}/check", &[&id], policy).json()["key"]["id"], json!(id));
+    assert_eq!(api.call("post", "/v1/keys/{key}/check", &["nothing"], Value::Null).status, 404);
 
     // Verdicts.
     let asked = json!({ "key": secret, "environment": "production", "scopes": ["invoices:read"], "explain": true });
@@ -311,6 +340,20 @@ fn real_answers_are_those_that_the_document_promises() {
     let forged = json!({ "checkpoints": [{ "note": "", "place": "" }] });
     assert_eq!(api.call("post", "/v1/audit/verify", &[], forged).status, 422);
     assert_eq!(api.call("post", "/v1/audit/export", &["?limit=10001"], Value::Null).status, 200);
+    assert_eq!(api.call("get", "/v1/audit/{seq}/proof", &["2"], Value::Null).json()["seq"], 2);
+    assert_eq!(api.call("get", "/v1/audit/{seq}/proof", &["2", "?size=999999"], Value::Null).status, 404);
+    assert_eq!(api.call("get", "/v1/audit/{seq}/proof", &["999999"], Value::Null).status, 404);
+    let places = json!({ "places": ["file:/nowhere"] });
+    assert!(api.call("post", "/v1/audit/checkpoint", &[], places).json()["size"].as_u64() > Some(2));
+    assert_eq!(api.call("get", "/v1/audit/review", &["?summary=true"], Value::Null).json()["upto"], 0);
+    let review = json!({ "upto": 2, "note": "nothing odd" });
+    assert_eq!(api.call("post", "/v1/audit/review", &[], review.clone()).json()["upto"], 2);
+    assert_eq!(api.call("post", "/v1/audit/review", &[], review).status, 409);
+    let mut kept = api.call("get", "/v1/usage/retention", &[], Value::Null).json();
+    kept["counts_seconds"] = json!(864_000);
+    assert_eq!(api.call("put", "/v1/usage/retention", &[], kept.clone()).json(), kept);
+    kept["counts_seconds"] = json!(1);
+    assert_eq!(api.call("put", "/v1/usage/retention", &[], kept).status, 400);
     api.call("get", "/v1/usage", &["?by=code"], Value::Null);
     api.call("get", "/v1/logs", &["?denied=true"], Value::Null);
     // Webhooks.

@@ -354,20 +354,56 @@ fn a_login_is_tried_kept_sealed_and_used() {
     desk.ok(&["audit", "verify"]);
 }
 
+/// The server opens the vault again with the slot that it was started with: nothing has to be done about it.
 #[test]
-fn a_vault_that_got_new_keys_has_to_be_served_again() {
+fn a_vault_that_gets_new_keys_goes_on_being_served() {
     let doors = Doors::new();
-    doors.there().run(&["create", "before"], "");
-    doors.behind.ok(&["vault", "rekey", "--yes"]);
+    let secret = doors.there().run(&["create", "before", "--scope", "a:read"], "").stdout;
     let bearer = format!("Bearer {}", std::fs::read_to_string(doors.client.path().join("token")).unwrap().trim());
-    let mut seen = Vec::new();
-    while seen.last() != Some(&503) || doors.server.get("/readyz", &[]).status != 503 {
-        seen.push(doors.server.get("/v1/keys", &[("Authorization", &bearer)]).status);
-        assert!(matches!(seen.last(), Some(200 | 503)), "{seen:?}");
+    for round in 0..2 {
+        doors.behind.ok(&["vault", "rekey", "--yes"]);
+        // Each request may come before the server has looked; none is answered with anything but yes, or not now.
+        let mut seen = Vec::new();
+        while seen.last() != Some(&200) {
+            let name = format!("after-{round}-{}", seen.len());
+            let body = format!("{{\"name\":\"{name}\"}}");
+            let status = doors.server.send("POST", "/v1/keys", &[("Authorization", &bearer)], &body).status;
+            seen.push(if status == 201 { 200 } else { status });
+            assert!(matches!(seen.last(), Some(200 | 503)), "{seen:?}");
+        }
+        let judged = doors.there().run(&["verify", "-", "--record"], &secret);
+        assert_eq!(judged.code, Some(0), "{judged:?}");
+        for line in ["list", "update before --owner me", "audit", "usage before"] {
+            let ran = doors.there().run(&line.split(' ').collect::<Vec<_>>(), "");
+            assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+        }
     }
-    let away = doors.there().run(&["list"], "");
-    assert_eq!(away.code, Some(9), "{away:?}");
+    let (status, log) = doors.server.stop(nix::sys::signal::Signal::SIGTERM);
+    assert!(status.success() && log.contains("the vault got new keys, and was opened again"), "{log}");
+    // What was counted before and after was written with the keys of its time, and is there.
+    assert_eq!(doors.behind.json(&["usage", "before"])["uses"], 2);
     doors.behind.ok(&["audit", "verify"]);
+}
+
+#[test]
+fn a_server_whose_slot_is_gone_says_so_and_judges_nothing() {
+    let behind = Home::new();
+    let token = behind.ok(&["operators", "create", "root", "--role", "platform-admin"]);
+    behind.ok(&["vault", "slots", "add", "--device-file", "spare.key"]);
+    let server = Served::start(&behind, &["--key-file", "spare.key"]);
+    behind.ok(&["vault", "rekey", "--yes", "--drop-slots"]);
+    let mut ready = 200;
+    while ready != 503 {
+        ready = server.get("/readyz", &[]).status;
+        assert!(matches!(ready, 200 | 503), "{ready}");
+    }
+    let bearer = format!("Bearer {token}");
+    assert_eq!(server.get("/v1/keys", &[("Authorization", &bearer)]).status, 503);
+    let (_, log) = server.stop(nix::sys::signal::Signal::SIGTERM);
+    assert!(
+        log.contains("the slot that opened the vault was removed") && log.contains("start the server again"),
+        "{log}"
+    );
 }
 
 /// A secret that was replaced long ago is named as what it was.
@@ -419,6 +455,15 @@ fn the_trail_and_the_use_of_keys_are_read_through_a_server() {
         "usage nobody",
         "logs",
         "logs --denied --limit 1",
+        "usage retention",
+        "audit prove 2",
+        "audit prove 2 --size 3",
+        "audit prove 999",
+        "audit prove 2 --size 999",
+        "audit checkpoint",
+        "audit checkpoint --public-key",
+        "audit review",
+        "audit list --unreviewed",
     ] {
         for format in ["json", "table"] {
             let mut args = vec!["-o", format];
@@ -437,6 +482,50 @@ fn the_trail_and_the_use_of_keys_are_read_through_a_server() {
     doors.behind.ok(&["audit", "verify", "--file", "trail.jsonl", "--checkpoint", "cp.txt", "--public-key", &key]);
     let ocsf = doors.there().run(&["audit", "export", "--format", "ocsf", "--limit", "1"], "");
     assert!(ocsf.stdout.contains("vault_"), "{ocsf:?}");
+}
+
+/// What is recorded about the trail and about use, through either door.
+#[test]
+fn reviews_retention_and_counted_verdicts_go_through_a_server() {
+    let doors = Doors::new();
+    let mut seen = Vec::new();
+    for (door, name) in [(doors.here(), "here"), (doors.there(), "there")] {
+        let secret = door.run(&["create", "used", "--scope", "a:read"], "").stdout;
+        let mut codes = Vec::new();
+        for (line, stdin) in [
+            ("verify - --record --ip 192.0.2.7 --user-agent job/1", secret.as_str()),
+            ("verify - --record --scope b:write", secret.as_str()),
+            ("verify - --record", "kw_prod_nonsense"),
+            ("verify - --record --dry-run", secret.as_str()),
+            ("verify - --record --read-only", secret.as_str()),
+            ("verify -", secret.as_str()),
+            ("usage retention --counts 20d --dry-run", ""),
+            ("usage retention --counts 10d --addresses-per-key 7", ""),
+            ("usage retention --counts 1s", ""),
+            ("audit review --upto 2 --note looked", ""),
+            ("audit review --upto 2 --note again", ""),
+            ("audit review --upto 9999 --note none", ""),
+            ("audit review", ""),
+            ("audit checkpoint --to file:kept.checkpoints", ""),
+        ] {
+            let ran = door.run(&line.split(' ').collect::<Vec<_>>(), stdin);
+            codes.push(format!("{line}: {:?}", ran.code));
+        }
+        assert!(door.home.find("kept.checkpoints").is_some(), "{name}: places are on this machine");
+        seen.push(codes);
+    }
+    assert_eq!(seen[0], seen[1]);
+    let (status, _) = doors.server.stop(nix::sys::signal::Signal::SIGTERM);
+    assert!(status.success());
+    for home in [&doors.local, &doors.behind] {
+        let used = home.json(&["usage", "used"]);
+        assert_eq!((&used["uses"], &used["denied"]), (&1.into(), &1.into()), "{used}");
+        assert_eq!((&used["last_used_ip"], &used["last_user_agent"]), (&"192.0.2.7".into(), &"job/1".into()));
+        assert_eq!(home.json(&["usage", "retention"])["addresses_per_key"], 7);
+        let actions = home.json(&["audit", "--action", "audit.review", "--action", "usage.retention"]);
+        assert!(actions["page"]["total"].as_u64() >= Some(2), "{actions}");
+        home.ok(&["audit", "verify"]);
+    }
 }
 
 #[test]
@@ -460,6 +549,8 @@ fn an_auditor_of_a_workspace_sees_its_events_alone() {
     let theirs = behind.json(&["audit", "--action", "key.create"]);
     let seq = theirs["items"].as_array().unwrap().iter().find(|event| event["workspace"] == "other").unwrap();
     assert_eq!(run(&["audit", "show", &seq["seq"].to_string()]).code, Some(3));
+    assert_eq!(run(&["audit", "prove", &seq["seq"].to_string()]).code, Some(3));
+    assert_eq!(run(&["audit", "review", "--upto", "1", "--note", "mine alone"]).code, Some(5));
     let exported = run(&["audit", "export"]);
     assert!(exported.code == Some(0) && !exported.stdout.contains("theirs"), "{exported:?}");
     assert_eq!(run(&["--workspace", "other", "audit"]).code, Some(5));

@@ -40,7 +40,10 @@ fn a_client_that_is_slow_is_cut_off_wherever_it_stops() {
     assert!(answers[3].starts_with("HTTP/1.1 200"), "{answers:?}");
     assert!(answers[4].starts_with("HTTP/1.1 408") && answers[4].contains("body_too_slow"), "{answers:?}");
     assert!(answers[..3].iter().all(|answer| !answer.contains("200 OK")), "{answers:?}");
-    assert!(server.get("/metrics", &[]).body.contains("keyward_connections 1\n"), "only the one that asks is open");
+    // A client may hear of the end a moment before it is counted: in the end only the one that asks is open.
+    while !server.get("/metrics", &[]).body.contains("keyward_connections 1\n") {
+        std::thread::yield_now();
+    }
 }
 
 /// Shapes by which a proxy in front and the server behind could see different requests. The second request is one that

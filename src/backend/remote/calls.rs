@@ -3,7 +3,7 @@
 use super::Remote;
 use crate::{
     backend::{Backend, BulkError, NewSlot, SlotView, VaultStatus},
-    domain::{Action, Environment, Form, KeyRef, Retention, Scope, Time, UsageRecord, Verdict, time::format_time},
+    domain::{Action, Environment, Form, KeyId, KeyRef, Retention, Scope, Time, Verdict, time::format_time},
     ops::{
         Abort, Applied, Apply, Appointed, Commit, Context, Create, CreateOperator, Created, Declared, Delete, Deleted,
         EntryError, Error, ExportKeys, Import, KeyName, KeyView, Kind, List, Listed, ListedNames, LogQuery, Logs,
@@ -15,12 +15,13 @@ use crate::{
         webhooks::{AddWebhook, AddedWebhook, WebhookView},
     },
     wire::{
+        declared::{AppliedReply, CheckBody, CheckedKeyReply, CheckedReply, DeclaredReply, PlanReply},
         keys::{
             CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, MAX_PAGE, RefusedEntries, UpdatedReply, query_of,
         },
         operators::{AppointedReply, OperatorList, OperatorReply, RotateCredential},
         rotations::{AbortBody, CommitBody, RotatedReply, RotationList, RotationReply, StagedReply, StepBody},
-        usage::{LogPage, UsageReply},
+        usage::{LogPage, RetentionBody, UsageReply},
         verdict::VerifyRequest,
         webhooks::{AddedWebhookReply, WebhookList, WebhookReply, WebhookTested},
         workspace::{ChangeObject, ChangeScopes, Changed, CreateObject, ObjectList, ScopePage, ScopeReply},
@@ -118,6 +119,21 @@ impl Backend for Remote {
         Ok(ListedNames { items, total, hidden })
     }
 
+    fn list_in_order(&self, cx: &Context, request: &List) -> Result<(Listed, Vec<KeyId>)> {
+        let mut whole = request.clone();
+        let limit = whole.filter.limit.take().unwrap_or(usize::MAX);
+        let mut listed = self.list(cx, &whole)?;
+        let keys = listed.items.iter().filter_map(|key| key.id.parse().ok()).collect();
+        listed.items.truncate(limit);
+        Ok((listed, keys))
+    }
+
+    fn list_again(&self, cx: &Context, request: &List, keys: &[KeyId]) -> Result<Vec<KeyView>> {
+        let mut listed = self.list(cx, request)?.items;
+        listed.retain(|key| keys.iter().any(|one| one.as_str() == key.id));
+        Ok(listed)
+    }
+
     fn show(&self, cx: &Context, request: &Show) -> Result<KeyView> {
         let reply: KeyReply =
             self.get(Some(cx), &["v1", "keys", &request.key.to_string()], &which(request.environment))?;
@@ -186,6 +202,9 @@ impl Backend for Remote {
 
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
         let asked = &request.request;
+        if request.record.is_some() {
+            cx.writable()?;
+        }
         let body = VerifyRequest {
             key: request.token.as_str().to_owned(),
             environment: asked.environment.map(|environment| environment.to_string()),
@@ -194,7 +213,8 @@ impl Backend for Remote {
             customer: asked.customer.clone(),
             ip: asked.ip.map(|ip| ip.to_string()),
             cost: None,
-            user_agent: None,
+            user_agent: request.record.as_ref().and_then(|recording| recording.user_agent.clone()),
+            record: request.record.is_some() && !cx.dry_run,
             explain: true,
             at: request.at.map(format_time),
         };
@@ -215,28 +235,29 @@ impl Backend for Remote {
         Err(BulkError::Whole(only_local("importing keys")))
     }
 
-    fn plan(&self, _cx: &Context, _request: &Apply) -> Result<Plan> {
-        Err(only_local("a file of keys"))
+    fn plan(&self, cx: &Context, request: &Apply) -> Result<Plan> {
+        Ok(self.ask::<PlanReply>(cx, &["v1", "keys", "plan"], request)?.plan)
     }
 
-    fn apply(&self, _cx: &Context, _request: &Apply) -> Result<Applied> {
-        Err(only_local("a file of keys"))
+    fn apply(&self, cx: &Context, request: &Apply) -> Result<Applied> {
+        let path = ["v1", "keys", "apply"];
+        self.change::<AppliedReply>(cx, Method::POST, &path, &[], request)?.try_into()
     }
 
-    fn export_keys(&self, _cx: &Context, _request: &ExportKeys) -> Result<Vec<Declared>> {
-        Err(only_local("a file of keys"))
+    fn export_keys(&self, cx: &Context, request: &ExportKeys) -> Result<Vec<Declared>> {
+        Ok(self.ask::<DeclaredReply>(cx, &["v1", "keys", "export"], request)?.items)
     }
 
-    fn check(&self, _cx: &Context, _request: &Check) -> Result<Checked> {
-        Err(only_local("the hygiene of keys"))
+    fn check(&self, cx: &Context, request: &Check) -> Result<Checked> {
+        let body = CheckBody { policy: request.policy.clone() };
+        Ok(self.ask::<CheckedReply>(cx, &["v1", "keys", "check"], &body)?.into())
     }
 
-    fn check_key(&self, _cx: &Context, _request: &CheckKey) -> Result<CheckedKey> {
-        Err(only_local("the hygiene of keys"))
-    }
-
-    fn record_usage(&self, _cx: &Context, _records: &[UsageRecord]) -> Result<()> {
-        Err(only_local("recording a use"))
+    fn check_key(&self, cx: &Context, request: &CheckKey) -> Result<CheckedKey> {
+        let (path, body) = (["v1", "keys", &request.key.to_string(), "check"], request.policy.clone());
+        let reply: CheckedKeyReply =
+            self.asking(cx, &path, &which(request.environment), &CheckBody { policy: body })?;
+        Ok(CheckedKey { key: reply.key, answers: reply.answers })
     }
 
     fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
@@ -258,12 +279,13 @@ impl Backend for Remote {
         Ok(Logs { items: page.items, total: page.page.total })
     }
 
-    fn retention(&self, _cx: &Context) -> Result<Retention> {
-        Err(only_local("the retention of usage"))
+    fn retention(&self, cx: &Context) -> Result<Retention> {
+        self.get::<RetentionBody>(Some(cx), &["v1", "usage", "retention"], &[])?.try_into()
     }
 
-    fn retain(&self, _cx: &Context, _retention: &Retention) -> Result<Retention> {
-        Err(only_local("the retention of usage"))
+    fn retain(&self, cx: &Context, retention: &Retention) -> Result<Retention> {
+        let body = RetentionBody::from(retention);
+        self.change::<RetentionBody>(cx, Method::PUT, &["v1", "usage", "retention"], &[], &body)?.try_into()
     }
 
     fn scopes(&self, cx: &Context) -> Result<ScopeList> {

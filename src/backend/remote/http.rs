@@ -91,6 +91,17 @@ impl Remote {
         self.post(Some(cx), Method::POST, path, &[], body, None).map_err(|refused| *refused.error)
     }
 
+    /// The same, with a query.
+    pub(super) fn asking<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        path: &[&str],
+        query: &[(&'static str, String)],
+        body: &impl Serialize,
+    ) -> Result<T> {
+        self.post(Some(cx), Method::POST, path, query, body, None).map_err(|refused| *refused.error)
+    }
+
     fn post<T: DeserializeOwned>(
         &self,
         cx: Option<&Context>,

@@ -10,10 +10,12 @@ use crate::{
         audit_export::Exported,
         audit_review::{ReviewState, Tally},
     },
-    wire::audit::{
-        EventPage, EventReply, ExportEnd, ExportedLine, Kept, MAX_EVENTS, TrailReport, VerifyTrail, query_of,
+    wire::{
+        audit::{EventPage, EventReply, ExportEnd, ExportedLine, Kept, MAX_EVENTS, TrailReport, VerifyTrail, query_of},
+        signed::{CheckpointReply, MakeCheckpoint, ProofReply, RecordReview, ReviewReply, signed},
     },
 };
+use reqwest::Method;
 use std::{
     io::{BufRead, BufReader},
     path::Path,
@@ -22,6 +24,11 @@ use std::{
 impl Remote {
     fn events(&self, cx: &Context, filter: &AuditFilter) -> Result<EventPage> {
         self.get(Some(cx), &["v1", "audit"], &query_of(filter))
+    }
+
+    fn reviewed(&self, cx: &Context, summary: bool) -> Result<(ReviewState, Vec<Tally>)> {
+        let query = [("summary", summary.to_string())];
+        self.get::<ReviewReply>(Some(cx), &["v1", "audit", "review"], &query)?.try_into()
     }
 }
 
@@ -109,20 +116,26 @@ impl Trail for Remote {
         })
     }
 
-    fn checkpoint(&self, _cx: &Context, _to: &[String]) -> Result<SignedCheckpoint> {
-        Err(only_local("a checkpoint of the trail"))
+    fn checkpoint(&self, cx: &Context, to: &[String]) -> Result<SignedCheckpoint> {
+        let (path, body) = (["v1", "audit", "checkpoint"], MakeCheckpoint { places: to.to_vec() });
+        let reply: CheckpointReply =
+            if to.is_empty() { self.ask(cx, &path, &body)? } else { self.change(cx, Method::POST, &path, &[], &body)? };
+        signed(&reply.note, &reply.key)
     }
 
-    fn review_state(&self, _cx: &Context) -> Result<ReviewState> {
-        Err(only_local("the review of the trail"))
+    fn review_state(&self, cx: &Context) -> Result<ReviewState> {
+        Ok(self.reviewed(cx, false)?.0)
     }
 
-    fn review_summary(&self, _cx: &Context) -> Result<(ReviewState, Vec<Tally>)> {
-        Err(only_local("the review of the trail"))
+    fn review_summary(&self, cx: &Context) -> Result<(ReviewState, Vec<Tally>)> {
+        self.reviewed(cx, true)
     }
 
-    fn review(&self, _cx: &Context, _upto: u64, _note: &str) -> Result<ReviewState> {
-        Err(only_local("the review of the trail"))
+    fn review(&self, cx: &Context, upto: u64, note: &str) -> Result<ReviewState> {
+        let body = RecordReview { upto, note: note.to_owned() };
+        let reply: ReviewReply = self.change(cx, Method::POST, &["v1", "audit", "review"], &[], &body)?;
+        let (state, _) = reply.try_into()?;
+        Ok(state)
     }
 
     fn archive_audit(&self, _cx: &Context, _before: Time, _file: &Path) -> Result<Option<Archived>> {
@@ -138,7 +151,8 @@ impl Trail for Remote {
         Err(only_local("an archive"))
     }
 
-    fn prove_audit(&self, _cx: &Context, _seq: u64, _size: Option<u64>) -> Result<AuditProof> {
-        Err(only_local("a proof of an event"))
+    fn prove_audit(&self, cx: &Context, seq: u64, size: Option<u64>) -> Result<AuditProof> {
+        let query: Vec<_> = size.map(|size| ("size", size.to_string())).into_iter().collect();
+        self.get::<ProofReply>(Some(cx), &["v1", "audit", &seq.to_string(), "proof"], &query)?.try_into()
     }
 }

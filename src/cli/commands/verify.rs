@@ -2,8 +2,8 @@
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, input::Source, prompt, values},
-    domain::{Code, Environment, PlainToken, Request, Scope, Time, UsageRecord, Verdict},
-    ops::{Error, Result, Verify},
+    domain::{Environment, Request, Scope, Time, Verdict},
+    ops::{Error, Result, Verify, verify::Recording},
     output::{Page, Report},
 };
 use serde_json::{Value, json};
@@ -68,25 +68,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         ip: args.ip,
         needs_project: false,
     };
-    let (address, presented) = (request.ip, PlainToken::parse(&token).ok());
-    let (backend, operation) = (cx.backend()?, cx.operation());
-    let verdict = backend.verify(&operation, &Verify { token, request, at: args.at })?;
-    if args.record {
-        let failed = verdict.checks.iter().find(|check| check.ok == Some(false));
-        let key = verdict.key_id.as_deref().and_then(|id| id.parse().ok());
-        let record = UsageRecord {
-            at: operation.now,
-            count: 1,
-            // The id in a secret that is not the key's own is whatever a stranger typed.
-            lookup: presented.filter(|_| key.is_some()).map(|token| token.lookup()),
-            key,
-            code: verdict.code,
-            address,
-            user_agent: args.user_agent,
-            detail: failed.filter(|_| verdict.code != Code::Valid).map(|check| check.detail.clone()),
-        };
-        backend.record_usage(&operation, &[record])?;
-    }
+    let record = args.record.then_some(Recording { user_agent: args.user_agent });
+    let verdict = cx.backend()?.verify(&cx.operation(), &Verify { token, request, at: args.at, record })?;
     tell(cx, &verdict, args.explain)?;
     Ok(if verdict.valid { Exit::Ok } else { Exit::Denied }.code())
 }

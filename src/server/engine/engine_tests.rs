@@ -56,14 +56,12 @@ impl Vault {
         let index = &self.engine.index;
         match self.seq.get() {
             0 => {
-                let facts = self.source.all(Utc::now()).unwrap();
-                index.put_workspaces(facts.workspaces);
-                facts.keys.into_iter().for_each(|key| index.put_key(key));
-                self.seq.set(facts.seq);
+                let begin = |facts: crate::ops::facts::Facts| index.put_rest(facts.rest);
+                self.seq.set(self.source.all(Utc::now(), begin, &|key| index.put_key(key)).unwrap());
             }
             seq => {
                 let changed = self.source.since(seq, Utc::now()).unwrap().unwrap();
-                index.put_workspaces(changed.workspaces);
+                changed.rest.into_iter().for_each(|rest| index.put_rest(rest));
                 let gone = changed.keys.iter().filter(|(_, key)| key.is_none()).map(|(id, _)| id.clone()).collect();
                 changed.keys.into_iter().filter_map(|(_, key)| key).for_each(|key| index.put_key(key));
                 index.remove_keys(&gone);
@@ -76,7 +74,7 @@ impl Vault {
     fn create(&self, limit: &str) -> (String, String) {
         let mut request = Create::named(format!("key-{}", rand::random::<u64>()));
         request.rate_limit = RateLimit::parse_or_none(limit).unwrap();
-        let made = self.serving.backend().unwrap().create(&context(), request).unwrap();
+        let made = self.serving.backend().unwrap().current(Utc::now()).unwrap().create(&context(), request).unwrap();
         self.refresh();
         (made.key.id, made.secret.unwrap().expose_plaintext().to_owned())
     }
@@ -98,7 +96,8 @@ fn named(id: &str) -> KeyRef {
 fn every_change_of_a_key_is_heeded() {
     let vault = Vault::new();
     let (id, token) = vault.create("none");
-    let backend = vault.serving.backend().unwrap();
+    let mut backend = vault.serving.backend().unwrap();
+    let backend = backend.current(Utc::now()).unwrap();
     assert_eq!(vault.code(&token), Code::Valid);
     for (switch, code) in
         [(Switch::Deactivate, Code::Inactive), (Switch::Activate, Code::Valid), (Switch::Revoke, Code::Revoked)]
@@ -107,7 +106,7 @@ fn every_change_of_a_key_is_heeded() {
         vault.refresh();
         assert_eq!(vault.code(&token), code);
     }
-    let new = rotate(&*backend, &id);
+    let new = rotate(backend, &id);
     vault.refresh();
     assert_eq!((vault.code(&token), vault.code(new.expose_plaintext())), (Code::Revoked, Code::Valid));
     backend.delete(&context(), &Delete { key: named(&id), environment: None }).unwrap();
@@ -142,8 +141,9 @@ fn a_change_of_the_key_does_not_give_its_limit_back() {
     let (id, token) = vault.create("2/h");
     assert_eq!((vault.code(&token), vault.code(&token)), (Code::Valid, Code::Valid));
     assert_eq!(vault.code(&token), Code::RateLimited);
-    let backend = vault.serving.backend().unwrap();
-    let new = rotate(&*backend, &id);
+    let mut backend = vault.serving.backend().unwrap();
+    let backend = backend.current(Utc::now()).unwrap();
+    let new = rotate(backend, &id);
     vault.refresh();
     assert_eq!(vault.code(&token), Code::RateLimited, "the old secret, during the overlap");
     assert_eq!(vault.code(new.expose_plaintext()), Code::RateLimited, "both secrets count together");
@@ -167,7 +167,9 @@ fn nothing_is_judged_while_the_keystore_was_not_seen_lately() {
     let (_, token) = vault.create("none");
     let later = Utc::now() + chrono::TimeDelta::seconds(10);
     assert!(vault.judge(&token, &Request::default(), later).is_err());
-    assert!(vault.engine.explain(&token, &Request::default(), None, (later, later)).is_err());
+    let request = Request::default();
+    let asked = Asked { token: &token, request: &request, cost: 1, within: None, user_agent: None, now: later };
+    assert!(vault.engine.explain(&asked, later, false).is_err());
 }
 
 /// A credential with the look-up of another one, a secret of its own, and the right checksum.

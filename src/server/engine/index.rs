@@ -7,10 +7,10 @@ use crate::{
     domain::{
         Allowlist, Environment, Facts, Form, Key, KeyId, Operator, RateLimit, Scope, SecretState, Spent, Time, Verifier,
     },
-    ops::facts::WorkspaceFacts,
+    ops::facts::{Rest, WorkspaceFacts},
 };
 use arc_swap::{ArcSwap, Guard};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::HeaderName;
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use std::{
     collections::{HashMap, HashSet},
@@ -49,7 +49,7 @@ pub(in crate::server) struct KeyRecord {
 pub(in crate::server) struct Rules {
     pub(in crate::server) shape: Shape,
     /// What an upstream is told of whoever calls.
-    pub(in crate::server) identity: Vec<(HeaderName, HeaderValue)>,
+    pub(in crate::server) identity: Vec<(HeaderName, Box<[u8]>)>,
     pub(super) workspace: Arc<WorkspaceCell>,
 }
 
@@ -66,8 +66,9 @@ pub(in crate::server) struct Shape {
 }
 
 impl Shape {
-    /// Headers for upstreams; what is not plain ASCII is percent-encoded.
-    fn identity(&self) -> Vec<(HeaderName, HeaderValue)> {
+    /// Headers for upstreams; what is not plain ASCII is percent-encoded. As bytes: a value that is shared would be counted
+    /// by every core for every request, which costs more than a copy.
+    fn identity(&self) -> Vec<(HeaderName, Box<[u8]>)> {
         let scopes = self.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let mut told = vec![
             ("x-keyward-workspace", self.workspace.clone()),
@@ -76,9 +77,7 @@ impl Shape {
         ];
         told.extend(self.project.clone().map(|project| ("x-keyward-project", project)));
         let encoded = told.into_iter().map(|(name, value)| (name, utf8_percent_encode(&value, CONTROLS).to_string()));
-        encoded
-            .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?)))
-            .collect()
+        encoded.map(|(name, value)| (HeaderName::from_static(name), value.into_bytes().into())).collect()
     }
 }
 
@@ -112,7 +111,7 @@ impl KeyRecord {
     pub(super) fn facts(&self) -> Facts<'_> {
         let shape = &self.rules.shape;
         Facts {
-            id: self.id.as_str(),
+            id: &self.id,
             active: self.active,
             expires_at: self.expires_at,
             revoked_at: self.revoked_at,
@@ -160,20 +159,26 @@ impl Index {
     }
 
     /// The operator of a credential, which has been compared in constant time and works.
-    pub(super) fn operator(&self, lookup: &str, presented: &Verifier, now: Time) -> Option<Arc<Operator>> {
+    pub(super) fn operator(&self, lookup: &LookupBytes, presented: &Verifier, now: Time) -> Option<Arc<Operator>> {
         let operators = self.operators.load();
-        let credential = bytes(lookup).and_then(|lookup| operators.get(&lookup));
+        let credential = operators.get(lookup);
         let matches = credential.map_or(&Verifier([0xff; 32]), |credential| &credential.verifier).matches(presented);
         let credential = credential.filter(|credential| matches && credential.state.works_at(now))?;
         credential.operator.active_at(now).then(|| Arc::clone(&credential.operator))
     }
 
-    /// Takes over the operators as they are now.
-    pub(super) fn put_operators(&self, operators: Vec<Operator>) {
+    /// Takes over what there is little of.
+    pub(super) fn put_rest(&self, rest: Rest) {
+        self.put_workspaces(rest.workspaces);
+        self.put_operators(rest.operators);
+        self.put_forms(rest.forms);
+    }
+
+    fn put_operators(&self, operators: Vec<Operator>) {
         let mut credentials = HashMap::new();
         for operator in operators.into_iter().map(Arc::new) {
             for secret in &operator.secrets {
-                let Some(lookup) = bytes(secret.lookup.as_str()) else { continue };
+                let lookup = *secret.lookup.as_bytes();
                 let credential =
                     Credential { verifier: secret.verifier, state: secret.state, operator: Arc::clone(&operator) };
                 credentials.insert(lookup, credential);
@@ -186,8 +191,7 @@ impl Index {
         self.secrets.len()
     }
 
-    /// Takes over the forms of imported digests.
-    pub(super) fn put_forms(&self, forms: Vec<Form>) {
+    fn put_forms(&self, forms: Vec<Form>) {
         if **self.forms.load() != forms {
             self.forms.store(Arc::new(forms));
         }
@@ -198,8 +202,7 @@ impl Index {
         self.forms.load()
     }
 
-    /// Takes over the workspaces as they are now.
-    pub(super) fn put_workspaces(&self, workspaces: Vec<WorkspaceFacts>) {
+    fn put_workspaces(&self, workspaces: Vec<WorkspaceFacts>) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         for facts in workspaces {
             match shared.workspaces.get(&facts.name) {
@@ -215,11 +218,12 @@ impl Index {
 
     /// Inserts a key or replaces it, with all versions of its secret. A key of a workspace that is unknown works
     /// nowhere, and is left out.
-    pub(super) fn put_key(&self, key: Key) {
-        let Some(record) = self.record(&key).map(Arc::new) else { return };
+    pub(super) fn put_key(&self, mut key: Key) {
+        let versions = std::mem::take(&mut key.secrets);
+        let Some(record) = self.record(key).map(Arc::new) else { return };
         let secrets = self.secrets.pin();
-        let lookups = key.secrets.iter().filter_map(|secret| Some((bytes(secret.lookup.as_str())?, secret)));
-        for (lookup, secret) in lookups {
+        for secret in versions {
+            let lookup = *secret.lookup.as_bytes();
             if let Some(before) = secrets.get(&lookup) {
                 // The old record may be in use at this moment: both must count in the same window.
                 let _ = record.window.set(Arc::clone(before.key.window()));
@@ -259,28 +263,33 @@ impl Index {
         self.secrets.pin().retain(|_, entry| ids.contains(&entry.key.id));
     }
 
-    fn record(&self, key: &Key) -> Option<KeyRecord> {
+    /// Makes room for so many keys at once, rather than growing again and again.
+    pub(super) fn reserve(&self, keys: usize) {
+        self.secrets.pin().reserve(keys.saturating_sub(self.secrets.len()));
+    }
+
+    fn record(&self, key: Key) -> Option<KeyRecord> {
         let shape = Shape {
-            workspace: key.workspace.clone(),
+            workspace: key.workspace,
             environment: key.environment,
-            project: key.project.clone(),
-            customers: key.customers.clone(),
-            scopes: key.scopes.clone(),
-            allow_ips: key.allow_ips.clone(),
+            project: key.project,
+            customers: key.customers,
+            scopes: key.scopes,
+            allow_ips: key.allow_ips,
             rate_limit: key.rate_limit,
         };
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let rules = match shared.rules.get(&shape) {
             Some(rules) => Arc::clone(rules),
             None => {
-                let workspace = Arc::clone(shared.workspaces.get(&key.workspace)?);
+                let workspace = Arc::clone(shared.workspaces.get(&shape.workspace)?);
                 let rules = Arc::new(Rules { identity: shape.identity(), shape: shape.clone(), workspace });
                 shared.rules.insert(shape, Arc::clone(&rules));
                 rules
             }
         };
         Some(KeyRecord {
-            id: key.id.clone(),
+            id: key.id,
             active: key.active,
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,
@@ -294,8 +303,4 @@ impl Index {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.rules.retain(|_, rules| Arc::strong_count(rules) > 1);
     }
-}
-
-pub(super) fn bytes(lookup: &str) -> Option<LookupBytes> {
-    lookup.as_bytes().try_into().ok()
 }

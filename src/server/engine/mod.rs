@@ -117,26 +117,28 @@ impl Engine {
         Judged { code, key: Some(key), secret: Some((lookup, state)), standing: taken }
     }
 
-    /// Judges a token with every check told; takes nothing from any limit. Judges as of `at`.
-    pub(super) fn explain(
-        &self,
-        token: &str,
-        request: &Request,
-        within: Option<&str>,
-        (at, now): (Time, Time),
-    ) -> Result<Verdict, Unavailable> {
-        self.available(now)?;
-        let found = self.find(token).map(|found| found.filter(|(key, ..)| key.is_within(within)));
-        Ok(match found {
-            Err(error) => decide(&Presented::Malformed(error), request, &Default::default(), at),
-            Ok(None) => decide(&Presented::Unknown, request, &Default::default(), at),
+    /// Judges a token as of a time, with every check told; takes nothing from any limit, and is a fact of use only where
+    /// it is to be recorded.
+    pub(super) fn explain(&self, asked: &Asked<'_>, at: Time, record: bool) -> Result<Verdict, Unavailable> {
+        self.available(asked.now)?;
+        let found = self.find(asked.token).map(|found| found.filter(|(key, ..)| key.is_within(asked.within)));
+        let (verdict, known) = match found {
+            Err(error) => (decide(&Presented::Malformed(error), asked.request, &Default::default(), at), None),
+            Ok(None) => (decide(&Presented::Unknown, asked.request, &Default::default(), at), None),
             Ok(Some((key, lookup, state))) => {
                 let workspace = key.rules.workspace.load();
-                let lookup = String::from_utf8_lossy(&lookup);
-                let presented = Presented::Known { key: key.facts(), lookup: &lookup, state, plan: &workspace.plan };
-                decide(&presented, request, &workspace.catalogue, at)
+                let told = String::from_utf8_lossy(&lookup);
+                let presented = Presented::Known { key: key.facts(), lookup: &told, state, plan: &workspace.plan };
+                let verdict = decide(&presented, asked.request, &workspace.catalogue, at);
+                drop(workspace);
+                (verdict, Some((key, (lookup, state))))
             }
-        })
+        };
+        if record {
+            let (key, secret) = known.unzip();
+            self.usage.note(&Judged { code: verdict.code, key, secret, standing: None }, asked);
+        }
+        Ok(verdict)
     }
 
     /// The operator of a credential; `None` for one that nobody has, or that does not work at this time.
@@ -144,7 +146,7 @@ impl Engine {
         self.available(now)?;
         let Ok(token) = PlainToken::parse(token) else { return Ok(None) };
         let presented = self.hasher.verifier_of(&token).unwrap_or(Verifier([0; 32]));
-        Ok(self.index.operator(token.lookup().as_str(), &presented, now))
+        Ok(self.index.operator(token.lookup().as_bytes(), &presented, now))
     }
 
     /// Whether the keystore was seen lately.
@@ -193,8 +195,7 @@ impl Engine {
         };
         // A vault that is open for serving holds the key of the hash; the server does not start without it.
         let verifier = self.hasher.verifier_of(&token).unwrap_or(Verifier([0; 32]));
-        let lookup = index::bytes(token.lookup().as_str()).ok_or(TokenError::Shape)?;
-        Ok(self.compare(lookup, &verifier))
+        Ok(self.compare(*token.lookup().as_bytes(), &verifier))
     }
 
     /// The key of a secret that was issued elsewhere.
@@ -203,7 +204,7 @@ impl Engine {
         let mut digests = forms.iter().filter_map(|form| form.digest_of(presented));
         digests.find_map(|digest| {
             let (lookup, verifier) = self.hasher.imported(&digest)?;
-            self.compare(index::bytes(lookup.as_str())?, &verifier)
+            self.compare(*lookup.as_bytes(), &verifier)
         })
     }
 

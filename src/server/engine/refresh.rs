@@ -7,15 +7,15 @@
 
 use super::Engine;
 use crate::{
-    backend::FactSource,
-    domain::{KeyId, Time},
-    ops::Result,
+    backend::{FactSource, REKEYED},
+    domain::Time,
+    ops::{Error, Result, facts::Facts},
 };
 use chrono::Utc;
 use std::{
     collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::Ordering,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
@@ -85,7 +85,8 @@ impl Refresher {
             let waiting: Vec<_> = first.into_iter().chain(wakes.try_iter()).collect();
             if let Err(error) = self.look_again() {
                 self.engine.seen_ms.store(0, Ordering::Relaxed);
-                tracing::error!(%error, causes = ?error.causes, "the keystore cannot be read; nothing is judged");
+                let Error { causes, hints, .. } = &error;
+                tracing::error!(%error, ?causes, ?hints, "the keystore cannot be read; nothing is judged");
             }
             for told in waiting {
                 // Whoever has gone away needs no answer.
@@ -106,6 +107,9 @@ impl Refresher {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     self.version = None;
+                    if error.reason == REKEYED {
+                        self.source.renew(Utc::now())?;
+                    }
                     tracing::warn!(%error, causes = ?error.causes, "the keystore could not be read; it is tried again");
                     std::thread::sleep(pause);
                 }
@@ -129,13 +133,14 @@ impl Refresher {
     }
 
     fn refresh(&mut self, now: Time) -> Result<()> {
-        let index = &self.engine.index;
+        let engine = Arc::clone(&self.engine);
+        let index = &engine.index;
         let changed = if self.seq == 0 { None } else { self.source.since(self.seq, now)? };
         match changed {
             Some(changed) => {
-                index.put_workspaces(changed.workspaces);
-                index.put_operators(changed.operators);
-                index.put_forms(changed.forms);
+                if let Some(rest) = changed.rest {
+                    index.put_rest(rest);
+                }
                 let mut gone = HashSet::new();
                 for (id, key) in changed.keys {
                     match key {
@@ -146,18 +151,33 @@ impl Refresher {
                 index.remove_keys(&gone);
                 self.seq = changed.seq;
             }
-            None => {
-                let facts = self.source.all(now)?;
-                index.put_workspaces(facts.workspaces);
-                index.put_operators(facts.operators);
-                index.put_forms(facts.forms);
-                let ids: HashSet<KeyId> = facts.keys.iter().map(|key| key.id.clone()).collect();
-                facts.keys.into_iter().for_each(|key| index.put_key(key));
-                index.keep_only(&ids);
-                self.seq = facts.seq;
-            }
+            None => self.read_all(now)?,
         }
         index.sweep();
+        Ok(())
+    }
+
+    /// Reads everything. Nothing is judged by it until all of it is found to be what the head signs, and whatever fails
+    /// half way is read whole again.
+    fn read_all(&mut self, now: Time) -> Result<()> {
+        let index = &self.engine.index;
+        self.engine.seen_ms.store(0, Ordering::Relaxed);
+        self.seq = 0;
+        let ids = (index.len() > 0).then(|| Mutex::new(HashSet::new()));
+        let begin = |facts: Facts| {
+            index.put_rest(facts.rest);
+            index.reserve(facts.keys);
+        };
+        let seq = self.source.all(now, begin, &|key| {
+            if let Some(ids) = &ids {
+                ids.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id.clone());
+            }
+            index.put_key(key);
+        })?;
+        if let Some(ids) = ids {
+            index.keep_only(&ids.into_inner().unwrap_or_else(PoisonError::into_inner));
+        }
+        self.seq = seq;
         Ok(())
     }
 }

@@ -30,11 +30,19 @@ const LONGEST_AGENT: usize = 256;
 /// The verdicts that wait.
 pub(super) struct Buffer {
     hasher: RandomState,
-    shards: Vec<Mutex<HashMap<Which, Noted>>>,
+    shards: Vec<Mutex<Shard>>,
     waiting: AtomicUsize,
     dropped: AtomicU64,
     written: AtomicU64,
     failures: AtomicU64,
+}
+
+/// A part of those that wait.
+#[derive(Default)]
+struct Shard {
+    noted: HashMap<Which, Noted>,
+    /// The user agent seen last: mostly it is the same one again, and need not be copied.
+    user_agent: Option<Arc<str>>,
 }
 
 /// How verdicts are getting to the keystore.
@@ -64,7 +72,7 @@ struct Noted {
     count: u64,
     /// In milliseconds: which of two was the last is not told by seconds.
     at_ms: i64,
-    user_agent: Option<Box<str>>,
+    user_agent: Option<Arc<str>>,
     detail: Option<Box<str>>,
 }
 
@@ -96,14 +104,15 @@ impl Buffer {
         };
         let user_agent = asked.user_agent.map(cut);
         let mut shard = self.shard(&which);
-        if shard.len() >= MAX_IN_SHARD && !shard.contains_key(&which) {
+        let Shard { noted, user_agent: last } = &mut *shard;
+        if noted.len() >= MAX_IN_SHARD && !noted.contains_key(&which) {
             which.address = None;
-            if shard.len() >= MAX_IN_SHARD + MORE_IN_SHARD && !shard.contains_key(&which) {
+            if noted.len() >= MAX_IN_SHARD + MORE_IN_SHARD && !noted.contains_key(&which) {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
                 return;
             }
         }
-        let noted = shard.entry(which).or_insert_with(|| {
+        let noted = noted.entry(which).or_insert_with(|| {
             self.waiting.fetch_add(1, Ordering::Relaxed);
             Noted {
                 key: judged.key.clone(),
@@ -116,12 +125,20 @@ impl Buffer {
         noted.count += 1;
         noted.at_ms = noted.at_ms.max(at_ms);
         if noted.user_agent.as_deref() != user_agent {
-            noted.user_agent = user_agent.map(Box::from);
+            if last.as_deref() != user_agent {
+                *last = user_agent.map(Arc::from);
+            }
+            noted.user_agent.clone_from(last);
         }
     }
 
-    fn shard(&self, which: &Which) -> MutexGuard<'_, HashMap<Which, Noted>> {
-        let place = self.hasher.hash_one(which) as usize % SHARDS;
+    fn shard(&self, which: &Which) -> MutexGuard<'_, Shard> {
+        // Public ids are random, and nobody but us draws them; what strangers can choose is hashed with a key.
+        let place = match which.secret {
+            Some(lookup) => usize::from(lookup[0]) * 62 + usize::from(lookup[1]),
+            None => self.hasher.hash_one(which) as usize,
+        };
+        let place = place % SHARDS;
         self.shards[place].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -153,7 +170,7 @@ impl Buffer {
     pub(super) fn take(&self) -> Batch {
         let mut batch = Vec::with_capacity(self.waiting());
         for shard in &self.shards {
-            let taken = std::mem::take(&mut *shard.lock().unwrap_or_else(PoisonError::into_inner));
+            let taken = std::mem::take(&mut shard.lock().unwrap_or_else(PoisonError::into_inner).noted);
             self.waiting.fetch_sub(taken.len(), Ordering::Relaxed);
             batch.extend(taken);
         }
@@ -168,7 +185,7 @@ impl Noted {
     }
 
     fn record(self, which: &Which) -> Option<(UsageRecord, Option<Arc<KeyRecord>>)> {
-        let lookup = which.secret.and_then(|lookup| String::from_utf8(lookup.to_vec()).ok()?.parse().ok());
+        let lookup = which.secret.and_then(|lookup| std::str::from_utf8(&lookup).ok()?.parse().ok());
         let record = UsageRecord {
             at: DateTime::from_timestamp(self.at_ms.div_euclid(1_000), 0)?,
             count: self.count,
@@ -176,7 +193,7 @@ impl Noted {
             lookup,
             code: which.code,
             address: which.address,
-            user_agent: self.user_agent.map(String::from),
+            user_agent: self.user_agent.as_deref().map(str::to_owned),
             detail: self.detail.map(String::from),
         };
         Some((record, self.key))

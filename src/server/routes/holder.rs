@@ -3,10 +3,11 @@
 //! These routes answer with the verdict's own status. Outsiders get one 401, whatever is wrong with a credential.
 
 use crate::{
-    domain::{Code, OPERATOR_BRAND, Request, key_from_headers},
+    domain::{Code, OPERATOR_BRAND, Request, Scope, key_from_headers},
     ops::{Error, Result},
     server::{
         app::App,
+        body::short_reply,
         caller::client_ip,
         engine::{Asked, Judged},
         limits,
@@ -25,17 +26,26 @@ use axum::{
     body::Body,
     extract::State,
     http::{
-        HeaderMap, HeaderValue, Method, Response, StatusCode, Uri,
+        HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri,
         header::{AUTHORIZATION, USER_AGENT},
         request::Parts,
     },
     response::IntoResponse,
 };
 use chrono::Utc;
+use serde::Serialize;
 use serde_json::json;
 use std::sync::Arc;
 
 type Answer = Response<Body>;
+
+const API_KEY: HeaderName = HeaderName::from_static(header::API_KEY);
+const PROJECT: HeaderName = HeaderName::from_static(header::PROJECT);
+/// Where gateways say what they were asked: nginx, and the others.
+const METHODS: [HeaderName; 2] =
+    [HeaderName::from_static("x-original-method"), HeaderName::from_static("x-forwarded-method")];
+const URIS: [HeaderName; 2] = [HeaderName::from_static("x-original-uri"), HeaderName::from_static("x-forwarded-uri")];
+const KEY_ID: HeaderName = HeaderName::from_static("x-keyward-key-id");
 
 /// The one answer to a credential that is no good, and to none at all.
 const OUTSIDER: &str = r#"{"type":"urn:keyward:problem:auth","title":"AUTH","status":401,"detail":"the key is missing or not valid here","code":"AUTH","reason":"key","retryable":false}"#;
@@ -47,19 +57,42 @@ const OUTSIDER: &str = r#"{"type":"urn:keyward:problem:auth","title":"AUTH","sta
     security(("key" = []), ("key_as_bearer" = [])),
 )]
 pub(super) async fn validate(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
-    let asked = Request { environment: app.doors.environment, ..Request::default() };
-    let judged = judge(&app, &parts, asked)?;
+    Ok(validate_of(&app, peer_of(&parts), &parts)?)
+}
+
+/// [`validate`], without extractors.
+pub(super) fn validate_of(app: &App, peer: Peer, parts: &Parts) -> Result<Answer> {
+    let judged = judge(app, parts, &asked_by(app, peer, parts)?)?;
     let Some(key) = judged.key.as_ref().filter(|_| judged.code == Code::Valid) else {
         return Ok(refused(&judged, &Request::default()));
     };
     let shape = &key.rules.shape;
-    let reply = Json(json!({
-        "schema": "keyward.validation/v1", "valid": true, "key_id": key.id, "workspace": shape.workspace,
-        "environment": shape.environment.to_string(), "project": shape.project, "customers": shape.customers,
-        "scopes": shape.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "expires_at": key.expires_at.map(crate::domain::time::format_time),
-    }));
-    Ok(with_limit(reply.into_response(), &judged))
+    let reply = short_reply(&Validation {
+        schema: "keyward.validation/v1",
+        valid: true,
+        key_id: key.id.as_str(),
+        workspace: &shape.workspace,
+        environment: shape.environment.as_str(),
+        project: shape.project.as_deref(),
+        customers: &shape.customers,
+        scopes: &shape.scopes,
+        expires_at: key.expires_at.map(crate::domain::time::format_time),
+    })?;
+    Ok(with_limit(reply, &judged))
+}
+
+/// What the holder of a key is told; [`crate::wire::verdict::ValidationReply`] without a copy of it.
+#[derive(Serialize)]
+struct Validation<'a> {
+    schema: &'static str,
+    valid: bool,
+    key_id: &'a str,
+    workspace: &'a str,
+    environment: &'static str,
+    project: Option<&'a str>,
+    customers: &'a [String],
+    scopes: &'a [Scope],
+    expires_at: Option<String>,
 }
 
 /// Whether a request carries the credential of an operator rather than a key.
@@ -70,8 +103,7 @@ pub(super) fn is_operator(parts: &Parts) -> bool {
 
 /// Which projects does my key reach?
 pub(super) async fn projects(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
-    let asked = Request { environment: app.doors.environment, ..Request::default() };
-    let judged = judge(&app, &parts, asked)?;
+    let judged = judge(&app, &parts, &asked_by(&app, peer_of(&parts), &parts)?)?;
     let Some(key) = judged.key.as_ref().filter(|_| judged.code == Code::Valid) else {
         return Ok(refused(&judged, &Request::default()));
     };
@@ -104,14 +136,16 @@ pub(super) async fn projects(State(app): State<Arc<App>>, parts: Parts) -> Resul
     security(("key" = []), ("key_as_bearer" = [])),
 )]
 pub(super) async fn authz(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
+    Ok(authz_of(&app, peer_of(&parts), &parts)?)
+}
+
+/// [`authz`], without extractors.
+pub(super) fn authz_of(app: &App, peer: Peer, parts: &Parts) -> Result<Answer> {
     let asked = match &app.doors.routes {
         None => None,
-        Some(_) => Some((
-            one_of(&parts.headers, ["x-original-method", "x-forwarded-method"])?,
-            one_of(&parts.headers, ["x-original-uri", "x-forwarded-uri"])?,
-        )),
+        Some(_) => Some((one_of(&parts.headers, &METHODS)?, one_of(&parts.headers, &URIS)?)),
     };
-    Ok(gate(&app, &parts, asked, StatusCode::NO_CONTENT)?)
+    gate(app, peer, parts, asked, StatusCode::NO_CONTENT)
 }
 
 /// May this request pass? For gateways that send its method and path as their own
@@ -130,15 +164,14 @@ pub(super) async fn authz_path(
     parts: Parts,
 ) -> Result<Answer, Failed> {
     let path = uri.path().strip_prefix("/v1/authz").unwrap_or_default();
-    Ok(gate(&app, &parts, Some((method.as_str(), path)), StatusCode::OK)?)
+    Ok(gate(&app, peer_of(&parts), &parts, Some((method.as_str(), path)), StatusCode::OK)?)
 }
 
-fn gate(app: &App, parts: &Parts, asked: Option<(&str, &str)>, passes: StatusCode) -> Result<Answer> {
+fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passes: StatusCode) -> Result<Answer> {
     let mut request = Request {
-        environment: app.doors.environment,
-        project: one(&parts.headers, header::PROJECT)?.map(str::to_owned),
+        project: one(&parts.headers, &PROJECT)?.map(str::to_owned),
         needs_project: true,
-        ..Request::default()
+        ..asked_by(app, peer, parts)?
     };
     if let (Some(table), Some((method, path))) = (&app.doors.routes, asked) {
         let path =
@@ -150,61 +183,64 @@ fn gate(app: &App, parts: &Parts, asked: Option<(&str, &str)>, passes: StatusCod
         request.environment = route.environment.or(request.environment);
         request.needs_project = route.needs_project;
     }
-    let (judged, request) = judge_with(app, parts, request)?;
+    let judged = judge(app, parts, &request)?;
     let Some(key) = judged.key.as_ref().filter(|_| judged.code == Code::Valid) else {
         return Ok(refused(&judged, &request));
     };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = passes;
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(key.id.as_str()) {
-        headers.insert("x-keyward-key-id", id);
-    }
-    for (name, value) in &key.rules.identity {
-        headers.insert(name, value.clone());
+    // The key, its rules, and where its limit stands.
+    headers.reserve(key.rules.identity.len() + 3);
+    let id = (&KEY_ID, key.id.as_bytes().as_slice());
+    for (name, value) in key.rules.identity.iter().map(|(name, value)| (name, &**value)).chain([id]) {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.insert(name, value);
+        }
     }
     Ok(with_limit(response, &judged))
 }
 
-fn judge(app: &App, parts: &Parts, request: Request) -> Result<Judged> {
-    judge_with(app, parts, request).map(|(judged, _)| judged)
+fn peer_of(parts: &Parts) -> Peer {
+    parts.extensions.get::<Peer>().copied().unwrap_or(Peer::Local)
 }
 
-fn judge_with(app: &App, parts: &Parts, mut request: Request) -> Result<(Judged, Request)> {
-    let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer::Local);
-    request.ip = client_ip(peer, &parts.headers, &app.doors.trusted)?;
+/// What is asked of every key, wherever a request comes from.
+fn asked_by(app: &App, peer: Peer, parts: &Parts) -> Result<Request> {
+    let ip = client_ip(peer, &parts.headers, &app.doors.trusted)?;
+    Ok(Request { environment: app.doors.environment, ip, ..Request::default() })
+}
+
+fn judge(app: &App, parts: &Parts, request: &Request) -> Result<Judged> {
     let token = presented(app, parts).unwrap_or_default();
     let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let asked = Asked { token: &token, request: &request, cost: 1, within: None, user_agent, now: Utc::now() };
-    let judged = app.engine.judge(&asked).map_err(|_| unavailable())?;
-    Ok((judged, request))
+    let asked = Asked { token, request, cost: 1, within: None, user_agent, now: Utc::now() };
+    app.engine.judge(&asked).map_err(|_| unavailable())
 }
 
 /// The key of a request: from its headers, or from a query parameter where that is switched on. Several are none.
-fn presented(app: &App, parts: &Parts) -> Option<zeroize::Zeroizing<String>> {
-    let all = |name: &str| parts.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
-    let in_query = app.doors.query_parameter.as_ref().map(|name| {
+fn presented<'a>(app: &App, parts: &'a Parts) -> Option<&'a str> {
+    let authorization = parts.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    let api_key = parts.headers.get_all(API_KEY).iter().map(HeaderValue::as_bytes);
+    if let Some(name) = &app.doors.query_parameter {
         // Gateways put the query of the request into a header of theirs.
-        let original = ["x-original-uri", "x-forwarded-uri"].iter().find_map(|name| parts.headers.get(*name));
+        let original = URIS.iter().find_map(|name| parts.headers.get(name));
         let query =
             original.and_then(|uri| uri.to_str().ok()).and_then(|uri| uri.split_once('?')).map(|(_, query)| query);
         let query = query.or(parts.uri.query()).unwrap_or_default();
-        let values = query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(held, _)| held == name);
-        values.map(|(_, value)| value).collect::<Vec<_>>()
-    });
-    let headers = [all(AUTHORIZATION.as_str()), all(header::API_KEY)];
-    match (in_query.as_deref(), headers.iter().all(Vec::is_empty)) {
-        (Some([only]), true) => Some((*only).to_owned().into()),
-        (Some([_, ..]), _) => None,
-        (None | Some([]), _) => {
-            let [authorization, api_key] = headers;
-            key_from_headers(authorization, api_key).ok().map(|key| key.to_owned().into())
+        let mut values = query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(held, _)| held == name);
+        if let Some((_, only)) = values.next() {
+            let none_beside = values.next().is_none()
+                && !parts.headers.contains_key(AUTHORIZATION)
+                && !parts.headers.contains_key(API_KEY);
+            return none_beside.then_some(only);
         }
     }
+    key_from_headers(authorization, api_key).ok()
 }
 
 /// The value of a header that may be sent once.
-fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>> {
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>> {
     let refused = || Error::usage(format!("the header {name} is not usable"));
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -216,8 +252,8 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>> {
 }
 
 /// The value of either header. A caller could add the one that its gateway does not set: both must then agree.
-fn one_of<'a>(headers: &'a HeaderMap, names: [&str; 2]) -> Result<&'a str> {
-    match (one(headers, names[0])?, one(headers, names[1])?) {
+fn one_of<'a>(headers: &'a HeaderMap, names: &[HeaderName; 2]) -> Result<&'a str> {
+    match (one(headers, &names[0])?, one(headers, &names[1])?) {
         (Some(first), Some(second)) if first != second => {
             Err(Error::usage(format!("the headers {} and {} differ", names[0], names[1])))
         }

@@ -2,20 +2,21 @@
 
 use super::Which;
 use crate::{
-    backend::BulkError,
-    domain::{KeyId, KeyRef, Permission},
-    ops::{Create, Delete, Error, KeyView, List, Result, Show, Switch, Update},
+    backend::{Backend, BulkError},
+    domain::{KeyFilter, KeyRef, Permission},
+    ops::{Context, Create, Delete, Error, KeyView, List, Listed, Result, Show, Switch, Update},
     server::{
         app::App,
         body::{Path, Query, Sent, put, reply},
         caller::Caller,
+        listings::{Cursor, Listings},
         problem::{Failed, refused_entries},
     },
     wire::{
         header::{IdempotencyKey, IfMatch},
         keys::{
-            CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, ListParameters, MAX_PAGE, PAGE, PageInfo,
-            RefusedEntries, UpdatedReply, filter_of,
+            CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, ListParameters, MAX_PAGE, PAGE, RefusedEntries,
+            UpdatedReply, filter_of,
         },
         problem::MEDIA_TYPE,
     },
@@ -64,31 +65,48 @@ pub(super) async fn list(
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(bad().into());
     }
-    let cursor = given("cursor");
+    let cursor = given("cursor").map(|cursor| Cursor::parse(&cursor)).transpose()?;
     // Whoever rotates has to know what is due.
     let permission = match filter.due_within {
         Some(_) => caller.either(Permission::ReadKeys, Permission::RotateKeys),
         None => Permission::ReadKeys,
     };
     let cx = caller.permitted(&app, permission, "keys").await?;
-    let listed = app.ask(move |backend| backend.list(&cx, &List { filter })).await?;
-    let from = cursor.map_or(Ok(0), |cursor| place(&cursor, &listed.items))?;
-    let total = listed.total;
-    let items: Vec<KeyView> = listed.items.into_iter().skip(from).take(limit).collect();
-    let end = from + items.len();
-    let next = items.last().filter(|_| end < total).map(|last| format!("{end}.{}", last.id));
-    let page = PageInfo { returned: items.len(), total, truncated: next.is_some(), next };
-    let page = KeyPage { schema: "keyward.key-list/v1".to_owned(), items, page, hidden: listed.hidden };
-    Ok(reply(StatusCode::OK, &page)?)
+    let asked = format!("{}\0{}\0{filter:?}", cx.actor, cx.workspace);
+    let page = app.ask({
+        let app = Arc::clone(&app);
+        move |backend| page(&app.listings, backend, &cx, (filter, asked), (cursor, limit))
+    });
+    Ok(reply(StatusCode::OK, &page.await?)?)
 }
 
-/// Where a cursor stands: after the last key of the page before, or, when that is gone, where it was.
-fn place(cursor: &str, items: &[KeyView]) -> Result<usize> {
-    let foreign = || Error::usage("the cursor is none of ours");
-    let (offset, id) = cursor.split_once('.').ok_or_else(foreign)?;
-    let offset: usize = offset.parse().map_err(|_| foreign())?;
-    let id: KeyId = id.parse().map_err(|_| foreign())?;
-    Ok(items.iter().position(|key| key.id == id.as_str()).map_or(offset.saturating_sub(1), |index| index + 1))
+/// A page of a list; only the first one looks at every key.
+fn page(
+    listings: &Listings,
+    backend: &dyn Backend,
+    cx: &Context,
+    (filter, asked): (KeyFilter, String),
+    (cursor, limit): (Option<Cursor>, usize),
+) -> Result<KeyPage> {
+    let mut request = List { filter };
+    let Some(cursor) = cursor else {
+        request.filter.limit = Some(limit);
+        let (Listed { items, total, hidden }, keys) = backend.list_in_order(cx, &request)?;
+        let next = if total > limit { listings.keep(asked, keys, hidden.clone()).cursor(limit) } else { None };
+        return Ok(KeyPage::of(items, total, next, hidden));
+    };
+    let listing = match listings.of(&cursor, &asked) {
+        Some(listing) => listing,
+        None => {
+            request.filter.limit = Some(0);
+            let (Listed { hidden, .. }, keys) = backend.list_in_order(cx, &request)?;
+            listings.keep(asked, keys, hidden)
+        }
+    };
+    let from = listing.place(&cursor).min(listing.keys.len());
+    let end = (from + limit).min(listing.keys.len());
+    let items = backend.list_again(cx, &request, &listing.keys[from..end])?;
+    Ok(KeyPage::of(items, listing.keys.len(), listing.cursor(end), listing.hidden.clone()))
 }
 
 /// Create a key

@@ -11,12 +11,14 @@
 //! `openapi.json`, and the tests there want a real answer of the new route.
 
 mod audit;
+mod declared;
 mod health;
 mod holder;
 mod keys;
 mod metrics;
 mod operators;
 mod rotations;
+mod signed;
 mod usage;
 mod verdict;
 mod webhooks;
@@ -27,20 +29,26 @@ use super::{app::App, body::put, log, openapi};
 use crate::{
     domain::Environment,
     ops::{Error, ObjectKind, Result},
-    server::{caller::Caller, problem::Failed, problem::no_such_method},
+    server::{
+        caller::Caller,
+        listen::Peer,
+        problem::{Failed, no_such_method},
+    },
     wire::workspace::ObjectList,
 };
 use axum::{
     Router,
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{FromRequestParts, State},
-    http::{header::CONTENT_TYPE, request::Parts},
+    http::{Method, header::CONTENT_TYPE, request::Parts},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::any,
 };
+use hyper::body::Incoming;
 use serde::Deserialize;
 use std::sync::{Arc, LazyLock};
+use tower::ServiceExt;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What decides between keys of one name.
@@ -81,6 +89,11 @@ fn managing() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(whoami::whoami))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::create_many))
+        .routes(routes!(declared::export))
+        .routes(routes!(declared::plan))
+        .routes(routes!(declared::apply))
+        .routes(routes!(declared::check))
+        .routes(routes!(declared::check_key))
         .routes(routes!(keys::show, keys::update, keys::delete))
         .routes(routes!(keys::activate))
         .routes(routes!(keys::deactivate))
@@ -100,7 +113,11 @@ fn managing() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(audit::show))
         .routes(routes!(audit::verify))
         .routes(routes!(audit::export))
+        .routes(routes!(signed::checkpoint))
+        .routes(routes!(signed::prove))
+        .routes(routes!(signed::review, signed::record_review))
         .routes(routes!(usage::usage))
+        .routes(routes!(usage::retention, usage::retain))
         .routes(routes!(usage::logs))
         .routes(routes!(webhooks::list, webhooks::add))
         .routes(routes!(webhooks::test))
@@ -116,6 +133,28 @@ pub(super) fn router(app: &Arc<App>) -> Router {
     let (router, _) = hot().merge(logged).split_for_parts();
     let nothing = || async { Failed(Error::not_found("there is nothing at this path")) };
     router.fallback(nothing).method_not_allowed_fallback(no_such_method).with_state(Arc::clone(app))
+}
+
+/// Answers a request. What gateways and services ask for every request of theirs goes straight to its handler: a router and
+/// extractors would cost more than the verdict. They are routes of the router all the same, for every other way to ask.
+pub(super) async fn answer(app: &Arc<App>, router: &Router, peer: Peer, request: hyper::Request<Incoming>) -> Response {
+    let (path, is_post) = (request.uri().path(), request.method() == Method::POST);
+    let answered = match path {
+        "/v1/authz" => holder::authz_of(app, peer, &request.into_parts().0).map_err(Failed),
+        "/v1/validate" if is_post => holder::validate_of(app, peer, &request.into_parts().0).map_err(Failed),
+        // In boxes: what is to be waited for is large, and would be moved about with every short answer.
+        "/v1/verify" if is_post => {
+            let (parts, body) = request.into_parts();
+            Box::pin(verdict::verify_of(app, peer, parts.headers, Body::new(body))).await
+        }
+        _ => {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            let Ok(answered) = Box::pin(router.clone().oneshot(request)).await;
+            return answered;
+        }
+    };
+    answered.unwrap_or_else(IntoResponse::into_response)
 }
 
 /// This document

@@ -2,15 +2,15 @@
 
 use super::{Which, keys::key_ref};
 use crate::{
-    domain::{Permission, time::parse_time},
+    domain::{Permission, Retention, time::parse_time},
     ops::{Error, LogQuery, Result, UsageBy, UsageQuery},
     server::{
         app::App,
-        body::{Query, reply},
+        body::{Query, Sent, reply},
         caller::Caller,
         problem::Failed,
     },
-    wire::usage::{LogPage, LogParameters, UsageParameters, UsageReply},
+    wire::usage::{LogPage, LogParameters, RetentionBody, UsageParameters, UsageReply},
 };
 use axum::{extract::State, http::StatusCode, response::Response};
 use std::sync::Arc;
@@ -68,4 +68,36 @@ pub(super) async fn logs(
     let cx = caller.permitted(&app, Permission::ReadKeys, "logs").await?;
     let logs = app.ask(move |backend| backend.logs(&cx, &query)).await?;
     Ok(reply(StatusCode::OK, &LogPage::from(logs))?)
+}
+
+/// How long facts of use are kept
+#[utoipa::path(
+    get, path = "/v1/usage/retention", operation_id = "show_retention", tag = "usage",
+    responses((status = 200, description = "The periods and numbers.", body = RetentionBody)),
+    security(("operator" = [])),
+)]
+pub(super) async fn retention(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Failed> {
+    let cx = caller.permitted(&app, Permission::ReadKeys, "usage").await?;
+    let kept = app.ask(move |backend| backend.retention(&cx)).await?;
+    Ok(reply(StatusCode::OK, &RetentionBody::from(&kept))?)
+}
+
+/// Change how long facts of use are kept
+///
+/// Of all workspaces: what is kept no longer is removed with the next of them that is written.
+#[utoipa::path(
+    put, path = "/v1/usage/retention", operation_id = "change_retention", tag = "usage",
+    request_body = RetentionBody,
+    responses((status = 200, description = "The periods and numbers from now on.", body = RetentionBody)),
+    security(("operator" = [])),
+)]
+pub(super) async fn retain(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Sent(body): Sent<RetentionBody>,
+) -> Result<Response, Failed> {
+    let wanted = Retention::try_from(body)?;
+    let cx = caller.permitted(&app, Permission::ChangePlatform, "usage").await?;
+    let kept = app.ask(move |backend| backend.retain(&cx, &wanted)).await?;
+    Ok(reply(StatusCode::OK, &RetentionBody::from(&kept))?)
 }

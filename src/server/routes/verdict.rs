@@ -1,25 +1,22 @@
 //! `/v1/verify`: a service asks whether a credential may do something.
 
 use crate::{
-    domain::{Permission, Verdict, time::parse_time},
+    domain::{Check, Code, Permission, time::parse_time},
     ops::Error,
     server::{
         app::App,
-        body::Raw,
+        body::{Raw, read, short_reply},
         caller::Caller,
         engine::Asked,
         limits,
+        listen::Peer,
         problem::{Failed, unavailable},
     },
     wire::verdict::{VerdictReply, VerifyRequest},
 };
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse, Response},
-};
+use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
 use chrono::Utc;
-use serde_json::json;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// The longest question, in bytes.
@@ -43,50 +40,67 @@ pub(super) async fn verify(
     caller: Caller,
     Raw(body): Raw<MOST>,
 ) -> Result<Response, Failed> {
+    answer(&app, &caller, &body).await
+}
+
+/// [`verify`], without extractors.
+pub(super) async fn verify_of(app: &Arc<App>, peer: Peer, headers: HeaderMap, body: Body) -> Result<Response, Failed> {
+    let caller = Caller::of(app, peer, &headers)?;
+    let body = read(body, MOST).await?;
+    answer(app, &caller, &body).await
+}
+
+async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response, Failed> {
     if !caller.may(Permission::AskVerdicts) {
-        caller.permitted(&app, Permission::AskVerdicts, "verdict").await?;
+        caller.permitted(app, Permission::AskVerdicts, "verdict").await?;
     }
     let within = caller.operator.workspace.as_deref();
-    let asked: VerifyRequest = serde_json::from_slice(&body)
+    let asked: VerifyRequest = serde_json::from_slice(body)
         .map_err(|error| Error::usage("the body is not a request for a verdict").cause(position(&error)))?;
     let (request, now) = (asked.request()?, Utc::now());
+    let user_agent = asked.user_agent.as_deref();
+    let question =
+        Asked { token: &asked.key, request: &request, cost: asked.cost.unwrap_or(1), within, user_agent, now };
     if asked.explain {
+        if asked.record && asked.at.is_some() {
+            return Err(Error::usage("what is judged as of another time is no use of the key").into());
+        }
         let at =
             asked.at.as_ref().map(|at| parse_time(at).map_err(|cause| Error::usage("'at' is not usable").cause(cause)));
         let at = at.transpose()?.unwrap_or(now);
-        let verdict = app.engine.explain(&asked.key, &request, within, (at, now)).map_err(|_| unavailable())?;
-        return Ok(reply(&verdict, true).into_response());
+        let verdict = app.engine.explain(&question, at, asked.record).map_err(|_| unavailable())?;
+        let reply = Reply { checks: Some(&verdict.checks), ..Reply::of(verdict.code, verdict.key_id.as_deref()) };
+        return Ok(short_reply(&reply)?);
     }
-    let cost = asked.cost.unwrap_or(1);
-    let user_agent = asked.user_agent.as_deref();
-    let judged = app.engine.judge(&Asked { token: &asked.key, request: &request, cost, within, user_agent, now });
+    let judged = app.engine.judge(&question);
     let judged = judged.map_err(|_| unavailable())?;
-    let verdict = Verdict {
-        valid: judged.code.http_status() == 200,
-        code: judged.code,
-        http_status: judged.code.http_status(),
-        key_id: judged.key.map(|key| key.id.to_string()),
-        checks: Vec::new(),
-    };
-    let mut response = reply(&verdict, false).into_response();
+    let mut response = short_reply(&Reply::of(judged.code, judged.key.as_ref().map(|key| key.id.as_str())))?;
     if let Some(standing) = &judged.standing {
         limits::tell(response.headers_mut(), standing);
     }
     Ok(response)
 }
 
+/// What is answered; [`crate::wire::verdict::VerdictReply`] without a copy of it.
+#[derive(Serialize)]
+struct Reply<'a> {
+    schema: &'static str,
+    valid: bool,
+    code: Code,
+    http_status: u16,
+    key_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<&'a [Check]>,
+}
+
+impl<'a> Reply<'a> {
+    fn of(code: Code, key_id: Option<&'a str>) -> Self {
+        let http_status = code.http_status();
+        Self { schema: "keyward.verdict/v1", valid: code == Code::Valid, code, http_status, key_id, checks: None }
+    }
+}
+
 /// Where a body is wrong; its words might repeat a part of the secret.
 fn position(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
-}
-
-fn reply(verdict: &Verdict, explain: bool) -> Json<serde_json::Value> {
-    let mut reply = json!({
-        "schema": "keyward.verdict/v1", "valid": verdict.valid, "code": verdict.code,
-        "http_status": verdict.http_status, "key_id": verdict.key_id,
-    });
-    if explain {
-        reply["checks"] = json!(verdict.checks);
-    }
-    Json(reply)
 }

@@ -3,7 +3,7 @@
 use super::{Stop, pause};
 use crate::{
     anchor::Anchor,
-    backend::Backend,
+    backend::ServedBackend,
     ops::{Context, Result, audit_checkpoint::SignedCheckpoint},
     server::metrics::Metrics,
 };
@@ -12,7 +12,7 @@ use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use std::time::{Duration, Instant};
 
 pub(super) struct Maker {
-    backend: Box<dyn Backend + Send>,
+    backend: ServedBackend,
     cx: Context,
     places: Vec<(Anchor, Gauge, Counter)>,
     /// How many events there were after the last one was made.
@@ -20,7 +20,7 @@ pub(super) struct Maker {
 }
 
 impl Maker {
-    pub(super) fn new(backend: Box<dyn Backend + Send>, cx: &Context, places: Vec<Anchor>, metrics: &Metrics) -> Self {
+    pub(super) fn new(backend: ServedBackend, cx: &Context, places: Vec<Anchor>, metrics: &Metrics) -> Self {
         let places = places
             .into_iter()
             .map(|place| {
@@ -52,11 +52,12 @@ impl Maker {
     /// A checkpoint, unless nothing has happened since the last one.
     fn make(&mut self) -> Result<Option<SignedCheckpoint>> {
         self.cx.now = Utc::now().trunc_subsecs(0);
-        if self.size == Some(self.backend.audit_size(&self.cx)?) {
+        let backend = self.backend.current(self.cx.now)?;
+        if self.size == Some(backend.audit_size(&self.cx)?) {
             return Ok(None);
         }
         let places: Vec<String> = self.places.iter().map(|(place, ..)| place.to_string()).collect();
-        let signed = self.backend.checkpoint(&self.cx, &places)?;
+        let signed = backend.checkpoint(&self.cx, &places)?;
         self.size = Some(signed.checkpoint.size);
         Ok(Some(signed))
     }

@@ -139,7 +139,8 @@ impl Writer<'_> {
         }
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO secret_usage (lookup, key_id, uses, last_used_at, denied, last_denied_at, seen)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM lookups WHERE lookup = ?1 AND key_id = ?2)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (
+                SELECT 1 FROM lookups INDEXED BY lookups_by_key WHERE key_id = ?2 AND lookup = ?1)
              ON CONFLICT (lookup) DO UPDATE SET
                 uses = uses + excluded.uses, denied = denied + excluded.denied,
                 seen = CASE WHEN max(coalesce(excluded.last_used_at, 0), coalesce(excluded.last_denied_at, 0))
@@ -188,20 +189,35 @@ impl Writer<'_> {
         if by_address.is_empty() {
             return Ok(());
         }
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO usage_addresses (key_id, address_index, uses, denied, first_at, last_at, seen)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT (key_id, address_index) DO UPDATE SET uses = uses + excluded.uses,
-                denied = denied + excluded.denied, last_at = max(last_at, excluded.last_at)",
+        // Mostly the same addresses again: those need no new seal, and push no other one out.
+        let mut known = self.connection.prepare_cached(
+            "UPDATE usage_addresses SET uses = uses + ?3, denied = denied + ?4, last_at = max(last_at, ?5)
+             WHERE key_id = ?1 AND address_index = ?2",
         )?;
+        let mut new = self.connection.prepare_cached(
+            "INSERT INTO usage_addresses (key_id, address_index, uses, denied, first_at, last_at, seen)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        let mut is_one_new = false;
         for (address, records) in by_address {
             let (Some(newest), Some(oldest)) = (records.first(), records.last()) else { continue };
             let index = address_index(self.caps, id, &address);
-            let place = Place::Address { key: id, index: &index };
-            let seen = place.seal(self.caps, &Seen { address: Some(address), ..Seen::default() })?;
             let sum = Sum::of(&records);
             let (first, last) = (oldest.at.timestamp(), newest.at.timestamp());
-            statement.execute((id, &index, sum.uses, sum.denied, first, last, seen))?;
+            if known.execute((id, &index, sum.uses, sum.denied, last))? == 0 {
+                let place = Place::Address { key: id, index: &index };
+                let seen = place.seal(self.caps, &Seen { address: Some(address), ..Seen::default() })?;
+                new.execute((id, &index, sum.uses, sum.denied, first, last, seen))?;
+                is_one_new = true;
+            }
+        }
+        let held = || -> Result<i64> {
+            let mut count = self.connection.prepare_cached("SELECT count(*) FROM usage_addresses WHERE key_id = ?1")?;
+            Ok(count.query_row((id,), |row| row.get(0))?)
+        };
+        // More than are kept, although none is new: fewer are to be kept than before.
+        if !is_one_new && held()? <= i64::from(self.retention.addresses_per_key) {
+            return Ok(());
         }
         self.connection
             .prepare_cached(
@@ -228,12 +244,16 @@ impl Writer<'_> {
             let sealed = Place::Verdict { key: id, lookup, at, code }.seal(self.caps, &seen(record))?;
             statement.execute((at, id, lookup, code, allowed, counted(record), sealed))?;
         }
-        self.connection
-            .prepare_cached(
-                "DELETE FROM verdicts WHERE key_id = ?1 AND allowed = ?2 AND seq <= (
-                    SELECT seq FROM verdicts WHERE key_id = ?1 AND allowed = ?2 ORDER BY seq DESC LIMIT 1 OFFSET ?3)",
-            )?
-            .execute((id, allowed, keep))?;
+        // Asked first: mostly there are fewer, and a DELETE that finds nothing costs several times as much.
+        let mut beyond = self.connection.prepare_cached(
+            "SELECT seq FROM verdicts WHERE key_id = ?1 AND allowed = ?2 ORDER BY seq DESC LIMIT 1 OFFSET ?3",
+        )?;
+        let oldest: Option<i64> = beyond.query_row((id, allowed, keep), |row| row.get(0)).optional()?;
+        if let Some(oldest) = oldest {
+            self.connection
+                .prepare_cached("DELETE FROM verdicts WHERE key_id = ?1 AND allowed = ?2 AND seq <= ?3")?
+                .execute((id, allowed, oldest))?;
+        }
         Ok(())
     }
 

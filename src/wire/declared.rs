@@ -1,0 +1,111 @@
+//! Keys as a file declares them, and the hygiene of keys.
+
+use super::keys::CreatedReply;
+use crate::{
+    domain::hygiene::Policy,
+    ops::{
+        Applied, Created, Declared, Error, KeyView, Plan,
+        check::{Checked, Finding, RuleAnswer},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+/// Keys as a file would declare them.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = DeclaredKeys)]
+pub struct DeclaredReply {
+    /// `keyward.declared-list/v1`.
+    pub schema: String,
+    /// By environment and name.
+    pub items: Vec<Declared>,
+}
+
+/// What would have to be done to make a workspace like a file.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = PlanOfKeys)]
+pub struct PlanReply {
+    /// `keyward.plan/v1`.
+    pub schema: String,
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: Plan,
+}
+
+/// What was done to make a workspace like a file.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = AppliedKeys)]
+pub struct AppliedReply {
+    /// `keyward.applied/v1`.
+    pub schema: String,
+    /// What was done, or could not be.
+    pub plan: Plan,
+    /// The new keys with their secrets, in the order of the plan.
+    pub created: Vec<CreatedReply>,
+}
+
+/// By which rules keys are looked at.
+#[derive(Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckBody {
+    /// The policy, as `keyward help` has it in TOML; the built-in one unless told.
+    #[schema(value_type = Object)]
+    pub policy: Policy,
+}
+
+/// What keys are found to want.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = HygieneOfKeys)]
+pub struct CheckedReply {
+    /// `keyward.hygiene/v1`.
+    pub schema: String,
+    /// The findings: the gravest first, then by rule and name.
+    pub findings: Vec<Finding>,
+    /// How many keys were looked at.
+    pub keys: usize,
+    /// What could not be looked at, and why.
+    pub unasked: Vec<String>,
+}
+
+/// What every rule says of one key.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = HygieneOfKey)]
+pub struct CheckedKeyReply {
+    /// `keyward.key-hygiene/v1`.
+    pub schema: String,
+    /// The key.
+    pub key: KeyView,
+    /// An answer a rule.
+    pub answers: Vec<RuleAnswer>,
+}
+
+impl From<&Applied> for AppliedReply {
+    fn from(applied: &Applied) -> Self {
+        Self {
+            schema: "keyward.applied/v1".to_owned(),
+            plan: applied.plan.clone(),
+            created: applied.created.iter().map(CreatedReply::from).collect(),
+        }
+    }
+}
+
+impl TryFrom<AppliedReply> for Applied {
+    type Error = Error;
+
+    fn try_from(reply: AppliedReply) -> Result<Self, Error> {
+        let created = reply.created.into_iter().map(Created::try_from).collect::<Result<_, _>>()?;
+        Ok(Self { plan: reply.plan, created })
+    }
+}
+
+impl From<Checked> for CheckedReply {
+    fn from(checked: Checked) -> Self {
+        let Checked { findings, keys, unasked } = checked;
+        Self { schema: "keyward.hygiene/v1".to_owned(), findings, keys, unasked }
+    }
+}
+
+impl From<CheckedReply> for Checked {
+    fn from(reply: CheckedReply) -> Self {
+        Self { findings: reply.findings, keys: reply.keys, unasked: reply.unasked }
+    }
+}
