@@ -18,6 +18,23 @@ pub fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(PRIVATE_FILE).open(path)
 }
 
+/// Takes the room that a file is going to need, so that a full disk is found now. Where the system cannot, nothing is taken.
+///
+/// # Errors
+/// When there is no such room.
+pub fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+    if let Ok(length) = i64::try_from(bytes).map(|bytes| bytes.max(1))
+        && let Err(error @ (nix::Error::ENOSPC | nix::Error::EDQUOT | nix::Error::EFBIG)) =
+            nix::fcntl::posix_fallocate(file, 0, length)
+    {
+        return Err(error.into());
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+    let _ = (file, bytes);
+    Ok(())
+}
+
 /// Opens a private file for reading and writing, creating it when it is not there.
 ///
 /// # Errors

@@ -226,7 +226,9 @@ impl LocalVault {
         vault_id: &str,
         unlock: Unlock<'_>,
     ) -> Result<(Capabilities, OpenedBy)> {
-        if let Some(token) = &unlock.session {
+        let named = unlock.key_file.is_some() || unlock.passphrase_named;
+        // What is said on the command line stands before what the environment holds, which may be stale.
+        if let Some(token) = unlock.session.as_ref().filter(|_| !named) {
             let caps = session::open(&self.dirs.runtime, token, vault_id, cx.now)?;
             return Ok((caps, OpenedBy::Session));
         }

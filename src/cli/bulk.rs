@@ -13,7 +13,7 @@ use crate::{
 };
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read, Seek, Write},
     path::Path,
 };
 use zeroize::Zeroizing;
@@ -34,6 +34,7 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
     }
     let (text, place) = read(cx, from)?;
     let parsed = bulk_file::parse(&text, defaults).map_err(|why| Error::usage(format!("{place}:1: {why}")))?;
+    let length = text.len();
     drop(text);
     let wrong = parsed.wrong.into_iter().map(|(line, why)| (line, Error::usage(why)));
     let repeated = parsed.repeated.into_iter().map(|(line, why)| (line, Error::conflict("exists", why)));
@@ -46,7 +47,7 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
     let backend = cx.backend()?;
     let sink = match out {
         Some(path) if !cx.global.dry_run => {
-            Some((path, files::create_private(path).map_err(|error| unwritable(path, &error))?))
+            Some((path, room_for(path, length, requests.len()).map_err(|error| unwritable(path, &error))?))
         }
         _ => None,
     };
@@ -94,6 +95,7 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
     }
     let lost = |error: Error| {
         Error {
+            kind: Kind::Undelivered,
             message: format!("created {}, and not every secret could be written", counted(count, "key")),
             ..error.clone()
         }
@@ -101,7 +103,9 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
         .hint("keyward list --sort -created -o name, then: keyward rotate KEY --now   for each whose secret is missing")
     };
     let place = if let Some((path, file)) = sink {
-        let kept = write_secrets(&file, &created).and_then(|()| file.sync_all());
+        let kept = write_secrets(&file, &created)
+            .and_then(|()| file.set_len((&file).stream_position()?))
+            .and_then(|()| file.sync_all());
         kept.map_err(|error| lost(unwritable(path, &error)))?;
         format!("; their secrets are in {}", path.display())
     } else {
@@ -116,6 +120,16 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
         _ => format!("{verb} {}, {existed} existed{place}", counted(count, "key")),
     });
     Ok(Exit::Ok.code())
+}
+
+/// A new file with room for the lines of so many keys, made from a text of this length: a full disk is found before anything
+/// is minted.
+fn room_for(path: &Path, length: usize, keys: usize) -> io::Result<File> {
+    /// What a line has beside what the caller wrote: names of fields, ids, times, the secret.
+    const OWN: usize = 2048;
+    let file = files::create_private(path)?;
+    files::reserve(&file, (2 * length + OWN * keys) as u64).inspect_err(|_| drop(std::fs::remove_file(path)))?;
+    Ok(file)
 }
 
 /// Writes a line a key, gathered into pieces in memory that is wiped.

@@ -6,7 +6,7 @@ pub(super) use reports::{COUNTS, EXPIRING, OWNERS, ROTATED, STALE};
 
 use crate::output::{
     Column,
-    ColumnKind::{Deliveries, Duration, List, Number, RateLimit, Reasons, Text, Time},
+    ColumnKind::{Deliveries, Duration, List, Number, RateLimit, Reasons, Secrets, Text, Time},
 };
 
 /// A list of keys.
@@ -77,6 +77,7 @@ pub(super) const KEY: &[Column] = &[
     Column::new("denied", "denied", Number),
     Column::new("last_denied_at", "last denied", Time),
     Column::new("hint", "hint", Text),
+    Column::new("secrets", "secrets", Secrets),
     Column::new("rotation.state", "rotation", Text),
     Column::new("rotation.every_seconds", "rotate every", Duration),
     Column::new("rotation.overlap_seconds", "overlap", Duration),

@@ -93,7 +93,24 @@ impl Ctx {
         value: R,
         columns: &[Column],
     ) -> Result<()> {
-        if self.reply_asked() { self.item(schema, name, value, columns) } else { Ok(()) }
+        if !self.reply_asked() {
+            return Ok(());
+        }
+        let written = self.item(schema, name, value, columns);
+        self.after_change(written)
+    }
+
+    /// What became of the reply of a change that is done: a field or a column that it does not have is said, and is no
+    /// failure of the command any more, for nobody should repeat what was done.
+    pub(super) fn after_change(&mut self, written: Result<()>) -> Result<()> {
+        match written {
+            Err(error) if error.kind == Kind::Usage => {
+                self.out.warn(&format!("what was asked for is done, and only its reply is missing: {}", error.message));
+                error.hints.iter().for_each(|hint| self.note(hint));
+                Ok(())
+            }
+            written => written,
+        }
     }
 
     /// The reply of create and rotate where there is no secret to show, if something asks for it: its place stays empty.
@@ -101,7 +118,9 @@ impl Ctx {
         if !self.reply_asked() {
             return Ok(());
         }
-        self.emit(&Report::item("keyward.key/v1", "key", key, None).with_columns(super::columns::KEY).minting())
+        let report = Report::item("keyward.key/v1", "key", key, None).with_columns(super::columns::KEY).minting();
+        let written = self.emit(&report);
+        self.after_change(written)
     }
 
     /// Leaves the line of a secret empty that could not be made, where lines are all there is to tell secrets apart.

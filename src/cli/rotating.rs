@@ -31,7 +31,8 @@ pub(super) struct Unprinted {
 pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Option<(Report, Unprinted)>> {
     let staged = cx.backend()?.stage(&cx.operation(), &request)?;
     if let Some(note) = &staged.note {
-        cx.note(note);
+        // A script that waits for a secret must hear that there is none, also with -q.
+        cx.out.warn(note);
     }
     if staged.lookup.is_none() || staged.ready {
         return settled(cx, staged).map(|()| None);
@@ -94,7 +95,9 @@ fn settled(cx: &mut Ctx, staged: Staged) -> Result<()> {
         }
         Some(rotation) => {
             key = commit(cx, rotation, Vec::new())?;
-            cx.note(&format!("finished the rotation of {} ({}), whose secret had arrived", key.name, key.id));
+            // With -q, too: what was asked for was a secret, and none is printed.
+            let named = format!("{} ({})", key.name, key.id);
+            cx.out.warn(&format!("finished the rotation of {named}, whose secret had arrived; no other was minted"));
         }
         None => {}
     }

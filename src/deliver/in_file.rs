@@ -1,7 +1,7 @@
 //! The sinks that are files: the whole of one, one line of a dotenv file, one string of a JSON document.
 
 use super::{
-    Destination, Running, SinkError, dotenv,
+    Destination, Kept, Running, SinkError, dotenv,
     json::{self, Pointer},
     replace::{Mode, Target},
 };
@@ -91,6 +91,16 @@ impl Destination for InFile {
             Format::Json { pointer } => json::get(&bytes, pointer),
         };
         value.map_err(|cause| self.misfit(cause))
+    }
+
+    fn keep(&self) -> Option<Kept> {
+        self.target.keep().ok().map(Kept)
+    }
+
+    fn put_back(&self, kept: &Kept, token: &PlainToken, run: &Running<'_>) -> Result<(), SinkError> {
+        let before = kept.0.as_ref();
+        let instead = self.edit(before.map(|kept| kept.bytes.as_slice()), token.expose_plaintext())?;
+        self.target.put_back(before, &instead, run)
     }
 }
 

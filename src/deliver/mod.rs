@@ -63,8 +63,6 @@ pub struct KeyFacts<'a> {
     pub labels: &'a BTreeMap<String, String>,
     /// Its project.
     pub project: Option<&'a str>,
-    /// The rotation under way.
-    pub rotation: Option<&'a str>,
 }
 
 /// What the sinks of one run have in common. All of it is given by the caller; this room reads no environment.
@@ -158,7 +156,19 @@ trait Destination {
     fn read_back(&self) -> Result<Option<Zeroizing<String>>, SinkError> {
         Ok(None)
     }
+
+    fn keep(&self) -> Option<Kept> {
+        None
+    }
+
+    /// Puts back what was kept, which only a destination that keeps something is asked.
+    fn put_back(&self, _kept: &Kept, _token: &PlainToken, _run: &Running<'_>) -> Result<(), SinkError> {
+        Err(SinkError::unavailable("nothing was kept".to_owned()))
+    }
 }
+
+/// What a destination held before a delivery, byte for byte; wiped after use.
+pub struct Kept(Option<replace::Kept>);
 
 /// A destination for the secret of one key, ready to use.
 pub struct Sink {
@@ -205,6 +215,20 @@ impl Sink {
         }
         let detail = self.destination.deliver(token, run)?;
         Ok(Receipt { sink: self.name.clone(), detail })
+    }
+
+    /// Keeps what the destination holds, should the delivery to come be in vain; `None` where that cannot be known.
+    #[must_use]
+    pub fn keep(&self) -> Option<Kept> {
+        self.destination.keep()
+    }
+
+    /// Puts back what the destination held before this secret was delivered to it.
+    ///
+    /// # Errors
+    /// When it cannot be written, or holds something else by now.
+    pub fn put_back(&self, kept: &Kept, token: &PlainToken, run: &Running<'_>) -> Result<(), SinkError> {
+        self.destination.put_back(kept, token, run)
     }
 
     /// Whether this kind of destination can be asked what it holds.

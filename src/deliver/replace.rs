@@ -38,6 +38,13 @@ pub(super) struct Target {
     path: PathBuf,
 }
 
+/// What a file was, to be put back.
+pub(super) struct Kept {
+    /// All of it.
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    mode: u32,
+}
+
 /// What stands there now.
 struct Found {
     /// The file itself, links followed.
@@ -201,6 +208,32 @@ impl Target {
             }
         }
         Err(self.refused("somebody else changes it all the time"))
+    }
+
+    /// What is there now; `None` when there is no such file.
+    pub(super) fn keep(&self) -> Result<Option<Kept>, SinkError> {
+        let found = self.find()?;
+        let Some(old) = &found.old else { return Ok(None) };
+        let mode = old.permissions().mode() & 0o777;
+        Ok(self.read_found(&found)?.map(|bytes| Kept { bytes, mode }))
+    }
+
+    /// Puts back what was there, unless by now it holds something else than was put there instead.
+    pub(super) fn put_back(&self, kept: Option<&Kept>, instead: &[u8], run: &Running<'_>) -> Result<(), SinkError> {
+        let changed = || self.refused("somebody has changed it since");
+        if let Some(kept) = kept {
+            return self.replace(Mode::Exactly(kept.mode), true, run, |now| {
+                if now == Some(instead) { Ok(kept.bytes.clone()) } else { Err(changed()) }
+            });
+        }
+        let found = self.find()?;
+        let _lock = self.lock(&found, Some(run))?;
+        if self.read_found(&found)?.is_none_or(|now| *now != instead) {
+            return Err(changed());
+        }
+        fs::remove_file(&found.path)
+            .and_then(|()| files::sync_dir_of(&found.path))
+            .map_err(|error| self.failed("removed", &error))
     }
 
     /// The lock on the directory; `None` where the file system knows no locks or the directory cannot be opened.

@@ -121,10 +121,7 @@ fn placeholders_are_filled_with_facts() {
         ("file:/{{{name}}}", "file:/{billing-sync}"),
         ("dotenv:{project}.env#{label.variable}", "dotenv:ledger.env#API_KEY"),
         ("json:a.json#/{name}/t", "json:a.json#/billing-sync/t"),
-        (
-            "exec:put {name} ${name} {x} --by {owner} {rotation}",
-            "exec:put billing-sync ${name} {x} --by billing@example.com rot_1",
-        ),
+        ("exec:put {name} ${name} {x} --by {owner}", "exec:put billing-sync ${name} {x} --by billing@example.com"),
         ("k8s-secret:{env}/{name}#token", "k8s-secret:production/billing-sync#token"),
         ("vault:secret/{name}#token", "vault:secret/billing-sync#token"),
         ("github-secret:acme/app/{env}#{label.variable}", "github-secret:acme/app/production#API_KEY"),

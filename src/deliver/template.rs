@@ -23,7 +23,6 @@ enum Fact {
     Workspace,
     Owner,
     Project,
-    Rotation,
     Label(String),
 }
 
@@ -38,7 +37,7 @@ pub(super) enum Purpose {
     Command,
 }
 
-const KNOWN: &str = "{id}, {name}, {env}, {workspace}, {owner}, {project}, {rotation} and {label.NAME}";
+const KNOWN: &str = "{id}, {name}, {env}, {workspace}, {owner}, {project} and {label.NAME}";
 
 impl Fact {
     fn named(word: &str) -> Option<Self> {
@@ -49,7 +48,6 @@ impl Fact {
             "workspace" => Self::Workspace,
             "owner" => Self::Owner,
             "project" => Self::Project,
-            "rotation" => Self::Rotation,
             label => Self::Label(label.strip_prefix("label.").filter(|name| !name.is_empty())?.to_owned()),
         })
     }
@@ -62,7 +60,6 @@ impl Fact {
             Self::Workspace => Some(key.workspace),
             Self::Owner => key.owner,
             Self::Project => key.project,
-            Self::Rotation => key.rotation,
             Self::Label(name) => key.labels.get(name).map(String::as_str),
         }
     }
@@ -75,7 +72,6 @@ impl Fact {
             Self::Workspace => "{workspace}".to_owned(),
             Self::Owner => "{owner}".to_owned(),
             Self::Project => "{project}".to_owned(),
-            Self::Rotation => "{rotation}".to_owned(),
             Self::Label(name) => format!("{{label.{name}}}"),
         }
     }

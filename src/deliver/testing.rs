@@ -29,7 +29,6 @@ pub(super) fn facts() -> KeyFacts<'static> {
         owner: Some("billing@example.com"),
         labels: &NO_LABELS,
         project: None,
-        rotation: Some("rot_1"),
     }
 }
 

@@ -353,6 +353,22 @@ impl Key {
         Ok(())
     }
 
+    /// What a caller who goes on with a rotation asks for in another way than whoever began it; says whether that changed it.
+    /// Nothing that was asked for is passed over in silence.
+    ///
+    /// # Errors
+    /// When no rotation runs, and for a renewal that it was not begun with.
+    pub fn amend_rotation(&mut self, overlap: Option<Overlap>, park: bool, renew: bool) -> Result<bool, Illegal> {
+        let run = self.running_mut()?;
+        if renew && !run.renew {
+            return Err(Illegal::RotationRunning { until: None });
+        }
+        let (overlap, parked) = (overlap.unwrap_or(run.overlap), run.parked || park);
+        let changed = (overlap, parked) != (run.overlap, run.parked);
+        (run.overlap, run.parked) = (overlap, parked);
+        Ok(changed)
+    }
+
     /// Takes the turn in a rotation that was interrupted, before its sinks are asked what they hold.
     ///
     /// # Errors

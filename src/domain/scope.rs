@@ -31,7 +31,8 @@ impl Scope {
     }
 
     /// Whether this scope covers another one by its wildcards alone.
-    fn covers(&self, wanted: &Self) -> bool {
+    #[must_use]
+    pub fn covers(&self, wanted: &Self) -> bool {
         (self.resource == ANY || self.resource == wanted.resource) && (self.level == ANY || self.level == wanted.level)
     }
 }

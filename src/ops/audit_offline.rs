@@ -49,6 +49,9 @@ struct Line {
     proof: Option<Vec<String>>,
     #[serde(flatten)]
     shown: Shown,
+    /// What no export has: nobody vouches for it, and a reader may believe it.
+    #[serde(flatten)]
+    unknown: serde_json::Map<String, Value>,
 }
 
 /// What a line shows to people, which its bytes must say too.
@@ -205,6 +208,9 @@ impl Walk<'_> {
             && shown.workspace == detail.workspace;
         if !same {
             return Err("what it shows is not what was recorded");
+        }
+        if !line.unknown.is_empty() {
+            return Err("it shows more than was recorded");
         }
         if body.seq <= self.last {
             return Err("it does not come after the one before it");

@@ -137,7 +137,7 @@ pub(super) fn refused(illegal: Illegal, key: &Key) -> Error {
         Illegal::OtherSinks => {
             let held: Vec<&str> = key.running().map(Rotation::may_hold).unwrap_or_default();
             error
-                .cause(format!("in doubt: {}", held.join(", ")))
+                .cause(format!("delivered there, or in doubt: {}", held.join(", ")))
                 .hint(format!("keyward rotation resume {run} --deliver SINK  (with the same sinks)"))
                 .hint(format!("keyward rotate {id} --supersede  (start again; the oldest secret ends)"))
         }

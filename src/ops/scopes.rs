@@ -122,7 +122,9 @@ pub(super) fn declare_missing(
 ) -> Result<Vec<crate::domain::Event>> {
     let mut events = Vec::new();
     for scope in scopes {
-        if scope.has_wildcard() || catalogue.entries.contains_key(scope) {
+        let known = catalogue.entries.contains_key(scope) || catalogue.entries.keys().any(|entry| scope.covers(entry));
+        // In an open catalogue a wildcard may mean what is declared later; in a closed one it would mean nothing.
+        if known || scope.to_string() == "*" || (scope.has_wildcard() && !catalogue.closed) {
             continue;
         }
         if catalogue.closed {
@@ -137,7 +139,8 @@ pub(super) fn declare_missing(
         let done = add(tx, cx, scope, ScopeEntry::default())?;
         events.extend(done.events);
         catalogue.entries.insert(scope.clone(), ScopeEntry::default());
-        notes.push(format!("scope '{scope}' is new and was added to the catalogue"));
+        let added = if cx.dry_run { "would be" } else { "was" };
+        notes.push(format!("scope '{scope}' is new and {added} added to the catalogue"));
     }
     Ok(events)
 }

@@ -68,6 +68,9 @@ pub struct Stage {
     /// The turn that such an answer gave.
     #[serde(default)]
     pub lease: Option<String>,
+    /// The caller will ask a probe, which has to be handed the secret: one that has arrived without its yes is replaced.
+    #[serde(default)]
+    pub probe: bool,
     /// Does nothing unless the rotation is due within so long, or was interrupted.
     #[serde(default, with = "serde_text::optional_seconds")]
     #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
@@ -99,6 +102,7 @@ impl Stage {
             ask_back: Vec::new(),
             held: Vec::new(),
             lease: None,
+            probe: false,
             due_within: None,
             idempotency_key: None,
         }
@@ -187,12 +191,10 @@ pub fn stage(
         return Err(busy(&key));
     }
     if let Some(run) = goes_on
-        && (run.phase == Phase::Delivered || rotation::was_used(tx, &key, run)?)
+        && has_arrived(tx, &key, run, request)?
     {
-        let lookup = Some(run.secret.clone());
-        let mut done = nothing(tx, cx, &key, None)?;
-        (done.outcome.ready, done.outcome.resumed, done.outcome.lookup) = (true, true, lookup);
-        return Ok(done);
+        let lookup = run.secret.clone();
+        return arrived(tx, cx, key, lookup, request);
     }
     if request.lease.is_none() && goes_on.is_some_and(|run| can_be_asked(run, request)) {
         return claimed(tx, rng, cx, key);
@@ -210,6 +212,37 @@ fn is_ones_turn(key: &Key, cx: &Context, request: &Stage, alone: bool) -> bool {
     waits || ended || [&request.lease, &cx.client].into_iter().flatten().any(|id| *id == lease.id)
 }
 
+/// Whether the secret of an interrupted rotation is where the caller wants it, so that only the commit is missing.
+fn has_arrived(tx: &View<'_>, key: &Key, run: &Rotation, request: &Stage) -> Result<bool> {
+    let known = |sink: &String| run.deliveries.iter().any(|delivery| delivery.sink == *sink);
+    let asked = request.probe && !run.parked;
+    Ok(!asked
+        && request.sinks.iter().all(known)
+        && (run.phase == Phase::Delivered || rotation::was_used(tx, key, run)?))
+}
+
+/// Goes on with a rotation whose secret has arrived.
+fn arrived(tx: &mut Tx<'_>, cx: &Context, mut key: Key, lookup: Lookup, request: &Stage) -> Result<Done<Staged>> {
+    let mut events = Vec::new();
+    let amended = key.amend_rotation(request.overlap, request.park, request.renew);
+    if amended.map_err(|illegal| refused(illegal, &key))? {
+        tx.put_key(&key)?;
+        key.version += 1;
+        let run = key.running();
+        let changes = json!({
+            "rotation": run.map(|run| run.id.as_str()), "overlap": run.map(|run| run.overlap), "parked": run.map(|run| run.parked),
+        });
+        events.push(cx.event(Action::KeyStage, key.id.to_string(), changes));
+    }
+    let mut done = nothing(tx, cx, &key, None)?;
+    if !key.running().is_some_and(|run| run.parked) {
+        done.outcome.old_valid_until = projected(&key, cx.now)?.1;
+    }
+    (done.outcome.ready, done.outcome.resumed, done.outcome.lookup) = (true, true, Some(lookup));
+    done.events = events;
+    Ok(done)
+}
+
 /// Mints a secret for a new rotation, or once more for one that goes on.
 fn minted(
     tx: &mut Tx<'_>,
@@ -225,6 +258,7 @@ fn minted(
     let lookup = secret.lookup.clone();
     let step = if resumed {
         key.restage(secret, &request.sinks, lease, cx.now)
+            .and_then(|()| key.amend_rotation(request.overlap, request.park, request.renew).map(drop))
     } else {
         let begin = begin(tx, rng, cx, &key, request, lease)?;
         key.stage(secret, begin, cx.now, request.supersede)
@@ -241,7 +275,8 @@ fn minted(
         tx.remember_idempotency(&named(&key, idempotency_key), &key.id, &digest_of(&key, request))?;
     }
     let events = vec![cx.event(Action::KeyStage, key.id.to_string(), staging_facts(&key, resumed, request.intend))];
-    let (shown, old_valid_until) = if request.park { (key.clone(), None) } else { projected(&key, cx.now)? };
+    let parked = key.running().is_some_and(|run| run.parked);
+    let (shown, old_valid_until) = if parked { (key.clone(), None) } else { projected(&key, cx.now)? };
     let outcome = Staged {
         old_valid_until,
         rotation: RotationView::of(&key, cx.now),
@@ -314,6 +349,7 @@ fn digest_of(key: &Key, request: &Stage) -> String {
         ask_back: Vec::new(),
         held: Vec::new(),
         lease: None,
+        probe: false,
         idempotency_key: None,
         ..request.clone()
     };

@@ -96,6 +96,9 @@ pub(super) fn render<'a>(cell: &'a Cell<'_>, kind: ColumnKind, style: CellStyle)
             deliveries(value).unwrap_or_else(|| plain(value, style.human)).into()
         }
         (Cell::Tree(value), ColumnKind::Reasons) => reasons(value).unwrap_or_else(|| plain(value, style.human)).into(),
+        (Cell::Tree(value), ColumnKind::Secrets) => {
+            secrets(value, style).unwrap_or_else(|| plain(value, style.human)).into()
+        }
         (Cell::Tree(value), _) => plain(value, style.human).into(),
     }
 }
@@ -129,6 +132,15 @@ fn rate_limit(value: &Value) -> Option<String> {
 
 fn deliveries(value: &Value) -> Option<String> {
     let said = |one: &Value| Some(format!("{} ({})", one.get("sink")?.as_str()?, one.get("state")?.as_str()?));
+    let all: Option<Vec<String>> = value.as_array().filter(|all| !all.is_empty())?.iter().map(said).collect();
+    all.map(|all| all.join(", "))
+}
+
+fn secrets(value: &Value, style: CellStyle) -> Option<String> {
+    let said = |one: &Value| {
+        let until = one.get("valid_until")?.as_str().map(|until| format!(", until {}", time(until, style)));
+        Some(format!("…{} ({}{})", one.get("hint")?.as_str()?, one.get("state")?.as_str()?, until.unwrap_or_default()))
+    };
     let all: Option<Vec<String>> = value.as_array().filter(|all| !all.is_empty())?.iter().map(said).collect();
     all.map(|all| all.join(", "))
 }
@@ -208,6 +220,9 @@ mod tests {
         let delivered = json!([{"sink": "file:/run/key", "state": "delivered", "at": "2026-03-04T00:00:00Z"}]);
         assert_eq!(show(delivered, ColumnKind::Deliveries, true), "file:/run/key (delivered)");
         assert_eq!(show(json!([]), ColumnKind::Deliveries, true), "-");
+        let secrets = json!([{"hint": "a1B2", "state": "current", "valid_until": null},
+            {"hint": "c3D4", "state": "retiring", "valid_until": "2026-03-04T00:00:00Z"}]);
+        assert_eq!(show(secrets, ColumnKind::Secrets, true), "…a1B2 (current), …c3D4 (retiring, until in 3d)");
         assert_eq!(show(json!([]), ColumnKind::List, true), "-");
         assert_eq!(show(json!([]), ColumnKind::List, false), "");
         assert_eq!(show(json!("soon"), ColumnKind::Time, true), "soon");

@@ -32,6 +32,7 @@ fn guess(path: &str) -> ColumnKind {
     match path.rsplit('.').next().unwrap_or(path) {
         "at" | "valid_until" => ColumnKind::Time,
         "denials" => ColumnKind::Reasons,
+        "secrets" => ColumnKind::Secrets,
         "rate_limit" | "max_rate_limit" => ColumnKind::RateLimit,
         name if name.ends_with("_at") => ColumnKind::Time,
         name if name.ends_with("_seconds") => ColumnKind::Duration,

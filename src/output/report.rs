@@ -27,6 +27,8 @@ pub enum ColumnKind {
     Duration,
     /// `[{code, count, detail}]`, shown as "EXPIRED (3): expired 2026-01-02".
     Reasons,
+    /// `[{hint, state, valid_until}]`, shown as "…a1B2 (current), …c3D4 (retiring, until 2026-01-02T03:04:05Z)".
+    Secrets,
 }
 
 /// One column of a table or CSV file.

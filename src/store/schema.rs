@@ -117,7 +117,11 @@ fn migrate(connection: &Connection) -> Result<()> {
     // Another process may have been faster: only now is the format certain.
     let done = usize::try_from(number(connection, "user_version")?).map_err(|_| Error::Damaged(None))?;
     for migration in MIGRATIONS.iter().skip(done) {
-        transaction.execute_batch(migration)?;
+        // A file that says of itself that it is older than it is has tables that are in the way.
+        transaction.execute_batch(migration).map_err(|error| match error {
+            rusqlite::Error::SqlInputError { .. } => Error::Damaged(None),
+            error => error.into(),
+        })?;
     }
     if done < MIGRATIONS.len() {
         transaction.pragma_update(None, "user_version", FORMAT)?;

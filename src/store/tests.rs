@@ -334,7 +334,11 @@ fn foreign_newer_empty_and_truncated_files_are_told_apart_and_left_alone() {
     let newer = vault.dir.path().join("newer.db");
     std::fs::write(&newer, &whole).unwrap();
     Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let older = vault.dir.path().join("older.db");
+    std::fs::write(&older, &whole).unwrap();
+    Connection::open(&older).unwrap().pragma_update(None, "user_version", 1).unwrap();
     for (bytes, expected) in [
+        (std::fs::read(&older).unwrap(), "damaged or truncated"),
         (Vec::new(), "not a keyward keystore"),
         (b"hello, this is a text file and no database at all".to_vec(), "not a keyward keystore"),
         (std::fs::read(&foreign).unwrap(), "not a keyward keystore"),

@@ -184,6 +184,19 @@ impl Drop for SmallDisk {
 }
 
 #[test]
+fn many_keys_are_made_only_where_there_is_room_for_their_secrets() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let home = Home::new();
+    let names: Vec<String> = (0..1000).map(|number| format!("key-{number}")).collect();
+    home.write("keys.csv", &format!("name\n{}\n", names.join("\n")));
+    let out = disk.dir.path().join("secrets.jsonl");
+    let refused = home.run(&["create", "--from", "keys.csv", "--out", out.to_str().unwrap()]);
+    assert_eq!(refused.code, Some(9), "{refused:?}");
+    assert!(refused.stderr.contains("No space left") && !out.exists(), "{refused:?}");
+    assert_eq!(home.json(&["list", "--status", "any"])["page"]["total"], 0);
+}
+
+#[test]
 fn a_full_disk_and_a_read_only_one_lose_nothing() {
     let Some(disk) = SmallDisk::mount() else { return };
     let home = Home::at(disk.dir.path());

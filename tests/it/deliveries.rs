@@ -208,12 +208,29 @@ fn a_key_that_is_named_twice_is_rotated_once() {
 }
 
 #[test]
+fn a_repetition_says_where_nothing_went() {
+    let home = Home::new();
+    home.ok(&["create", "a", "--idempotency-key", "K", "--deliver", "file:here"]);
+    let again = home.run(&["create", "a", "--idempotency-key", "K", "--deliver", "file:there", "-q"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(again.stderr.contains("this time nothing was delivered to file:there"), "{again:?}");
+    assert!(!home.path().join("there").exists());
+    home.ok(&["rotate", "a", "--idempotency-key", "R", "--overlap", "1h"]);
+    let again = home.run(&["rotate", "a", "--idempotency-key", "R", "--overlap", "1h", "-q"]);
+    assert_eq!((again.code, again.stdout.as_str()), (Some(0), "\n"), "{again:?}");
+    assert!(again.stderr.contains("its secret is not shown again"), "{again:?}");
+    for command in ["create", "rotate"] {
+        assert_eq!(home.run(&[command, "b", "--idempotency-key", ""]).code, Some(2), "no key is no key");
+    }
+}
+
+#[test]
 fn an_existing_key_is_not_delivered_and_that_is_said() {
     let home = Home::new();
     home.ok(&["create", "a", "-q"]);
     let told = home.run(&["create", "a", "--if-not-exists", "--deliver", "file:it's mine", "-q"]);
     assert_eq!(told.code, Some(0), "{told:?}");
-    assert!(told.stderr.contains("nothing was delivered to file:it's mine"), "{told:?}");
+    assert!(told.stderr.contains("this time nothing was delivered to file:it's mine"), "{told:?}");
     let command = told.stderr.split("by: ").nth(1).unwrap().trim();
     let ran = home.shell(command);
     assert_eq!(ran.code, Some(0), "{command}: {ran:?}");

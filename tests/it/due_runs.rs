@@ -138,3 +138,19 @@ fn overdue_keys_are_seen_wherever_somebody_looks() {
     assert!(home.ok(&["doctor"]).contains("1 key overdue"));
     assert_eq!(home.run(&["create", "--from", "keys.csv", "--deliver", "file:x"]).code, Some(2));
 }
+
+#[test]
+fn a_run_names_what_it_rotated_and_an_odd_field_changes_no_exit_code() {
+    let home = Home::new();
+    for name in ["a", "b"] {
+        home.ok(&["create", name, "--rotate-every", "30d"]);
+    }
+    home.write("map.toml", "[[rule]]\nname = \"a\"\ndeliver = [\"file:{name}\"]\n");
+    let run = home.run(&due(&["--deliver-map", "map.toml", "-q"]));
+    assert_eq!((run.code, run.stdout.as_str()), (Some(11), "a\n"), "{run:?}");
+    let run = home.run(&due(&["--deliver-map", "map.toml", "--field", "nosuch"]));
+    assert_eq!((run.code, run.stdout.as_str()), (Some(11), ""), "{run:?}");
+    let deleted = home.run(&["delete", "b", "--confirm", "b", "--yes", "--field", "nosuch"]);
+    assert_eq!((deleted.code, deleted.stdout.as_str()), (Some(0), ""), "{deleted:?}");
+    assert!(deleted.stderr.contains("what was asked for is done"), "{deleted:?}");
+}

@@ -70,6 +70,7 @@ mod tamper;
 mod terminal;
 #[cfg(feature = "ui")]
 mod ui;
+mod unfinished;
 mod usage;
 #[cfg(feature = "server")]
 mod webhooks;

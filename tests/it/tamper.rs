@@ -333,7 +333,7 @@ fn on_exports(scene: &Scene, table: &mut Vec<(String, [Option<bool>; 4])>) {
     let lines: Vec<&str> = export.lines().collect();
     let covered = lines.len() - 1;
     let changed = (0..covered).all(|at| {
-        ["actor", "at", "action", "target", "outcome", "source"].iter().all(|field| {
+        ["actor", "at", "action", "target", "outcome", "source", "never recorded"].iter().all(|field| {
             let mut line: serde_json::Value = serde_json::from_str(lines[at]).unwrap();
             line[*field] = "changed".into();
             let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();

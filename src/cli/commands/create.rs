@@ -14,6 +14,7 @@ use crate::{
     ops::{Context, Create, Created, Error, Kind, Result, Stage},
 };
 use chrono::TimeDelta;
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -75,7 +76,7 @@ pub(crate) struct Args {
     #[arg(long)]
     if_not_exists: bool,
     /// Repeating the call with this key within 24 hours makes no second key
-    #[arg(long, value_name = "K", conflicts_with = "from")]
+    #[arg(long, value_name = "K", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "from")]
     idempotency_key: Option<String>,
     #[command(flatten)]
     deliver: DeliverArgs,
@@ -187,13 +188,12 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
     }
     request.id = preview.key.id.parse().ok();
     request.sinks = target.names();
-    let if_not_exists = request.if_not_exists;
     let created = cx.backend()?.create(&cx.operation(), request)?;
     notes(cx, &created);
-    if created.existed && if_not_exists {
+    if created.existed {
         let sinks = target.names().join(", ");
         let rotate = targets.command(cx, &["rotate", &created.key.id]);
-        cx.out.warn(&format!("nothing was delivered to {sinks}; a fresh secret would be by: {rotate}"));
+        cx.out.warn(&format!("this time nothing was delivered to {sinks}; a fresh secret would be by: {rotate}"));
     }
     if created.secret.is_none() {
         told(cx, &created);

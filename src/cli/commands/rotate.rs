@@ -14,6 +14,7 @@ use crate::{
     ops::{Result, Stage},
 };
 use chrono::TimeDelta;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Give keys a new secret and print it, once
 #[derive(Debug, clap::Args)]
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "due")]
     supersede: bool,
     /// Repeating the call with this key within 24 hours makes no second secret
-    #[arg(long, value_name = "K", conflicts_with = "due")]
+    #[arg(long, value_name = "K", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "due")]
     idempotency_key: Option<String>,
 }
 

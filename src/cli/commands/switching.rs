@@ -28,7 +28,8 @@ pub(super) fn switch_all(cx: &mut Ctx, operands: &KeyOperands, switch: Switch) -
         cx.item_if_asked("keyward.key/v1", "key", switched.remove(0), columns::KEY)?;
     } else if cx.reply_asked() {
         let total = switched.len();
-        cx.list("keyward.key-list/v1", switched, total, columns::KEYS)?;
+        let written = cx.list("keyward.key-list/v1", switched, total, columns::KEYS);
+        cx.after_change(written)?;
     }
     Ok(code)
 }

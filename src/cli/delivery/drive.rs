@@ -5,17 +5,17 @@
 //! | preflight | starts normally |
 //! | stage | voids the secret, mints again under the same rotation id |
 //! | intent | asks sinks that can be read back; else mints again, and the one in doubt works until that has arrived |
-//! | receipt | commits |
+//! | receipt | commits; where a probe is asked, mints again, so that it has a secret to try |
 
 use super::target::{Target, Targets, refused};
 use crate::{
     cli::{context::Ctx, signals::Stop},
-    deliver::{Fault, Reached, Running, Shown, Sink, SinkError, probe},
+    deliver::{Fault, Kept, Reached, Running, Shown, Sink, SinkError, probe},
     domain::{Lookup, Overlap, PlainToken, RotationId, Time, time::format_time},
     ops::{Abort, Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Stage, Staged, Step},
 };
 use serde_json::json;
-use std::{cell::RefCell, time::Instant};
+use std::{cell::RefCell, sync::atomic::AtomicBool, time::Instant};
 use zeroize::Zeroizing;
 
 /// What came of a delivery that went well.
@@ -59,10 +59,10 @@ pub(in crate::cli) struct Driver<'a> {
     pub(in crate::cli) deadline: Option<Instant>,
 }
 
-/// What a sink held before, where it can be given back.
-struct Before<'a> {
+/// A sink that was given the secret, and what it held before, where that can be put back.
+struct Given<'a> {
     sink: &'a Sink,
-    held: Option<PlainToken>,
+    before: Option<Kept>,
 }
 
 impl Driver<'_> {
@@ -114,7 +114,7 @@ impl Driver<'_> {
         target.preflight()?;
         let readable = || target.sinks.iter().filter(|sink| sink.can_read_back());
         let ask_back = readable().map(|sink| sink.name().to_owned()).collect();
-        let mut request = Stage { sinks: target.names(), ask_back, ..request };
+        let mut request = Stage { sinks: target.names(), ask_back, probe: target.probe.is_some(), ..request };
         if request.supersede {
             let held = readable().filter_map(|sink| self.held(sink));
             request.held = held.map(|token| token.lookup().as_str().to_owned()).collect();
@@ -171,21 +171,25 @@ impl Driver<'_> {
         fresh: &Fresh<'_>,
         ending: Ending,
     ) -> Result<()> {
-        let mut given: Vec<Before<'_>> = Vec::new();
+        let mut given: Vec<Given<'_>> = Vec::new();
         for sink in &target.sinks {
-            let held = self.held(sink);
+            let before = sink.keep();
             step(cx, fresh, sink, Progress::Intended)?;
             match self.deliver(cx, sink, fresh.token) {
                 Ok(detail) => {
-                    given.push(Before { sink, held });
+                    given.push(Given { sink, before });
                     step(cx, fresh, sink, Progress::Delivered(detail))?;
                 }
                 Err(error) => {
                     if error.reached == Reached::No {
                         step(cx, fresh, sink, Progress::Failed(error.to_string()))?;
                     }
-                    let arrived = error.reached == Reached::Maybe || !given.is_empty();
-                    return Err(self.give_up(cx, fresh, &error, arrived, ending));
+                    let holding = match ending {
+                        // The next run goes on from what has arrived.
+                        Ending::Resumed | Ending::Parked => given.iter().map(|given| given.sink.name()).collect(),
+                        Ending::Dead => self.take_back(cx, fresh, &given, "another sink failed")?,
+                    };
+                    return Err(self.give_up(cx, fresh, &error, &holding, ending));
                 }
             }
         }
@@ -195,23 +199,34 @@ impl Driver<'_> {
         if ending == Ending::Parked {
             return Err(unproven(fresh.rotation, &error));
         }
-        let mut arrived = false;
-        for before in &given {
-            match self.put_back(cx, before) {
-                true => step(cx, fresh, before.sink, Progress::Failed("put back: the probe said no".to_owned()))?,
-                false => arrived = true,
+        let holding = self.take_back(cx, fresh, &given, "the probe said no")?;
+        let what = format!("the probe says that the new secret does not work: {}", error.what);
+        // That the probe itself may have gone half its way says nothing of the sinks.
+        let error = SinkError { what, reached: Reached::No, ..error };
+        Err(self.give_up(cx, fresh, &error, &holding, ending))
+    }
+
+    /// Puts back what the sinks held before, the last one first; answers with those that hold the new secret all the same.
+    fn take_back<'a>(&self, cx: &mut Ctx, fresh: &Fresh<'_>, given: &[Given<'a>], why: &str) -> Result<Vec<&'a str>> {
+        let mut holding = Vec::new();
+        // Also when keyward was asked to stop: what was begun is undone.
+        let never = AtomicBool::new(false);
+        for Given { sink, before } in given.iter().rev() {
+            let run = Running { deadline: None, stop: &never, show: &|_| {} };
+            if before.as_ref().is_some_and(|before| sink.put_back(before, fresh.token, &run).is_ok()) {
+                step(cx, fresh, sink, Progress::Failed(format!("put back: {why}")))?;
+            } else {
+                holding.push(sink.name());
             }
         }
-        let error =
-            SinkError { what: format!("the probe says that the new secret does not work: {}", error.what), ..error };
-        Err(self.give_up(cx, fresh, &error, arrived, ending))
+        Ok(holding)
     }
 
     /// Ends a rotation that cannot go on, or says how it does.
-    fn give_up(&self, cx: &mut Ctx, fresh: &Fresh<'_>, error: &SinkError, arrived: bool, ending: Ending) -> Error {
+    fn give_up(&self, cx: &mut Ctx, fresh: &Fresh<'_>, error: &SinkError, holding: &[&str], ending: Ending) -> Error {
         let undelivered =
             |cx: &Ctx| undelivered(fresh.rotation, error, self.targets.resume_command(cx, fresh.rotation));
-        if arrived && ending != Ending::Dead {
+        if (error.reached == Reached::Maybe || !holding.is_empty()) && ending != Ending::Dead {
             return undelivered(cx);
         }
         let abort =
@@ -220,7 +235,10 @@ impl Driver<'_> {
         match aborted {
             Ok(_) => {
                 let gone = if ending == Ending::Dead { "no key was made" } else { "the new secret was thrown away" };
-                let ended = refused(error).cause(gone);
+                let mut ended = refused(error).cause(gone);
+                if !holding.is_empty() {
+                    ended = ended.cause(format!("the dead secret is still in {}", holding.join(", ")));
+                }
                 if error.fault == Fault::Interrupted { ended.hint(cx.invocation()) } else { ended }
             }
             Err(second) => undelivered(cx).cause(second.message),
@@ -257,11 +275,6 @@ impl Driver<'_> {
         }
         let text: Zeroizing<String> = sink.read_back().ok().flatten()?;
         PlainToken::parse(&text).ok()
-    }
-
-    /// Whether the sink holds again what it held before.
-    fn put_back(&self, cx: &mut Ctx, before: &Before<'_>) -> bool {
-        before.held.as_ref().is_some_and(|token| self.deliver(cx, before.sink, token).is_ok())
     }
 
     fn deliver(&self, cx: &mut Ctx, sink: &Sink, token: &PlainToken) -> Result<String, SinkError> {

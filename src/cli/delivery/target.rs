@@ -70,7 +70,6 @@ impl Targets {
             owner: key.owner.as_deref(),
             labels: &key.labels,
             project: key.project.as_deref(),
-            rotation: key.rotation.id.as_deref(),
         };
         let rule = self.map.as_ref().filter(|_| own.is_empty()).map(|map| map.rule_for(&facts));
         let (specs, probe, overlap) = match rule {

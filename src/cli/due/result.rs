@@ -2,8 +2,8 @@
 
 use crate::{
     cli::{context::Ctx, delivery::Delivered, exit::Exit},
-    domain::time::format_time,
-    ops::{Error, KeyView, Result},
+    domain::{KeyRef, time::format_time},
+    ops::{Error, KeyView, Result, RotationRef},
     output::Format,
 };
 use serde_json::{Value, json};
@@ -126,7 +126,15 @@ pub(super) fn tell(cx: &mut Ctx, key: &KeyView, outcome: &Outcome) -> Result<Val
         })),
         _ => None,
     };
-    let rotation = delivered.and_then(|delivered| delivered.rotation.as_ref());
+    // What was begun has an id by which it is resumed.
+    let begun = match outcome {
+        Outcome::Undelivered(_) => {
+            let of = key.id.parse().map(|id| RotationRef::Of(KeyRef::Id(id), None)).ok();
+            of.map(|of| cx.backend()?.rotation(&cx.operation(), &of)).and_then(Result::ok)
+        }
+        _ => None,
+    };
+    let rotation = delivered.and_then(|delivered| delivered.rotation.as_ref()).or(begun.as_ref());
     let sinks: Option<Vec<&str>> =
         rotation.map(|rotation| rotation.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect());
     let result = json!({

@@ -16,14 +16,20 @@ pub(super) fn tell(cx: &mut Ctx, outcomes: &Outcomes, summary: &Value) -> Result
         Format::Json => {
             let mut document = summary.clone();
             document["items"] = json!(outcomes.results);
-            cx.flat("keyward.rotation-run/v1", without_schema(document), "exit")?;
+            let written = cx.flat("keyward.rotation-run/v1", without_schema(document), "exit");
+            cx.after_change(written)?;
         }
         _ if outcomes.results.is_empty() => {}
         _ => {
-            let page = Page::whole(outcomes.results.len());
-            let rows = outcomes.results.clone();
+            let mut rows = outcomes.results.clone();
+            if cx.names_suffice() {
+                // Whoever goes on with the names takes them for those of keys that have a new secret.
+                rows.retain(|row| ["rotated", "staged", "would_rotate"].map(Some).contains(&row["outcome"].as_str()));
+            }
+            let page = Page::whole(rows.len());
             let report = Report::list("keyward.rotation-result-list/v1", rows, page, columns::ROTATION_RESULTS, "name");
-            cx.emit(&report)?;
+            let written = cx.emit(&report);
+            cx.after_change(written)?;
         }
     }
     let sentence = sentence(outcomes, summary["dry_run"] == json!(true));

@@ -9,7 +9,7 @@ use crate::{
         audit_export::Exported,
         audit_format::{cef, event_json, ocsf, syslog},
     },
-    output::Format,
+    output::{Format, Page, Report},
 };
 use std::path::PathBuf;
 
@@ -21,8 +21,9 @@ use std::path::PathBuf;
 )]
 pub(super) struct Args {
     /// jsonl (which `audit verify --file` checks), csv, cef, ocsf (1.5.0, one JSON object a line) or syslog (RFC 5424)
-    #[arg(long, value_name = "FORMAT", value_parser = ["jsonl", "csv", "cef", "ocsf", "syslog"], default_value = "jsonl")]
-    format: String,
+    /// [default: jsonl; -o csv and -o json are heeded]
+    #[arg(long, value_name = "FORMAT", value_parser = ["jsonl", "csv", "cef", "ocsf", "syslog"])]
+    format: Option<String>,
     /// Write the checkpoint that covers the export to this new file
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     checkpoint_out: Option<PathBuf>,
@@ -32,6 +33,16 @@ pub(super) struct Args {
 
 pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
     let filter = args.filter.resolve();
+    let document = cx.format() == Format::Json;
+    let format = match (args.format, cx.format()) {
+        (Some(lines), Format::Json) => {
+            return Err(Error::usage(format!("-o json is one document, and --format {lines} writes lines"))
+                .hint("leave one of them out"));
+        }
+        (Some(format), _) => format,
+        (None, Format::Csv) => "csv".to_owned(),
+        (None, _) => "jsonl".to_owned(),
+    };
     let backend = cx.backend()?;
     let operation = cx.operation();
     if args.checkpoint_out.as_ref().is_some_and(|path| path.symlink_metadata().is_ok()) {
@@ -40,7 +51,11 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
     let mut rows = Vec::new();
     let mut read = true;
     let mut take = |exported: &Exported| {
-        let line = match args.format.as_str() {
+        let line = match format.as_str() {
+            "jsonl" if document => {
+                rows.push(exported.to_json());
+                return Ok(());
+            }
             "csv" => {
                 rows.push(event_json(&exported.recorded));
                 return Ok(());
@@ -55,12 +70,15 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
         }
         Ok(())
     };
-    let (events, signed) = backend.export_audit(&operation, &filter, &args.format, &mut take)?;
+    let (events, signed) = backend.export_audit(&operation, &filter, &format, &mut take)?;
     if cx.global.dry_run {
         cx.note(&format!("would export {}, and record it", counted(events, "event")));
         return Ok(());
     }
-    if args.format == "csv" {
+    if document {
+        let page = Page::whole(rows.len());
+        cx.emit(&Report::list("keyward.audit-export/v1", rows, page, &[], "seq"))?;
+    } else if format == "csv" {
         let total = rows.len();
         cx.out.options.format = Format::Csv;
         cx.emit(&listing(rows, total))?;

@@ -26,7 +26,7 @@ pub(super) struct Args {
     #[arg(long)]
     unreviewed: bool,
     /// Go on with events as they are recorded, a line each, until interrupted
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["until", "limit"])]
     follow: bool,
 }
 
