@@ -287,7 +287,7 @@ fn a_plan_that_is_no_longer_the_plan_is_not_carried_out() {
     keep(&home, "keys.toml", "[[keys]]\nname = 'a'\nowner = 'bob'\n");
     let mut shell = Terminal::open(&home);
     shell.type_line("keyward apply -f keys.toml");
-    shell.asked("apply these 1 changes?");
+    shell.asked("apply 1 change?");
     home.ok(&["update", "a", "--owner", "carol"]);
     shell.press("", "y");
     assert!(shell.finished(6).contains("have changed since the plan"), "it says why");

@@ -187,6 +187,30 @@ fn what_is_no_file_is_passed_over_and_what_cannot_be_read_is_told() {
     assert!(missing.stdout.contains("secret.txt"), "what was found all the same is told: {missing:?}");
 }
 
+/// A path that is named is looked at, or it is said that it was not: "none" must not mean "not read".
+#[test]
+fn what_is_named_is_read_whatever_it_is() {
+    let home = Home::new();
+    home.private("secret", &home.ok(&["create", "k"]));
+    home.shell("ln -s secret link; mkfifo fifo; (printf '\\0'; cat secret) > binary");
+    for scanned in [
+        "<(cat secret)",
+        "/dev/stdin < secret",
+        "- < secret",
+        "link",
+        "binary",
+        "fifo & timeout 60 bash -c 'cat secret > fifo'; wait $!",
+    ] {
+        let line = format!("keyward -q identify --scan {scanned}");
+        let ran = home.shell(&line);
+        assert_eq!(ran.code, Some(0), "{scanned}: {ran:?}");
+        assert!(ran.stdout.starts_with("key_"), "{scanned}: {ran:?}");
+    }
+    assert_eq!(home.run(&["identify", "--scan", "/dev/null"]).code, Some(3));
+    let bytes = home.shell("(printf '\\377'; cat secret) | keyward identify -");
+    assert!(bytes.code == Some(2) && bytes.stderr.contains("hint: keyward identify --scan"), "{bytes:?}");
+}
+
 /// Runs scanners from the registries over a planted secret.
 #[test]
 fn real_scanners_read_the_rules() {

@@ -82,6 +82,37 @@ fn base64(text: &str) -> String {
     STANDARD.encode(text)
 }
 
+/// Thousands of keys: each letter of the filter shows at once what is left, by every order, and nothing is lost on the way.
+#[test]
+fn among_thousands_of_keys_the_filter_is_alive() {
+    let home = Home::new();
+    let lines: String = (0..5_000).map(|at| format!("svc-{at:04},team-{}@example.com\n", at % 7)).collect();
+    fs::write(home.path().join("keys.csv"), format!("name,owner\n{lines}")).unwrap();
+    home.ok(&["create", "--from", "keys.csv", "--out", "secrets.jsonl"]);
+    let mut shell = opened(&home, "keyward ui");
+    shell.until("all of them", |screen| screen.starts_with("5000 of 5000 keys by expiry"));
+    shell.keys("s");
+    shell.until("the first by name", |screen| {
+        screen.starts_with("5000 of 5000 keys by name") && screen.contains("> svc-0000")
+    });
+    for (typed, left) in [
+        ("/svc-4", 1_000),
+        ("9", 100),
+        ("9", 10),
+        ("\x7f\x7f\x7f3", 1_000),
+        (" team-2", 143),
+        ("x", 0),
+        ("\x15", 5_000),
+    ] {
+        shell.keys(typed);
+        shell.until("those that are left", |screen| screen.starts_with(&format!("{left} of 5000 keys")));
+    }
+    shell.keys("\rG");
+    shell.until("the last of all", |screen| screen.contains("> svc-4999"));
+    shell.keys("q");
+    shell.finished(0);
+}
+
 #[test]
 fn a_key_is_stopped_with_a_reason_and_a_yes() {
     let (home, _) = furnished();

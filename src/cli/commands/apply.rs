@@ -10,7 +10,7 @@ use crate::{
         signals::Stop,
         values,
     },
-    domain::{Action, KeyRef},
+    domain::{Action, KeyRef, counted},
     ops::{Applied, Apply, Context, Created, Error, KeyView, Kind, Plan, Result, RotationRef, Show, Stage, Verb},
 };
 use std::{collections::HashMap, path::PathBuf};
@@ -72,7 +72,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if cx.global.dry_run {
         return Ok(left(&plan));
     }
-    prompt::confirm(cx, &format!("apply these {} changes?", plan.feasible()))?;
+    prompt::confirm(cx, &format!("apply {}?", counted(plan.feasible(), "change")))?;
     for waiting in &new {
         if let Some(declared) = file.place(&waiting.key).and_then(|place| request.keys.get_mut(place)) {
             declared.key.id = waiting.key.id.parse().ok();
@@ -139,7 +139,7 @@ fn tell(cx: &mut Ctx, applied: &Applied) {
     for note in notes {
         cx.note(note);
     }
-    cx.note(&format!("applied {} changes", applied.plan.feasible()));
+    cx.note(&format!("applied {}", counted(applied.plan.feasible(), "change")));
 }
 
 /// Hands every secret over; says how many did not arrive. Each failure is told in its place, and the rest goes on.

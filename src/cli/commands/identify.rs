@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Also look at what ignore files name
     #[arg(long, requires = "scan")]
     no_ignore: bool,
-    /// Also look at binary files
+    /// Also look at binary files in directories
     #[arg(long, requires = "scan")]
     binary: bool,
     /// Revoke the keys whose own secret was found, after a confirmation
@@ -121,7 +121,9 @@ fn look(
         return Ok(Scanned::default());
     }
     let text = match Source::of(args.secret_file.as_deref(), None, args.stdin.is_some()) {
-        Some(source) => source.read(cx, "secret")?,
+        Some(source) => source.read(cx, "secret").map_err(|error| {
+            error.hint("keyward identify --scan PATH   finds secrets in anything, of any length; - is standard input")
+        })?,
         None => prompt::secret(cx, "Secret")?,
     };
     let found = finder.find(text.as_bytes()).map(|(at, token)| {

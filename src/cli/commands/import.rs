@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{bulk, bulk_file, bulk_line::request, columns, context::Ctx, exit::Exit, input::Source},
-    domain::Form,
+    domain::{Form, counted},
     ops::{Create, Created, Error, Import, Result},
 };
 use std::path::PathBuf;
@@ -91,7 +91,7 @@ fn tell(cx: &mut Ctx, imported: Vec<Created>) -> Result<u8> {
         cx.note(note);
     }
     let verb = if cx.global.dry_run { "would import" } else { "imported" };
-    cx.note(&format!("{verb} {} keys; each gets a secret of its own at its next rotation", imported.len()));
+    cx.note(&format!("{verb} {}; each gets a secret of its own at its next rotation", counted(imported.len(), "key")));
     if cx.reply_asked() {
         let total = imported.len();
         let keys: Vec<_> = imported.into_iter().map(|one| one.key).collect();

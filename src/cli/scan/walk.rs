@@ -2,7 +2,7 @@
 
 use super::search::{Buffer, search};
 use crate::domain::{PlainToken, scan::TokenFinder};
-use ignore::{WalkBuilder, WalkState};
+use ignore::{DirEntry, WalkBuilder, WalkState};
 use std::{
     fs::File,
     io::Read,
@@ -31,7 +31,7 @@ pub(in crate::cli) struct Found {
 pub(in crate::cli) struct Options {
     /// Also what ignore files name.
     pub(in crate::cli) no_ignore: bool,
-    /// Also binary files.
+    /// Also binary files in directories.
     pub(in crate::cli) binary: bool,
 }
 
@@ -53,7 +53,7 @@ pub(in crate::cli) fn scan(finder: &TokenFinder, paths: &[PathBuf], options: Opt
     let shared = Mutex::new(Scanned::default());
     let (dashes, paths): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.as_path() == Path::new("-"));
     if let Some(dash) = dashes.first() {
-        one(finder, dash, Ok(stdin), &mut Buffer::new(finder), options.binary, &shared);
+        one(finder, dash, Ok(stdin), &mut Buffer::new(finder), true, &shared);
     }
     if let Some((first, rest)) = paths.split_first() {
         let mut walk = WalkBuilder::new(first);
@@ -70,9 +70,10 @@ pub(in crate::cli) fn scan(finder: &TokenFinder, paths: &[PathBuf], options: Opt
             let shared = &shared;
             Box::new(move |entry| {
                 match entry {
-                    Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
-                        let path = entry.path();
-                        one(finder, path, File::open(path), &mut buffer, options.binary, shared);
+                    Ok(entry) if is_read(&entry) => {
+                        // What was named is read, binary or not: that nothing is found must not mean that nobody looked.
+                        let (path, binary) = (entry.path(), options.binary || entry.depth() == 0);
+                        one(finder, path, File::open(path), &mut buffer, binary, shared);
                     }
                     Ok(_) => {}
                     Err(error) => lock(shared).unread.push(error.to_string()),
@@ -85,6 +86,11 @@ pub(in crate::cli) fn scan(finder: &TokenFinder, paths: &[PathBuf], options: Opt
     scanned.found.sort_by(|a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
     scanned.unread.sort();
     scanned
+}
+
+/// Files; of what was named itself also whatever else can be read, such as the pipe of a process substitution.
+fn is_read(entry: &DirEntry) -> bool {
+    entry.file_type().is_some_and(|kind| kind.is_file()) || (entry.depth() == 0 && !entry.path().is_dir())
 }
 
 fn one(
