@@ -132,25 +132,37 @@ fn room_for(path: &Path, length: usize, keys: usize) -> io::Result<File> {
     Ok(file)
 }
 
-/// Writes a line a key, gathered into pieces in memory that is wiped.
-fn write_secrets(mut file: &File, created: &[Created]) -> io::Result<()> {
-    let mut piece = Zeroizing::new(Vec::<u8>::with_capacity(PIECE));
+/// Writes a line a key.
+fn write_secrets(file: &File, created: &[Created]) -> io::Result<()> {
+    let mut out = Pieces { file, piece: Zeroizing::new(Vec::with_capacity(PIECE)) };
     for one in created {
-        let line = Ctx::minted(&one.key, one.secret.as_ref()).to_json_line()?;
-        if piece.len() + line.len() + 1 > PIECE {
-            file.write_all(&piece)?;
-            piece.clear();
-        }
-        if line.len() < PIECE {
-            // It fits now: a buffer that grew would leave secrets behind in the memory it grew out of.
-            piece.extend_from_slice(line.as_bytes());
-            piece.push(b'\n');
-        } else {
-            file.write_all(line.as_bytes())?;
-            file.write_all(b"\n")?;
-        }
+        Ctx::minted(&one.key, one.secret.as_ref()).write_json_line(&mut out)?;
     }
-    file.write_all(&piece)
+    out.flush()
+}
+
+/// Gathers what is written into pieces, in memory that is wiped.
+struct Pieces<'f> {
+    file: &'f File,
+    piece: Zeroizing<Vec<u8>>,
+}
+
+impl Write for Pieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A buffer that grew would leave secrets behind in the memory it grew out of.
+        if self.piece.len() + bytes.len() > PIECE {
+            self.flush()?;
+        }
+        let bytes = bytes.get(..PIECE).unwrap_or(bytes);
+        self.piece.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.piece)?;
+        self.piece.clear();
+        Ok(())
+    }
 }
 
 /// Reads a bulk file, or standard input for `-`; with the name that messages give it.

@@ -78,7 +78,10 @@ pub(super) fn lines<const N: usize>(
             Ok(true) => {
                 let field = |column: Option<usize>| column.and_then(|column| record.get(column));
                 let further = columns.map(|column| field(column).filter(|text| !text.is_empty()).map(str::to_owned));
-                let line = without(&record, &columns).deserialize(Some(&headers));
+                let line = match N {
+                    0 => record.deserialize(Some(&headers)),
+                    _ => without(&record, &columns).deserialize(Some(&headers)),
+                };
                 take(number, line.map(|line| (line, further)).map_err(|error| csv_problem(&error)));
             }
             Err(error) => take(number, Err(csv_problem(&error))),

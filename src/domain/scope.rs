@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     fmt,
     str::FromStr,
@@ -11,29 +12,60 @@ const MAX_PART: usize = 64;
 const ANY: &str = "*";
 
 /// One permission, `resource:level`; either part may be `*`, and a bare `*` means both.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
-    resource: String,
-    level: String,
+    /// As it is written: of both wildcards a single `*`.
+    text: String,
+    /// Where the resource ends.
+    colon: usize,
 }
 
 impl Scope {
+    fn new(resource: &str, level: &str) -> Self {
+        let text = if resource == ANY && level == ANY { ANY.to_owned() } else { [resource, level].join(":") };
+        Self { text, colon: resource.len() }
+    }
+
+    /// The scope as it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Whether it means more than one permission.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
-        self.resource == ANY || self.level == ANY
+        self.resource() == ANY || self.level() == ANY
+    }
+
+    fn resource(&self) -> &str {
+        &self.text[..self.colon]
     }
 
     /// What may be done with the resource; `*` is everything.
     #[must_use]
     pub fn level(&self) -> &str {
-        &self.level
+        self.text.get(self.colon + 1..).unwrap_or(ANY)
     }
 
     /// Whether this scope covers another one by its wildcards alone.
     #[must_use]
     pub fn covers(&self, wanted: &Self) -> bool {
-        (self.resource == ANY || self.resource == wanted.resource) && (self.level == ANY || self.level == wanted.level)
+        let (resource, level) = (self.resource(), self.level());
+        (resource == ANY || resource == wanted.resource()) && (level == ANY || level == wanted.level())
+    }
+}
+
+/// By resource, then by level, whatever sorts between them.
+impl Ord for Scope {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.resource(), self.level()).cmp(&(other.resource(), other.level()))
+    }
+}
+
+impl PartialOrd for Scope {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -47,7 +79,7 @@ impl FromStr for Scope {
             text.split_once(':').ok_or("expected resource:level, such as audits:read, audits:* or *")?
         };
         if is_part(resource) && is_part(level) {
-            Ok(Self { resource: resource.to_owned(), level: level.to_owned() })
+            Ok(Self::new(resource, level))
         } else {
             Err("a part of a scope is 1 to 64 of a-z 0-9 _ . - beginning with a letter or digit, or *".to_owned())
         }
@@ -56,16 +88,13 @@ impl FromStr for Scope {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.resource == ANY && self.level == ANY {
-            return f.write_str(ANY);
-        }
-        write!(f, "{}:{}", self.resource, self.level)
+        f.write_str(&self.text)
     }
 }
 
 impl Serialize for Scope {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -127,9 +156,9 @@ impl Catalogue {
             if held.covers(declared) {
                 implied.extend(entry.implies.iter().cloned());
             } else if declared.covers(held) {
-                implied.extend(entry.implies.iter().map(|scope| Scope {
-                    resource: if scope.resource == ANY { held.resource.clone() } else { scope.resource.clone() },
-                    level: scope.level.clone(),
+                implied.extend(entry.implies.iter().map(|scope| {
+                    let resource = if scope.resource() == ANY { held.resource() } else { scope.resource() };
+                    Scope::new(resource, scope.level())
                 }));
             }
         }
@@ -188,6 +217,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn scopes_sort_by_their_resource_first() {
+        let mut scopes = ["a.b:x", "a:z", "*", "a:*", "a-b:x", "*:z"].map(scope);
+        scopes.sort();
+        assert_eq!(scopes.each_ref().map(Scope::as_str), ["*", "*:z", "a:*", "a:z", "a-b:x", "a.b:x"]);
+    }
+
     proptest! {
         #[test]
         fn a_scope_reads_as_it_is_written(text in "[a-z0-9][a-z0-9_.-]{0,20}:[a-z0-9][a-z0-9_.-]{0,20}") {
@@ -198,6 +234,7 @@ mod tests {
         fn what_is_accepted_reads_back_and_grants_itself(text in "(?s).{0,80}|[a-z*]{1,2}:[a-z*]{1,2}") {
             if let Ok(scope) = text.parse::<Scope>() {
                 prop_assert_eq!(scope.to_string().parse(), Ok(scope.clone()));
+                prop_assert_eq!(Scope::new(scope.resource(), scope.level()), scope.clone());
                 prop_assert!(Catalogue::default().grants(std::slice::from_ref(&scope), &scope));
             }
         }

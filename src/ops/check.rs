@@ -108,7 +108,7 @@ pub struct RuleAnswer {
 pub fn check(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Check) -> Result<Checked> {
     entitlement::workspace(tx, &cx.workspace)?;
     let policy = &request.policy;
-    let keys = tx.keys_sifted(&cx.workspace, None, crate::store::Sieve::default())?;
+    let keys = tx.keys(&cx.workspace, None)?;
     let living = |key: &Key| matches!(key.status_at(cx.now), Status::Active | Status::Inactive);
     let mut findings = Vec::new();
     let asked = Rule::ALL.into_iter().filter(|rule| rule.is_about_keys() && policy.severity(*rule) != Severity::Off);

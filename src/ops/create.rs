@@ -246,11 +246,12 @@ pub(super) fn make(
     if rotation.is_some() {
         key = super::stage::projected(&key, cx.now)?.0;
     }
-    let view = KeyView::new(&key, &Usage::default(), cx.now);
-    events.push(cx.event(action, key.id.to_string(), json!({ "key": creation_facts(&view) })));
+    let id = key.id.clone();
+    let view = KeyView::of(key, &Usage::default(), cx.now);
+    events.push(cx.event(action, id.to_string(), json!({ "key": creation_facts(&view) })));
     let secret = token.filter(|_| !cx.dry_run);
     let done = Done { outcome: Created { key: view, secret, rotation, existed: false, notes }, events };
-    Ok(Made { id: key.id, sealed, once, done })
+    Ok(Made { id, sealed, once, done })
 }
 
 pub(super) fn keep(tx: &mut Tx<'_>, made: Made) -> Result<Done<Created>> {

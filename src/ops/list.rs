@@ -71,7 +71,7 @@ pub fn list_in_order(tx: &View<'_>, cx: &Context, request: &List) -> Result<(Lis
     let mut filter = request.filter.clone();
     let limit = filter.limit.take().unwrap_or(usize::MAX);
     let Found { mut matching, total, hidden } = find(tx, cx, &filter)?;
-    let keys = matching.iter().map(|(key, _)| key.id.clone()).collect();
+    let keys = matching.iter().map(|found| found.0.id.clone()).collect();
     matching.truncate(limit);
     let denials = denials_of(tx, cx, request)?;
     Ok((Listed { items: views(matching, denials, cx.now), total, hidden }, keys))
@@ -89,7 +89,7 @@ pub fn list_again(tx: &View<'_>, cx: &Context, request: &List, keys: &[KeyId]) -
         let Some(key) = tx.key(id)?.filter(|key| key.workspace == cx.workspace) else { continue };
         let usage = tx.usage(id)?;
         if request.filter.matches(&key, &usage, &catalogue, cx.now) {
-            matching.push((key, usage));
+            matching.push(Box::new((key, usage)));
         }
     }
     let denials = denials_of(tx, cx, request)?;
@@ -103,8 +103,9 @@ fn denials_of(tx: &View<'_>, cx: &Context, request: &List) -> Result<Denials> {
     period.map(|period| denials(tx, cx.now.checked_sub_signed(period))).transpose()
 }
 
-fn views(keys: Vec<(Key, Usage)>, mut denials: Denials, now: Time) -> Vec<KeyView> {
-    let view = |(key, usage): (Key, Usage)| {
+fn views(keys: Vec<Box<(Key, Usage)>>, mut denials: Denials, now: Time) -> Vec<KeyView> {
+    let view = |found: Box<(Key, Usage)>| {
+        let (key, usage) = *found;
         let denials = denials.as_mut().map(|denials| denials.remove(&key.id).unwrap_or_default());
         KeyView { denials, ..KeyView::of(key, &usage, now) }
     };
@@ -139,13 +140,22 @@ fn denials(tx: &View<'_>, since: Option<Time>) -> Result<HashMap<KeyId, Vec<Deni
 /// As [`list`].
 pub fn list_names(tx: &View<'_>, cx: &Context, request: &List) -> Result<ListedNames> {
     let Found { matching, total, hidden } = find(tx, cx, &request.filter)?;
-    let items = matching.into_iter().map(|(key, _)| KeyName { id: key.id.to_string(), name: key.name }).collect();
+    let name = |found: Box<(Key, Usage)>| KeyName { id: found.0.id.to_string(), name: found.0.name };
+    let items = matching.into_iter().map(name).collect();
     Ok(ListedNames { items, total, hidden })
+}
+
+/// What is kept of a key that was looked at.
+enum Looked {
+    /// It is one of those that were asked for.
+    Matching(Box<(Key, Usage)>),
+    /// It would be, if the default did not leave its status out.
+    Hidden(Status),
 }
 
 /// The keys that a filter lets through, in order.
 struct Found {
-    matching: Vec<(Key, Usage)>,
+    matching: Vec<Box<(Key, Usage)>>,
     total: usize,
     hidden: BTreeMap<Status, usize>,
 }
@@ -155,14 +165,19 @@ fn find(tx: &View<'_>, cx: &Context, filter: &KeyFilter) -> Result<Found> {
     lookup::project_exists(tx, &cx.workspace, filter.project.as_deref())?;
     lookup::customers_exist(tx, &cx.workspace, filter.customer.as_slice())?;
     let catalogue = tx.catalogue(&cx.workspace)?;
-    let rows = tx.keys_sifted(&cx.workspace, clear_filter(filter, cx.now), sieve(filter))?;
+    let look = |key: Key, usage: Usage| {
+        if filter.matches(&key, &usage, &catalogue, cx.now) {
+            return Some(Looked::Matching(Box::new((key, usage))));
+        }
+        let hidden = filter.hides_only_by_default(&key, &usage, &catalogue, cx.now);
+        hidden.then(|| Looked::Hidden(key.status_at(cx.now)))
+    };
     let mut hidden = BTreeMap::new();
     let mut matching = Vec::new();
-    for (key, usage) in rows {
-        if filter.matches(&key, &usage, &catalogue, cx.now) {
-            matching.push((key, usage));
-        } else if filter.hides_only_by_default(&key, &usage, &catalogue, cx.now) {
-            *hidden.entry(key.status_at(cx.now)).or_default() += 1;
+    for looked in tx.keys_sifted(&cx.workspace, clear_filter(filter, cx.now), sieve(filter), &look)? {
+        match looked {
+            Looked::Matching(key) => matching.push(key),
+            Looked::Hidden(status) => *hidden.entry(status).or_default() += 1,
         }
     }
     matching.sort_by(|a, b| filter.compare(a, b));

@@ -79,10 +79,13 @@ impl<F: Formatter> Formatter for Safe<F> {
 }
 
 impl<R: Row> Report<R> {
-    /// The document as compact JSON without a line end: a line of JSONL, or of a file that
-    /// receives the secrets of a bulk creation.
-    pub fn to_json_line(&self) -> serde_json::Result<Zeroizing<String>> {
-        text(self, false)
+    /// Writes the document as compact JSON and a line end: a line of a file that receives the secrets of a bulk creation.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_json_line(&self, mut out: impl Write) -> io::Result<()> {
+        write(self, &mut out, false)?;
+        out.write_all(b"\n")
     }
 
     fn fields<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {

@@ -91,7 +91,7 @@ impl View<'_> {
         if event.seq == 0 || self.leaves(event.seq - 1, 1).ok().as_deref() != Some(&[leaf(&event.body)][..]) {
             return Err(bad("in the archive it is not the one that was recorded"));
         }
-        let body: Body = serde_json::from_slice(&event.body).map_err(|_| bad("its body does not parse"))?;
+        let body: Body<'_> = serde_json::from_slice(&event.body).map_err(|_| bad("its body does not parse"))?;
         let detail = self
             .caps
             .open_archived(&bound(&self.caps.vault_id, event.seq), &event.sealed)

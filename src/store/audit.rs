@@ -21,6 +21,7 @@ use rusqlite::{OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 /// The columns of an entry, in the order that [`StoredEvent`] reads.
@@ -31,22 +32,28 @@ pub(super) const TRAIL: &str = "trail";
 
 /// The public part of an entry; its bytes are hashed as stored, never encoded again.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Body {
-    pub(super) chain: String,
+pub(super) struct Body<'a> {
+    #[serde(borrow)]
+    pub(super) chain: Cow<'a, str>,
     pub(super) seq: u64,
-    pub(super) prev: String,
+    #[serde(borrow)]
+    pub(super) prev: Cow<'a, str>,
     pub(super) epoch: u64,
-    pub(super) at: String,
-    pub(super) action: String,
-    pub(super) target: String,
-    pub(super) outcome: String,
-    pub(super) detail_hash: String,
+    #[serde(borrow)]
+    pub(super) at: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) action: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) target: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) outcome: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) detail_hash: Cow<'a, str>,
 }
 
 /// The sealed part of an entry.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Detail {
-    salt: String,
     target: String,
     actor: String,
     source: String,
@@ -55,6 +62,19 @@ struct Detail {
     #[serde(default)]
     workspace: Option<String>,
     changes: Value,
+}
+
+/// The same of an event that is recorded, with the salt that hides what its hash is of.
+#[derive(Serialize)]
+struct Detailed<'a> {
+    salt: &'a str,
+    target: &'a str,
+    actor: &'a str,
+    source: &'a str,
+    reason: Option<&'a str>,
+    ticket: Option<&'a str>,
+    workspace: Option<&'a str>,
+    changes: &'a Value,
 }
 
 /// An entry as stored.
@@ -88,8 +108,11 @@ impl StoredEvent {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
+    }
+    text
 }
 
 fn bound(caps: &Capabilities, seq: u64, generation: u32) -> Vec<u8> {
@@ -97,15 +120,15 @@ fn bound(caps: &Capabilities, seq: u64, generation: u32) -> Vec<u8> {
 }
 
 /// Random ids stand in the clear, so that a key's story can be found by an index; names do not.
-pub(super) fn public_target(caps: &Capabilities, target: &str) -> String {
+pub(super) fn public_target<'a>(caps: &Capabilities, target: &'a str) -> Cow<'a, str> {
     let random_id = ["key_", "slot_", "vault_", "op_"].iter().any(|prefix| {
         target.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     });
     // The trail itself is no secret either, and its reviews must be found whatever the keys are.
     if random_id || target == TRAIL {
-        target.to_owned()
+        target.into()
     } else {
-        format!("hidden_{}", hex(&caps.blind_index("audit-target", target)))
+        format!("hidden_{}", hex(&caps.blind_index("audit-target", target))).into()
     }
 }
 
@@ -113,29 +136,29 @@ impl Tx<'_> {
     pub(super) fn append(&mut self, event: &Event) -> Result<()> {
         let mut salt = [0u8; 32];
         rand::rng().fill_bytes(&mut salt);
-        let detail = serde_json::to_vec(&Detail {
-            salt: hex(&salt),
-            target: event.target.clone(),
-            actor: event.actor.clone(),
-            source: event.source.clone(),
-            reason: event.reason.clone(),
-            ticket: event.ticket.clone(),
-            workspace: event.workspace.clone(),
-            changes: event.changes.clone(),
+        let detail = serde_json::to_vec(&Detailed {
+            salt: &hex(&salt),
+            target: &event.target,
+            actor: &event.actor,
+            source: &event.source,
+            reason: event.reason.as_deref(),
+            ticket: event.ticket.as_deref(),
+            workspace: event.workspace.as_deref(),
+            changes: &event.changes,
         })
         .map_err(|_| Error::Damaged(None))?;
         let caps = self.view.caps;
         let head = &mut self.view.head;
         let body = Body {
-            chain: head.vault_id.clone(),
+            chain: Cow::Borrowed(&head.vault_id),
             seq: head.size + 1,
-            prev: hex(&head.last_hash),
+            prev: hex(&head.last_hash).into(),
             epoch: head.epoch,
-            at: format_time(self.view.now),
-            action: event.action.to_string(),
+            at: format_time(self.view.now).into(),
+            action: event.action.as_str().into(),
             target: public_target(caps, &event.target),
-            outcome: event.outcome.to_string(),
-            detail_hash: hex(&Sha256::digest(&detail)),
+            outcome: event.outcome.to_string().into(),
+            detail_hash: hex(&Sha256::digest(&detail)).into(),
         };
         let bytes = serde_json::to_vec(&body).map_err(|_| Error::Damaged(None))?;
         let hash = leaf(&bytes);
@@ -149,7 +172,7 @@ impl Tx<'_> {
             .execute((
                 i64::try_from(body.seq).map_err(|_| Error::Full)?,
                 i64::try_from(body.epoch).map_err(|_| Error::Full)?,
-                body.target,
+                &*body.target,
                 event.outcome == Outcome::Ok && event.action.changes_target(),
                 bytes,
                 hash.as_slice(),
@@ -190,7 +213,7 @@ impl View<'_> {
             .query_row((id,), |row| row.get(0))
             .optional()?;
         let Some(bytes) = last else { return Ok(()) };
-        let gone = |body: Body| body.action == Action::KeyDelete.as_str();
+        let gone = |body: Body<'_>| body.action == Action::KeyDelete.as_str();
         if serde_json::from_slice(&bytes).is_ok_and(gone) { Ok(()) } else { Err(Error::SetMismatch("keys")) }
     }
 
@@ -237,14 +260,14 @@ impl View<'_> {
 
     pub(super) fn open_event(&self, stored: &StoredEvent) -> Result<Recorded> {
         let seq = u64::try_from(stored.seq).unwrap_or_default();
-        let body: Body =
+        let body: Body<'_> =
             serde_json::from_slice(&stored.body).map_err(|_| Error::Trail { seq, what: "its body does not parse" })?;
         recorded(&body, &open_detail(self.caps, stored, &body)?)
     }
 }
 
 /// Opens the sealed part and checks it against the hash in the body.
-pub(super) fn open_detail(caps: &Capabilities, stored: &StoredEvent, body: &Body) -> Result<Zeroizing<Vec<u8>>> {
+pub(super) fn open_detail(caps: &Capabilities, stored: &StoredEvent, body: &Body<'_>) -> Result<Zeroizing<Vec<u8>>> {
     let bad = |what| Error::Trail { seq: body.seq, what };
     let generation = u32::try_from(stored.generation).map_err(|_| bad("its generation is out of range"))?;
     let detail = caps
@@ -255,7 +278,7 @@ pub(super) fn open_detail(caps: &Capabilities, stored: &StoredEvent, body: &Body
 }
 
 /// Compares an opened detail with the hash in the body.
-pub(super) fn check_detail(body: &Body, detail: &[u8]) -> Result<()> {
+pub(super) fn check_detail(body: &Body<'_>, detail: &[u8]) -> Result<()> {
     if hex(&Sha256::digest(detail)) == body.detail_hash {
         Ok(())
     } else {
@@ -264,7 +287,7 @@ pub(super) fn check_detail(body: &Body, detail: &[u8]) -> Result<()> {
 }
 
 /// The event of a body and its opened detail.
-pub(super) fn recorded(body: &Body, detail: &[u8]) -> Result<Recorded> {
+pub(super) fn recorded(body: &Body<'_>, detail: &[u8]) -> Result<Recorded> {
     let bad = |what| Error::Trail { seq: body.seq, what };
     let detail: Detail = serde_json::from_slice(detail).map_err(|_| bad("its detail does not parse"))?;
     Ok(Recorded {

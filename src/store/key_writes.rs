@@ -12,6 +12,13 @@ use super::{
 };
 use crate::{domain::Key, vault::Capabilities};
 use rusqlite::OptionalExtension;
+use std::sync::LazyLock;
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+    )
+});
 
 /// Seals keys for one transaction, on any thread.
 #[derive(Clone, Copy)]
@@ -105,29 +112,24 @@ impl<'s> Tx<'s> {
     }
 
     fn write_key_row(&mut self, columns: &KeyColumns, row: &SealedRow) -> Result<()> {
-        self.connection
-            .prepare_cached(&format!(
-                "INSERT INTO keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, \
-                 ?15, ?16)"
-            ))?
-            .execute((
-                &columns.id,
-                &columns.name_index,
-                &columns.workspace_index,
-                columns.environment,
-                columns.active,
-                columns.revoked_at,
-                columns.expires_at,
-                columns.created_at,
-                columns.due_at,
-                &columns.rotation,
-                columns.rotating,
-                columns.version,
-                columns.epoch,
-                columns.generation,
-                &row.sealed,
-                row.tag.as_slice(),
-            ))?;
+        self.connection.prepare_cached(&INSERT)?.execute((
+            &columns.id,
+            &columns.name_index,
+            &columns.workspace_index,
+            columns.environment,
+            columns.active,
+            columns.revoked_at,
+            columns.expires_at,
+            columns.created_at,
+            columns.due_at,
+            &columns.rotation,
+            columns.rotating,
+            columns.version,
+            columns.epoch,
+            columns.generation,
+            &row.sealed,
+            row.tag.as_slice(),
+        ))?;
         self.key_added(columns, &row.tag)
     }
 

@@ -5,7 +5,7 @@ use super::{
     head::Table,
     records::{KeyColumns, KeyRecord, decode},
     rows,
-    scan::Sieve,
+    scan::{Sieve, Take},
     tx::Tx,
     usage::{self, all_usage},
     view::View,
@@ -43,7 +43,12 @@ pub enum ClearFilter {
 pub(super) struct StoredKey {
     pub(super) columns: KeyColumns,
     pub(super) sealed: Vec<u8>,
-    tag: Vec<u8>,
+    tag: [u8; 32],
+}
+
+/// Bytes of a fixed length. Of another length they were tampered with: what stands for them has no tag.
+fn fixed<const N: usize>(row: &Row<'_>, column: usize) -> rusqlite::Result<[u8; N]> {
+    Ok(row.get_ref(column)?.as_blob()?.try_into().unwrap_or([0; N]))
 }
 
 impl StoredKey {
@@ -51,8 +56,8 @@ impl StoredKey {
         Ok(Self {
             columns: KeyColumns {
                 id: row.get(0)?,
-                name_index: row.get(1)?,
-                workspace_index: row.get(2)?,
+                name_index: fixed(row, 1)?,
+                workspace_index: fixed(row, 2)?,
                 environment: row.get(3)?,
                 active: row.get(4)?,
                 revoked_at: row.get(5)?,
@@ -66,7 +71,7 @@ impl StoredKey {
                 generation: row.get(13)?,
             },
             sealed: row.get(14)?,
-            tag: row.get(15)?,
+            tag: fixed(row, 15)?,
         })
     }
 
@@ -75,13 +80,13 @@ impl StoredKey {
         let bound = bound(caps, &self.columns);
         let tag = self.checked_tag(caps, &bound)?;
         let plain = caps.open_record(&bound, &self.sealed).map_err(|_| self.tampered())?;
-        Ok((decode::<KeyRecord>(&plain)?.into_key(&self.columns)?, tag))
+        Ok((decode::<KeyRecord<'_>>(&plain)?.into_key(&self.columns)?, tag))
     }
 
     /// The row's tag, if this slot can make it, and if it is the stored one.
     pub(super) fn checked_tag(&self, caps: &Capabilities, bound: &[u8]) -> Result<Option<[u8; 32]>> {
         let tag = rows::tag(caps, Table::Keys, bound, &self.sealed);
-        if tag.is_some_and(|tag| tag.as_slice() != self.tag) { Err(self.tampered()) } else { Ok(tag) }
+        if tag.is_some_and(|tag| tag != self.tag) { Err(self.tampered()) } else { Ok(tag) }
     }
 
     pub(super) fn tampered(&self) -> Error {
@@ -112,13 +117,13 @@ pub(super) fn bound(caps: &Capabilities, columns: &KeyColumns) -> Vec<u8> {
     ])
 }
 
-pub(super) fn workspace_index(caps: &Capabilities, workspace: &str) -> Vec<u8> {
-    caps.blind_index("workspace", workspace).to_vec()
+pub(super) fn workspace_index(caps: &Capabilities, workspace: &str) -> [u8; 16] {
+    caps.blind_index("workspace", workspace)
 }
 
-pub(super) fn name_index(caps: &Capabilities, workspace: &str, environment: Environment, name: &str) -> Vec<u8> {
+pub(super) fn name_index(caps: &Capabilities, workspace: &str, environment: Environment, name: &str) -> [u8; 16] {
     let whole = format!("{workspace}\0{environment}\0{name}");
-    caps.blind_index("key-name", &whole).to_vec()
+    caps.blind_index("key-name", &whole)
 }
 
 impl View<'_> {
@@ -187,7 +192,7 @@ impl View<'_> {
     /// See [`View::key`].
     pub fn keys_rotating(&self, workspace: &str) -> Result<Vec<Key>> {
         let sql = format!("SELECT {COLUMNS} FROM keys WHERE rotating = 1");
-        self.open_current(&sql, (), workspace, Sieve::default())
+        self.open_current(&sql, (), workspace, Sieve::default(), &Some)
     }
 
     /// The keys a reference may mean, within a workspace.
@@ -244,7 +249,7 @@ impl View<'_> {
     /// # Errors
     /// Also `SetMismatch`, when a row was deleted, added or put back.
     pub fn all_keys(&self, workspace: &str) -> Result<Vec<Key>> {
-        self.scan_for(Some(workspace), Sieve::default())
+        self.scan_for(Some(workspace), Sieve::default(), &Some)
     }
 
     /// The keys of a workspace with their usage: by an index where a filter is given, else a whole scan.
@@ -252,28 +257,26 @@ impl View<'_> {
     /// # Errors
     /// See [`View::all_keys`].
     pub fn keys(&self, workspace: &str, filter: Option<ClearFilter>) -> Result<Vec<(Key, Usage)>> {
-        self.keys_sifted(workspace, filter, Sieve::default())
+        self.keys_sifted(workspace, filter, Sieve::default(), &|key, usage| Some((key, usage)))
     }
 
-    /// As [`View::keys`], without building the keys that do not pass a sieve.
+    /// As [`View::keys`], without building the keys that do not pass a sieve. Of each of the others `take` keeps what is
+    /// wanted, on several threads, so that the rest is never in memory together.
     ///
     /// # Errors
     /// See [`View::all_keys`].
-    pub fn keys_sifted(
+    pub fn keys_sifted<T: Send>(
         &self,
         workspace: &str,
         filter: Option<ClearFilter>,
         sieve: Sieve<'_>,
-    ) -> Result<Vec<(Key, Usage)>> {
-        let keys = self.keys_alone(workspace, filter, sieve)?;
-        let mut usage = all_usage(self)?;
-        Ok(keys
-            .into_iter()
-            .map(|key| {
-                let used = usage.remove(key.id.as_str()).unwrap_or_default();
-                (key, used)
-            })
-            .collect())
+        take: &(dyn Fn(Key, Usage) -> Option<T> + Sync),
+    ) -> Result<Vec<T>> {
+        let usage = all_usage(self)?;
+        self.keys_alone(workspace, filter, sieve, &|key| {
+            let used = usage.get(key.id.as_str()).cloned().unwrap_or_default();
+            take(key, used)
+        })
     }
 
     /// The keys of a workspace by facts in the clear, without their use.
@@ -281,22 +284,28 @@ impl View<'_> {
     /// # Errors
     /// See [`View::all_keys`].
     pub fn keys_by(&self, workspace: &str, filter: ClearFilter) -> Result<Vec<Key>> {
-        self.keys_alone(workspace, Some(filter), Sieve::default())
+        self.keys_alone(workspace, Some(filter), Sieve::default(), &Some)
     }
 
-    fn keys_alone(&self, workspace: &str, filter: Option<ClearFilter>, sieve: Sieve<'_>) -> Result<Vec<Key>> {
+    fn keys_alone<T: Send>(
+        &self,
+        workspace: &str,
+        filter: Option<ClearFilter>,
+        sieve: Sieve<'_>,
+        take: Take<'_, T>,
+    ) -> Result<Vec<T>> {
         match filter {
-            None => self.scan_for(Some(workspace), sieve),
+            None => self.scan_for(Some(workspace), sieve, take),
             Some(ClearFilter::Expiring { after, by }) => {
                 let after = after.map_or(i64::MIN, |time| time.timestamp());
                 let sql = format!("SELECT {COLUMNS} FROM keys WHERE expires_at > ?1 AND expires_at <= ?2");
-                self.open_current(&sql, (after, by.timestamp()), workspace, sieve)
+                self.open_current(&sql, (after, by.timestamp()), workspace, sieve, take)
             }
             Some(ClearFilter::Due { by }) => {
                 let sql = format!(
                     "SELECT {COLUMNS} FROM keys WHERE due_at <= ?1 UNION SELECT {COLUMNS} FROM keys WHERE rotating = 1"
                 );
-                self.open_current(&sql, (by.timestamp(),), workspace, sieve)
+                self.open_current(&sql, (by.timestamp(),), workspace, sieve, take)
             }
         }
     }
@@ -315,7 +324,7 @@ impl View<'_> {
 
     /// Every key, checked as a set against the head.
     pub(super) fn scan(&self) -> Result<Vec<Key>> {
-        self.scan_for(None, Sieve::default())
+        self.scan_for(None, Sieve::default(), &Some)
     }
 
     pub(super) fn stored(&self, sql: &str, parameters: impl Params) -> Result<Vec<StoredKey>> {

@@ -140,7 +140,7 @@ fn bound(caps: &Capabilities, number: u8) -> Vec<u8> {
 }
 
 fn digest(caps: &Capabilities, number: u8, sealed: &[u8]) -> Option<Digest> {
-    caps.row_tag(&[&seal_framed(&[b"page", &[number], sealed])])?.first_chunk().copied()
+    caps.row_tag(&[b"page", &[number], sealed])?.first_chunk().copied()
 }
 
 fn read(view: &View<'_>, number: u8, expected: &Digest) -> Result<Page> {
@@ -167,23 +167,21 @@ impl View<'_> {
         let Some(tag) = tag else {
             return if self.last_epoch_of(id)? == Some(epoch) { Ok(()) } else { Err(outdated()) };
         };
-        let summed = match self.add_up_ids(id) {
-            Ok(rows) => rows.into_iter().any(|(other, stored)| other == id && stored == tag),
-            Err(Error::SetMismatch("keys")) => false,
-            Err(other) => return Err(other),
-        };
-        if summed {
-            return Ok(());
+        match self.check_current_of_bucket(&[(id, tag)]) {
+            Err(Error::SetMismatch("keys")) => {}
+            checked => return checked,
         }
         Err(if self.last_epoch_of(id)? == Some(epoch) { Error::SetMismatch("keys") } else { outdated() })
     }
 
-    /// Whether rows that share a bucket are current ones, by id and tag.
+    /// Whether rows that share a bucket are current ones, by id and tag, in the order of their ids.
     pub(super) fn check_current_of_bucket(&self, rows: &[(&str, [u8; 32])]) -> Result<()> {
         let Some((first, _)) = rows.first() else { return Ok(()) };
-        let current = self.add_up_ids(first)?;
-        let is_current = |id: &str, tag: &[u8; 32]| current.iter().any(|(other, stored)| other == id && stored == tag);
-        if rows.iter().all(|(id, tag)| is_current(id, tag)) { Ok(()) } else { Err(Error::SetMismatch("keys")) }
+        let mut rest = rows.iter().peekable();
+        self.add_up_ids(first, |id, tag| {
+            rest.next_if(|(wanted, current)| *wanted == id && current == tag);
+        })?;
+        if rest.peek().is_none() { Ok(()) } else { Err(Error::SetMismatch("keys")) }
     }
 
     /// Checks that a key without a row is one that was never made, or was deleted.
@@ -191,13 +189,14 @@ impl View<'_> {
         if self.caps.admin.is_none() {
             return self.check_absent_in_trail(id);
         }
-        let there = self.add_up_ids(id)?.iter().any(|(other, _)| other == id);
+        let mut there = false;
+        self.add_up_ids(id, |other, _| there |= other == id)?;
         if there { Err(Error::SetMismatch("keys")) } else { Ok(()) }
     }
 
     /// Checks that all rows whose id begins so are there.
     pub(super) fn check_prefix(&self, prefix: &str) -> Result<()> {
-        if self.caps.admin.is_some() { self.add_up_ids(prefix).map(drop) } else { Ok(()) }
+        if self.caps.admin.is_some() { self.add_up_ids(prefix, |_, _| {}) } else { Ok(()) }
     }
 
     /// Checks that no key has this name.
@@ -252,21 +251,24 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Ids and tags of the rows that share a bucket with an id, as the head signs them.
-    fn add_up_ids(&self, id: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    /// Adds up the rows that share a bucket with an id. `each` hears of their ids and tags, in order; they are those that
+    /// the head signs only when this succeeds.
+    fn add_up_ids(&self, id: &str, mut each: impl FnMut(&str, &[u8])) -> Result<()> {
         let pages = self.pages.as_ref().ok_or(Error::SupportSlot)?;
         // An id that fits no bucket is in none: no such key was ever written.
-        let Some(bucket) = Bucket::of_id(id) else { return Ok(Vec::new()) };
+        let Some(bucket) = Bucket::of_id(id) else { return Ok(()) };
         let first: String = id.chars().take(6).collect();
-        let mut statement = self.connection.prepare_cached("SELECT id, tag FROM keys WHERE id BETWEEN ?1 AND ?2")?;
-        let rows: Vec<(String, Vec<u8>)> = statement
-            .query_map((&first, format!("{first}~")), |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<rusqlite::Result<_>>()?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT id, tag FROM keys WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
+        let mut rows = statement.query((&first, format!("{first}~")))?;
         let mut sum = Sum::default();
-        for (id, tag) in &rows {
+        while let Some(row) = rows.next()? {
+            let id = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            let tag = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
             sum.add(sum::of_row(self.caps, Table::Keys, id.as_bytes(), tag).ok_or(Error::SupportSlot)?);
+            each(id, tag);
         }
-        if sum == *pages.borrow_mut().sum(self, bucket)? { Ok(rows) } else { Err(Error::SetMismatch("keys")) }
+        if sum == *pages.borrow_mut().sum(self, bucket)? { Ok(()) } else { Err(Error::SetMismatch("keys")) }
     }
 }
 

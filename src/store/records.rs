@@ -6,37 +6,37 @@ use super::{
 };
 use crate::domain::{
     Allowlist, Delivery, DeliveryState, Environment, Key, KeyId, Lease, Overlap, Phase, RateLimit, Rotation,
-    RotationPolicy, Secret, SecretState, Time, Verifier,
+    RotationPolicy, Scope, Secret, SecretState, Time, Verifier,
 };
 use chrono::{DateTime, TimeDelta};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
 
-/// The sealed facts of a key.
+/// The sealed facts of a key; its texts are those of the key that is sealed, or stand in the bytes that were opened.
 #[derive(Encode, Decode)]
-pub(super) struct KeyRecord {
-    #[n(0)]
-    workspace: String,
-    #[n(1)]
-    name: String,
-    #[n(2)]
-    description: Option<String>,
-    #[n(3)]
-    owner: Option<String>,
-    #[n(4)]
-    project: Option<String>,
-    #[n(5)]
-    customers: Vec<String>,
-    #[n(6)]
-    scopes: Vec<String>,
+pub(super) struct KeyRecord<'a> {
+    #[b(0)]
+    workspace: &'a str,
+    #[b(1)]
+    name: &'a str,
+    #[b(2)]
+    description: Option<&'a str>,
+    #[b(3)]
+    owner: Option<&'a str>,
+    #[b(4)]
+    project: Option<&'a str>,
+    #[b(5)]
+    customers: Vec<&'a str>,
+    #[b(6)]
+    scopes: Vec<&'a str>,
     #[n(7)]
     rate_limit: Option<(u32, u32)>,
     #[n(8)]
     allow_ips: Vec<String>,
-    #[n(9)]
-    labels: BTreeMap<String, String>,
-    #[n(10)]
-    created_by: String,
+    #[b(9)]
+    labels: BTreeMap<&'a str, &'a str>,
+    #[b(10)]
+    created_by: &'a str,
     #[n(11)]
     lifetime: Option<i64>,
     #[n(12)]
@@ -109,8 +109,8 @@ struct RotationRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyColumns {
     pub(super) id: String,
-    pub(super) name_index: Vec<u8>,
-    pub(super) workspace_index: Vec<u8>,
+    pub(super) name_index: [u8; 16],
+    pub(super) workspace_index: [u8; 16],
     pub(super) environment: i64,
     pub(super) active: bool,
     pub(super) revoked_at: Option<i64>,
@@ -125,20 +125,20 @@ pub(super) struct KeyColumns {
     pub(super) generation: i64,
 }
 
-impl KeyRecord {
-    pub(super) fn of(key: &Key) -> Self {
+impl<'a> KeyRecord<'a> {
+    pub(super) fn of(key: &'a Key) -> Self {
         Self {
-            workspace: key.workspace.clone(),
-            name: key.name.clone(),
-            description: key.description.clone(),
-            owner: key.owner.clone(),
-            project: key.project.clone(),
-            customers: key.customers.clone(),
-            scopes: key.scopes.iter().map(ToString::to_string).collect(),
+            workspace: &key.workspace,
+            name: &key.name,
+            description: key.description.as_deref(),
+            owner: key.owner.as_deref(),
+            project: key.project.as_deref(),
+            customers: key.customers.iter().map(String::as_str).collect(),
+            scopes: key.scopes.iter().map(Scope::as_str).collect(),
             rate_limit: key.rate_limit.map(|rate| (rate.limit, rate.window_seconds)),
             allow_ips: key.allow_ips.to_strings(),
-            labels: key.labels.clone(),
-            created_by: key.created_by.clone(),
+            labels: key.labels.iter().map(|(label, value)| (label.as_str(), value.as_str())).collect(),
+            created_by: &key.created_by,
             lifetime: key.lifetime.map(|lifetime| lifetime.num_seconds()),
             rotate_every: key.rotation.every.map(|every| every.num_seconds()),
             overlap: key.rotation.overlap.map(|overlap| overlap.num_seconds()),
@@ -153,21 +153,21 @@ impl KeyRecord {
         let scopes = self.scopes.iter().map(|scope| scope.parse()).collect::<Result<Vec<_>, _>>();
         Ok(Key {
             id: columns.id.parse::<KeyId>().map_err(|_| damaged())?,
-            workspace: self.workspace,
-            name: self.name,
-            description: self.description,
-            owner: self.owner,
+            workspace: self.workspace.to_owned(),
+            name: self.name.to_owned(),
+            description: self.description.map(str::to_owned),
+            owner: self.owner.map(str::to_owned),
             environment: environment(columns.environment).ok_or_else(damaged)?,
-            project: self.project,
-            customers: self.customers,
+            project: self.project.map(str::to_owned),
+            customers: self.customers.into_iter().map(str::to_owned).collect(),
             scopes: scopes.map_err(|_: String| damaged())?,
             rate_limit: self.rate_limit.map(|(limit, window_seconds)| RateLimit { limit, window_seconds }),
             allow_ips: Allowlist::parse(&self.allow_ips).map_err(|_| damaged())?,
-            labels: self.labels,
+            labels: self.labels.into_iter().map(|(label, value)| (label.to_owned(), value.to_owned())).collect(),
             active: columns.active,
             revoked_at: columns.revoked_at.map(time).transpose()?,
             created_at: time(columns.created_at)?,
-            created_by: self.created_by,
+            created_by: self.created_by.to_owned(),
             expires_at: columns.expires_at.map(time).transpose()?,
             lifetime: self.lifetime.map(seconds).transpose()?,
             rotation: RotationPolicy {
@@ -312,6 +312,6 @@ pub(super) fn encode<T: Encode<()>>(record: &T) -> Result<zeroize::Zeroizing<Vec
     minicbor::to_vec(record).map(zeroize::Zeroizing::new).map_err(|_| Error::Damaged(None))
 }
 
-pub(super) fn decode<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T> {
+pub(super) fn decode<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T> {
     minicbor::decode(bytes).map_err(|_| Error::Damaged(None))
 }

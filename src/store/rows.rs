@@ -1,13 +1,13 @@
 //! A sealed row: bound to its place, tagged for the head's digest.
 
 use super::{error::Result, head::Table};
-use crate::vault::{Capabilities, seal_framed};
+use crate::vault::Capabilities;
 
 /// The tag of a row, over all that is bound and all that is sealed.
 ///
 /// Only an admin can make it: a support slot, which holds the record key, can forge a row's seal but not its tag.
 pub(super) fn tag(caps: &Capabilities, table: Table, bound: &[u8], sealed: &[u8]) -> Option<[u8; 32]> {
-    caps.row_tag(&[&seal_framed(&[b"row", table.name().as_bytes(), bound, sealed])])
+    caps.row_tag(&[b"row", table.name().as_bytes(), bound, sealed])
 }
 
 /// A row ready to be written.

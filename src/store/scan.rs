@@ -10,8 +10,8 @@ use super::{
     view::View,
 };
 use crate::{
-    domain::{Environment, Key},
-    vault::Capabilities,
+    domain::{Environment, Key, KeyId},
+    vault::{Capabilities, Opened},
 };
 use minicbor::{Decoder, data::Type};
 use rusqlite::Params;
@@ -20,8 +20,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// Rows handed to a thread at once; fewer are opened where they are read.
+/// Rows handed to a thread at once; so many are opened where they are read first, for threads cost more to start.
 const CHUNK: usize = 1_024;
+/// Rows read at once where they are opened: few, so that the next ones find their memory again.
+const PIECE: usize = 32;
 /// So many chunks may wait for a thread; then the reader opens one itself.
 const WAITING: usize = 16;
 
@@ -37,33 +39,40 @@ pub struct Sieve<'a> {
     pub project: Option<&'a str>,
 }
 
-/// A row that was opened, with its tag as far as this slot can make it.
-pub(super) type Opened = (Key, Option<[u8; 32]>);
+/// Makes of a key what is to be kept of it, on whichever thread opened it; it holds only once all rows are checked.
+pub(super) type Take<'a, T> = &'a (dyn Fn(Key) -> Option<T> + Sync);
 
 /// What came of some rows.
-#[derive(Default)]
-struct Sifted {
-    opened: Vec<Opened>,
+struct Sifted<T> {
+    taken: Vec<T>,
     rows: usize,
     sum: Sum,
 }
 
-/// What is looked for, and by which keys.
-#[derive(Clone, Copy)]
-struct Search<'a> {
-    caps: &'a Capabilities,
-    workspace_index: Option<&'a [u8]>,
-    sieve: Sieve<'a>,
-    /// Takes every key as it is opened; they are kept when there is nobody.
-    taker: Option<Taker<'a>>,
+impl<T> Sifted<T> {
+    fn none() -> Self {
+        Self { taken: Vec::new(), rows: 0, sum: Sum::default() }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.taken.extend(other.taken);
+        self.rows += other.rows;
+        self.sum.add(other.sum);
+    }
 }
 
-/// Takes keys, on whichever thread opened them.
-pub(super) type Taker<'a> = &'a (dyn Fn(Key) + Sync);
+/// What is looked for, by which keys, and what becomes of it: of a key, and of its tag as far as this slot can make it.
+struct Search<'a, T> {
+    caps: &'a Capabilities,
+    workspace_index: Option<[u8; 16]>,
+    sieve: Sieve<'a>,
+    take: &'a (dyn Fn(Key, Option<[u8; 32]>) -> Option<T> + Sync),
+}
 
-impl Search<'_> {
-    fn sift(&self, chunk: Vec<StoredKey>) -> Result<Sifted> {
-        let mut sifted = Sifted { rows: chunk.len(), ..Sifted::default() };
+impl<T> Search<'_, T> {
+    fn sift(&self, chunk: &[StoredKey]) -> Result<Sifted<T>> {
+        let mut sifted = Sifted { rows: chunk.len(), ..Sifted::none() };
+        let mut opened = Opened::default();
         for row in chunk {
             let bound = keys::bound(self.caps, &row.columns);
             let tag = row.checked_tag(self.caps, &bound)?;
@@ -72,24 +81,21 @@ impl Search<'_> {
             {
                 sifted.sum.add(element);
             }
-            if let Some(key) = self.open(&row, &bound)? {
-                match self.taker {
-                    Some(take) => take(key),
-                    None => sifted.opened.push((key, tag)),
-                }
+            if let Some(key) = self.open(row, &bound, &mut opened)? {
+                sifted.taken.extend((self.take)(key, tag));
             }
         }
         Ok(sifted)
     }
 
-    fn open(&self, row: &StoredKey, bound: &[u8]) -> Result<Option<Key>> {
+    fn open(&self, row: &StoredKey, bound: &[u8], opened: &mut Opened) -> Result<Option<Key>> {
         let elsewhere = self.workspace_index.is_some_and(|index| row.columns.workspace_index != index);
         let environment = self.sieve.environment.map(environment_number);
         if elsewhere || environment.is_some_and(|wanted| row.columns.environment != wanted) {
             return Ok(None);
         }
-        let plain = self.caps.open_record(bound, &row.sealed).map_err(|_| row.tampered())?;
-        if self.fits(&plain) { Ok(Some(decode::<KeyRecord>(&plain)?.into_key(&row.columns)?)) } else { Ok(None) }
+        let plain = self.caps.open_record_in(opened, bound, &row.sealed).map_err(|_| row.tampered())?;
+        if self.fits(plain) { Ok(Some(decode::<KeyRecord<'_>>(plain)?.into_key(&row.columns)?)) } else { Ok(None) }
     }
 
     /// Looks at the first facts of a record without building any of it. One that it cannot read is for the decoder.
@@ -121,75 +127,87 @@ fn optional<'b>(decoder: &mut Decoder<'b>) -> Option<Option<&'b str>> {
 }
 
 impl View<'_> {
-    /// Every key that passes the sieve, in the order of the table; all rows are checked as a set against the head.
-    pub(super) fn scan_for(&self, workspace: Option<&str>, sieve: Sieve<'_>) -> Result<Vec<Key>> {
-        let sifted = self.sift(&format!("SELECT {} FROM keys", keys::COLUMNS), (), workspace, sieve, None)?;
+    /// What is taken of every key that passes the sieve, in the order of the table; all rows are checked as a set against
+    /// the head.
+    pub(super) fn scan_for<T: Send>(
+        &self,
+        workspace: Option<&str>,
+        sieve: Sieve<'_>,
+        take: Take<'_, T>,
+    ) -> Result<Vec<T>> {
+        let sql = format!("SELECT {} FROM keys", keys::COLUMNS);
+        let sifted = self.sift(&sql, (), workspace, sieve, &|key, _| take(key))?;
         self.check_set(Table::Keys, sifted.rows, sifted.sum)?;
-        Ok(sifted.opened.into_iter().map(|(key, _)| key).collect())
+        Ok(sifted.taken)
     }
 
     /// Hands over every key of every workspace as it is read, in any order; what was handed over holds only once all
     /// rows are found to be the set that the head signs, and this returns.
-    pub(super) fn scan_into(&self, taker: Taker<'_>) -> Result<()> {
-        let sql = format!("SELECT {} FROM keys", keys::COLUMNS);
-        let sifted = self.sift(&sql, (), None, Sieve::default(), Some(taker))?;
-        self.check_set(Table::Keys, sifted.rows, sifted.sum)
+    pub(super) fn scan_into(&self, taker: &(dyn Fn(Key) + Sync)) -> Result<()> {
+        let nothing = |key: Key| -> Option<()> {
+            taker(key);
+            None
+        };
+        self.scan_for(None, Sieve::default(), &nothing).map(drop)
     }
 
-    /// The keys among these rows that pass the sieve; each row is checked to be the current one.
-    pub(super) fn open_current(
+    /// What is taken of the keys among these rows that pass the sieve; each row is checked to be the current one.
+    pub(super) fn open_current<T: Send>(
         &self,
         sql: &str,
         parameters: impl Params,
         workspace: &str,
         sieve: Sieve<'_>,
-    ) -> Result<Vec<Key>> {
-        let opened = self.sift(sql, parameters, Some(workspace), sieve, None)?.opened;
-        self.check_all_current(&opened)?;
-        Ok(opened.into_iter().map(|(key, _)| key).collect())
+        take: Take<'_, T>,
+    ) -> Result<Vec<T>> {
+        let with_its_tag = |key: Key, tag| Some((key.id.clone(), tag, take(key)));
+        let opened = self.sift(sql, parameters, Some(workspace), sieve, &with_its_tag)?.taken;
+        self.check_all_current(opened.iter().map(|(id, tag, _)| (id, *tag)))?;
+        Ok(opened.into_iter().filter_map(|(.., taken)| taken).collect())
     }
 
-    fn sift(
+    fn sift<T: Send>(
         &self,
         sql: &str,
         parameters: impl Params,
         workspace: Option<&str>,
         sieve: Sieve<'_>,
-        taker: Option<Taker<'_>>,
-    ) -> Result<Sifted> {
+        take: &(dyn Fn(Key, Option<[u8; 32]>) -> Option<T> + Sync),
+    ) -> Result<Sifted<T>> {
         let workspace_index = workspace.map(|workspace| keys::workspace_index(self.caps, workspace));
-        let search = Search { caps: self.caps, workspace_index: workspace_index.as_deref(), sieve, taker };
+        let search = Search { caps: self.caps, workspace_index, sieve, take };
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(parameters)?;
-        let done: Mutex<Vec<(usize, Result<Sifted>)>> = Mutex::default();
-        let waiting = AtomicUsize::new(0);
-        let finish = |number, sifted| done.lock().unwrap_or_else(PoisonError::into_inner).push((number, sifted));
-        let mut chunk = || -> Result<Vec<StoredKey>> {
-            let mut chunk = Vec::with_capacity(CHUNK);
-            while chunk.len() < CHUNK
-                && let Some(row) = rows.next()?
-            {
+        let mut read = |chunk: &mut Vec<StoredKey>, count: usize| -> Result<bool> {
+            chunk.clear();
+            while chunk.len() < count {
+                let Some(row) = rows.next()? else { return Ok(true) };
                 chunk.push(StoredKey::read(row)?);
             }
-            Ok(chunk)
+            Ok(false)
         };
-        let first = chunk()?;
-        if first.len() < CHUNK {
-            // Threads cost more to start than this.
-            return search.sift(first);
+        let (mut all, mut piece) = (Sifted::none(), Vec::with_capacity(PIECE));
+        while all.rows < CHUNK {
+            let last = read(&mut piece, PIECE)?;
+            all.add(search.sift(&piece)?);
+            if last {
+                return Ok(all);
+            }
         }
-        let mut first = Some(first);
+        let done: Mutex<Vec<(usize, Result<Sifted<T>>)>> = Mutex::default();
+        let waiting = AtomicUsize::new(0);
+        let finish = |number, sifted| done.lock().unwrap_or_else(PoisonError::into_inner).push((number, sifted));
         rayon::in_place_scope(|scope| -> Result<()> {
             for number in 0.. {
-                let chunk = first.take().map_or_else(&mut chunk, Ok)?;
-                let last = chunk.len() < CHUNK;
+                let mut chunk = Vec::with_capacity(CHUNK);
+                let last = read(&mut chunk, CHUNK)?;
                 if waiting.load(Ordering::Relaxed) >= WAITING {
-                    finish(number, search.sift(chunk));
+                    finish(number, search.sift(&chunk));
                 } else {
                     waiting.fetch_add(1, Ordering::Relaxed);
-                    let (finish, waiting) = (&finish, &waiting);
+                    let (finish, waiting, search) = (&finish, &waiting, &search);
                     scope.spawn(move |_| {
-                        finish(number, search.sift(chunk));
+                        finish(number, search.sift(&chunk));
                         waiting.fetch_sub(1, Ordering::Relaxed);
                     });
                 }
@@ -201,22 +219,15 @@ impl View<'_> {
         })?;
         let mut parts = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         parts.sort_by_key(|(number, _)| *number);
-        let mut all = Sifted::default();
-        for (_, part) in parts {
-            let part = part?;
-            all.rows += part.rows;
-            all.sum.add(part.sum);
-            all.opened.extend(part.opened);
-        }
+        parts.into_iter().try_for_each(|(_, part)| part.map(|part| all.add(part)))?;
         Ok(all)
     }
 
-    fn check_all_current(&self, opened: &[Opened]) -> Result<()> {
+    fn check_all_current<'o>(&self, opened: impl Iterator<Item = (&'o KeyId, Option<[u8; 32]>)>) -> Result<()> {
         if self.caps.admin.is_none() {
             return Ok(());
         }
-        let mut by_bucket: Vec<(&str, [u8; 32])> =
-            opened.iter().filter_map(|(key, tag)| Some((key.id.as_str(), (*tag)?))).collect();
+        let mut by_bucket: Vec<(&str, [u8; 32])> = opened.filter_map(|(id, tag)| Some((id.as_str(), tag?))).collect();
         by_bucket.sort_unstable();
         for rows in by_bucket.chunk_by(|(one, _), (other, _)| one.get(..6) == other.get(..6)) {
             self.check_current_of_bucket(rows)?;

@@ -137,7 +137,7 @@ fn open_wanted(
     let seq = u64::try_from(stored.seq).unwrap_or_default();
     let bad = |what| Error::Trail { seq, what };
     let open = || -> Result<Option<Entry>> {
-        let body: Body = serde_json::from_slice(&stored.body).map_err(|_| bad("its body does not parse"))?;
+        let body: Body<'_> = serde_json::from_slice(&stored.body).map_err(|_| bad("its body does not parse"))?;
         let facts = PublicFacts {
             at: parse_time(&body.at).map_err(|_| bad("its time does not parse"))?,
             action: body.action.parse().map_err(|_| bad("its action is unknown"))?,

@@ -58,7 +58,7 @@ struct Examined {
 fn examine(caps: &Capabilities, stored: &StoredEvent, full: bool) -> Result<Examined> {
     let seq = u64::try_from(stored.seq).unwrap_or_default();
     let bad = |what| Error::Trail { seq, what };
-    let body: Body = serde_json::from_slice(&stored.body).map_err(|_| bad("its body does not parse"))?;
+    let body: Body<'_> = serde_json::from_slice(&stored.body).map_err(|_| bad("its body does not parse"))?;
     let leaf = leaf(&stored.body);
     if leaf.as_slice() != stored.hash {
         return Err(bad("its body does not have its hash"));
@@ -78,7 +78,7 @@ fn examine(caps: &Capabilities, stored: &StoredEvent, full: bool) -> Result<Exam
             recorded(&body, &detail)?;
         }
     }
-    Ok(Examined { seq, epoch: body.epoch, prev: body.prev, leaf })
+    Ok(Examined { seq, epoch: body.epoch, prev: body.prev.into_owned(), leaf })
 }
 
 /// The tree and the chain as far as they were walked.

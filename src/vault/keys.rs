@@ -3,7 +3,7 @@
 //! HKDF-SHA256 (RFC 5869) with fixed labels derives the subkeys. The verifier key (pepper) and the Ed25519 signing seed
 //! are random keys of their own, so that replacing the root kills no verifier and keeps the vault's identity.
 
-use super::seal::{SealError, SealKey};
+use super::seal::{Opened, SealError, SealKey, frame};
 use crate::domain::{Digest, Lookup, PlainToken, SlotRole, Verifier};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use hkdf::Hkdf;
@@ -109,10 +109,10 @@ impl Capabilities {
         Some((Lookup::of_hash(&found_by), Verifier(prf.of(&[b"\0import/verifier\0", digest.expose_bytes()]))))
     }
 
-    /// The tag of a row, which only an admin can make or check.
+    /// The tag of a row, each field framed by its length, which only an admin can make or check.
     #[must_use]
-    pub fn row_tag(&self, row: &[&[u8]]) -> Option<[u8; 32]> {
-        Some(self.admin.as_ref()?.integrity.of(row))
+    pub fn row_tag(&self, fields: &[&[u8]]) -> Option<[u8; 32]> {
+        Some(self.admin.as_ref()?.integrity.of_framed(fields))
     }
 
     /// What a row adds to a digest of many. Nobody without the key sees it, unlike the row's tag: whoever knew it could
@@ -174,6 +174,19 @@ impl Capabilities {
     /// When it was changed, moved, or sealed by another key.
     pub fn open_record(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
         self.record.open(associated, sealed)
+    }
+
+    /// As [`Capabilities::open_record`], in memory that is used again for the next.
+    ///
+    /// # Errors
+    /// When it was changed, moved, or sealed by another key.
+    pub fn open_record_in<'o>(
+        &self,
+        opened: &'o mut Opened,
+        associated: &[u8],
+        sealed: &[u8],
+    ) -> Result<&'o [u8], SealError> {
+        self.record.open_in(opened, associated, sealed)
     }
 
     /// Seals what only an admin may read.
@@ -312,6 +325,16 @@ impl Prf {
         let mut mac = self.0.clone();
         for part in parts {
             mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    /// Of fields as [`framed`](super::seal::framed) joins them, without joining them.
+    fn of_framed(&self, fields: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for field in fields {
+            mac.update(&frame(field));
+            mac.update(field);
         }
         mac.finalize().into_bytes().into()
     }

@@ -16,7 +16,7 @@ pub mod slots;
 pub use kdf::KdfParams;
 pub use keys::{AdminPart, Capabilities};
 pub use pin::{Pin, Pins};
-pub use seal::{SealError, framed as seal_framed};
+pub use seal::{Opened, SealError, framed as seal_framed};
 pub use session::SessionError;
 pub use slots::{Slot, SlotError, SlotKind, SlotPlan, SlotSecret};
 

@@ -1,15 +1,13 @@
 //! Sealing bytes with XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), padded so that lengths tell little.
 
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{Aead, Payload},
-};
+use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use rand::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 const NONCE_BYTES: usize = 24;
 const PAD_TO: usize = 64;
 const LENGTH_BYTES: usize = 4;
+const TAG_BYTES: usize = 16;
 
 /// A key that seals and opens.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -35,19 +33,19 @@ impl SealKey {
         let mut nonce = [0u8; NONCE_BYTES];
         rng.fill_bytes(&mut nonce);
         let length = u32::try_from(plain.len()).map_err(|_| SealError)?;
-        let padded_len = (LENGTH_BYTES + plain.len()).next_multiple_of(PAD_TO);
-        let mut padded = Zeroizing::new(Vec::with_capacity(padded_len));
-        padded.extend_from_slice(&length.to_le_bytes());
-        padded.extend_from_slice(plain);
-        padded.resize(padded_len, 0);
-        let sealed = self
-            .cipher()
-            .encrypt(&XNonce::from(nonce), Payload { msg: &padded, aad: associated })
-            .map_err(|_| SealError)?;
-        let mut out = Vec::with_capacity(NONCE_BYTES + sealed.len());
+        let padded = (LENGTH_BYTES + plain.len()).next_multiple_of(PAD_TO);
+        // What is plain is overwritten where it lies: no copy of it is left behind.
+        let mut out = Zeroizing::new(Vec::with_capacity(NONCE_BYTES + padded + TAG_BYTES));
         out.extend_from_slice(&nonce);
-        out.extend_from_slice(&sealed);
-        Ok(out)
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(plain);
+        out.resize(NONCE_BYTES + padded, 0);
+        let tag = self
+            .cipher()
+            .encrypt_inout_detached(&XNonce::from(nonce), associated, (&mut out[NONCE_BYTES..]).into())
+            .map_err(|_| SealError)?;
+        out.extend_from_slice(&tag);
+        Ok(std::mem::take(&mut *out))
     }
 
     /// Opens what [`SealKey::seal`] made with the same associated data.
@@ -55,25 +53,47 @@ impl SealKey {
     /// # Errors
     /// When anything of it differs.
     pub fn open(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES).ok_or(SealError)?;
-        let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| SealError)?;
-        let mut padded = Zeroizing::new(
-            self.cipher()
-                .decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: associated })
-                .map_err(|_| SealError)?,
-        );
-        let length: [u8; LENGTH_BYTES] = padded.get(..LENGTH_BYTES).and_then(|b| b.try_into().ok()).ok_or(SealError)?;
-        let length = u32::from_le_bytes(length) as usize;
-        if padded.len() < LENGTH_BYTES + length {
-            return Err(SealError);
-        }
+        let mut opened = Opened::default();
+        let length = self.open_in(&mut opened, associated, sealed)?.len();
+        let Opened(mut padded) = opened;
         padded.copy_within(LENGTH_BYTES..LENGTH_BYTES + length, 0);
         padded.truncate(length);
         Ok(padded)
     }
 
+    /// As [`SealKey::open`], in memory that is used again for the next.
+    ///
+    /// # Errors
+    /// When anything of it differs.
+    pub fn open_in<'o>(&self, opened: &'o mut Opened, associated: &[u8], sealed: &[u8]) -> Result<&'o [u8], SealError> {
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealError)?;
+        let (sealed, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(SealError)?;
+        let padded = opened.hold(sealed);
+        self.cipher()
+            .decrypt_inout_detached(&XNonce::from(*nonce), associated, (&mut *padded).into(), &Tag::from(*tag))
+            .map_err(|_| SealError)?;
+        let (length, padded) = padded.split_first_chunk::<LENGTH_BYTES>().ok_or(SealError)?;
+        padded.get(..u32::from_le_bytes(*length) as usize).ok_or(SealError)
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&self.0.into())
+    }
+}
+
+/// Memory in which sealed bytes are opened one after the other; wiped once, when it is dropped.
+#[derive(Default)]
+pub struct Opened(Zeroizing<Vec<u8>>);
+
+impl Opened {
+    fn hold(&mut self, bytes: &[u8]) -> &mut [u8] {
+        if self.0.capacity() < bytes.len() {
+            // A buffer that grew would leave behind what it held.
+            self.0 = Zeroizing::new(Vec::with_capacity(bytes.len().next_power_of_two()));
+        }
+        self.0.clear();
+        self.0.extend_from_slice(bytes);
+        &mut self.0
     }
 }
 
@@ -82,11 +102,16 @@ impl SealKey {
 pub fn framed(fields: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::with_capacity(fields.iter().map(|field| field.len() + 4).sum());
     for field in fields {
-        // A field is at most a row of the keystore: far below 4 GiB.
-        out.extend_from_slice(&u32::try_from(field.len()).unwrap_or(u32::MAX).to_le_bytes());
+        out.extend_from_slice(&frame(field));
         out.extend_from_slice(field);
     }
     out
+}
+
+/// What stands before a framed field: its length.
+pub(super) fn frame(field: &[u8]) -> [u8; 4] {
+    // A field is at most a row of the keystore: far below 4 GiB.
+    u32::try_from(field.len()).unwrap_or(u32::MAX).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -100,6 +125,9 @@ mod tests {
             let key = SealKey::new([7; 32]);
             let mut sealed = key.seal(&mut rand::rng(), b"row 1", &plain).unwrap();
             prop_assert_eq!((sealed.len() - NONCE_BYTES - 16) % PAD_TO, 0);
+            let mut used = Opened::default();
+            used.hold(&[0xff; 100]);
+            prop_assert_eq!(key.open_in(&mut used, b"row 1", &sealed).unwrap(), &plain);
             prop_assert_eq!(key.open(b"row 1", &sealed).unwrap().to_vec(), plain);
             prop_assert!(key.open(b"row 2", &sealed).is_err());
             prop_assert!(SealKey::new([8; 32]).open(b"row 1", &sealed).is_err());
