@@ -155,6 +155,7 @@ enum Looked {
 
 /// The keys that a filter lets through, in order.
 struct Found {
+    #[allow(clippy::vec_box, reason = "sorting moves pointers, not keys of half a kilobyte each")]
     matching: Vec<Box<(Key, Usage)>>,
     total: usize,
     hidden: BTreeMap<Status, usize>,
