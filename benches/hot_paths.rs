@@ -6,8 +6,8 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use keyward::{
     backend::{Backend, Dirs, InitOptions, LocalVault, Unlock},
     domain::{
-        Allowlist, Brand, Catalogue, Environment, Facts, KeyFilter, PlainToken, Plan, Presented, RateLimit, Request,
-        Scope, SecretState, Time, decide, decide_code, key_from_headers,
+        Allowlist, Brand, Catalogue, Environment, Facts, KeyFilter, KeyId, PlainToken, Plan, Presented, RateLimit,
+        Request, Scope, SecretState, Time, decide, decide_code, key_from_headers,
     },
     ops::{Authority, Context, Create, KeyView, List},
     output::{ColorPolicy, Column, ColumnKind, Emitter, Format, Options, Page, Report, Streams},
@@ -69,8 +69,9 @@ fn verdicts(criterion: &mut Criterion) {
     let (plan, catalogue) = (Plan::builtin().into_iter().next().unwrap(), Catalogue::default());
     let held = scopes(&["audits:read", "billing:*"]);
     let allow_ips = Allowlist::parse(&["10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32"]).unwrap();
+    let id: KeyId = "key_0123456789abcdef".parse().unwrap();
     let key = Facts {
-        id: "key_0123456789abcdef",
+        id: &id,
         active: true,
         expires_at: Some(now() + Duration::from_secs(3_600)),
         revoked_at: None,

@@ -60,7 +60,7 @@ pub struct ListedNames {
 pub fn list(tx: &View<'_>, cx: &Context, request: &List) -> Result<Listed> {
     let Found { matching, total, hidden } = find(tx, cx, &request.filter)?;
     let denials = denials_of(tx, cx, request)?;
-    Ok(Listed { items: views(matching, denials, cx.now), total, hidden })
+    Ok(Listed { items: views(matching.into_iter().map(|found| *found), denials, cx.now), total, hidden })
 }
 
 /// Lists keys up to the limit, and says which ones there are beyond it, in order.
@@ -74,7 +74,7 @@ pub fn list_in_order(tx: &View<'_>, cx: &Context, request: &List) -> Result<(Lis
     let keys = matching.iter().map(|found| found.0.id.clone()).collect();
     matching.truncate(limit);
     let denials = denials_of(tx, cx, request)?;
-    Ok((Listed { items: views(matching, denials, cx.now), total, hidden }, keys))
+    Ok((Listed { items: views(matching.into_iter().map(|found| *found), denials, cx.now), total, hidden }, keys))
 }
 
 /// Some keys of a list that is known, as they are by now; those that are gone, or that the filter lets through no more,
@@ -89,7 +89,7 @@ pub fn list_again(tx: &View<'_>, cx: &Context, request: &List, keys: &[KeyId]) -
         let Some(key) = tx.key(id)?.filter(|key| key.workspace == cx.workspace) else { continue };
         let usage = tx.usage(id)?;
         if request.filter.matches(&key, &usage, &catalogue, cx.now) {
-            matching.push(Box::new((key, usage)));
+            matching.push((key, usage));
         }
     }
     let denials = denials_of(tx, cx, request)?;
@@ -103,9 +103,8 @@ fn denials_of(tx: &View<'_>, cx: &Context, request: &List) -> Result<Denials> {
     period.map(|period| denials(tx, cx.now.checked_sub_signed(period))).transpose()
 }
 
-fn views(keys: Vec<Box<(Key, Usage)>>, mut denials: Denials, now: Time) -> Vec<KeyView> {
-    let view = |found: Box<(Key, Usage)>| {
-        let (key, usage) = *found;
+fn views(keys: impl IntoIterator<Item = (Key, Usage)>, mut denials: Denials, now: Time) -> Vec<KeyView> {
+    let view = |(key, usage): (Key, Usage)| {
         let denials = denials.as_mut().map(|denials| denials.remove(&key.id).unwrap_or_default());
         KeyView { denials, ..KeyView::of(key, &usage, now) }
     };

@@ -114,9 +114,7 @@ impl Door<'_> {
         let alphanumeric = word.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if self.known.lock().unwrap().contains(word) {
             Some("…")
-        } else if begins(&["kw_", "kwop_"]) && word.len() > 40 {
-            Some("SECRET")
-        } else if begins(&["whsec_"]) {
+        } else if begins(&["kw_", "kwop_", "whsec_"]) && word.len() > 40 {
             Some("SECRET")
         } else if begins(&["key_", "rot_", "op_", "vault_", "wh_", "msg_"]) && word.len() >= 19 {
             Some("ID")
