@@ -410,15 +410,14 @@ fn profiles_are_of_this_machine_whichever_the_door() {
     let doors = Doors::new();
     doors.client.ok(&["init"]);
     let url = doors.server.url.as_str();
-    let token = doors.behind.ok(&["operators", "create", "ops", "--role", "workspace-admin", "--bind", "default"]);
-    let (wrong, kept) = (format!("login {url}"), format!("login {url} --name team"));
+    let token = std::fs::read_to_string(&doors.token).unwrap();
+    // The door of the server names a credential on the command line already: only what asks for none is the same.
+    let kept = format!("login {url} --name team");
     doors.compare_all([
         ("", "profile list"),
         ("", "logout"),
         ("", "profile use nobody"),
         ("", "profile remove nobody --yes"),
-        ("kwop_prod_wrong", wrong.as_str()),
-        ("", wrong.as_str()),
         (token.as_str(), kept.as_str()),
         ("", "profile list"),
         ("", "profile use team"),
