@@ -100,6 +100,10 @@ impl ConfigFile {
                 .cause(cause)
                 .hint("it may set: output, time, no_input, workspace, audit_review_days, audit_retention_days")
         };
+        if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            // A pipe would keep every command waiting.
+            return Err(refused("it is no regular file".to_owned()));
+        }
         match std::fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text).map_err(|error| refused(error.message().to_owned())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
@@ -111,11 +115,12 @@ impl ConfigFile {
 /// The platform's directories, and the vault directory when one is named.
 ///
 /// # Errors
-/// `Failure` when the user has no home directory; `Usage` when `HOME` is empty, as a slip in a service file leaves it: the
-/// vault of somebody else, root at worst, would be taken for it.
+/// `Failure` when the user has no home directory; `Usage` when `HOME` is empty or relative, as a slip in a service file
+/// leaves it: the vault of somebody else, root at worst, would be taken for it, or one made wherever the command is run.
 pub fn dirs(vault: Option<PathBuf>) -> Result<Dirs> {
-    if std::env::var_os("HOME").is_some_and(|home| home.is_empty()) {
-        return Err(Error::usage("HOME is set and empty").hint("set HOME to a directory, or unset it"));
+    if let Some(home) = std::env::var_os("HOME").filter(|home| !Path::new(home).is_absolute()) {
+        let what = if home.is_empty() { "is set and empty" } else { "is no absolute path" };
+        return Err(Error::usage(format!("HOME {what}")).hint("set HOME to a directory, or unset it"));
     }
     let platform = directories::ProjectDirs::from("", "", "keyward").ok_or_else(|| {
         Error::new(Kind::Failure, "no_home", "there is no home directory to keep the vault in").hint("set HOME")

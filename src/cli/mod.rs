@@ -136,7 +136,8 @@ fn early_option(args: &[OsString], long: &str, short: Option<&str>) -> Option<St
 }
 
 fn color(global: &args::Global, env: &Env) -> ColorPolicy {
-    let (no_color, force) = (env.text("NO_COLOR"), env.text("CLICOLOR_FORCE"));
+    let dumb = env.text("TERM").filter(|term| term == "dumb");
+    let (no_color, force) = (env.text("NO_COLOR").or(dumb), env.text("CLICOLOR_FORCE"));
     ColorPolicy::new(global.color.unwrap_or_default(), no_color.as_deref(), force.as_deref())
 }
 

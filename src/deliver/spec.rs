@@ -42,6 +42,14 @@ enum Kind {
     GithubOutput { name: Template },
 }
 
+impl SinkSpec {
+    /// Whether it is a command line of the caller's own.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        matches!(self.kind, Kind::Exec { .. })
+    }
+}
+
 impl fmt::Display for SinkSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

@@ -281,3 +281,27 @@ fn a_clock_that_is_wrong_is_said_and_harms_nothing() {
     let far = at("2150-01-01 00:00:00", "list --status any -o json");
     assert!(far.code == Some(0) && far.stdout.contains("expired"), "{far:?}");
 }
+
+#[test]
+fn what_is_named_stands_before_a_session_that_is_stale() {
+    let home = Home::new();
+    home.ok(&["vault", "slots", "add", "--device-file", "ci.key"]);
+    let stale = [("KEYWARD_SESSION", "stale")];
+    assert_eq!(home.run_in(&["list"], &stale).code, Some(7));
+    let named = home.run_in(&["list", "--key-file", "ci.key"], &stale);
+    assert_eq!(named.code, Some(0), "{named:?}");
+}
+
+#[test]
+fn a_wildcard_over_nothing_is_a_slip_once_the_catalogue_is_closed() {
+    let home = Home::new();
+    home.ok(&["scopes", "add", "audits:read"]);
+    home.ok(&["create", "early", "--scope", "later:*"]);
+    home.ok(&["scopes", "close"]);
+    for scope in ["later:*", "audit:*", "*:write"] {
+        assert_eq!(home.run(&["create", "k", "--scope", scope]).code, Some(2), "{scope}");
+    }
+    for scope in ["audits:*", "*:read", "*"] {
+        home.ok(&["create", &format!("k{}", scope.len()), "--scope", scope]);
+    }
+}

@@ -116,11 +116,13 @@ fn a_probe_that_says_no_leaves_a_staged_secret_staged() {
 }
 
 #[test]
-fn tries_of_no_probe_are_refused() {
+fn options_of_no_probe_and_no_command_are_refused() {
     let home = Home::new();
     for command in [&["create", "a"][..], &["create", "a", "--deliver", "file:key"]] {
         let refused = home.run(&[command, &["--probe-tries", "2"]].concat());
         assert_eq!(refused.code, Some(2), "{refused:?}");
+        let refused = home.run(&[command, &["--exec-env", "TOKEN"]].concat());
+        assert_eq!(refused.code, Some(2), "no sink is a command: {refused:?}");
     }
     assert_eq!(home.json(&["list"])["page"]["total"], 0);
 }

@@ -93,6 +93,9 @@ fn an_empty_home_is_not_that_of_somebody_else() {
     let ran = home.run_in(&["list"], &[("HOME", "")]);
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(ran.stderr.contains("HOME is set and empty"), "{ran:?}");
+    let ran = home.run_in(&["list"], &[("HOME", "here")]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("HOME is no absolute path"), "{ran:?}");
+    assert!(!home.path().join("here").exists());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{
         signals::Stop,
         values,
     },
-    domain::{Environment, KeyRef, RotationId},
+    domain::{Environment, KeyRef, RotationId, time::format_time},
     ops::{Abort, Commit, Error, Kind, Result, RotationRef, RotationView, Show, Stage},
 };
 use chrono::TimeDelta;
@@ -119,6 +119,10 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             let commit = Commit { rotation: rotation.rotation(), receipts: Vec::new(), force, only_if_idle };
             let rotated = cx.backend()?.commit_rotation(&cx.operation(), &commit)?;
             told(cx, "committed", "would commit", &rotated.rotation)?;
+            cx.note(&match rotated.old_valid_until {
+                Some(until) => format!("the old secret works until {}", format_time(until)),
+                None => "the old secret stops at once".to_owned(),
+            });
         }
         Command::Abort { rotation, force } => abort(cx, rotation.rotation(), force)?,
     }

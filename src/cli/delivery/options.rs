@@ -39,6 +39,13 @@ impl DeliverArgs {
             Some((option, _)) => Err(Error::usage(format!("{option} needs a delivery, and none is asked for"))
                 .cause("the secret would be printed; nothing was minted")
                 .hint("add --deliver SINK, or --deliver-map FILE")),
+            None if self.exec_env.is_some()
+                && self.deliver_map.is_none()
+                && !self.deliver.iter().any(SinkSpec::is_command) =>
+            {
+                Err(Error::usage("--exec-env is for sinks that are commands, and none is one")
+                    .hint("add --deliver exec:COMMAND"))
+            }
             // The rules of a map may have probes of their own.
             None if self.probe_tries.is_some() && self.probe.is_none() && self.deliver_map.is_none() => {
                 Err(Error::usage("--probe-tries needs a probe, and none is asked for").hint("add --probe COMMAND"))

@@ -70,8 +70,8 @@ struct Which {
 struct Noted {
     key: Option<Arc<KeyRecord>>,
     count: u64,
-    /// In milliseconds: which of two was the last is not told by seconds.
-    at_ms: i64,
+    /// In microseconds: which of two was the last is not told by seconds.
+    at_us: i64,
     user_agent: Option<Arc<str>>,
     detail: Option<Box<str>>,
 }
@@ -95,12 +95,12 @@ impl Default for Buffer {
 impl Buffer {
     /// Notes a verdict.
     pub(super) fn note(&self, judged: &Judged, asked: &Asked<'_>) {
-        let at_ms = asked.now.timestamp_millis();
+        let at_us = asked.now.timestamp_micros();
         let mut which = Which {
             secret: judged.secret.map(|(lookup, _)| lookup),
             code: judged.code,
             address: asked.request.ip,
-            hour: at_ms.div_euclid(3_600_000),
+            hour: at_us.div_euclid(3_600_000_000),
         };
         let user_agent = asked.user_agent.map(cut);
         let mut shard = self.shard(&which);
@@ -117,13 +117,13 @@ impl Buffer {
             Noted {
                 key: judged.key.clone(),
                 count: 0,
-                at_ms,
+                at_us,
                 user_agent: None,
                 detail: why(judged, asked).map(String::into_boxed_str),
             }
         });
         noted.count += 1;
-        noted.at_ms = noted.at_ms.max(at_ms);
+        noted.at_us = noted.at_us.max(at_us);
         if noted.user_agent.as_deref() != user_agent {
             if last.as_deref() != user_agent {
                 *last = user_agent.map(Arc::from);
@@ -174,7 +174,7 @@ impl Buffer {
             self.waiting.fetch_sub(taken.len(), Ordering::Relaxed);
             batch.extend(taken);
         }
-        batch.sort_by(|(_, one), (_, other)| (one.id(), one.at_ms).cmp(&(other.id(), other.at_ms)));
+        batch.sort_by(|(_, one), (_, other)| (one.id(), one.at_us).cmp(&(other.id(), other.at_us)));
         Batch(batch.into_iter().filter_map(|(which, noted)| noted.record(&which)).collect())
     }
 }
@@ -187,7 +187,7 @@ impl Noted {
     fn record(self, which: &Which) -> Option<(UsageRecord, Option<Arc<KeyRecord>>)> {
         let lookup = which.secret.and_then(|lookup| std::str::from_utf8(&lookup).ok()?.parse().ok());
         let record = UsageRecord {
-            at: DateTime::from_timestamp(self.at_ms.div_euclid(1_000), 0)?,
+            at: DateTime::from_timestamp(self.at_us.div_euclid(1_000_000), 0)?,
             count: self.count,
             key: self.key.as_ref().map(|key| key.id.clone()),
             lookup,
