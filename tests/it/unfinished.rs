@@ -75,6 +75,27 @@ fn what_a_second_try_asks_for_is_heeded() {
 }
 
 #[test]
+fn what_an_earlier_try_left_in_a_file_never_comes_back_dead() {
+    for again in [&[][..], &["--supersede"]] {
+        let home = Home::new();
+        let old = home.ok(&["create", "a", "--deliver", "file:held", "-q"]);
+        assert_eq!(old, "");
+        let old = home.read("held");
+        // Killed while it asks the probe: the file has the new secret, and nobody has said yes to it.
+        let rotate = ["rotate", "a", "--deliver", "file:held", "--probe"];
+        let killed = home.run(&[&rotate[..], &["kill -9 $PPID"]].concat());
+        assert_eq!(killed.code, None, "{killed:?}");
+        let first = home.read("held");
+        assert!(first != old && home.works(&first));
+        let refused = home.run(&[&rotate[..], &["exit 1", "--probe-tries", "1"], again].concat());
+        assert_eq!(refused.code, Some(12), "{refused:?}");
+        assert!(home.works(&old) && home.works(&home.read("held")), "what the consumer holds works: {refused:?}");
+        home.ok(&[&rotate[..], &["true"]].concat());
+        assert!(home.works(&home.read("held")));
+    }
+}
+
+#[test]
 fn a_create_that_fails_puts_back_what_its_sinks_held() {
     for failing in [&["--deliver", "exec:cat > /dev/null; exit 1"][..], &["--probe", "exit 1", "--probe-tries", "1"]] {
         let home = Home::new();

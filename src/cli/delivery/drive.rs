@@ -11,8 +11,10 @@ use super::target::{Target, Targets, refused};
 use crate::{
     cli::{context::Ctx, signals::Stop},
     deliver::{Fault, Kept, Reached, Running, Shown, Sink, SinkError, probe},
-    domain::{Lookup, Overlap, PlainToken, RotationId, Time, time::format_time},
-    ops::{Abort, Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Stage, Staged, Step},
+    domain::{KeyRef, Lookup, Overlap, PlainToken, RotationId, Time, time::format_time},
+    ops::{
+        Abort, Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Show, Stage, Staged, Step,
+    },
 };
 use serde_json::json;
 use std::{cell::RefCell, sync::atomic::AtomicBool, time::Instant};
@@ -63,6 +65,8 @@ pub(in crate::cli) struct Driver<'a> {
 struct Given<'a> {
     sink: &'a Sink,
     before: Option<Kept>,
+    /// The secret that was seen there.
+    held: Option<Lookup>,
 }
 
 impl Driver<'_> {
@@ -173,11 +177,11 @@ impl Driver<'_> {
     ) -> Result<()> {
         let mut given: Vec<Given<'_>> = Vec::new();
         for sink in &target.sinks {
-            let before = sink.keep();
+            let (before, held) = (sink.keep(), self.held(sink).map(|token| token.lookup().clone()));
             step(cx, fresh, sink, Progress::Intended)?;
             match self.deliver(cx, sink, fresh.token) {
                 Ok(detail) => {
-                    given.push(Given { sink, before });
+                    given.push(Given { sink, before, held });
                     step(cx, fresh, sink, Progress::Delivered(detail))?;
                 }
                 Err(error) => {
@@ -211,9 +215,10 @@ impl Driver<'_> {
         let mut holding = Vec::new();
         // Also when keyward was asked to stop: what was begun is undone.
         let never = AtomicBool::new(false);
-        for Given { sink, before } in given.iter().rev() {
+        for Given { sink, before, held } in given.iter().rev() {
             let run = Running { deadline: None, stop: &never, show: &|_| {} };
-            if before.as_ref().is_some_and(|before| sink.put_back(before, fresh.token, &run).is_ok()) {
+            let dead = held.as_ref().is_some_and(|held| !self.may_come_back(cx, fresh, held));
+            if !dead && before.as_ref().is_some_and(|before| sink.put_back(before, fresh.token, &run).is_ok()) {
                 step(cx, fresh, sink, Progress::Failed(format!("put back: {why}")))?;
             } else {
                 holding.push(sink.name());
@@ -275,6 +280,22 @@ impl Driver<'_> {
         }
         let text: Zeroizing<String> = sink.read_back().ok().flatten()?;
         PlainToken::parse(&text).ok()
+    }
+
+    /// Whether a secret that a sink held may stand there again: not one that an earlier try of this rotation put there,
+    /// which ended when the new one arrived. What is no secret of the key is not ours to judge.
+    fn may_come_back(&self, cx: &mut Ctx, fresh: &Fresh<'_>, held: &Lookup) -> bool {
+        let mut looked = || -> Result<KeyView> {
+            let backend = cx.backend()?;
+            let rotation = backend.rotation(&cx.operation(), &RotationRef::Id(fresh.rotation.clone()))?;
+            let key = KeyRef::Id(rotation.key_id.parse().map_err(|_| internal("a rotation without key"))?);
+            backend.show(&cx.operation(), &Show { key, environment: None })
+        };
+        // Who cannot look leaves the new secret where it is: it works.
+        looked().is_ok_and(|key| {
+            let known = key.secrets.iter().find(|secret| secret.lookup == held.as_str());
+            known.is_none_or(|secret| matches!(&*secret.state, "current" | "retiring"))
+        })
     }
 
     fn deliver(&self, cx: &mut Ctx, sink: &Sink, token: &PlainToken) -> Result<String, SinkError> {
