@@ -1,4 +1,4 @@
-//! The command line: the global options and the list of commands, each defined in its own file.
+//! The command line: the global options and the list of commands, each defined in its own file; [`super::parsed`] joins them.
 //!
 //! No option takes a secret's value, and no field here holds one. Environment names stand in the help texts; they are
 //! read by `config`, not by clap, so that the environment has one reader.
@@ -23,13 +23,10 @@ use std::{path::PathBuf, str::FromStr};
                   keyward list --expires-within 14d\n  keyward rotate billing-sync --overlap 1h\n\n\
                   More: keyward help exit-codes | environment | output | ci"
 )]
-pub(crate) struct Cli {
+pub(crate) struct Root {
     /// Options every command takes.
     #[command(flatten)]
     pub(crate) global: Global,
-    /// What to do.
-    #[command(subcommand)]
-    pub(crate) command: Command,
 }
 
 /// The options every command takes.
@@ -237,16 +234,5 @@ impl Command {
             Self::ScanRule(args) => commands::scan_rule::run(cx, args),
             Self::Help(args) => commands::help::run(cx, &args),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
     }
 }

@@ -21,6 +21,7 @@ mod hygiene;
 mod input;
 mod logs;
 mod operand;
+mod parsed;
 #[cfg(feature = "server")]
 mod place;
 mod prompt;
@@ -42,8 +43,6 @@ use crate::{
     ops::Error,
     output::{ColorPolicy, Emitter, Format, Options, Streams},
 };
-use args::Cli;
-use clap::{CommandFactory, FromArgMatches};
 use exit::Exit;
 use std::{
     ffi::OsString,
@@ -54,7 +53,7 @@ use std::{
 /// The definition of the command line, for completions, manual pages and help.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    parsed::whole()
 }
 
 /// Runs one invocation and answers with its exit code. A bug that panics is told as one, by the panic and by its code.
@@ -73,22 +72,21 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
     if let Err(error) = input::refuse_tokens(&args) {
         return fail(&mut early(&args, &env, streams), &error);
     }
-    let parsed = command().try_get_matches_from(&args).and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
-        Ok(cli) => cli,
+    let (global, command) = match parsed::parse(&args) {
+        Ok(parsed) => parsed,
         Err(error) => return unparsed::tell(slips::keep_close(error), &args, &mut early(&args, &env, streams)),
     };
-    let (early_format, color) = (early_format(&args, &env), color(&cli.global, &env));
+    let (early_format, color) = (early_format(&args, &env), color(&global, &env));
     if let Err(error) = env.is_legible() {
         return fail(&mut Emitter::new(streams, options(early_format, color)), &error);
     }
-    let _log = match logs::start(&cli.global, &env) {
+    let _log = match logs::start(&global, &env) {
         Ok(log) => log,
         Err(error) => return fail(&mut Emitter::new(streams, options(early_format, color)), &error),
     };
-    match context::Ctx::new(cli.global, args, env, streams) {
+    match context::Ctx::new(global, args, env, streams) {
         Ok(mut cx) => {
-            let ended = cli.command.run(&mut cx);
+            let ended = command.run(&mut cx);
             let code = ended.unwrap_or_else(|error| fail(cx.emitter(), &error));
             closing::close(cx.emitter(), code);
             code

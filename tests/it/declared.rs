@@ -1,6 +1,6 @@
 //! Keys as a file: `export`, `diff` and `apply`.
 
-use crate::support::{Home, Ran, terminal::Terminal};
+use crate::support::{Home, Ran, keys::some_keys, terminal::Terminal};
 use proptest::{prelude::*, test_runner::Config};
 use serde_json::{Value, json};
 use std::{
@@ -318,23 +318,9 @@ fn a_support_slot_sees_the_difference_and_changes_nothing() {
 }
 
 fn some_set() -> impl Strategy<Value = Vec<Value>> {
-    let key = (
-        "[ -~é\u{202e}\u{1F980}]{0,6}",
-        prop_oneof![Just("production"), Just("staging"), Just("development")],
-        proptest::option::of("[ -~\n\t\u{200f}]{1,9}"),
-        proptest::collection::vec("[a-c]:(read|write|\\*)", 0..3),
-        proptest::collection::btree_map("[a-z.\" ]{1,3}", "[ -~\u{202e}]{0,4}", 0..3),
-        prop_oneof![Just("none"), Just("5/s"), Just("100/h")],
-        proptest::collection::vec("10\\.[0-9]\\.0\\.0/16", 0..3),
-        proptest::option::of(1u32..400),
-        proptest::option::of((2u32..90, any::<bool>())),
-        any::<bool>(),
-    );
-    let key = key.prop_map(|(name, env, owner, scopes, labels, rate, ips, days, rotation, active)| {
-        let mut key = json!({
-            "environment": env, "scopes": scopes, "labels": labels, "rate_limit": rate, "allow_ips": ips, "active": active,
-            "name": name, "owner": owner, "description": owner,
-        });
+    let more = (proptest::option::of(1u32..400), proptest::option::of((2u32..90, any::<bool>())), any::<bool>());
+    some_keys(more, 0..6, |key, (days, rotation, active)| {
+        key["active"] = json!(active);
         match days {
             Some(days) => key["expires_in"] = json!(format!("{days}d")),
             None => key["no_expiry"] = json!(true),
@@ -345,13 +331,6 @@ fn some_set() -> impl Strategy<Value = Vec<Value>> {
                 key["overlap"] = json!("1h");
             }
         }
-        key
-    });
-    proptest::collection::vec(key, 0..6).prop_map(|mut keys| {
-        for (number, key) in keys.iter_mut().enumerate() {
-            key["name"] = json!(format!("k{number}{}", key["name"].as_str().unwrap().trim_end()));
-        }
-        keys
     })
 }
 

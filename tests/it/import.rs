@@ -1,6 +1,6 @@
 //! Keys that were issued elsewhere: digests come in, old secrets go on working, and a rotation makes them native.
 
-use crate::support::Home;
+use crate::support::{Home, keys::some_keys};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::{prelude::*, test_runner::Config};
 use serde_json::{Value, json};
@@ -226,29 +226,11 @@ fn many_lines_are_one_transaction() {
 }
 
 fn some_lines() -> impl Strategy<Value = Vec<Value>> {
-    let key = (
-        "[ -~é\u{202e}\u{1F980}]{0,6}",
-        prop_oneof![Just("production"), Just("staging"), Just("development")],
-        proptest::option::of("[ -~\n\t\u{200f}]{1,9}"),
-        proptest::collection::vec("[a-c]:(read|write|\\*)", 0..3),
-        proptest::collection::btree_map("[a-z.\" ]{1,3}", "[ -~\u{202e}]{0,4}", 0..3),
-        prop_oneof![Just("none"), Just("5/s"), Just("100/h")],
-        proptest::collection::vec("10\\.[0-9]\\.0\\.0/16", 0..3),
-        prop_oneof![Just("2999-01-02T03:04:05Z"), Just("")],
-    );
-    let key = key.prop_map(|(name, env, owner, scopes, labels, rate, ips, expires)| {
-        json!({
-            "name": name, "env": env, "owner": owner, "description": owner, "scopes": scopes, "labels": labels,
-            "rate_limit": rate, "allow_ips": ips, "expires_at": expires, "no_expiry": expires.is_empty(),
-        })
-    });
-    proptest::collection::vec(key, 1..6).prop_map(|mut keys| {
-        for (number, key) in keys.iter_mut().enumerate() {
-            let name = format!("k{number}{}", key["name"].as_str().unwrap().trim_end());
-            key["digest"] = json!(hex(&format!("secret {name}")));
-            key["name"] = json!(name);
-        }
-        keys
+    let expires = prop_oneof![Just("2999-01-02T03:04:05Z"), Just("")];
+    some_keys(expires, 1..6, |key, expires| {
+        key["expires_at"] = json!(expires);
+        key["no_expiry"] = json!(expires.is_empty());
+        key["digest"] = json!(hex(&format!("secret {}", key["name"].as_str().unwrap())));
     })
 }
 

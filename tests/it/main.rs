@@ -45,6 +45,8 @@ mod output;
 mod refusals;
 #[cfg(feature = "server")]
 mod remote;
+#[cfg(feature = "server")]
+mod remote_trust;
 mod report;
 mod rotation;
 mod rotation_kills;

@@ -6,11 +6,11 @@ use crate::{
 };
 use chrono::Utc;
 
-struct Vault {
+pub(super) struct Vault {
     _home: tempfile::TempDir,
     serving: Serving,
-    engine: Arc<Engine>,
-    source: crate::backend::FactSource,
+    pub(super) engine: Arc<Engine>,
+    pub(super) source: crate::backend::FactSource,
     seq: std::cell::Cell<u64>,
 }
 
@@ -31,7 +31,7 @@ fn context() -> Context {
 }
 
 impl Vault {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let dir = |name: &str| home.path().join(name);
         let dirs = Dirs { data: dir("data"), config: dir("config"), state: dir("state"), runtime: dir("run") };
@@ -71,7 +71,7 @@ impl Vault {
         self.engine.seen_ms.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
     }
 
-    fn create(&self, limit: &str) -> (String, String) {
+    pub(super) fn create(&self, limit: &str) -> (String, String) {
         let mut request = Create::named(format!("key-{}", rand::random::<u64>()));
         request.rate_limit = RateLimit::parse_or_none(limit).unwrap();
         let made = self.serving.backend().unwrap().current(Utc::now()).unwrap().create(&context(), request).unwrap();
@@ -187,7 +187,7 @@ fn with_lookup_of(token: &str) -> String {
     body + std::str::from_utf8(&digits).unwrap()
 }
 
-fn stranger() -> PlainToken {
+pub(super) fn stranger() -> PlainToken {
     PlainToken::generate(&mut rand::rng(), &"kw".parse().unwrap(), Environment::Development)
 }
 

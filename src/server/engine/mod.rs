@@ -223,3 +223,7 @@ type Found = (Arc<KeyRecord>, LookupBytes, SecretState);
 #[cfg(test)]
 #[path = "engine_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "figures_tests.rs"]
+mod figures;

@@ -2,12 +2,15 @@
 
 pub(crate) mod browser;
 #[cfg(feature = "server")]
+pub(crate) mod door;
+pub(crate) mod keys;
+pub(crate) mod outsider;
+#[cfg(feature = "server")]
 pub(crate) mod server;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(crate) mod stepping;
 pub(crate) mod terminal;
 
-pub(crate) mod outsider;
 use std::{
     io::Write,
     path::{Path, PathBuf},
