@@ -94,13 +94,10 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
         cx.note(note);
     }
     let lost = |error: Error| {
-        Error {
-            kind: Kind::Undelivered,
-            message: format!("created {}, and not every secret could be written", counted(count, "key")),
-            ..error.clone()
-        }
-        .cause(error.message)
-        .hint("keyward list --sort -created -o name, then: keyward rotate KEY --now   for each whose secret is missing")
+        let what = format!("created {}, and not every secret could be written", counted(count, "key"));
+        error.undelivered(what).hint(
+            "keyward list --sort -created -o name, then: keyward rotate KEY --now   for each whose secret is missing",
+        )
     };
     let place = if let Some((path, file)) = sink {
         let kept = write_secrets(&file, &created)

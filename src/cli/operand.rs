@@ -29,6 +29,20 @@ pub(super) struct MaybeKeys {
     pub(super) env: Option<Environment>,
 }
 
+/// The keys of somebody or something.
+#[derive(Debug, clap::Args)]
+pub(super) struct KeysOf {
+    /// Keys of this environment
+    #[arg(long, value_name = "ENV", add = values::environments())]
+    pub(super) env: Option<Environment>,
+    /// Keys of this owner
+    #[arg(long)]
+    pub(super) owner: Option<String>,
+    /// Keys of this project
+    #[arg(long, value_name = "P")]
+    pub(super) project: Option<String>,
+}
+
 /// One key.
 #[derive(Debug, clap::Args)]
 pub(super) struct KeyOperand {

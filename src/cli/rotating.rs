@@ -144,14 +144,8 @@ impl Unprinted {
     /// The secret exists and could not be printed: the old one still works, and the next run goes on.
     fn lost(&self, error: Error) -> Error {
         let (id, name) = (&self.key.id, &self.key.name);
-        Error {
-            kind: Kind::Undelivered,
-            reason: "undelivered".into(),
-            message: format!("the new secret of {id} ({name}) was minted, and could not be printed; the old one works"),
-            ..error.clone()
-        }
-        .cause(error.message)
-        .hint(format!("keyward rotate {id}  (goes on with the same rotation)"))
+        let what = format!("the new secret of {id} ({name}) was minted, and could not be printed; the old one works");
+        error.undelivered(what).hint(format!("keyward rotate {id}  (goes on with the same rotation)"))
     }
 }
 

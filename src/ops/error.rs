@@ -124,6 +124,13 @@ impl Error {
         Self::new(Kind::Forbidden, reason, message)
     }
 
+    /// A secret was minted, and this kept it from whom it was for.
+    #[must_use]
+    pub fn undelivered(self, message: impl Into<String>) -> Self {
+        let Self { message: why, causes, hints, .. } = self;
+        Self { causes, hints, ..Self::new(Kind::Undelivered, "undelivered", message) }.cause(why)
+    }
+
     /// Adds a cause.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<String>) -> Self {

@@ -28,6 +28,7 @@ mod lookup;
 pub mod operators;
 mod policy;
 pub mod profiles;
+mod repetition;
 pub mod report;
 pub mod rotation;
 pub mod rotation_view;

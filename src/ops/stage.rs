@@ -3,10 +3,11 @@
 use super::{
     Done,
     context::Context,
-    create::{self, mint},
+    create::mint,
     entitlement,
     error::{Error, Kind, Result},
     lookup,
+    repetition::{self, Repetition},
     rotation::{self, RotationRef},
     rotation_view::{RotationView, refused},
     view::KeyView,
@@ -173,7 +174,7 @@ pub fn stage(
     let key = find(tx, cx, request)?;
     cx.authority.may_grant(&tx.catalogue(&key.workspace)?, &key.scopes)?;
     entitlement::require(&entitlement::plan_of(tx, &key.workspace)?, Feature::ApiAccess)?;
-    let repeated = match repetition(tx, cx, &key, request)? {
+    let repeated = match repetition::of(tx, cx, &key, request)? {
         Repetition::Over(note) => return nothing(tx, cx, &key, Some(note)),
         Repetition::Running => true,
         Repetition::None => false,
@@ -272,7 +273,11 @@ fn minted(
     tx.put_key(&key)?;
     key.version += 1;
     if let Some(idempotency_key) = &request.idempotency_key {
-        tx.remember_idempotency(&named(&key, idempotency_key), &key.id, &digest_of(&key, request))?;
+        tx.remember_idempotency(
+            &repetition::named(&key, idempotency_key),
+            &key.id,
+            &repetition::digest_of(&key, request),
+        )?;
     }
     let events = vec![cx.event(Action::KeyStage, key.id.to_string(), staging_facts(&key, resumed, request.intend))];
     let parked = key.running().is_some_and(|run| run.parked);
@@ -289,71 +294,6 @@ fn minted(
         key: KeyView::new(&shown, &tx.usage(&key.id)?, cx.now),
     };
     Ok(Done { outcome, events })
-}
-
-/// What an idempotency key says of a request.
-enum Repetition {
-    /// It names no rotation yet.
-    None,
-    /// It names the rotation that runs.
-    Running,
-    /// It names a rotation that has ended; in words.
-    Over(String),
-}
-
-fn repetition(tx: &View<'_>, cx: &Context, key: &Key, request: &Stage) -> Result<Repetition> {
-    let Some(idempotency_key) = &request.idempotency_key else { return Ok(Repetition::None) };
-    let remembered = tx.idempotent(&named(key, idempotency_key))?;
-    let Some((id, digest)) = remembered else { return Ok(Repetition::None) };
-    if id != key.id {
-        return Err(Error::conflict(
-            "idempotency_mismatch",
-            format!("the idempotency key was used within 24 hours to rotate another key, {id}"),
-        )
-        .hint("use a new --idempotency-key for a new rotation"));
-    }
-    if digest != digest_of(key, request) {
-        return Err(Error::conflict(
-            "idempotency_mismatch",
-            "the idempotency key was used within 24 hours to rotate this key in another way",
-        )
-        .hint("use a new --idempotency-key for a new rotation"));
-    }
-    let run = key.run.as_ref().filter(|run| run.idempotency_key.as_ref() == Some(idempotency_key));
-    Ok(match run {
-        Some(run) if run.is_running() => Repetition::Running,
-        Some(run) if run.phase == Phase::Aborted => Repetition::None,
-        Some(run) => Repetition::Over(format!(
-            "the idempotency key names {}, which was done at {}; its secret is not shown again",
-            run.id,
-            format_time(run.finished_at.unwrap_or(cx.now))
-        )),
-        None => Repetition::Over("the idempotency key names an earlier rotation, which has ended".to_owned()),
-    })
-}
-
-/// Rotations and creations may use one idempotency key without meaning each other, and so may workspaces.
-fn named(key: &Key, idempotency_key: &str) -> String {
-    format!("rotate\0{}\0{idempotency_key}", key.workspace)
-}
-
-/// What tells a repeated request from another one under the same idempotency key; not by which name the key was called,
-/// where its secret goes, and whose turn it is.
-fn digest_of(key: &Key, request: &Stage) -> String {
-    let same = Stage {
-        key: KeyRef::Id(key.id.clone()),
-        environment: None,
-        resume: None,
-        sinks: Vec::new(),
-        intend: false,
-        ask_back: Vec::new(),
-        held: Vec::new(),
-        lease: None,
-        probe: false,
-        idempotency_key: None,
-        ..request.clone()
-    };
-    create::digest(&format!("{same:?}"))
 }
 
 fn nothing(tx: &View<'_>, cx: &Context, key: &Key, note: Option<String>) -> Result<Done<Staged>> {

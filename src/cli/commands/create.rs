@@ -212,14 +212,8 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
 
 /// The key is there and its secret is lost: says which, and the way out.
 pub(crate) fn lost(error: Error, id: &str, name: &str) -> Error {
-    Error {
-        kind: Kind::Undelivered,
-        reason: "undelivered".into(),
-        message: format!("the secret of {id} ({name}) was minted, and could not be printed"),
-        ..error.clone()
-    }
-    .cause(error.message)
-    .hint(format!("keyward rotate {id} --now   (a new secret; the lost one stops)"))
+    let what = format!("the secret of {id} ({name}) was minted, and could not be printed");
+    error.undelivered(what).hint(format!("keyward rotate {id} --now   (a new secret; the lost one stops)"))
 }
 
 fn request(args: Args) -> Result<Create> {

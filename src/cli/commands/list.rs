@@ -6,9 +6,10 @@ use crate::{
         context::Ctx,
         exit::Exit,
         grouping::{self, GroupBy},
+        operand::KeysOf,
         values,
     },
-    domain::{Environment, KeyFilter, Scope, Sort, Status, closest},
+    domain::{KeyFilter, Scope, Sort, Status, closest},
     ops::{Error, KeyView, List, Result},
 };
 use chrono::TimeDelta;
@@ -58,15 +59,8 @@ pub(crate) struct Args {
     /// Keys whose rotation is due within this time
     #[arg(long, value_name = "D", value_parser = values::duration)]
     due_within: Option<TimeDelta>,
-    /// Keys of this environment
-    #[arg(long, value_name = "ENV", add = values::environments())]
-    env: Option<Environment>,
-    /// Keys of this owner
-    #[arg(long)]
-    owner: Option<String>,
-    /// Keys of this project
-    #[arg(long, value_name = "P")]
-    project: Option<String>,
+    #[command(flatten)]
+    of: KeysOf,
     /// Keys narrowed to this customer
     #[arg(long, value_name = "C")]
     customer: Option<String>,
@@ -190,9 +184,9 @@ fn filter(args: Args) -> Result<KeyFilter> {
         used_since: args.used_since,
         denied_since: args.denied_since,
         due_within: args.due_within.or(args.due.then(TimeDelta::zero)),
-        environment: args.env,
-        owner: args.owner,
-        project: args.project,
+        environment: args.of.env,
+        owner: args.of.owner,
+        project: args.of.project,
         customer: args.customer,
         scope: args.scope,
         labels: args.label,

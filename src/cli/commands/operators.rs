@@ -3,7 +3,7 @@
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, prompt, values},
     domain::{Expiry, Overlap, Role, Scope, Time},
-    ops::{Appointed, CreateOperator, Error, Kind, Result, RotateOperator},
+    ops::{Appointed, CreateOperator, Result, RotateOperator},
     output::Report,
 };
 use chrono::TimeDelta;
@@ -113,14 +113,8 @@ fn appoint(cx: &mut Ctx, did: &str, would: &str, act: impl FnOnce(&mut Ctx) -> R
     let report = Report::item("keyward.operator/v1", "operator", json!(operator), secret);
     let report = report.with_columns(columns::OPERATOR).named_by("id");
     cx.emit(&report).map_err(|error| {
-        Error {
-            kind: Kind::Undelivered,
-            reason: "undelivered".into(),
-            message: format!("the credential of '{name}' was minted, and could not be printed"),
-            ..error.clone()
-        }
-        .cause(error.message)
-        .hint(format!("keyward operators rotate {name}"))
+        let what = format!("the credential of '{name}' was minted, and could not be printed");
+        error.undelivered(what).hint(format!("keyward operators rotate {name}"))
     })
 }
 

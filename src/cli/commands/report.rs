@@ -1,8 +1,8 @@
 //! `report`: what expires, what nobody uses, what should be rotated, who owns it; as a table or as a page.
 
 use crate::{
-    cli::{columns, context::Ctx, exit::Exit, hygiene, values},
-    domain::{Environment, KeyFilter, Status, counted, hygiene::Policy},
+    cli::{columns, context::Ctx, exit::Exit, hygiene, operand::KeysOf, values},
+    domain::{KeyFilter, Status, counted, hygiene::Policy},
     files::write_private_atomic,
     ops::{
         Check, Error, Finding, KeyView, Kind, List, Result,
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    which: Which,
+    of: KeysOf,
     /// Write everything, and what `check` finds, into one page that needs nothing else: no script, no network
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     html: Option<PathBuf>,
@@ -43,7 +43,7 @@ enum Command {
     #[command(after_help = "Example:\n  keyward report stale --unused-for 30d -o csv")]
     Stale {
         #[command(flatten)]
-        which: Which,
+        of: KeysOf,
         /// Not used for this time [default: 90d]
         #[arg(long, value_name = "D", value_parser = values::duration)]
         unused_for: Option<TimeDelta>,
@@ -52,7 +52,7 @@ enum Command {
     #[command(after_help = "Example:\n  keyward report expiry --within 30d -o markdown")]
     Expiry {
         #[command(flatten)]
-        which: Which,
+        of: KeysOf,
         /// Within this time [default: 90d]
         #[arg(long, value_name = "D", value_parser = values::duration)]
         within: Option<TimeDelta>,
@@ -61,44 +61,30 @@ enum Command {
     #[command(after_help = "Example:\n  keyward report rotation --env production")]
     Rotation {
         #[command(flatten)]
-        which: Which,
+        of: KeysOf,
     },
     /// How many keys each owner has, and of what kind
     #[command(after_help = "Example:\n  keyward report owners -o csv")]
     Owners {
         #[command(flatten)]
-        which: Which,
+        of: KeysOf,
     },
-}
-
-/// Which keys to report on.
-#[derive(Debug, clap::Args)]
-struct Which {
-    /// Keys of this environment
-    #[arg(long, value_name = "ENV", add = values::environments())]
-    env: Option<Environment>,
-    /// Keys of this owner
-    #[arg(long)]
-    owner: Option<String>,
-    /// Keys of this project
-    #[arg(long, value_name = "P")]
-    project: Option<String>,
 }
 
 /// Writes a report.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     match args.command {
         None => match args.html {
-            Some(file) => write_page(cx, args.which, args.policy.as_deref(), &file)?,
-            None => summary(cx, args.which)?,
+            Some(file) => write_page(cx, args.of, args.policy.as_deref(), &file)?,
+            None => summary(cx, args.of)?,
         },
-        Some(Command::Stale { which, unused_for }) => {
-            let keys = keys(cx, which)?;
+        Some(Command::Stale { of, unused_for }) => {
+            let keys = keys(cx, of)?;
             let rows = report::stale(&keys, cx.now, unused_for.unwrap_or(STALE_AFTER));
             list(cx, "keyward.stale-report/v1", &rows, columns::STALE)?;
         }
-        Some(Command::Expiry { which, within }) => {
-            let keys = keys(cx, which)?;
+        Some(Command::Expiry { of, within }) => {
+            let keys = keys(cx, of)?;
             let rows = report::expiring(&keys, cx.now, within.unwrap_or(STALE_AFTER));
             list(cx, "keyward.expiry-report/v1", &rows, columns::EXPIRING)?;
             let never = report::counts(&keys, cx.now).no_expiry;
@@ -106,13 +92,13 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
                 cx.note(&format!("never expire: {never} (keyward list --no-expiry shows them)"));
             }
         }
-        Some(Command::Rotation { which }) => {
-            let keys = keys(cx, which)?;
+        Some(Command::Rotation { of }) => {
+            let keys = keys(cx, of)?;
             let rows = report::rotation(&keys);
             list(cx, "keyward.rotation-report/v1", &rows, columns::ROTATED)?;
         }
-        Some(Command::Owners { which }) => {
-            let keys = keys(cx, which)?;
+        Some(Command::Owners { of }) => {
+            let keys = keys(cx, of)?;
             let rows = tree(&report::owners(&keys, cx.now));
             let page = Page::whole(rows.len());
             cx.emit(&Report::list("keyward.owner-report/v1", rows, page, columns::OWNERS, "owner").noun("owners"))?;
@@ -122,12 +108,12 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
 }
 
 /// The keys of all statuses.
-fn keys(cx: &mut Ctx, which: Which) -> Result<Vec<KeyView>> {
+fn keys(cx: &mut Ctx, of: KeysOf) -> Result<Vec<KeyView>> {
     let filter = KeyFilter {
         statuses: Some(Status::ALL.into()),
-        environment: which.env,
-        owner: which.owner,
-        project: which.project,
+        environment: of.env,
+        owner: of.owner,
+        project: of.project,
         ..KeyFilter::default()
     };
     Ok(cx.backend()?.list(&cx.operation(), &List { filter })?.items)
@@ -142,8 +128,8 @@ fn list<R: Serialize>(cx: &mut Ctx, schema: &'static str, rows: &[R], columns: &
     cx.emit(&Report::list(schema, tree(rows), page, columns, "name").noun("keys"))
 }
 
-fn summary(cx: &mut Ctx, which: Which) -> Result<()> {
-    let keys = keys(cx, which)?;
+fn summary(cx: &mut Ctx, of: KeysOf) -> Result<()> {
+    let keys = keys(cx, of)?;
     let counts = json!(report::counts(&keys, cx.now));
     cx.emit(&Report::flat("keyward.report/v1", counts).with_columns(columns::COUNTS).named_by("keys"))
 }
@@ -164,12 +150,12 @@ fn findings(cx: &mut Ctx, policy: Policy, keys: &[KeyView], all: bool) -> Result
 }
 
 /// Writes the page, whole or not at all; only its owner can read it.
-fn write_page(cx: &mut Ctx, which: Which, policy: Option<&Path>, file: &Path) -> Result<()> {
+fn write_page(cx: &mut Ctx, of: KeysOf, policy: Option<&Path>, file: &Path) -> Result<()> {
     let policy = hygiene::policy(cx, policy)?;
     hygiene::note_ended(cx, &policy);
     let workspace = cx.operation().workspace;
-    let all = which.env.is_none() && which.owner.is_none() && which.project.is_none();
-    let keys = keys(cx, which)?;
+    let all = of.env.is_none() && of.owner.is_none() && of.project.is_none();
+    let keys = keys(cx, of)?;
     let (findings, unasked) = findings(cx, policy, &keys, all)?;
     let text = page::html(&Overview { findings, unasked, ..report::overview(&keys, &workspace, cx.now) });
     let (path, bytes) = (file.display(), text.len());

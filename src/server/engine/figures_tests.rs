@@ -32,7 +32,7 @@ fn like(key: &Key, number: usize, token: &PlainToken, hasher: &TokenHasher) -> K
 #[ignore = "takes a minute: cargo test --release --lib verdict_figures -- --ignored; cat target/verdict-figures.txt"]
 fn verdict_figures() {
     let vault = Vault::new();
-    vault.create("1000000/h");
+    vault.create("100000000/h");
     let first = Mutex::new(None);
     vault.source.all(Utc::now(), |_| {}, &|key| *first.lock().unwrap() = Some(key)).unwrap();
     let first = first.into_inner().unwrap().unwrap();
