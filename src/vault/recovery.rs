@@ -9,7 +9,7 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const RANDOM_CHARS: usize = 32;
 const CHECK_CHARS: usize = 4;
 const GROUP: usize = 6;
-const PREFIX: &str = "KWR-";
+const PREFIX: &str = "KWR";
 
 /// A code that opens a recovery slot, wiped when dropped.
 pub struct RecoveryCode(Zeroizing<String>);
@@ -37,10 +37,13 @@ impl RecoveryCode {
     /// # Errors
     /// When its shape or checksum is wrong.
     pub fn parse(typed: &str) -> Result<Self, NotARecoveryCode> {
-        let typed = Zeroizing::new(typed.trim().to_ascii_uppercase());
-        let body = typed.strip_prefix(PREFIX).unwrap_or(&typed);
+        let mut joined = Zeroizing::new(String::with_capacity(typed.len()));
+        joined.extend(typed.trim().chars().filter(|character| !matches!(character, '-' | ' ')));
+        joined.make_ascii_uppercase();
+        // A code may begin with the same letters: then it is too short to have lost them.
+        let body = joined.strip_prefix(PREFIX).filter(|body| body.chars().count() >= RANDOM_CHARS + CHECK_CHARS);
         let mut text = Zeroizing::new(String::with_capacity(RANDOM_CHARS + CHECK_CHARS));
-        for character in body.chars().filter(|character| !matches!(character, '-' | ' ')) {
+        for character in body.unwrap_or(&joined).chars() {
             let character = match character {
                 'O' => '0',
                 'I' | 'L' => '1',
@@ -65,7 +68,7 @@ impl RecoveryCode {
     pub fn display(&self) -> Zeroizing<String> {
         let mut out = Zeroizing::new(PREFIX.to_owned());
         for (position, character) in self.0.chars().enumerate() {
-            if position > 0 && position % GROUP == 0 {
+            if position % GROUP == 0 {
                 out.push('-');
             }
             out.push(character);
@@ -97,10 +100,18 @@ mod tests {
         for typed in [
             printed.to_string(),
             printed.to_lowercase(),
-            printed.replacen('-', " ", 3).replacen("KWR ", "KWR-", 1),
+            printed.replacen('-', " ", 3),
+            printed.replace('-', ""),
             code.0.to_string(),
         ] {
             assert!(RecoveryCode::parse(&typed).is_ok_and(|again| *again.0 == *code.0), "not read back");
+        }
+        let alike = RecoveryCode({
+            let body = format!("{PREFIX}{}", "0".repeat(RANDOM_CHARS - PREFIX.len()));
+            Zeroizing::new(format!("{body}{}", check_of(&body)))
+        });
+        for typed in [alike.0.to_string(), alike.display().to_string(), alike.display().replace('-', "")] {
+            assert!(RecoveryCode::parse(&typed).is_ok_and(|again| *again.0 == *alike.0), "begins like the prefix");
         }
         let last = printed.pop_and_change();
         assert!(RecoveryCode::parse(&last).is_err());
