@@ -29,7 +29,7 @@ pub use profiles::Profiles;
 pub use restore::Restored;
 pub use serving::{FactSource, ServedBackend, Serving, TokenHasher, TrailSource, UsageSink};
 pub use trail::{AuditReport, Trail, VerifyAudit};
-pub use unlock::{InitOptions, Initialised, LocalVault, Unlock, harden};
+pub use unlock::{CREDENTIAL, InitOptions, Initialised, LocalVault, Unlock, harden};
 #[cfg(feature = "server")]
 pub use webhooks::Outbox;
 

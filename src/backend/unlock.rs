@@ -77,7 +77,7 @@ pub(super) enum OpenedBy {
 }
 
 /// The name of the file looked for in a credentials directory.
-const CREDENTIAL: &str = "keyward.key";
+pub const CREDENTIAL: &str = "keyward.key";
 /// No key file or recovery code is longer.
 const MAX_KEY_FILE: u64 = 4096;
 

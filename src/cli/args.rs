@@ -176,6 +176,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether a broken configuration file is in its way: not where somebody wants to find out what is wrong.
+    pub(super) fn heeds_settings(&self) -> bool {
+        !matches!(self, Self::Help(_) | Self::Doctor(_) | Self::Completions(_) | Self::Man(_) | Self::ScanRule(_))
+    }
+
     /// Runs the command.
     pub(super) fn run(self, cx: &mut super::context::Ctx) -> crate::ops::Result<u8> {
         if cx.format() == Format::Sarif && !matches!(self, Self::Identify(_) | Self::Check(_)) {

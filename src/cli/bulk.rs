@@ -4,7 +4,7 @@
 //! A line has the fields of `create`. In CSV, lists are separated by `;`. Secrets go to a new private file or, as JSONL,
 //! to stdout.
 
-use super::{bulk_file, context::Ctx, exit::Exit};
+use super::{bulk_file, context::Ctx, exit::Exit, render::MINTED};
 use crate::{
     backend::BulkError,
     domain::counted,
@@ -108,7 +108,7 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
     } else {
         let reports: Vec<_> = created.iter().map(|one| Ctx::minted(&one.key, one.secret.as_ref())).collect();
         if !cx.global.dry_run || cx.reply_asked() {
-            cx.emit_lines("keyward.key-list/v1", &reports).map_err(lost)?;
+            cx.emit_lines(MINTED, &reports).map_err(lost)?;
         }
         String::new()
     };

@@ -38,7 +38,7 @@ pub(super) fn scopes() -> Vec<CompletionCandidate> {
 fn open() -> Option<(Ctx, Box<dyn crate::backend::Backend>)> {
     let nowhere = || Streams::new(Box::new(std::io::empty()), Box::new(std::io::sink()), Box::new(std::io::sink()));
     let global = Global { no_input: true, read_only: true, ..Global::default() };
-    let mut cx = Ctx::new(global, Vec::new(), Env::of_process(), nowhere()).ok()?;
+    let mut cx = Ctx::new(global, Vec::new(), Env::of_process(), nowhere(), true).ok()?;
     // A tab asks no server: nobody asked for a call over the network.
     if cx.is_remote() {
         return None;

@@ -4,11 +4,11 @@
 
 use super::{args::Global, input::Source, prompt, terminal::Terminal};
 use crate::{
-    backend::{Backend, Dirs, InitOptions, Initialised, LocalVault, Restored, Unlock},
+    backend::{Backend, CREDENTIAL, Dirs, InitOptions, Initialised, LocalVault, Restored, Unlock},
     config::{self, ConfigFile, Env},
     domain::Time,
     ops::{Authority, Context, Error, Result},
-    output::{Emitter, Options, Streams},
+    output::{Emitter, Format, Options, Streams},
 };
 use std::{ffi::OsString, path::Path, rc::Rc, str::FromStr};
 use zeroize::Zeroizing;
@@ -18,7 +18,6 @@ pub(crate) struct Ctx {
     /// The global options, with the environment and the configuration file filled in.
     pub(super) global: Global,
     /// The options as they were given, before anything was filled in.
-    #[cfg(feature = "server")]
     pub(super) given: Global,
     /// The environment.
     pub(super) env: Env,
@@ -34,8 +33,8 @@ pub(crate) struct Ctx {
 }
 
 impl Ctx {
-    /// Fills the options in from the environment and the configuration file. The streams come back with an error,
-    /// so that it can be told.
+    /// Fills the options in from the environment and the configuration file, which may be a broken one where it is not
+    /// `heeded`. The streams come back with an error, so that it can be told.
     ///
     /// # Errors
     /// `Usage` for a value that no option takes.
@@ -44,10 +43,12 @@ impl Ctx {
         args: Vec<OsString>,
         env: Env,
         streams: Streams,
+        heeded: bool,
     ) -> Result<Self, Box<(Error, Streams)>> {
-        #[cfg(feature = "server")]
         let given = global.clone();
-        if let Err(error) = fill_in(&mut global, &env) {
+        let file = config::dirs(None).and_then(|dirs| ConfigFile::read(&dirs.config));
+        let file = if heeded { file } else { Ok(file.unwrap_or_default()) };
+        if let Err(error) = file.and_then(|file| fill_in(&mut global, &env, file)) {
             return Err(Box::new((error, streams)));
         }
         let now = match config::now() {
@@ -64,7 +65,6 @@ impl Ctx {
             now,
         };
         Ok(Self {
-            #[cfg(feature = "server")]
             given,
             global,
             env,
@@ -247,6 +247,7 @@ impl Ctx {
         if let Some(named) = &self.global.vault {
             parent_exists(named)?;
         }
+        self.refuse_other_key(vault)?;
         match vault.init(&self.operation(), InitOptions::default()) {
             Ok(made) => {
                 made.iter().for_each(|made| self.announce(made));
@@ -256,6 +257,27 @@ impl Ctx {
             Err(_) if vault.exists() => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whoever names what opens a vault, or a server, means one that is there: a new vault would open by something else.
+    fn refuse_other_key(&self, vault: &LocalVault) -> Result<()> {
+        let global = &self.global;
+        let absent = || Error::not_found(format!("there is no vault at {}", vault.dirs().keystore().display()));
+        #[cfg(feature = "server")]
+        if global.vault.is_none() && (global.token_file.is_some() || self.env.text("KEYWARD_TOKEN").is_some()) {
+            return Err(absent()
+                .cause("a credential for a server is given, and no server")
+                .hint("name it: --server URL or KEYWARD_SERVER"));
+        }
+        let named = global.key_file.is_some() || global.passphrase_file.is_some() || global.passphrase_fd.is_some();
+        let handed = self.env.path("CREDENTIALS_DIRECTORY").is_some_and(|dir| dir.join(CREDENTIAL).exists());
+        if !named && !handed {
+            return Ok(());
+        }
+        Err(absent()
+            .cause("the key or passphrase that is given would not open a new one")
+            .hint("correct --vault or KEYWARD_VAULT, or mount its volume")
+            .hint("keyward init --passphrase   makes one that a passphrase opens"))
     }
 
     /// Says where a new vault is and what opens it: also with `-q`, for a vault that nobody knows of is lost.
@@ -292,7 +314,10 @@ impl Ctx {
     }
 
     fn refuse_in_ci(&self, instead: &str, or: &str) -> Result<()> {
-        let told = self.global.quiet || self.global.output.is_some() || self.global.field.is_some();
+        // A format that the environment or the configuration file prefers says nothing about secrets, unless it is one that
+        // programs read.
+        let read = matches!(self.global.output, Some(Format::Json | Format::Jsonl));
+        let told = self.global.quiet || self.given.output.is_some() || read || self.global.field.is_some();
         if !self.env.switch("CI") || told || self.global.dry_run {
             return Ok(());
         }
@@ -311,8 +336,7 @@ fn parent_exists(named: &Path) -> Result<()> {
         .hint("keyward init  (makes both)"))
 }
 
-fn fill_in(global: &mut Global, env: &Env) -> Result<()> {
-    let file = ConfigFile::read(&config::dirs(None)?.config)?;
+fn fill_in(global: &mut Global, env: &Env, file: ConfigFile) -> Result<()> {
     if global.output.is_none() {
         global.output = choice("KEYWARD_OUTPUT", env, "output", file.output)?;
     }

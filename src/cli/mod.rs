@@ -84,7 +84,7 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
         Ok(log) => log,
         Err(error) => return fail(&mut Emitter::new(streams, options(early_format, color)), &error),
     };
-    match context::Ctx::new(global, args, env, streams) {
+    match context::Ctx::new(global, args, env, streams, command.heeds_settings()) {
         Ok(mut cx) => {
             let ended = command.run(&mut cx);
             let code = ended.unwrap_or_else(|error| fail(cx.emitter(), &error));

@@ -11,6 +11,9 @@ use crate::{
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+/// Several keys, each with its secret beside it.
+pub(super) const MINTED: &str = "keyward.minted-list/v1";
+
 impl Ctx {
     /// The output format.
     pub(super) fn format(&self) -> Format {

@@ -3,7 +3,7 @@
 //! The secret is staged, printed, and only then made the current one: whoever is killed in between has lost nothing, for
 //! the old secret still works and the next run goes on with the same rotation.
 
-use super::context::Ctx;
+use super::{context::Ctx, render::MINTED};
 use crate::{
     domain::{Lookup, RotationId, Time, time::format_time},
     ops::{Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Stage, Staged, Step},
@@ -59,7 +59,7 @@ pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Optio
 pub(super) fn print_gathered(cx: &mut Ctx, gathered: Vec<(Report, Unprinted)>) -> Result<()> {
     let (reports, gathered): (Vec<Report>, Vec<Unprinted>) = gathered.into_iter().unzip();
     let Some(first) = gathered.first() else { return Ok(()) };
-    cx.emit_batch("keyward.key-list/v1", &reports).map_err(|error| first.lost(error))?;
+    cx.emit_batch(MINTED, &reports).map_err(|error| first.lost(error))?;
     gathered.iter().try_for_each(|unprinted| unprinted.finish(cx))
 }
 

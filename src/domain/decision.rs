@@ -136,6 +136,8 @@ pub struct Request {
     pub ip: Option<IpAddr>,
     /// A workspace-level key must name a project.
     pub needs_project: bool,
+    /// A key with an allowlist is refused where the address is not known.
+    pub needs_address: bool,
 }
 
 /// What was presented, as far as it could be found.
@@ -306,13 +308,17 @@ fn permissions(judge: &mut Judge, key: &Facts<'_>, plan: &Plan, request: &Reques
             if granted { format!("'{scope}' is granted") } else { format!("'{scope}' is missing") }
         });
     }
-    judge.asked("address", request.ip, |judge, address| {
-        judge.check("address", Code::IpNotAllowed, key.allow_ips.permits(address), || {
-            let ranges =
-                if key.allow_ips.is_empty() { "anywhere".to_owned() } else { key.allow_ips.to_strings().join(", ") };
-            format!("{address}; allowed: {ranges}")
-        });
-    });
+    let ranges =
+        || if key.allow_ips.is_empty() { "anywhere".to_owned() } else { key.allow_ips.to_strings().join(", ") };
+    match request.ip {
+        Some(address) => judge.check("address", Code::IpNotAllowed, key.allow_ips.permits(address), || {
+            format!("{address}; allowed: {}", ranges())
+        }),
+        None if request.needs_address && !key.allow_ips.is_empty() => {
+            judge.fail("address", Code::IpNotAllowed, || format!("not known; allowed: {}", ranges()));
+        }
+        None => judge.skip("address"),
+    }
     judge.asked("project", request.project.as_deref(), |judge, project| match key.project {
         Some(own) => {
             judge.check("project", Code::WrongProject, own == project, || format!("the key is for project '{own}'"))

@@ -171,6 +171,8 @@ impl FromStr for ObjectName {
             "a name does not begin with '-'"
         } else if text.starts_with(PREFIX) {
             "a name does not begin with 'key_': it would look like an id"
+        } else if matches!(text, "." | "..") {
+            "a name is neither '.' nor '..': no path could hold it"
         } else if PlainToken::parse(text).is_ok() {
             "this is a secret, not a name"
         } else {

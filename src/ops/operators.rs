@@ -140,6 +140,9 @@ pub fn create(
     }
     cx.authority.may_appoint(tx, &request)?;
     if let Some(taken) = tx.operators()?.iter().find(|operator| operator.name == request.name) {
+        if !managed(tx, cx)?.contains(taken) {
+            return Err(Error::conflict("exists", format!("the name '{}' is taken", taken.name)).hint("choose another"));
+        }
         return Err(Error::conflict("exists", format!("an operator named '{}' exists: {}", taken.name, taken.id))
             .hint(format!("keyward operators rotate {}  (a new credential for the same operator)", taken.name)));
     }

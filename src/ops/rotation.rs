@@ -106,7 +106,7 @@ pub struct Abort {
 /// # Errors
 /// `NotFound`; `Conflict` when the rotation is over, or another process minted again.
 pub fn step(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, step: Step) -> Result<Done<RotationView>> {
-    let (mut key, run) = find(tx, cx, &RotationRef::Id(step.rotation))?;
+    let (mut key, run) = find_to_change(tx, cx, &RotationRef::Id(step.rotation))?;
     if run.secret != step.secret {
         return Err(Error::conflict("taken_over", format!("another process goes on with the rotation {}", run.id))
             .hint(format!("keyward rotation show {}", run.id)));
@@ -150,7 +150,7 @@ fn holds(key: &Key, run: &Rotation, caps: &Capabilities, found: Option<&PlainTok
 /// `NotFound`; `Conflict` when it is over, when nothing shows that the secret arrived, and when the old one is in use
 /// but was to be idle.
 pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Rotated>> {
-    let (mut key, run) = find(tx, cx, &request.rotation)?;
+    let (mut key, run) = find_to_change(tx, cx, &request.rotation)?;
     if let Some(period) = request.only_if_idle {
         refuse_busy_secret(tx, cx, &key, period)?;
     }
@@ -187,7 +187,7 @@ pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Ro
 /// # Errors
 /// `NotFound`; `Conflict` when it is over, and unless forced when a sink holds the new secret, or may.
 pub fn abort(tx: &mut Tx<'_>, cx: &Context, request: &Abort) -> Result<Done<RotationView>> {
-    let (mut key, run) = find(tx, cx, &request.rotation)?;
+    let (mut key, run) = find_to_change(tx, cx, &request.rotation)?;
     let held = run.may_hold();
     if run.is_running() && !(held.is_empty() && run.in_doubt.is_none()) && !request.force {
         let sinks = if held.is_empty() { "an earlier sink".to_owned() } else { held.join(", ") };
@@ -247,6 +247,13 @@ pub(super) fn find(tx: &View<'_>, cx: &Context, rotation: &RotationRef) -> Resul
     };
     let found = key.and_then(|key| key.run.clone().map(|run| (key, run)));
     found.ok_or_else(|| Error::not_found(format!("no rotation {name}")).hint("keyward rotation list --all"))
+}
+
+/// The same for whoever decides about it: as with minting, of no key beyond the caller's ceiling.
+fn find_to_change(tx: &View<'_>, cx: &Context, rotation: &RotationRef) -> Result<(Key, Rotation)> {
+    let (key, run) = find(tx, cx, rotation)?;
+    cx.authority.may_grant(&tx.catalogue(&key.workspace)?, &key.scopes)?;
+    Ok((key, run))
 }
 
 /// Whether use shows that the secret has arrived: it was let in, and only one sink owes its receipt. Where several do,

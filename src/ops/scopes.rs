@@ -104,6 +104,11 @@ pub fn show(tx: &View<'_>, cx: &Context, scope: &Scope) -> Result<ScopeView> {
 /// # Errors
 /// `NotFound` for a scope to remove, `Conflict` when keys hold it.
 pub fn change(tx: &mut Tx<'_>, cx: &Context, change: ScopeChange) -> Result<Done<bool>> {
+    if let ScopeChange::Add { implies, .. } = &change {
+        // Whoever has a ceiling would raise it by letting a scope that is in it imply more.
+        let implied: Vec<Scope> = implies.iter().cloned().collect();
+        cx.authority.may_grant(&tx.catalogue(&cx.workspace)?, &implied)?;
+    }
     match change {
         ScopeChange::Add { scope, description, implies } => add(tx, cx, &scope, ScopeEntry { description, implies }),
         ScopeChange::Remove(scope) => remove(tx, cx, &scope),

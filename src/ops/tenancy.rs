@@ -39,7 +39,7 @@ pub struct ObjectView {
 
 /// A change of one object. A field that is `None` stays (or takes its default at creation).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct ObjectChange {
     /// Free text, for workspaces, projects and customers.

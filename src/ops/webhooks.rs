@@ -6,6 +6,7 @@
 use super::{
     Done,
     context::Context,
+    entitlement,
     error::{Error, Kind, Result},
     view::RateLimitView,
 };
@@ -111,6 +112,7 @@ pub struct Target {
 /// # Errors
 /// Those of the store.
 pub fn list(view: &View<'_>, cx: &Context) -> Result<Vec<WebhookView>> {
+    entitlement::workspace(view, &cx.workspace)?;
     let mut all = of_workspace(view, cx)?;
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all.iter().map(|webhook| shown(view, webhook)).collect()
@@ -121,7 +123,8 @@ pub fn list(view: &View<'_>, cx: &Context) -> Result<Vec<WebhookView>> {
 /// # Errors
 /// `Conflict` when the name is taken, `Usage` for a lead time that is none.
 pub fn add(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, request: AddWebhook) -> Result<Done<AddedWebhook>> {
-    if let Some(taken) = tx.webhooks()?.iter().find(|webhook| webhook.name == request.name) {
+    entitlement::workspace(tx, &cx.workspace)?;
+    if let Some(taken) = of_workspace(tx, cx)?.iter().find(|webhook| webhook.name == request.name) {
         return Err(Error::conflict("exists", format!("a webhook named '{}' exists: {}", taken.name, taken.id))
             .hint(format!("keyward webhooks remove {}", taken.name)));
     }

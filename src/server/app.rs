@@ -1,6 +1,7 @@
 //! What every request has at hand, and the keystore connections that requests take turns with.
 
 use super::{
+    caller::Intruded,
     engine::{Engine, refresh::Wake},
     listings::Listings,
     metrics::Metrics,
@@ -29,6 +30,8 @@ pub(super) struct App {
     pub(super) vaults: Vaults,
     /// The lists that are being read page by page.
     pub(super) listings: Listings,
+    /// Whose credentials were refused lately.
+    pub(super) intruded: Intruded,
     pub(super) wake: Wake,
     /// How requests from outside are read.
     pub(super) doors: Gate,

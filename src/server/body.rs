@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -37,6 +37,11 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
         Ok(Self(sent.map_err(|error| Error::usage("the body is not usable").cause(error.to_string()))?))
     }
 }
+
+/// A body that says nothing: a reason in it, say, would be taken for recorded.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
 
 /// The parts of a path that a route names.
 pub(super) struct Path<T>(pub(super) T);

@@ -10,7 +10,7 @@ use super::{
     problem::{Failed, unavailable},
 };
 use crate::{
-    domain::{Operator, Permission, key_from_headers},
+    domain::{Action, Operator, Permission, key_from_headers},
     ops::{Authority, Context, Error, Kind, Result},
     wire::header,
 };
@@ -25,9 +25,16 @@ use axum::{
 use chrono::{SubsecRound, Utc};
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 const MAX_FORWARDED: usize = 32;
+/// A refused credential is recorded as often.
+const LATELY: Duration = Duration::from_secs(60);
 
 /// The address of the client; `None` when nobody said one, over a Unix socket.
 ///
@@ -74,12 +81,48 @@ fn unauthorised() -> Error {
         .hint("keyward login URL")
 }
 
+/// The operators whose credentials were refused lately: whoever goes on trying with one must not fill the trail.
+#[derive(Default)]
+pub(super) struct Intruded(Mutex<HashMap<String, Instant>>);
+
+impl Intruded {
+    fn is_news(&self, operator: &str) -> bool {
+        let mut lately = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lately.retain(|_, at| at.elapsed() < LATELY);
+        let is_news = !lately.contains_key(operator);
+        if is_news {
+            lately.insert(operator.to_owned(), Instant::now());
+        }
+        is_news
+    }
+}
+
+/// Records that the credential of an operator was presented, and was no good.
+async fn intruded(app: &Arc<App>, operator: &Arc<Operator>, ip: Option<IpAddr>, why: &str) -> Result<()> {
+    if !app.intruded.is_news(&operator.id) {
+        return Ok(());
+    }
+    let caller = Caller {
+        operator: Arc::clone(operator),
+        ip,
+        workspace: None,
+        reason: None,
+        ticket: None,
+        dry_run: false,
+        client: None,
+        idempotency_key: None,
+        expected_version: None,
+    };
+    let error = Error::new(Kind::Auth, "credential", format!("the credential of operator '{}' {why}", operator.name));
+    caller.record(app, Action::OperatorDenied, &operator.id, &error).await
+}
+
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Failed;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failed> {
         let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer::Local);
-        Ok(Self::of(app, peer, &parts.headers)?)
+        Ok(Self::of(app, peer, &parts.headers).await?)
     }
 }
 
@@ -87,15 +130,20 @@ impl Caller {
     /// The operator whose credential a request carries.
     ///
     /// # Errors
-    /// `Auth` for none, or one that does not work; `Usage` for a header that is not usable.
-    pub(super) fn of(app: &App, peer: Peer, headers: &HeaderMap) -> Result<Self> {
+    /// `Auth` for none, or one that does not work, which is recorded where it did once; `Usage` for a header that is not
+    /// usable.
+    pub(super) async fn of(app: &Arc<App>, peer: Peer, headers: &HeaderMap) -> Result<Self> {
         let bearer = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
         let token = key_from_headers(bearer, []).map_err(|error| unauthorised().cause(error.to_string()))?;
         let now = Utc::now();
-        let operator = app.engine.operator(token, now).map_err(|_| unavailable())?.ok_or_else(unauthorised)?;
+        let known = app.engine.operator(token, now).map_err(|_| unavailable())?;
+        let (operator, works) = known.ok_or_else(unauthorised)?;
         let ip = client_ip(peer, headers, &app.doors.trusted)?;
         // Bound to addresses, and the address unknown: closed.
-        if !operator.allow_ips.is_empty() && !ip.is_some_and(|ip| operator.allow_ips.permits(ip)) {
+        let from_here = operator.allow_ips.is_empty() || ip.is_some_and(|ip| operator.allow_ips.permits(ip));
+        if !works || !from_here {
+            let why = if works { "does not work from this address" } else { "does not work any more" };
+            intruded(app, &operator, ip, why).await?;
             return Err(unauthorised());
         }
         Ok(Self {
@@ -135,13 +183,45 @@ impl Caller {
         match self.check(permission) {
             Ok(()) => Ok(cx),
             Err(error) => {
-                let (target, told) = (target.to_owned(), error.clone());
-                // Whoever tries in vain what it may not do has tried it.
-                let cx = Context { dry_run: false, ..cx };
-                app.ask(move |backend| backend.refuse(&cx, permission.action(), &target, &told)).await?;
+                self.record(app, permission.action(), target, &error).await?;
                 Err(error)
             }
         }
+    }
+
+    /// What came of something that only a plan could still forbid. A refusal is recorded.
+    ///
+    /// # Errors
+    /// Those that are handed in.
+    pub(super) async fn heard<T>(&self, app: &Arc<App>, permission: Permission, came: Result<T>) -> Result<T> {
+        if let Err(error) = &came
+            && error.kind == Kind::Forbidden
+        {
+            self.record(app, permission.action(), self.workspace(), error).await?;
+        }
+        came
+    }
+
+    /// Refuses operators that are bound to a workspace what is about all of them. A refusal is recorded.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub(super) async fn is_of_the_platform(&self, app: &Arc<App>, what: &str) -> Result<()> {
+        if self.operator.workspace.is_none() {
+            return Ok(());
+        }
+        let error =
+            Error::forbidden("workspace", format!("{what} are about all workspaces, and the operator is bound to one"))
+                .hint("an operator that is bound to none");
+        self.record(app, Action::OperatorDenied, what, &error).await?;
+        Err(error)
+    }
+
+    async fn record(&self, app: &Arc<App>, action: Action, target: &str, error: &Error) -> Result<()> {
+        // Whoever tries in vain what it may not do has tried it.
+        let cx = Context { dry_run: false, ..self.context() };
+        let (target, told) = (target.to_owned(), error.clone());
+        app.ask(move |backend| backend.refuse(&cx, action, &target, &told)).await
     }
 
     fn check(&self, permission: Permission) -> Result<()> {

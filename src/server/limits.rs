@@ -1,8 +1,9 @@
 //! The headers that tell a caller where its limit stands (draft-ietf-httpapi-ratelimit-headers), and `Retry-After`.
 //!
-//! `RateLimit: "key";r=41;t=17` says that 41 are left and that one more comes free in 17 seconds.
+//! `RateLimit: "key";r=41;t=17` says that 41 are left and that one more comes free in 17 seconds. The limit of an address is
+//! called `"address"`.
 
-use super::engine::Standing;
+use super::engine::Judged;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::{fmt, io::Write};
 
@@ -11,13 +12,16 @@ const LONGEST: usize = 80;
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STANDING: HeaderName = HeaderName::from_static("ratelimit");
 
-/// Adds the headers.
-pub(super) fn tell(headers: &mut HeaderMap, standing: &Standing) {
+/// Adds the headers, where a limit was asked.
+pub(super) fn tell(headers: &mut HeaderMap, judged: &Judged) {
+    let Some(standing) = &judged.standing else { return };
+    // Only of an address can a limit be used up before the key is known.
+    let name = if judged.key.is_some() { "key" } else { "address" };
     // Rounded up: whoever waits so long is not refused again.
     let seconds = standing.free_in_ms.max(0).saturating_add(999) / 1_000;
     let limit = standing.limit;
-    headers.insert(POLICY, value(format_args!("\"key\";q={};w={}", limit.limit, limit.window_seconds)));
-    headers.insert(STANDING, value(format_args!("\"key\";r={};t={seconds}", standing.remaining)));
+    headers.insert(POLICY, value(format_args!("\"{name}\";q={};w={}", limit.limit, limit.window_seconds)));
+    headers.insert(STANDING, value(format_args!("\"{name}\";r={};t={seconds}", standing.remaining)));
     if standing.denied {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }

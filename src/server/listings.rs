@@ -40,6 +40,8 @@ pub(super) struct Cursor {
     offset: usize,
     /// The last key of the page before.
     last: KeyId,
+    /// What was asked for, as a checksum: a place in one list is none in another.
+    asked: u32,
 }
 
 impl Listings {
@@ -78,7 +80,8 @@ impl Listing {
     /// The cursor of the page after `end` keys; `None` at the end of the list.
     pub(super) fn cursor(&self, end: usize) -> Option<String> {
         let last = end.checked_sub(1).and_then(|last| self.keys.get(last));
-        last.filter(|_| end < self.keys.len()).map(|last| format!("{end}.{last}.{}", self.name))
+        let asked = crc32fast::hash(self.asked.as_bytes());
+        last.filter(|_| end < self.keys.len()).map(|last| format!("{end}.{last}.{}.{asked}", self.name))
     }
 }
 
@@ -86,19 +89,22 @@ impl Cursor {
     /// Reads what [`Listing::cursor`] wrote.
     ///
     /// # Errors
-    /// `Usage` for anything else.
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    /// `Usage` for anything else, and for the cursor of a list that was asked for in another way.
+    pub(super) fn parse(text: &str, asked: &str) -> Result<Self> {
         let foreign = || Error::usage("the cursor is none of ours");
-        let mut parts = text.split('.');
-        let (Some(offset), Some(last), Some(listing), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(foreign());
-        };
-        Ok(Self {
+        let parts: Vec<&str> = text.split('.').collect();
+        let [offset, last, listing, of] = parts[..] else { return Err(foreign()) };
+        let cursor = Self {
             listing: listing.to_owned(),
             offset: offset.parse().map_err(|_| foreign())?,
             last: last.parse().map_err(|_| foreign())?,
-        })
+            asked: of.parse().map_err(|_| foreign())?,
+        };
+        if cursor.asked == crc32fast::hash(asked.as_bytes()) {
+            return Ok(cursor);
+        }
+        Err(Error::usage("the cursor is of another list")
+            .hint("a page is asked for with the filters of the page before, and by whom it was told"))
     }
 }
 
@@ -115,9 +121,10 @@ mod tests {
         let listings = Listings::default();
         let keys = ids(5);
         let listing = listings.keep("all".to_owned(), keys.clone(), BTreeMap::new());
-        let cursor = Cursor::parse(&listing.cursor(2).unwrap()).unwrap();
+        let cursor = Cursor::parse(&listing.cursor(2).unwrap(), "all").unwrap();
         assert_eq!(listings.of(&cursor, "all").unwrap().place(&cursor), 2);
         assert!(listings.of(&cursor, "another question").is_none());
+        assert!(Cursor::parse(&listing.cursor(2).unwrap(), "another question").is_err());
         assert_eq!(listing.cursor(5), None);
 
         let mut shifted = ids(1);
@@ -135,7 +142,7 @@ mod tests {
     fn lists_are_bounded() {
         let listings = Listings::default();
         let first = listings.keep("all".to_owned(), ids(2), BTreeMap::new());
-        let cursor = Cursor::parse(&first.cursor(1).unwrap()).unwrap();
+        let cursor = Cursor::parse(&first.cursor(1).unwrap(), "all").unwrap();
         for _ in 0..MOST_LISTS {
             assert!(listings.of(&cursor, "all").is_some(), "one that is read is kept");
             listings.keep("all".to_owned(), Vec::new(), BTreeMap::new());
@@ -147,8 +154,10 @@ mod tests {
 
     #[test]
     fn what_is_no_cursor_is_refused() {
-        for text in ["", "1", "1.key_0000000000000000", "x.key_0000000000000000.a", "1.nobody.a", "1.2.3.4"] {
-            assert!(Cursor::parse(text).is_err(), "{text}");
+        for text in
+            ["", "1", "1.key_0000000000000000", "x.key_0000000000000000.a.1", "1.nobody.a.1", "1.2.3.4", "1.2.3.4.5"]
+        {
+            assert!(Cursor::parse(text, "all").is_err(), "{text}");
         }
     }
 }

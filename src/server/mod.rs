@@ -32,6 +32,7 @@ use crate::{
     ops::{Context, Error, Kind, Result},
 };
 use app::{App, Gate, Vaults};
+use caller::Intruded;
 use connection::{Doors, Watching};
 use engine::{Engine, flush::Flusher, refresh};
 use ipnet::IpNet;
@@ -97,6 +98,9 @@ pub fn run(serving: &Serving, cx: &Context, options: &Options, listening: &mut d
 }
 
 async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &mut dyn FnMut(&[String])) -> Result<()> {
+    if let (Some(routes), Some(environment)) = (&options.routes, options.environment) {
+        routes.must_be_of(environment)?;
+    }
     let tls = options.tls.as_ref().map(tls::Tls::open).transpose()?;
     let listeners = bind(options, tls.is_some()).await?;
     let engine = Arc::new(Engine::new(serving.hasher(), options.address_limit));
@@ -112,6 +116,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
         engine,
         vaults: Vaults::new(backends),
         listings: Listings::default(),
+        intruded: Intruded::default(),
         wake,
         stop: watch::Sender::new(false),
         doors: Gate {

@@ -1,14 +1,16 @@
 //! The route table of `/v1/authz`: which method and path needs which scopes, from `routes.toml`.
 //!
-//! The first route that fits decides; what no route fits is refused. A path that two programs could read differently
-//! (`..`, `//`, an encoded slash) is refused before it is looked up: the gateway may not mean what we mean.
+//! The first route that fits decides; what no route fits is refused. Paths are compared decoded, as whoever serves them reads
+//! them, and a slash at the end says nothing. A path that two programs could read differently (`..`, `//`, an encoded slash)
+//! is refused before it is looked up: the gateway may not mean what we mean.
 
 use crate::{
     domain::{Environment, Scope},
     ops::{Error, Kind, Result},
 };
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 /// The longest file that is read.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -87,21 +89,39 @@ impl RouteTable {
     }
 
     /// The route of a request; `None` when no route fits.
-    pub(super) fn find(&self, method: &str, path: &[&str]) -> Option<&Route> {
+    pub(super) fn find(&self, method: &str, path: &[Cow<'_, str>]) -> Option<&Route> {
         self.0.iter().find(|route| route.fits(method, path))
+    }
+
+    /// Refuses routes of another environment than the server's: no key would ever pass them.
+    ///
+    /// # Errors
+    /// `Usage`, naming the environment.
+    pub(super) fn must_be_of(&self, environment: Environment) -> Result<()> {
+        match self.0.iter().filter_map(|route| route.environment).find(|of| *of != environment) {
+            None => Ok(()),
+            Some(other) => Err(Error::new(
+                Kind::Usage,
+                "routes",
+                format!("the route table has a route of {other}, and this server is for {environment} alone"),
+            )),
+        }
     }
 }
 
 impl Entry {
     fn route(self) -> Result<Route, String> {
-        let written = segments(&self.path).ok_or("its path is not an absolute path in its simplest form")?;
-        let last = written.len();
-        let pattern = written.iter().enumerate().map(|(index, segment)| match *segment {
-            "*" => Ok(Segment::One),
-            "**" if index + 1 == last => Ok(Segment::Rest),
-            text if text.contains('*') => Err("'*' stands for a whole segment, '**' only at the end"),
-            text => Ok(Segment::Exactly(text.to_owned())),
-        });
+        let written = segments(&self.path).filter(|_| !self.path.contains(['?', '#']));
+        let decoded = written.ok_or("its path is not an absolute path in its simplest form")?;
+        let last = decoded.len();
+        // An encoded asterisk is an asterisk; one that is written stands for something else.
+        let pattern =
+            self.path.split('/').skip(1).zip(decoded).enumerate().map(|(index, (written, decoded))| match written {
+                "*" => Ok(Segment::One),
+                "**" if index + 1 == last => Ok(Segment::Rest),
+                text if text.contains('*') => Err("'*' stands for a whole segment, '**' only at the end"),
+                _ => Ok(Segment::Exactly(decoded.into_owned())),
+            });
         Ok(Route {
             pattern: pattern.collect::<Result<_, _>>()?,
             methods: self.methods.into_iter().map(|method| method.to_ascii_uppercase()).collect(),
@@ -113,8 +133,10 @@ impl Entry {
 }
 
 impl Route {
-    fn fits(&self, method: &str, path: &[&str]) -> bool {
-        if !self.methods.is_empty() && !self.methods.iter().any(|own| own == method) {
+    fn fits(&self, method: &str, path: &[Cow<'_, str>]) -> bool {
+        // HEAD is GET without the body (RFC 9110, 9.3.2).
+        let same = |own: &String| own == method || (method == "HEAD" && own == "GET");
+        if !self.methods.is_empty() && !self.methods.iter().any(same) {
             return false;
         }
         let mut rest = path.iter();
@@ -130,22 +152,26 @@ impl Route {
     }
 }
 
-/// The segments of a path without its query; `None` for one that programs could read in different ways.
-pub(super) fn segments(path: &str) -> Option<Vec<&str>> {
+/// The segments of a path without its query, decoded; `None` for one that programs could read in different ways.
+pub(super) fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
     let path = path.split(['?', '#']).next()?;
-    let inside = path.strip_prefix('/')?;
-    let lower = path.to_ascii_lowercase();
-    let odd = path.contains('\\') || ["%2f", "%5c", "%2e", "%00", "%25"].iter().any(|code| lower.contains(code));
-    if odd || path.bytes().any(|byte| !byte.is_ascii_graphic()) {
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
     }
-    let segments: Vec<&str> = if inside.is_empty() { Vec::new() } else { inside.split('/').collect() };
-    let last = segments.len().saturating_sub(1);
-    let simple = segments.iter().enumerate().all(|(index, segment)| {
-        // A slash at the end is an empty last segment; parameters after ';' are read by some and not by others.
-        (!segment.is_empty() || index == last) && !matches!(*segment, "." | "..") && !segment.contains(';')
-    });
-    simple.then_some(segments)
+    match path.strip_prefix('/')? {
+        "" => Some(Vec::new()),
+        inside => inside.strip_suffix('/').unwrap_or(inside).split('/').map(segment).collect(),
+    }
+}
+
+/// A segment, decoded once. What would mean something else if it were decoded twice, or cut at a mark that some programs
+/// heed, is none: parameters after ';' are read by some and not by others.
+fn segment(written: &str) -> Option<Cow<'_, str>> {
+    let decoded = percent_decode_str(written).decode_utf8().ok()?;
+    let plain = !decoded.contains(|character: char| character.is_control() || "/\\;%?#".contains(character))
+        && decoded.trim() == decoded
+        && !matches!(&*decoded, "" | "." | "..");
+    plain.then_some(decoded)
 }
 
 #[cfg(test)]
@@ -178,6 +204,24 @@ mod tests {
         assert_eq!(scopes("GET", "/"), Some(vec![]));
         assert_eq!(scopes("GET", "/other"), None);
         assert_eq!(scopes("get", "/invoices/7"), is("invoices:write"), "methods have a case");
+        assert_eq!(scopes("HEAD", "/invoices/7"), is("invoices:read"), "as GET");
+        assert_eq!(scopes("GET", "/invoices/7/"), is("invoices:read"), "a slash at the end says nothing");
+        assert_eq!(scopes("GET", "/invoices/"), is("invoices:write"));
+    }
+
+    #[test]
+    fn a_path_is_what_whoever_serves_it_reads() {
+        let is = |scope: &str| Some(vec![scope.to_owned()]);
+        for path in ["/%69nvoices/7", "/invoice%73/7", "/%69%6e%76%6F%69%63%65%73/%37"] {
+            assert_eq!(scopes("GET", path), is("invoices:read"), "{path}");
+        }
+        assert_eq!(scopes("GET", "/invoices/a%20b"), is("invoices:read"));
+        assert_eq!(scopes("GET", "/invoices/%C3%A9"), is("invoices:read"));
+        let table = RouteTable::parse("[[route]]\npath = '/%2A/\u{e9}'").is_err();
+        assert!(table, "what is no ASCII is written in its encoding");
+        let table = RouteTable::parse("[[route]]\npath = '/%2A/%C3%A9'").unwrap();
+        assert!(table.find("GET", &segments("/*/%c3%a9").unwrap()).is_some());
+        assert!(table.find("GET", &segments("/a/%c3%a9").unwrap()).is_none());
     }
 
     #[test]
@@ -198,10 +242,25 @@ mod tests {
             "/a\tb",
             "/%00",
             "/a%252fb",
+            "/a%20",
+            "/%20a",
+            "/a%3bb",
+            "/a%3Fb",
+            "/a%23",
+            "/%2e%2E/b",
+            "/.%2e",
+            "/a%zz",
+            "/a%",
+            "/a%ff",
+            "/a%c0%af",
+            "/a%7f",
+            "/a/%20/b",
+            "//",
+            "/a//",
         ] {
             assert_eq!(segments(path), None, "{path}");
         }
-        assert_eq!(segments("/a/"), Some(vec!["a", ""]));
+        assert_eq!(segments("/a/"), Some(vec!["a".into()]));
     }
 
     #[test]
@@ -212,6 +271,7 @@ mod tests {
             "[[route]]\npath = '/**/a'",
             "[[route]]\npath = '/a'\nscopes = ['nothing']",
             "[[route]]\npath = '/a'\nscope = []",
+            "[[route]]\npath = '/a?b'",
             "routes = []",
         ] {
             assert!(RouteTable::parse(text).is_err(), "{text}");

@@ -48,7 +48,7 @@ pub struct CreatedReply {
 /// Many of them.
 #[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CreatedList {
-    /// `keyward.key-list/v1`.
+    /// `keyward.minted-list/v1`.
     pub schema: String,
     /// In the order of the request.
     pub items: Vec<CreatedReply>,

@@ -73,6 +73,7 @@ impl VerifyRequest {
                 .map(|ip| ip.parse().map_err(|_| bad("ip", "expected an IPv4 or IPv6 address".to_owned())))
                 .transpose()?,
             needs_project: false,
+            needs_address: false,
         })
     }
 }

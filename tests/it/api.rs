@@ -164,7 +164,7 @@ fn pages_show_keys_as_they_are_and_a_cursor_outlives_its_server() {
     assert_eq!(page(&api.server, &third).0, ["key-6", "key-7", "key-8"]);
     // A cursor is of the list that it was given for.
     let other = api.server.get(&format!("/v1/keys?sort=-name&limit=9&cursor={second}"), &[("Authorization", &root)]);
-    assert_eq!(other.json()["page"]["total"], 7, "{other:?}");
+    assert_eq!(other.status, 400, "{other:?}");
 }
 
 #[test]

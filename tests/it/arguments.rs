@@ -20,6 +20,55 @@ fn in_ci_nothing_is_minted_for_the_log() {
         assert!(home.run_in(args, &[("CI", "true")]).stdout.contains("kw_"), "{args:?}");
     }
     assert!(home.run_in(&["create", "m"], &[("CI", "false")]).stdout.contains("kw_"));
+    // A format that somebody prefers for tables says nothing about secrets; one that programs read does.
+    let in_ci = |format: &str| home.run_in(&["create", format], &[("CI", "true"), ("KEYWARD_OUTPUT", format)]);
+    assert_eq!((in_ci("table").code, in_ci("wide").code, in_ci("json").code), (Some(2), Some(2), Some(0)));
+}
+
+#[test]
+fn whoever_names_a_key_means_a_vault_that_is_there() {
+    let home = Home::new();
+    home.private("pass", "correct horse battery\n");
+    let credentials = home.path().join("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    std::fs::write(credentials.join("keyward.key"), "x").unwrap();
+    let credentials = credentials.to_str().unwrap();
+    for (args, variables) in [
+        (&["--passphrase-file", "pass", "create", "k"][..], &[][..]),
+        (&["--key-file", "pass", "list"], &[]),
+        (&["create", "k"], &[("CREDENTIALS_DIRECTORY", credentials)]),
+        (&["create", "k"], &[("KEYWARD_TOKEN_FILE", "/nonexistent")]),
+        (&["create", "k"], &[("KEYWARD_TOKEN", "kwop_x")]),
+    ] {
+        let ran = home.run_in(args, variables);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{args:?} {variables:?}: {ran:?}");
+    }
+    assert!(home.find("keystore.db").is_none() && home.find("devices").is_none(), "nothing was made");
+    home.ok(&["--passphrase-file", "pass", "init", "--passphrase"]);
+    home.ok(&["--passphrase-file", "pass", "create", "k"]);
+}
+
+#[test]
+fn a_broken_configuration_file_is_told_by_those_who_look_for_what_is_wrong() {
+    let home = Home::new();
+    home.ok(&["create", "k"]);
+    let config = home.path().join(".config/keyward/config.toml");
+    std::fs::write(&config, "bogus = 1\n").unwrap();
+    let told = home.run(&["doctor"]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.stdout.contains("settings") && told.stdout.contains("bogus"), "{told:?}");
+    for line in ["help exit-codes", "completions bash", "man", "scan-rule"] {
+        assert_eq!(home.run(&line.split(' ').collect::<Vec<_>>()).code, Some(0), "{line}");
+    }
+    assert_eq!(home.run(&["list"]).code, Some(2));
+}
+
+#[test]
+fn an_option_that_needs_another_is_not_passed_over() {
+    let home = Home::new();
+    let ran = home.run(&["create", "k", "--out", "secrets.jsonl"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
+    assert!(home.find("keystore.db").is_none());
 }
 
 #[test]

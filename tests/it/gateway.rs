@@ -116,7 +116,7 @@ fn a_holder_asks_about_its_own_key() {
     assert_eq!(names(&site.limited), ["apollo", "gemini"]);
     let in_query = server.send("POST", &format!("/v1/validate?api_key={}", site.key), &[], "");
     assert_eq!(in_query.status, 200);
-    let strict = site.serve(&["--env", "staging"]);
+    let strict = Served::start(&site.home, &["--env", "staging"]);
     assert_eq!(strict.send("POST", "/v1/validate", &[("X-API-Key", &site.key)], "").status, 401);
     assert_eq!(strict.send("POST", &format!("/v1/validate?api_key={}", site.key), &[], "").status, 401);
 }
@@ -129,7 +129,9 @@ fn an_address_has_a_limit_of_its_own() {
     for _ in 0..3 {
         assert_eq!(from("192.0.2.1", "kw_guess"), 401);
     }
-    assert_eq!(from("192.0.2.1", &site.key), 429);
+    let refused = gate(&server, &site.key, "GET", "/invoices/7", &[("X-Forwarded-For", "192.0.2.1")]);
+    let policy = refused.headers.iter().find(|(name, _)| name == "ratelimit-policy").map(|(_, value)| value.as_str());
+    assert_eq!((refused.status, policy), (429, Some("\"address\";q=3;w=60")));
     assert_eq!(from("192.0.2.2", &site.key), 204);
     assert_eq!(from("10.0.0.1, nonsense", &site.key), 400, "fails closed");
     assert_eq!(["2001:db8::1", "2001:db8::2", "2001:db8::3"].map(|ip| from(ip, &site.key)), [204; 3]);

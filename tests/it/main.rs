@@ -57,6 +57,8 @@ mod secrets;
 #[cfg(feature = "server")]
 mod serve;
 #[cfg(feature = "server")]
+mod serve_bounds;
+#[cfg(feature = "server")]
 mod serve_doors;
 #[cfg(feature = "server")]
 mod serve_hostile;

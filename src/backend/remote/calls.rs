@@ -24,7 +24,7 @@ use crate::{
         usage::{LogPage, RetentionBody, UsageReply},
         verdict::VerifyRequest,
         webhooks::{AddedWebhookReply, WebhookList, WebhookReply, WebhookTested},
-        workspace::{ChangeObject, ChangeScopes, Changed, CreateObject, ObjectList, ScopePage, ScopeReply},
+        workspace::{ChangeScopes, Changed, CreateObject, ObjectList, ScopePage, ScopeReply},
     },
 };
 use reqwest::Method;
@@ -316,7 +316,7 @@ impl Backend for Remote {
     }
 
     fn update_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView> {
-        self.change(cx, Method::PATCH, &["v1", &plural(kind), name], &[], &ChangeObject { change })
+        self.change(cx, Method::PATCH, &["v1", &plural(kind), name], &[], &change)
     }
 
     fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {

@@ -84,7 +84,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     from: Option<PathBuf>,
     /// Write the secrets of --from to this new file, readable by you alone, instead of stdout
-    #[arg(long, value_name = "FILE", requires = "from", value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", requires = "from", conflicts_with = "name", value_hint = clap::ValueHint::FilePath)]
     out: Option<PathBuf>,
 }
 

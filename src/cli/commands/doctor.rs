@@ -3,7 +3,7 @@
 use crate::{
     backend::{Backend, VerifyAudit},
     cli::{columns, context::Ctx, exit::Exit},
-    config::{ConfigFile, dirs},
+    config::{self, ConfigFile},
     domain::{KeyFilter, Time, counted, time::format_time},
     files,
     ops::{Error, Kind, List, Result},
@@ -53,6 +53,10 @@ fn places(cx: &Ctx, findings: &mut Vec<Finding>) -> Result<()> {
     }
     let devices = std::fs::read_dir(dirs.config.join("devices")).into_iter().flatten().flatten();
     findings.extend(devices.map(|entry| place("device key", &entry.path())));
+    if let Err(error) = config::dirs(None).and_then(|dirs| ConfigFile::read(&dirs.config)) {
+        let detail = format!("{}: {}", error.message, error.causes.join(": "));
+        findings.push(Finding { check: "settings", ok: Some(false), detail });
+    }
     Ok(())
 }
 
@@ -159,7 +163,8 @@ fn rotations(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
 
 /// Nobody looking at the trail is a finding of its own.
 fn review(cx: &Ctx, backend: &dyn Backend, created: Time) -> Result<Finding> {
-    let days = ConfigFile::read(&dirs(None)?.config)?.audit_review_days.unwrap_or(REVIEW_DAYS);
+    let days =
+        ConfigFile::read(&config::dirs(None)?.config).unwrap_or_default().audit_review_days.unwrap_or(REVIEW_DAYS);
     let state = backend.review_state(&cx.operation())?;
     let since = state.at.unwrap_or(created);
     let overdue = days > 0 && cx.now - since > TimeDelta::days(i64::from(days));

@@ -67,6 +67,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         customer: args.customer,
         ip: args.ip,
         needs_project: false,
+        needs_address: false,
     };
     let record = args.record.then_some(Recording { user_agent: args.user_agent });
     let verdict = cx.backend()?.verify(&cx.operation(), &Verify { token, request, at: args.at, record })?;

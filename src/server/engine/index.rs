@@ -158,13 +158,18 @@ impl Index {
         with(self.secrets.pin().get(lookup))
     }
 
-    /// The operator of a credential, which has been compared in constant time and works.
-    pub(super) fn operator(&self, lookup: &LookupBytes, presented: &Verifier, now: Time) -> Option<Arc<Operator>> {
+    /// The operator of a credential, which has been compared in constant time, and whether it works.
+    pub(super) fn operator(
+        &self,
+        lookup: &LookupBytes,
+        presented: &Verifier,
+        now: Time,
+    ) -> Option<(Arc<Operator>, bool)> {
         let operators = self.operators.load();
         let credential = operators.get(lookup);
         let matches = credential.map_or(&Verifier([0xff; 32]), |credential| &credential.verifier).matches(presented);
-        let credential = credential.filter(|credential| matches && credential.state.works_at(now))?;
-        credential.operator.active_at(now).then(|| Arc::clone(&credential.operator))
+        let Credential { state, operator, .. } = credential.filter(|_| matches)?;
+        Some((Arc::clone(operator), state.works_at(now) && operator.active_at(now)))
     }
 
     /// Takes over what there is little of.

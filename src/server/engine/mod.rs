@@ -141,8 +141,8 @@ impl Engine {
         Ok(verdict)
     }
 
-    /// The operator of a credential; `None` for one that nobody has, or that does not work at this time.
-    pub(super) fn operator(&self, token: &str, now: Time) -> Result<Option<Arc<Operator>>, Unavailable> {
+    /// The operator of a credential, and whether it works at this time; `None` for one that nobody has.
+    pub(super) fn operator(&self, token: &str, now: Time) -> Result<Option<(Arc<Operator>, bool)>, Unavailable> {
         self.available(now)?;
         let Ok(token) = PlainToken::parse(token) else { return Ok(None) };
         let presented = self.hasher.verifier_of(&token).unwrap_or(Verifier([0; 32]));

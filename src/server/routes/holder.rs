@@ -173,20 +173,29 @@ fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passe
         needs_project: true,
         ..asked_by(app, peer, parts)?
     };
+    let mut elsewhere = None;
     if let (Some(table), Some((method, path))) = (&app.doors.routes, asked) {
-        let path =
-            segments(path).ok_or_else(|| Error::usage("the path is not an absolute path in its simplest form"))?;
-        let Some(route) = table.find(method, &path) else {
-            return Err(Error::forbidden("no_route", "no route of the table fits this method and path"));
-        };
-        request.scopes.clone_from(&route.scopes);
-        request.environment = route.environment.or(request.environment);
-        request.needs_project = route.needs_project;
+        match segments(path).map(|path| table.find(method, &path)) {
+            Some(Some(route)) => {
+                request.scopes.clone_from(&route.scopes);
+                request.environment = route.environment.or(request.environment);
+                request.needs_project = route.needs_project;
+            }
+            Some(None) => {
+                elsewhere = Some(Error::forbidden("no_route", "no route of the table fits this method and path"));
+            }
+            None => elsewhere = Some(Error::usage("the path is not an absolute path in its simplest form")),
+        }
     }
+    request.needs_project &= elsewhere.is_none();
     let judged = judge(app, parts, &request)?;
     let Some(key) = judged.key.as_ref().filter(|_| judged.code == Code::Valid) else {
         return Ok(refused(&judged, &request));
     };
+    // Only now: which routes there are is no business of those without a good key.
+    if let Some(error) = elsewhere {
+        return Err(error);
+    }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = passes;
     let headers = response.headers_mut();
@@ -208,7 +217,7 @@ fn peer_of(parts: &Parts) -> Peer {
 /// What is asked of every key, wherever a request comes from.
 fn asked_by(app: &App, peer: Peer, parts: &Parts) -> Result<Request> {
     let ip = client_ip(peer, &parts.headers, &app.doors.trusted)?;
-    Ok(Request { environment: app.doors.environment, ip, ..Request::default() })
+    Ok(Request { environment: app.doors.environment, ip, needs_address: true, ..Request::default() })
 }
 
 fn judge(app: &App, parts: &Parts, request: &Request) -> Result<Judged> {
@@ -264,9 +273,7 @@ fn one_of<'a>(headers: &'a HeaderMap, names: &[HeaderName; 2]) -> Result<&'a str
 }
 
 fn with_limit(mut response: Answer, judged: &Judged) -> Answer {
-    if let Some(standing) = &judged.standing {
-        limits::tell(response.headers_mut(), standing);
-    }
+    limits::tell(response.headers_mut(), judged);
     response
 }
 

@@ -7,7 +7,7 @@ use crate::{
     ops::{Context, Create, Delete, Error, KeyView, List, Listed, Result, Show, Switch, Update},
     server::{
         app::App,
-        body::{Path, Query, Sent, put, reply},
+        body::{Nothing, Path, Query, Sent, put, reply},
         caller::Caller,
         listings::{Cursor, Listings},
         problem::{Failed, refused_entries},
@@ -65,7 +65,6 @@ pub(super) async fn list(
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(bad().into());
     }
-    let cursor = given("cursor").map(|cursor| Cursor::parse(&cursor)).transpose()?;
     // Whoever rotates has to know what is due.
     let permission = match filter.due_within {
         Some(_) => caller.either(Permission::ReadKeys, Permission::RotateKeys),
@@ -73,6 +72,7 @@ pub(super) async fn list(
     };
     let cx = caller.permitted(&app, permission, "keys").await?;
     let asked = format!("{}\0{}\0{filter:?}", cx.actor, cx.workspace);
+    let cursor = given("cursor").map(|cursor| Cursor::parse(&cursor, &asked)).transpose()?;
     let page = app.ask({
         let app = Arc::clone(&app);
         move |backend| page(&app.listings, backend, &cx, (filter, asked), (cursor, limit))
@@ -154,7 +154,7 @@ pub(super) async fn create_many(
     match made {
         Ok(made) => {
             let items = made.iter().map(CreatedReply::from).collect();
-            Ok(reply(StatusCode::CREATED, &CreatedList { schema: "keyward.key-list/v1".to_owned(), items })?)
+            Ok(reply(StatusCode::CREATED, &CreatedList { schema: "keyward.minted-list/v1".to_owned(), items })?)
         }
         Err(BulkError::Whole(error)) => Err(error.into()),
         Err(BulkError::Entries(entries)) => Ok(refused_entries(&entries)?),
@@ -237,6 +237,7 @@ pub(super) async fn activate(
     caller: Caller,
     key: Path<String>,
     which: Query<Which>,
+    _: Sent<Nothing>,
 ) -> Result<Response, Failed> {
     switch(state, caller, key, which, Permission::ActivateKeys, Switch::Activate).await
 }
@@ -253,6 +254,7 @@ pub(super) async fn deactivate(
     caller: Caller,
     key: Path<String>,
     which: Query<Which>,
+    _: Sent<Nothing>,
 ) -> Result<Response, Failed> {
     switch(state, caller, key, which, Permission::StopKeys, Switch::Deactivate).await
 }
@@ -269,6 +271,7 @@ pub(super) async fn revoke(
     caller: Caller,
     key: Path<String>,
     which: Query<Which>,
+    _: Sent<Nothing>,
 ) -> Result<Response, Failed> {
     switch(state, caller, key, which, Permission::StopKeys, Switch::Revoke).await
 }

@@ -27,14 +27,7 @@ const PROXIED: [&str; 4] = [FORWARDED_FOR, "forwarded", "x-real-ip", "via"];
 pub(super) async fn metrics(State(app): State<Arc<App>>, mut parts: Parts) -> Result<Response, Failed> {
     if !is_of_this_machine(&parts) {
         let caller = Caller::from_request_parts(&mut parts, &app).await?;
-        if caller.operator.workspace.is_some() {
-            return Err(Error::forbidden(
-                "workspace",
-                "metrics are about all workspaces, and the operator is bound to one",
-            )
-            .hint("an operator that is bound to none")
-            .into());
-        }
+        caller.is_of_the_platform(&app, "metrics").await?;
     }
     let told = app.metrics.text();
     let told = told.map_err(|error| Error::new(Kind::Internal, "metrics", "no metrics").cause(error.to_string()))?;

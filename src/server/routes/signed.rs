@@ -2,7 +2,7 @@
 
 use crate::{
     domain::Permission,
-    ops::{Error, Result},
+    ops::Result,
     server::{
         app::App,
         body::{Path, Query, Sent, reply},
@@ -15,18 +15,6 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode, response::Response};
 use std::sync::Arc;
-
-/// A review is of the whole trail, of which an operator of one workspace sees a part.
-fn of_the_platform(caller: &Caller) -> Result<()> {
-    if caller.operator.workspace.is_some() {
-        return Err(Error::forbidden(
-            "workspace",
-            "reviews are of the whole trail, and the operator is bound to a workspace",
-        )
-        .hint("an operator that is bound to none"));
-    }
-    Ok(())
-}
 
 /// Sign the trail as it is
 ///
@@ -107,7 +95,7 @@ pub(super) async fn record_review(
     Sent(asked): Sent<RecordReview>,
 ) -> Result<Response, Failed> {
     let cx = caller.permitted(&app, Permission::ReadAudit, "trail").await?;
-    of_the_platform(&caller)?;
+    caller.is_of_the_platform(&app, "reviews").await?;
     let state = app.ask(move |backend| backend.review(&cx, asked.upto, &asked.note)).await?;
     Ok(reply(StatusCode::OK, &ReviewReply::of(state, Vec::new()))?)
 }

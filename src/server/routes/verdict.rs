@@ -45,7 +45,7 @@ pub(super) async fn verify(
 
 /// [`verify`], without extractors.
 pub(super) async fn verify_of(app: &Arc<App>, peer: Peer, headers: HeaderMap, body: Body) -> Result<Response, Failed> {
-    let caller = Caller::of(app, peer, &headers)?;
+    let caller = Caller::of(app, peer, &headers).await?;
     let body = read(body, MOST).await?;
     answer(app, &caller, &body).await
 }
@@ -57,7 +57,12 @@ async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response
     let within = caller.operator.workspace.as_deref();
     let asked: VerifyRequest = serde_json::from_slice(body)
         .map_err(|error| Error::usage("the body is not a request for a verdict").cause(position(&error)))?;
-    let (request, now) = (asked.request()?, Utc::now());
+    let (mut request, now) = (asked.request()?, Utc::now());
+    if let Some(own) = app.doors.environment
+        && *request.environment.get_or_insert(own) != own
+    {
+        return Err(Error::usage(format!("this server judges for {own} alone")).into());
+    }
     let user_agent = asked.user_agent.as_deref();
     let question =
         Asked { token: &asked.key, request: &request, cost: asked.cost.unwrap_or(1), within, user_agent, now };
@@ -75,9 +80,7 @@ async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response
     let judged = app.engine.judge(&question);
     let judged = judged.map_err(|_| unavailable())?;
     let mut response = short_reply(&Reply::of(judged.code, judged.key.as_ref().map(|key| key.id.as_str())))?;
-    if let Some(standing) = &judged.standing {
-        limits::tell(response.headers_mut(), standing);
-    }
+    limits::tell(response.headers_mut(), &judged);
     Ok(response)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{Permission, Scope},
-    ops::{Error, ObjectKind, ObjectView, Result},
+    ops::{Error, ObjectChange, ObjectKind, ObjectView, Result},
     server::{
         app::App,
         body::{Path, Sent, reply},
@@ -11,7 +11,7 @@ use crate::{
     },
     wire::{
         schema::ObjectWord,
-        workspace::{ChangeObject, ChangeScopes, Changed, CreateObject, ObjectList, ScopePage, ScopeReply},
+        workspace::{ChangeScopes, Changed, CreateObject, ObjectList, ScopePage, ScopeReply},
     },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
@@ -175,7 +175,7 @@ async fn make(
 #[utoipa::path(
     patch, path = "/v1/{kind}/{name}", operation_id = "update_object", tag = "workspace",
     params(("kind" = ObjectWord, Path, description = "What it is."), ("name" = String, Path, description = "Its name.")),
-    request_body = ChangeObject,
+    request_body = ObjectChange,
     responses((status = 200, description = "The object.", body = ObjectView)),
     security(("operator" = [])),
 )]
@@ -183,11 +183,11 @@ pub(super) async fn update(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path((word, name)): Path<(String, String)>,
-    Sent(request): Sent<ChangeObject>,
+    Sent(request): Sent<ObjectChange>,
 ) -> Result<Response, Failed> {
     let kind = kind(&word)?;
     let cx = caller.permitted(&app, permission(kind, true), &name).await?;
-    let changed = app.change(move |backend| backend.update_object(&cx, kind, &name, request.change)).await?;
+    let changed = app.change(move |backend| backend.update_object(&cx, kind, &name, request)).await?;
     Ok(reply(StatusCode::OK, &changed)?)
 }
 
