@@ -22,8 +22,8 @@ use std::{
 
 /// A terminal that takes nothing for so long, in which a frame is being drawn, is put back all the same.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// The first page again, and the cursor on it.
-const LEAVE_FULL_SCREEN: &str = "\x1b[?1049l\x1b[?25h";
+/// What is pasted comes as if typed, the first page again, and the cursor on it.
+const LEAVE_FULL_SCREEN: &str = "\x1b[?2004l\x1b[?1049l\x1b[?25h";
 
 /// The watch over the terminal; it begins with the first question and lasts as long as this value.
 #[derive(Default)]

@@ -37,6 +37,7 @@ fn is_left(shell: &Terminal) {
     let screen = shell.screen();
     assert!(!screen.alternate_screen(), "the other page is shown still");
     assert!(!screen.hide_cursor(), "the cursor is hidden");
+    assert!(!screen.bracketed_paste(), "what is pasted is marked still");
     assert!(shell.echoes());
 }
 
@@ -118,14 +119,22 @@ fn a_key_is_stopped_with_a_reason_and_a_yes() {
     let (home, _) = furnished();
     let mut shell = opened(&home, "keyward ui --allow-changes");
     shell.keys("/billing\rxit leaked\r");
-    shell.until("the question", |screen| screen.contains("y does it") && screen.contains("Reason: it leaked"));
-    shell.keys("n");
+    let asked = |shell: &mut Terminal, reason: &str| {
+        let reason = format!("Reason: {reason}");
+        shell.until("the question", |screen| screen.contains("Type yes and press Enter") && screen.contains(&reason));
+    };
+    asked(&mut shell, "it leaked");
+    shell.keys("no\r");
     shell.until("that nothing was done", |screen| screen.contains("cancelled; nothing was changed"));
     assert_eq!(home.json(&["show", "billing-sync"])["key"]["status"], "active");
-    shell.keys("dit may have leaked\ry");
+    shell.keys("dit may have leaked\r");
+    asked(&mut shell, "it may have leaked");
+    shell.keys("yes\r");
     shell.until("that it is off", |screen| screen.contains("deactivated: billing-sync"));
     assert_eq!(home.json(&["show", "billing-sync"])["key"]["status"], "inactive");
-    shell.keys("xit leaked\ry");
+    shell.keys("xit leaked\r");
+    asked(&mut shell, "it leaked");
+    shell.keys("yes\r");
     shell.until("that it is revoked", |screen| screen.contains("revoked: billing-sync"));
     shell.until("its status", |screen| {
         screen.lines().any(|line| line.starts_with("> billing-sync") && line.contains("revoked"))
@@ -137,6 +146,31 @@ fn a_key_is_stopped_with_a_reason_and_a_yes() {
     let last = events["items"].as_array().unwrap().last().unwrap().clone();
     assert_eq!((&last["action"], &last["reason"]), (&"key.revoke".into(), &"it leaked".into()));
     home.ok(&["audit", "verify"]);
+}
+
+/// A reason of several lines is pasted: none of them confirms it, whether the terminal marks what is pasted or not.
+#[test]
+fn a_pasted_reason_confirms_nothing() {
+    let (home, _) = furnished();
+    let mut shell = opened(&home, "keyward ui --allow-changes");
+    shell.until("the list", |screen| screen.contains("billing-sync"));
+    assert!(shell.screen().bracketed_paste());
+    shell.keys("/billing\rx");
+    shell.until("the question why", |screen| screen.contains("Why? It is recorded"));
+    shell.keys("\x1b[200~customer asked\ryes\ry\x1b[201~");
+    shell.until("one line", |screen| screen.contains("> customer asked yes y"));
+    shell.keys("\x15customer asked\ryes\ryesterday\r");
+    shell.until("the question whether", |screen| {
+        screen.contains("Reason: customer asked ") && screen.contains("Esc cancels: ") && !screen.contains("cancels: y")
+    });
+    shell.keys("\x1b[200~yes\r\x1b[201~");
+    shell.until("that pasting is no yes", |screen| screen.contains("what is pasted confirms nothing"));
+    shell.keys("\r");
+    shell.until("that nothing was done", |screen| screen.contains("cancelled; nothing was changed"));
+    shell.keys("q");
+    shell.finished(0);
+    is_left(&shell);
+    assert_eq!(home.json(&["show", "billing-sync"])["key"]["status"], "active");
 }
 
 #[test]
@@ -241,7 +275,9 @@ fn a_support_slot_looks_and_changes_nothing() {
     let (home, _) = furnished();
     home.ok(&["vault", "slots", "add", "--device-file", "desk.key", "--role", "support", "--label", "desk"]);
     let mut shell = opened(&home, "keyward --key-file desk.key ui --allow-changes");
-    shell.keys("/billing\rxI want to\ry");
+    shell.keys("/billing\rxI want to\r");
+    shell.until("the question", |screen| screen.contains("Type yes and press Enter"));
+    shell.keys("yes\r");
     shell.until("the refusal", |screen| screen.contains("error: this slot has the role support"));
     shell.keys("q");
     shell.finished(0);

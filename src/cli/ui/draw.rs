@@ -6,7 +6,7 @@
 use super::{
     detail::{DetailLine, ago},
     keys::KeyRow,
-    state::{Mode, State},
+    state::{Mode, State, YES},
 };
 use crate::{
     domain::Time,
@@ -39,8 +39,8 @@ const HELP: [(&str, &str); 11] = [
     ("Enter", "everything about the key on the whole screen; Esc goes back"),
     ("c", "copy the id of the key, where the terminal lets programs copy (OSC 52)"),
     ("r", "read all keys again"),
-    ("d", "deactivate the key: with --allow-changes, a reason and a yes"),
-    ("x", "revoke the key: with --allow-changes, a reason and a yes"),
+    ("d", "deactivate the key: with --allow-changes, a reason and the word yes"),
+    ("x", "revoke the key: with --allow-changes, a reason and the word yes"),
     ("?", "this help"),
     ("q  Ctrl-C", "the end"),
 ];
@@ -240,7 +240,7 @@ fn question(frame: &mut Frame<'_>, state: &State, area: Rect) {
                 "Enter goes on, Esc cancels".to_owned(),
             ],
         ),
-        Mode::Confirm { switch, name, reason, .. } => (
+        Mode::Confirm { switch, name, reason, typed, .. } => (
             *switch,
             name,
             [
@@ -249,7 +249,7 @@ fn question(frame: &mut Frame<'_>, state: &State, area: Rect) {
                     Switch::Revoke => "It stops working at once, for ever.".to_owned(),
                     _ => "It stops working until somebody activates it.".to_owned(),
                 },
-                "y does it, every other key cancels".to_owned(),
+                format!("Type {YES} and press Enter, Esc cancels: {}", escape(typed)),
             ],
         ),
         _ => return,
@@ -275,10 +275,10 @@ fn question(frame: &mut Frame<'_>, state: &State, area: Rect) {
         kept.iter().rev().collect()
     };
     let lines: Vec<Line<'_>> = lines.iter().map(|text| Line::raw(tail(text))).collect();
-    if let (Mode::Reason { .. }, Some(typed)) = (&state.mode, lines.get(1)) {
-        let end = u16::try_from(typed.width()).unwrap_or(u16::MAX);
-        frame.set_cursor_position((place.x + 1 + end.min(width.saturating_sub(2)), place.y + 2));
-    }
+    let at = if state.asks() { 2 } else { 1 };
+    let end = lines.get(at).map_or(0, |typed| u16::try_from(typed.width()).unwrap_or(u16::MAX));
+    let down = u16::try_from(at).unwrap_or_default() + 1;
+    frame.set_cursor_position((place.x + 1 + end.min(width.saturating_sub(2)), place.y + down));
     frame.render_widget(Clear, place);
     frame.render_widget(Paragraph::new(lines).block(block), place);
 }
@@ -407,7 +407,7 @@ mod tests {
         assert!(lines.iter().any(|line| line.contains("leaked key  │") || line.contains("leaked key │")), "{lines:#?}");
         press(&mut state, "\n");
         let (lines, _) = shown(&mut state, (80, 24), false);
-        assert!(lines.iter().any(|line| line.contains("y does it, every other key cancels")), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.contains("Type yes and press Enter, Esc cancels: ")), "{lines:#?}");
         let (small, _) = shown(&mut state, (10, 4), false);
         assert_eq!(small.len(), 4);
     }

@@ -85,10 +85,8 @@ impl Desk<'_> {
             }
             // All that was typed since is taken before anything is drawn.
             loop {
-                if let Event::Key(key) = event::read().map_err(gone)?
-                    && key.kind != KeyEventKind::Release
-                    && let Some(wish) = state.press(key)
-                {
+                let unasked = !state.asks();
+                if let Some(wish) = taken(&mut state, event::read().map_err(gone)?) {
                     match wish {
                         Wish::Quit => return Ok(0),
                         Wish::Interrupt => return Ok(INTERRUPTED),
@@ -99,6 +97,12 @@ impl Desk<'_> {
                         Wish::Reload => self.said(&mut state, Self::reload, "read again"),
                         Wish::Switch { switch, id, reason } => self.switch(&mut state, switch, &id, reason),
                     }
+                }
+                if unasked && state.asks() {
+                    if let Some(code) = typed_ahead()? {
+                        return Ok(code);
+                    }
+                    break;
                 }
                 if !event::poll(Duration::ZERO).map_err(gone)? {
                     break;
@@ -180,6 +184,29 @@ impl Desk<'_> {
         };
         state.said = Some(work(self, state).unwrap_or_else(|error: Error| format!("error: {}", error.message)));
     }
+}
+
+/// What an event makes of the state.
+fn taken(state: &mut State, event: Event) -> Option<Wish> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => state.press(key),
+        Event::Paste(text) => {
+            state.paste(&text);
+            None
+        }
+        _ => None,
+    }
+}
+
+/// Throws away what was typed before a question could be read, until the keyboard rests: it is no answer. The second line
+/// of a pasted reason comes this way where the terminal does not mark what is pasted. Ctrl-C ends all the same.
+fn typed_ahead() -> Result<Option<u8>> {
+    while event::poll(REST).map_err(gone)? {
+        if matches!(event::read().map_err(gone)?, Event::Key(key) if state::interrupts(key)) {
+            return Ok(Some(INTERRUPTED));
+        }
+    }
+    Ok(None)
 }
 
 fn reference(id: &str) -> Result<KeyRef> {

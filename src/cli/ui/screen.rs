@@ -6,6 +6,7 @@ use ratatui::{
     backend::CrosstermBackend,
     crossterm::{
         cursor::Show,
+        event::{DisableBracketedPaste, EnableBracketedPaste},
         execute,
         terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
     },
@@ -28,7 +29,7 @@ impl<'a> Screen<'a> {
         *watch.full_screen() = true;
         let mut screen = Self { terminal, watch };
         enable_raw_mode()?;
-        execute!(screen.terminal.backend_mut(), EnterAlternateScreen, Clear(ClearType::All))?;
+        execute!(screen.terminal.backend_mut(), EnterAlternateScreen, EnableBracketedPaste, Clear(ClearType::All))?;
         Ok(screen)
     }
 
@@ -51,7 +52,7 @@ impl Drop for Screen<'_> {
     fn drop(&mut self) {
         let mut full = self.watch.full_screen();
         // A terminal that is gone needs nothing put back.
-        let _ = execute!(self.terminal.backend_mut(), LeaveAlternateScreen, Show);
+        let _ = execute!(self.terminal.backend_mut(), DisableBracketedPaste, LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
         *full = false;
     }

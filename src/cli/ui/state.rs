@@ -4,6 +4,9 @@ use super::{detail::Detail, keys::Keys};
 use crate::ops::Switch;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+/// What confirms a change, typed out: one letter is too easily meant for something else.
+pub(super) const YES: &str = "yes";
+
 /// What key presses go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -17,8 +20,8 @@ pub(super) enum Mode {
     Help,
     /// Why a key is to be stopped.
     Reason { switch: Switch, id: String, name: String, reason: String },
-    /// Whether it really is.
-    Confirm { switch: Switch, id: String, name: String, reason: String },
+    /// Whether it really is; only the whole word is a yes.
+    Confirm { switch: Switch, id: String, name: String, reason: String, typed: String },
 }
 
 /// What the state wants done for it.
@@ -103,11 +106,39 @@ impl State {
         }
     }
 
+    /// Whether a change waits for its confirmation.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self.mode, Mode::Confirm { .. })
+    }
+
+    /// Takes what was pasted: text for the filter and the reason, one line of it. It is never a command and never a yes.
+    pub(super) fn paste(&mut self, text: &str) {
+        self.said = None;
+        let line: String = text
+            .split(['\r', '\n'])
+            .filter(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+            .chars()
+            .map(|character| if character == '\t' { ' ' } else { character })
+            .filter(|character| !character.is_control())
+            .collect();
+        match &mut self.mode {
+            Mode::Filter => {
+                let filter = format!("{}{line}", self.keys.filter());
+                self.change_keys(|keys| keys.set_filter(filter));
+            }
+            Mode::Reason { reason, .. } => reason.push_str(&line),
+            Mode::Confirm { .. } => self.said = Some("what is pasted confirms nothing: type the word".to_owned()),
+            Mode::List | Mode::Detail | Mode::Help => {}
+        }
+    }
+
     /// Takes a key press.
     pub(super) fn press(&mut self, key: KeyEvent) -> Option<Wish> {
         self.said = None;
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        if control && matches!(key.code, KeyCode::Char('c')) {
+        if interrupts(key) {
             return Some(Wish::Interrupt);
         }
         match &self.mode {
@@ -125,7 +156,7 @@ impl State {
                 self.in_reason(key.code, control);
                 None
             }
-            Mode::Confirm { .. } => self.in_confirm(key.code),
+            Mode::Confirm { .. } => self.in_confirm(key.code, control),
         }
     }
 
@@ -215,7 +246,7 @@ impl State {
             KeyCode::Enter => {
                 let (switch, reason) = (*switch, reason.trim().to_owned());
                 let (id, name) = (std::mem::take(id), std::mem::take(name));
-                self.mode = Mode::Confirm { switch, id, name, reason };
+                self.mode = Mode::Confirm { switch, id, name, reason, typed: String::new() };
             }
             _ => {
                 edited(reason, code, control);
@@ -223,19 +254,20 @@ impl State {
         }
     }
 
-    fn in_confirm(&mut self, code: KeyCode) -> Option<Wish> {
-        // Only a plain yes is one.
-        match (&self.mode, code) {
-            (Mode::Confirm { switch, id, reason, .. }, KeyCode::Char('y' | 'Y')) => {
-                let wish = Wish::Switch { switch: *switch, id: id.clone(), reason: reason.clone() };
+    fn in_confirm(&mut self, code: KeyCode, control: bool) -> Option<Wish> {
+        let Mode::Confirm { switch, id, reason, typed, .. } = &mut self.mode else { return None };
+        match code {
+            KeyCode::Enter if typed.eq_ignore_ascii_case(YES) => {
+                let wish = Wish::Switch { switch: *switch, id: std::mem::take(id), reason: std::mem::take(reason) };
                 self.mode = Mode::List;
-                Some(wish)
+                return Some(wish);
             }
+            KeyCode::Enter | KeyCode::Esc => self.cancel(),
             _ => {
-                self.cancel();
-                None
+                edited(typed, code, control);
             }
         }
+        None
     }
 
     fn cancel(&mut self) {
@@ -262,6 +294,11 @@ impl State {
         // No empty lines at the end while there are keys above.
         self.top = self.top.min(self.keys.len().saturating_sub(room));
     }
+}
+
+/// Whether a key press is the Ctrl-C that ends it from everywhere.
+pub(super) fn interrupts(key: KeyEvent) -> bool {
+    key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c')
 }
 
 /// Edits a line of text; says whether it did.
@@ -386,20 +423,46 @@ mod tests {
     #[test]
     fn nothing_is_changed_without_leave_a_reason_and_a_yes() {
         let mut reader = state(3, false);
-        assert!(type_in(&mut reader, "dleaked\nyxleaked\ny").is_empty());
+        assert!(type_in(&mut reader, "dleaked\nyes\nxleaked\nyes\n").is_empty());
         assert!(reader.said.is_none() && reader.mode == Mode::List);
         type_in(&mut reader, "x");
         assert!(reader.said.as_deref().unwrap().contains("--allow-changes"));
 
         let mut state = state(3, true);
-        for refused in ["x\n\x1b", "xleaked\x1b", "xleaked\nn", "xleaked\n\n", "xleaked\n\x1b", "d \n\x1b"] {
+        for refused in [
+            "x\n\x1b",
+            "xleaked\x1b",
+            "xleaked\nn\n",
+            "xleaked\ny\n",
+            "xleaked\nyesterday\n",
+            "xleaked\n\n",
+            "xleaked\nyes\x1b",
+            "d \n\x1b",
+        ] {
             assert!(type_in(&mut state, refused).is_empty(), "{refused:?}");
             assert_eq!((state.mode.clone(), state.said.is_some()), (Mode::List, true), "{refused:?}");
         }
         let wish =
             |switch| Wish::Switch { switch, id: "key_0000000000000000".to_owned(), reason: "it leaked".to_owned() };
-        assert_eq!(type_in(&mut state, "xit leaked \ny"), [wish(Switch::Revoke)]);
-        assert_eq!(type_in(&mut state, "dit leaked\nY"), [wish(Switch::Deactivate)]);
+        assert_eq!(type_in(&mut state, "xit leaked \nyes\n"), [wish(Switch::Revoke)]);
+        assert_eq!(type_in(&mut state, "dit leaked\nno\x15Yes\n"), [wish(Switch::Deactivate)]);
+    }
+
+    #[test]
+    fn what_is_pasted_is_text_and_no_yes() {
+        let mut state = state(3, true);
+        state.paste("xleaked\nyes\n");
+        assert_eq!(state.mode, Mode::List, "no commands");
+        type_in(&mut state, "x");
+        state.paste("customer\tasked\r\nyes\x1b[31m\n\n");
+        assert!(matches!(&state.mode, Mode::Reason { reason, .. } if reason == "customer asked yes[31m"));
+        type_in(&mut state, "\n");
+        state.paste("yes\n");
+        assert!(state.asks() && state.said.as_deref().unwrap().contains("pasted"));
+        assert!(type_in(&mut state, "\n").is_empty(), "nothing of it was typed");
+        type_in(&mut state, "/");
+        state.paste("svc\n-001\u{7f}");
+        assert_eq!(state.keys.filter(), "svc -001");
     }
 
     #[test]
