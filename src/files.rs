@@ -1,7 +1,8 @@
 //! Private files: 0600 from the first byte, replaced atomically, never half written.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
+    fmt,
+    fs::{self, DirBuilder, File, Metadata, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -51,6 +52,52 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(path)
 }
 
+/// Why nothing can be put where a path leads.
+#[derive(Debug)]
+pub enum Obstacle {
+    /// A link that leads nowhere.
+    Dangling,
+    /// A directory.
+    Directory,
+    /// A device, a pipe or a socket.
+    Special,
+    /// It cannot be looked at.
+    Unseen(io::Error),
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dangling => "it is a link that leads nowhere",
+            Self::Directory => "it is a directory",
+            Self::Special => "it is no regular file but a device, a pipe or a socket",
+            Self::Unseen(error) => return error.fmt(f),
+        })
+    }
+}
+
+/// The regular file that a path names, links followed, and what it is now; `None` when it is still to be made.
+///
+/// # Errors
+/// Whatever else stands there: renaming a file over it would take it away.
+pub fn regular(path: &Path) -> Result<(PathBuf, Option<Metadata>), Obstacle> {
+    let there = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((path.to_owned(), None)),
+        there => there.map_err(Obstacle::Unseen)?,
+    };
+    let real = match there.is_symlink().then(|| path.canonicalize()) {
+        None => path.to_owned(),
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Err(Obstacle::Dangling),
+        Some(real) => real.map_err(Obstacle::Unseen)?,
+    };
+    let metadata = fs::metadata(&real).map_err(Obstacle::Unseen)?;
+    match (metadata.is_dir(), metadata.is_file()) {
+        (true, _) => Err(Obstacle::Directory),
+        (_, false) => Err(Obstacle::Special),
+        _ => Ok((real, Some(metadata))),
+    }
+}
+
 /// Replaces a file with these bytes: the old ones or the new ones are there, never a part, also after a power cut. What
 /// processes that were killed over it left in the directory is removed.
 ///
@@ -61,12 +108,12 @@ pub fn write_private_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = create_private(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()?;
-        std::fs::rename(&temporary, path)?;
+        fs::rename(&temporary, path)?;
         sync_dir_of(path)
     });
     if written.is_err() {
         // The write has failed already; that error is the one to report.
-        let _ = std::fs::remove_file(&temporary);
+        let _ = fs::remove_file(&temporary);
     } else if let Some(dir) = path.parent() {
         remove_abandoned(dir);
     }
@@ -75,10 +122,10 @@ pub fn write_private_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Removes the new files of [`write_private_atomic`] whose process is no more.
 fn remove_abandoned(dir: &Path) {
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_name().to_str().and_then(author).is_some_and(is_dead) {
             // Litter that stays is no reason to fail what has succeeded.
-            let _ = std::fs::remove_file(entry.path());
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
@@ -127,8 +174,16 @@ pub fn sync_dir_of(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When it cannot be read or is longer.
 pub fn read_limited(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    read_all(File::open(path)?, most)
+}
+
+/// Reads to the end what is expected to be small.
+///
+/// # Errors
+/// When it cannot be read or is longer.
+pub fn read_all(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    source.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {most} bytes")));
     }
@@ -160,7 +215,7 @@ mod tests {
             ("readme.new-0-0123abcd".to_owned(), true),
         ];
         for (name, _) in &names {
-            std::fs::write(dir.path().join(name), b"").unwrap();
+            fs::write(dir.path().join(name), b"").unwrap();
         }
         write_private_atomic(&dir.path().join("vault_1.json"), b"{}").unwrap();
         for (name, stays) in names {

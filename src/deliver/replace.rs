@@ -5,7 +5,7 @@
 //! file at once do not lose each other, and remains of a run that was killed are known to be remains.
 
 use super::{Fault, Reached, Running, SinkError, TICK};
-use crate::files;
+use crate::files::{self, Obstacle};
 use std::{
     fs::{self, File, Metadata, Permissions, TryLockError},
     io::{self, ErrorKind, Write},
@@ -90,35 +90,24 @@ impl Target {
 
     /// Follows links to the file that is to be replaced.
     fn find(&self) -> Result<Found, SinkError> {
-        let path = match fs::symlink_metadata(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let found = Found { path: self.path.clone(), old: None };
-                return match fs::metadata(found.dir()) {
-                    Ok(dir) if dir.is_dir() => Ok(found),
-                    Ok(_) => Err(self.refused("what should be its directory is none")),
-                    Err(error) => Err(self.failed("written", &error)),
-                };
+        let (path, old) = files::regular(&self.path).map_err(|obstacle| {
+            let refused = self.refused(&obstacle.to_string());
+            match obstacle {
+                Obstacle::Unseen(error) => self.failed("looked at", &error),
+                Obstacle::Dangling => refused.hint("remove the link, or make what it names"),
+                Obstacle::Directory => refused.hint("name the file in it"),
+                Obstacle::Special => refused,
             }
-            Err(error) => return Err(self.failed("looked at", &error)),
-            Ok(metadata) if metadata.is_symlink() => match fs::canonicalize(&self.path) {
-                Ok(real) => real,
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    return Err(self
-                        .refused("it is a link that leads nowhere")
-                        .hint("remove the link, or make what it names"));
-                }
-                Err(error) => return Err(self.failed("followed", &error)),
-            },
-            Ok(_) => self.path.clone(),
-        };
-        let old = fs::metadata(&path).map_err(|error| self.failed("looked at", &error))?;
-        if old.is_dir() {
-            return Err(self.refused("it is a directory").hint("name the file in it"));
+        })?;
+        let found = Found { path, old };
+        if found.old.is_some() {
+            return Ok(found);
         }
-        if !old.is_file() {
-            return Err(self.refused("it is no regular file but a device, a pipe or a socket"));
+        match fs::metadata(found.dir()) {
+            Ok(dir) if dir.is_dir() => Ok(found),
+            Ok(_) => Err(self.refused("what should be its directory is none")),
+            Err(error) => Err(self.failed("written", &error)),
         }
-        Ok(Found { path, old: Some(old) })
     }
 
     /// What the file holds; `None` when there is none.

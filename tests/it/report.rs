@@ -146,13 +146,36 @@ fn the_page_is_a_private_file_and_replaced_whole() {
     assert_eq!((reply["keys"].as_u64(), reply["bytes"].as_u64()), (Some(4), Some(text.len() as u64)));
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(text.starts_with("<!DOCTYPE html>") && text.contains("billing@example.com"));
-    for file in ["nowhere/page.html", "."] {
+    for (file, code) in [("nowhere/page.html", 9), (".", 2)] {
         let ran = home.run(&["report", "--html", file]);
-        assert!(ran.code == Some(9) && ran.stderr.contains("cannot write"), "{ran:?}");
+        assert!(ran.code == Some(code) && ran.stderr.contains("cannot write"), "{ran:?}");
     }
     let left: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_str().unwrap().contains(".new-")), "{left:?}");
     assert_eq!(home.run(&["--read-only", "report", "--html", "page.html"]).code, Some(0), "it changes no key");
+}
+
+/// A rename over a pipe or a link would take it away, from whoever made it.
+#[test]
+fn the_page_replaces_files_alone_and_follows_links_to_them() {
+    let home = furnished();
+    let at = |name: &str| home.path().join(name);
+    nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
+    for (file, why) in [("pipe", "a pipe"), ("dangling", "leads nowhere"), ("/dev/null", "a device")] {
+        let ran = home.run(&["report", "--html", file]);
+        assert!(ran.code == Some(2) && ran.stderr.contains(why), "{ran:?}");
+    }
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&at("pipe").symlink_metadata().unwrap().file_type()));
+    fs::create_dir(at("served")).unwrap();
+    fs::write(at("served/page.html"), "old").unwrap();
+    std::os::unix::fs::symlink("served/page.html", at("link")).unwrap();
+    home.ok(&["report", "--html", "link"]);
+    assert!(at("link").symlink_metadata().unwrap().is_symlink());
+    assert!(fs::read_to_string(at("served/page.html")).unwrap().starts_with("<!DOCTYPE html>"));
+    assert!(home.ok(&["report", "--html", "-"]).starts_with("<!DOCTYPE html>"));
+    assert!(!at("-").exists());
+    assert_eq!(home.run(&["report", "--html", "-", "-o", "json"]).code, Some(2), "one document at a time");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, hygiene, operand::KeysOf, values},
     domain::{KeyFilter, Status, counted, hygiene::Policy},
-    files::write_private_atomic,
+    files::{self, Obstacle},
     ops::{
         Check, Error, Finding, KeyView, Kind, List, Result,
         report::{self, Overview, STALE_AFTER},
@@ -29,7 +29,8 @@ pub(crate) struct Args {
     command: Option<Command>,
     #[command(flatten)]
     of: KeysOf,
-    /// Write everything, and what `check` finds, into one page that needs nothing else: no script, no network
+    /// Write everything, and what `check` finds, into one page that needs nothing else: no script, no network; `-` is
+    /// standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     html: Option<PathBuf>,
     /// The policy of the findings, as of `check` [default: check.toml in the configuration directory, else the built-in one]
@@ -149,8 +150,23 @@ fn findings(cx: &mut Ctx, policy: Policy, keys: &[KeyView], all: bool) -> Result
     Ok((findings, checked.unasked))
 }
 
+/// The file that a page replaces; a pipe, a device or a link into nowhere is not replaced by one.
+fn place(file: &Path) -> Result<PathBuf> {
+    files::regular(file).map(|(real, _)| real).map_err(|obstacle| {
+        let refused = Error::new(Kind::Usage, "report", format!("cannot write {}", file.display()));
+        let hint = if matches!(obstacle, Obstacle::Special) { "keyward report --html - > FILE" } else { "name a file" };
+        refused.cause(obstacle.to_string()).hint(hint)
+    })
+}
+
 /// Writes the page, whole or not at all; only its owner can read it.
 fn write_page(cx: &mut Ctx, of: KeysOf, policy: Option<&Path>, file: &Path) -> Result<()> {
+    let place = (file != Path::new("-")).then(|| place(file)).transpose()?;
+    if place.is_none() && cx.reply_asked() {
+        return Err(Error::usage("standard output holds the page or a reply about it, not both")
+            .hint("keyward report --html FILE -o json")
+            .hint("leave out -o, --field and -q"));
+    }
     let policy = hygiene::policy(cx, policy)?;
     hygiene::note_ended(cx, &policy);
     let workspace = cx.operation().workspace;
@@ -158,11 +174,12 @@ fn write_page(cx: &mut Ctx, of: KeysOf, policy: Option<&Path>, file: &Path) -> R
     let keys = keys(cx, of)?;
     let (findings, unasked) = findings(cx, policy, &keys, all)?;
     let text = page::html(&Overview { findings, unasked, ..report::overview(&keys, &workspace, cx.now) });
+    let Some(place) = place else { return cx.raw(text.as_bytes()) };
     let (path, bytes) = (file.display(), text.len());
     if cx.global.dry_run {
         cx.note(&format!("would be written: {path} ({})", counted(keys.len(), "key")));
     } else {
-        write_private_atomic(file, text.as_bytes()).map_err(|error| {
+        files::write_private_atomic(&place, text.as_bytes()).map_err(|error| {
             Error::new(Kind::Unavailable, "report", format!("cannot write {path}")).cause(error.to_string())
         })?;
         cx.note(&format!("written: {path} ({})", counted(keys.len(), "key")));
