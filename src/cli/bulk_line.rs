@@ -44,6 +44,30 @@ pub(super) struct Line {
     idempotency_key: Option<String>,
 }
 
+/// The fields that say what a key is, and their other names.
+pub(super) const FIELDS: [&str; 20] = [
+    "name",
+    "environment",
+    "env",
+    "owner",
+    "description",
+    "project",
+    "customers",
+    "customer",
+    "scopes",
+    "scope",
+    "rate_limit",
+    "allow_ips",
+    "allow_ip",
+    "labels",
+    "label",
+    "expires_in",
+    "expires_at",
+    "no_expiry",
+    "rotate_every",
+    "overlap",
+];
+
 /// A list in JSON; text separated by `;` in CSV.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -187,6 +211,14 @@ mod tests {
             (of_csv.environment, of_csv.expiry),
             (Environment::Production, Some(Expiry::In(TimeDelta::days(7))))
         );
+    }
+
+    #[test]
+    fn every_field_that_is_named_is_known() {
+        for field in FIELDS.iter().filter(|field| **field != "name") {
+            let read = serde_json::from_str::<Line>(&format!(r#"{{"name":"a","{field}":""}}"#));
+            assert!(read.is_ok(), "{field}");
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Files that say which commands are run and where secrets go: only their owner and root may be able to change them.
 
 use super::{Fault, SinkError};
+use crate::files;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use std::{
     fs::{File, Metadata},
-    io::Read,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -37,10 +37,9 @@ impl OwnFile {
     /// # Errors
     /// When it cannot be read, is no text or is far too long.
     pub fn read(&self) -> Result<String, SinkError> {
-        let mut text = String::new();
-        let read = (&self.file).take(MOST_BYTES).read_to_string(&mut text);
-        read.map_err(|error| unreadable(self.what, &self.path, &error))?;
-        Ok(text)
+        let failed = |error: std::io::Error| unreadable(self.what, &self.path, &error);
+        let bytes = files::read_all(&self.file, MOST_BYTES).map_err(failed)?;
+        String::from_utf8(bytes).map_err(|error| failed(std::io::Error::other(error)))
     }
 
     /// Refuses it when others than root and the caller could change it.

@@ -24,6 +24,7 @@ pub mod suggest;
 pub mod tenancy;
 pub mod time;
 pub mod token;
+pub mod unique_json;
 pub mod usage;
 pub mod webhook;
 pub mod words;

@@ -7,16 +7,18 @@ use chrono::TimeDelta;
 /// How long a key lives when nothing is said.
 const DEFAULT_LIFETIME: TimeDelta = TimeDelta::days(90);
 
+/// How long a new key lives that says nothing of it.
+pub(super) fn default_lifetime(policy: &KeyPolicy) -> TimeDelta {
+    policy.max_lifetime.map_or(DEFAULT_LIFETIME, |longest| longest.min(DEFAULT_LIFETIME))
+}
+
 /// When a new key ends: as asked for, else after 90 days or the workspace's longest lifetime, whichever is shorter.
 pub(super) fn expires_at(asked: Option<Expiry>, policy: &KeyPolicy, now: Time) -> Result<Option<Time>> {
-    let Some(longest) = policy.max_lifetime else {
-        return asked.unwrap_or(Expiry::In(DEFAULT_LIFETIME)).resolve(now).map_err(Error::usage);
+    let expires_at = asked.unwrap_or(Expiry::In(default_lifetime(policy))).resolve(now).map_err(Error::usage)?;
+    let longest = match policy.max_lifetime {
+        Some(longest) if expires_at.is_none_or(|at| at - now > longest) => format_duration(longest),
+        _ => return Ok(expires_at),
     };
-    let expires_at = asked.unwrap_or(Expiry::In(longest.min(DEFAULT_LIFETIME))).resolve(now).map_err(Error::usage)?;
-    if expires_at.is_some_and(|at| at - now <= longest) {
-        return Ok(expires_at);
-    }
-    let longest = format_duration(longest);
     Err(Error::forbidden("max_lifetime", format!("keys of this workspace live at most {longest}"))
         .hint(format!("--expires-in {longest}"))
         .hint("keyward workspaces update NAME --max-lifetime D  (for those who may)"))

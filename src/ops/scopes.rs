@@ -117,6 +117,21 @@ pub fn change(tx: &mut Tx<'_>, cx: &Context, change: ScopeChange) -> Result<Done
     }
 }
 
+/// Whether a scope means something by the catalogue as it is. In an open one a wildcard may mean what is declared later; in
+/// a closed one it would mean nothing.
+fn is_declared(catalogue: &Catalogue, scope: &Scope) -> bool {
+    let known = catalogue.entries.contains_key(scope) || catalogue.entries.keys().any(|entry| scope.covers(entry));
+    known || scope.to_string() == "*" || (scope.has_wildcard() && !catalogue.closed)
+}
+
+/// Why these scopes cannot be granted: the first that a closed catalogue does not have.
+pub(super) fn outside<'s>(catalogue: &Catalogue, scopes: impl IntoIterator<Item = &'s Scope>) -> Option<Error> {
+    let scope = scopes.into_iter().find(|scope| catalogue.closed && !is_declared(catalogue, scope))?;
+    let message = format!("scope '{scope}' is not in the closed catalogue");
+    let error = Error::new(super::Kind::Usage, "catalogue_closed", message);
+    Some(error.suggest(&catalogue.suggest(&scope.to_string())).hint(format!("keyward scopes add {scope}")))
+}
+
 /// Declares the scopes that are new to an open catalogue; answers with the events to commit.
 pub(super) fn declare_missing(
     tx: &mut Tx<'_>,
@@ -125,21 +140,13 @@ pub(super) fn declare_missing(
     scopes: &[Scope],
     notes: &mut Vec<String>,
 ) -> Result<Vec<crate::domain::Event>> {
+    if let Some(error) = outside(catalogue, scopes) {
+        return Err(error);
+    }
     let mut events = Vec::new();
     for scope in scopes {
-        let known = catalogue.entries.contains_key(scope) || catalogue.entries.keys().any(|entry| scope.covers(entry));
-        // In an open catalogue a wildcard may mean what is declared later; in a closed one it would mean nothing.
-        if known || scope.to_string() == "*" || (scope.has_wildcard() && !catalogue.closed) {
+        if is_declared(catalogue, scope) {
             continue;
-        }
-        if catalogue.closed {
-            return Err(Error::new(
-                super::Kind::Usage,
-                "catalogue_closed",
-                format!("scope '{scope}' is not in the closed catalogue"),
-            )
-            .suggest(&catalogue.suggest(&scope.to_string()))
-            .hint(format!("keyward scopes add {scope}")));
         }
         let done = add(tx, cx, scope, ScopeEntry::default())?;
         events.extend(done.events);

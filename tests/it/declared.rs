@@ -187,7 +187,15 @@ fn one_wrong_key_and_nothing_is_done() {
         ("[[keys]]\nname = 'a'\nowneer = 'b'\n", "key 1 (a): unknown field `owneer`"),
         ("[[keys]]\nname = 'a'\n[[keys]]\nname = 'a'\n", "twice"),
         ("[[keys]]\nowner = 'b'\n", "key 1: missing field `name`"),
-        ("[[key]]\nname = 'a'\n", "unknown field `key`"),
+        ("[[keys]]\nname = 'a'\ncolour = 'b'\n", "`overlap`, `active`, `deliver`"),
+        ("[[keys]]\nname = 'a'\nidempotency_key = 'b'\n", "unknown field `idempotency_key`: the name says"),
+        ("keys = []\n[[key]]\nname = 'a'\n", "unknown field `key`"),
+        ("[[key]]\nname = 'a'\n", "it has no keys: an empty set is written keys = []"),
+        ("", "it has no keys"),
+        ("{}", "it has no keys"),
+        ("{\"keys\": null}", "no list"),
+        ("{\"keys\": [{\"name\": \"a\", \"name\": \"b\"}]}", "duplicate field `name`"),
+        ("\u{feff}{\"keys\": [{\"name\": \"a\", \"colour\": \"b\"}]}", "key 1 (a): unknown field `colour`"),
         ("schema = 'other/v1'\n", "keyward.keys/v1"),
         ("[[keys]]\nname = 'a'\nsecret = 'x'\n", "unknown field `secret`"),
         ("[[keys]]\nname = 'a'\nproject = 'nowhere'\n", "nowhere"),
@@ -200,6 +208,105 @@ fn one_wrong_key_and_nothing_is_done() {
         assert!(matches!(ran.code, Some(2 | 3)) && ran.stdout.is_empty(), "{file}: {ran:?}");
         assert!(ran.stderr.contains(says), "{file}: {}", ran.stderr);
     }
+}
+
+/// What a generator that failed leaves before the pipe is no wish to switch every key off.
+#[test]
+fn only_an_empty_set_that_was_written_down_prunes_everything() {
+    let home = with_places();
+    home.ok(&["create", "a", "--label", "team=b"]);
+    let prune = |text: &str| home.run_with(&["apply", "-f", "-", "--prune", "team=b", "--yes"], text);
+    for nothing in ["", "\n", "{}", "schema = \"keyward.keys/v1\"\n", "# nothing\n"] {
+        let ran = prune(nothing);
+        assert_eq!(ran.code, Some(2), "{nothing:?}: {ran:?}");
+        assert_eq!(home.json(&["show", "a"])["key"]["status"], "active", "{nothing:?}");
+    }
+    for meant in ["keys = []", "{\"keys\": []}"] {
+        assert_eq!(prune(meant).code, Some(0), "{meant}");
+        assert_eq!(home.json(&["show", "a"])["key"]["status"], "inactive", "{meant}");
+        home.ok(&["activate", "a"]);
+    }
+}
+
+#[test]
+fn a_plan_says_what_is_dangerous_in_a_new_key_and_where_its_secret_goes() {
+    let home = with_places();
+    let secret = "exec:cat > got";
+    keep(
+        &home,
+        "keys.toml",
+        &format!(
+            "[[keys]]\nname = 'forever'\nno_expiry = true\nrate_limit = 'none'\ndeliver = ['{secret}', 'file:secrets/{{id}}']\n\
+             [[keys]]\nname = 'plain'\n"
+        ),
+    );
+    let fact = |plan: &Value, item: usize, field: &str| {
+        let changes = plan["items"][item]["changes"].as_array().unwrap().iter();
+        changes.filter(|change| change["field"] == field).map(|change| change["to"].clone()).next()
+    };
+    let plan = home.json_any(&["diff", "-f", "keys.toml"]);
+    assert_eq!(fact(&plan, 0, "expires_at"), Some(json!("never")), "{plan}");
+    assert_eq!(fact(&plan, 0, "rate_limit"), Some(json!("none")), "{plan}");
+    assert_eq!(plan["items"][0]["deliver"], json!([secret, "file:secrets/{id}"]), "{plan}");
+    assert_eq!(fact(&plan, 1, "expires_at"), Some(json!("90d (default)")), "{plan}");
+    assert_eq!((&plan["items"][1]["deliver"], &plan["items"][1]["outcome"]), (&json!([]), &Value::Null), "{plan}");
+    let shown = apply(&home, &["-n"]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    for told in ["rate_limit none", "expires_at never", "expires_at 90d (default)", "deliver to exec:cat > got, file:"]
+    {
+        assert!(shown.stdout.contains(told), "{told}: {}", shown.stdout);
+    }
+    assert!(shown.stdout.contains("deliver to file:secrets/key_"), "{}", shown.stdout);
+    home.ok(&["workspaces", "update", "default", "--max-lifetime", "30d"]);
+    let plan = home.json_any(&["diff", "-f", "keys.toml"]);
+    assert_eq!(fact(&plan, 1, "expires_at"), Some(json!("30d (default)")), "{plan}");
+}
+
+/// The plan never promises what the command that carries it out refuses.
+#[test]
+fn what_would_be_refused_is_blocked_in_the_plan() {
+    let home = with_places();
+    home.ok(&["create", "there", "--scope", "a:read"]);
+    home.ok(&["scopes", "close"]);
+    keep(
+        &home,
+        "keys.toml",
+        "[[keys]]\nname = 'past'\nexpires_at = 2020-01-01\n[[keys]]\nname = 'new'\nscopes = ['b:read']\n\
+         [[keys]]\nname = 'there'\nscopes = ['a:read', 'c:read']\n[[keys]]\nname = 'fine'\nscopes = ['a:read']\n",
+    );
+    let plan = home.json_any(&["diff", "-f", "keys.toml"]);
+    let told: Vec<_> = plan["items"].as_array().unwrap().iter().map(|step| (&step["action"], &step["why"])).collect();
+    let blocked = |at: usize, why: &str| told[at].0 == "blocked" && told[at].1.as_str().unwrap().contains(why);
+    assert!(blocked(0, "past"), "{told:?}");
+    assert!(blocked(1, "scope 'b:read' is not in the closed") && blocked(2, "scope 'c:read'"), "{told:?}");
+    assert_eq!(told[3].0, "create", "{told:?}");
+    let ran = apply(&home, &[]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("past (development)") && ran.stderr.contains("b:read"), "{}", ran.stderr);
+    keep(&home, "keys.toml", "[[keys]]\nname = 'there'\nscopes = ['a:read', 'c:read']\n[[keys]]\nname = 'fine'\n");
+    assert_eq!(apply(&home, &[]).code, Some(2));
+    assert_eq!(home.json(&["list"])["page"]["total"], 1, "nothing was done");
+}
+
+#[test]
+fn what_was_applied_is_told_after_the_deliveries_with_ids_and_outcomes() {
+    let home = with_places();
+    keep(
+        &home,
+        "keys.toml",
+        "[[keys]]\nname = 'bad'\ndeliver = ['exec:exit 7']\n[[keys]]\nname = 'good'\ndeliver = ['file:secrets/good']\n",
+    );
+    let ran = home.run(&["-o", "json", "apply", "-f", "keys.toml", "--yes"]);
+    assert_eq!(ran.code, Some(12), "{ran:?}");
+    let plan: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let outcomes = [0, 1].map(|at: usize| plan["items"][at]["outcome"].clone());
+    assert_eq!(outcomes, [json!("undelivered"), json!("done")], "{plan}");
+    assert_eq!(plan["items"][1]["key_id"], home.json(&["show", "good"])["key"]["id"], "{plan}");
+    assert!(plan["items"][0]["what"].as_str().unwrap().contains("not delivered"), "{plan}");
+    assert!(ran.stderr.contains("applied 1 of 2 changes") && !ran.stderr.contains("applied 2"), "{}", ran.stderr);
+    let again = home.run(&["apply", "-f", "keys.toml", "--yes"]);
+    let (arrived, told) = (again.stderr.find("bad ("), again.stderr.find("applied 0 of 1 change"));
+    assert!(arrived.is_some() && arrived < told, "{again:?}");
 }
 
 #[test]
@@ -307,7 +414,7 @@ fn a_support_slot_sees_the_difference_and_changes_nothing() {
     assert_eq!(run(&["diff", "-f", "keys.toml"]).code, Some(10));
     let refused = run(&["apply", "-f", "keys.toml", "--yes", "--deliver", "file:secrets/{id}"]);
     assert_eq!(refused.code, Some(5), "{refused:?}");
-    keep(&home, "keys.toml", "");
+    keep(&home, "keys.toml", "keys = []\n");
     assert_eq!(run(&["apply", "-f", "keys.toml", "--prune", "t=x", "--yes"]).code, Some(5));
     assert_eq!(home.run(&["apply", "-f", "keys.toml", "--prune", "t=x", "--yes", "--read-only"]).code, Some(5));
     let key = &home.json(&["show", "a"])["key"];

@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         context::Ctx,
-        declared::{self, KeysFile},
+        declared::{self, Beside, KeysFile},
         delivery::{DeliverArgs, Driver, Ending, Fresh, Target, Targets, refuse_shared},
         exit::Exit,
         prompt, rotating,
@@ -11,9 +11,14 @@ use crate::{
         values,
     },
     domain::{Action, KeyRef, counted},
-    ops::{Applied, Apply, Context, Created, Error, KeyView, Kind, Plan, Result, RotationRef, Show, Stage, Verb},
+    ops::{
+        Applied, Apply, Context, Created, Error, KeyView, Kind, Plan, PlanStep, Result, RotationRef, Show, Stage, Verb,
+    },
 };
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+};
 
 /// Create, change and switch off keys as a file declares them
 #[derive(Debug, clap::Args)]
@@ -50,8 +55,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let prune = (!args.prune.is_empty()).then_some(args.prune);
     let mut request = Apply { keys: file.keys.clone(), prune, expected: None };
     let plan = cx.backend()?.plan(&cx.operation(), &request)?;
-    if plan.feasible() == 0 {
-        declared::show(cx, &plan)?;
+    if plan.feasible() == 0 && !plan.is_refused() {
+        declared::show(cx, &plan, |step| file.beside(step))?;
         cx.note(&declared::summary(&plan));
         return Ok(left(&plan));
     }
@@ -66,7 +71,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         waiting.target.preflight()?;
     }
     if !cx.reply_asked() || cx.global.dry_run {
-        declared::show(cx, &plan)?;
+        declared::show(cx, &plan, |step| beside(step, &new, &resumed, None))?;
     }
     cx.note(&declared::summary(&plan));
     if cx.global.dry_run {
@@ -82,14 +87,36 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     request.expected = Some(plan);
     let stop = Stop::listen()?;
     let applied = cx.backend()?.apply(&cx.operation(), &request)?;
-    if cx.reply_asked() {
-        declared::show(cx, &applied.plan)?;
-    }
-    tell(cx, &applied);
+    notes(cx, &applied);
     let driver = Driver { targets: &targets, stop: &stop, deadline: None };
     let failed = deliver(cx, &driver, &applied.created, &new, &resumed);
-    let code = if failed > 0 { Exit::Undelivered.code() } else { left(&applied.plan) };
+    if cx.reply_asked() {
+        declared::show(cx, &applied.plan, |step| beside(step, &new, &resumed, Some(&failed)))?;
+    }
+    let all = counted(applied.plan.feasible(), "change");
+    match failed.len() {
+        0 => cx.note(&format!("applied {all}")),
+        undelivered => cx.note(&format!("applied {} of {all}", applied.plan.feasible().saturating_sub(undelivered))),
+    }
+    let code = if failed.is_empty() { left(&applied.plan) } else { Exit::Undelivered.code() };
     Ok(stop.code().unwrap_or(code))
+}
+
+/// What is known of a step beside its plan; once it was applied, with the ids of the keys that were not delivered.
+fn beside(step: &PlanStep, new: &[Waiting], resumed: &[Waiting], failed: Option<&HashSet<String>>) -> Beside {
+    let is_it = |one: &&Waiting| one.key.name == step.name && one.key.environment == step.environment;
+    let waiting = new.iter().chain(resumed).find(is_it).filter(|_| step.action.delivers());
+    let undelivered = |failed: &HashSet<String>| waiting.is_some_and(|waiting| failed.contains(&waiting.key.id));
+    Beside {
+        sinks: waiting.map(|waiting| waiting.target.names()).unwrap_or_default(),
+        // Before a key is made its id is not that of the key to come, unless the plan is carried out.
+        key_id: waiting.filter(|_| failed.is_some()).map(|waiting| waiting.key.id.clone()),
+        outcome: failed.map(|failed| match step.action {
+            Verb::Blocked => "left",
+            _ if undelivered(failed) => "undelivered",
+            _ => "done",
+        }),
+    }
 }
 
 /// A refusal is an event, although it was found before anything was tried in earnest.
@@ -133,18 +160,23 @@ fn interrupted(cx: &mut Ctx, plan: &Plan, file: &KeysFile, targets: &Targets) ->
     Ok(found)
 }
 
-fn tell(cx: &mut Ctx, applied: &Applied) {
+fn notes(cx: &mut Ctx, applied: &Applied) {
     let mut notes: Vec<&String> = applied.created.iter().flat_map(|created| &created.notes).collect();
     notes.dedup();
     for note in notes {
         cx.note(note);
     }
-    cx.note(&format!("applied {}", counted(applied.plan.feasible(), "change")));
 }
 
-/// Hands every secret over; says how many did not arrive. Each failure is told in its place, and the rest goes on.
-fn deliver(cx: &mut Ctx, driver: &Driver<'_>, created: &[Created], new: &[Waiting], resumed: &[Waiting]) -> usize {
-    let mut failed = 0;
+/// Hands every secret over; says which keys' did not arrive. Each failure is told in its place, and the rest goes on.
+fn deliver(
+    cx: &mut Ctx,
+    driver: &Driver<'_>,
+    created: &[Created],
+    new: &[Waiting],
+    resumed: &[Waiting],
+) -> HashSet<String> {
+    let mut failed = HashSet::new();
     let waiting: HashMap<&str, &Waiting> = new.iter().chain(resumed).map(|one| (one.key.id.as_str(), one)).collect();
     let fresh = created.iter().map(|created| (Some(created), &created.key.id));
     for (created, id) in fresh.chain(resumed.iter().map(|waiting| (None, &waiting.key.id))) {
@@ -158,7 +190,7 @@ fn deliver(cx: &mut Ctx, driver: &Driver<'_>, created: &[Created], new: &[Waitin
         match done {
             Ok(()) => cx.note(&format!("delivered {named} to {}", waiting.target.names().join(", "))),
             Err(error) => {
-                failed += 1;
+                failed.insert(id.clone());
                 cx.error(&Error { message: format!("{named}: {}", error.message), ..error });
             }
         }

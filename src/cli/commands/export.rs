@@ -29,13 +29,16 @@ pub(crate) struct Args {
 
 /// Prints the keys.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    if !cx.out.options.columns.is_empty() {
+        return Err(Error::usage("what is exported has all its fields: leave out --columns").hint("keyward list"));
+    }
     let request = ExportKeys { environment: args.env, owner: args.owner, labels: args.label };
     match cx.format() {
         Format::Table | Format::Wide if cx.out.options.field.is_none() => {
             let keys = cx.backend()?.export_keys(&cx.operation(), &request)?;
             cx.raw(declared::to_toml(&keys).as_bytes())?;
         }
-        Format::Csv | Format::Name => {
+        Format::Csv | Format::Name | Format::Markdown => {
             return Err(Error::usage("keys are exported as TOML, or as JSON with -o json").hint("keyward list -o csv"));
         }
         _ => {

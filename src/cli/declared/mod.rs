@@ -11,15 +11,15 @@
 //! deliver = ["file:/run/keyward/billing-sync.key"]
 //! ```
 //!
-//! The fields are those of a line of `create --from`, with `active` and `deliver` beside them. JSON has the same shape. A
-//! file is never written to.
+//! The fields are those of a line of `create --from`, with `active` and `deliver` beside them. JSON has the same shape. An
+//! empty set is `keys = []`; a file that says nothing of keys is none. A file is never written to.
 
 mod read;
 mod shown;
 mod write;
 
 pub(super) use read::{KeysFile, read};
-pub(super) use shown::{show, summary};
+pub(super) use shown::{Beside, show, summary};
 pub(super) use write::{to_json, to_toml};
 
 /// What the format is called.

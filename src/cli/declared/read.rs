@@ -3,15 +3,15 @@
 //! The file may say where the secrets of new keys go. Sinks run programs and write files, so such a file must be one that
 //! only its owner and root can change; one that names no sink may be anybody's.
 
-use super::SCHEMA;
+use super::{Beside, SCHEMA};
 use crate::{
     cli::{
-        bulk_line::{Line, request},
+        bulk_line::{FIELDS, Line, request},
         context::Ctx,
     },
     deliver::{OwnFile, SinkError, SinkSpec},
-    domain::serde_text::toml_problem,
-    ops::{Create, Declared, Error, KeyView, Kind, Result},
+    domain::{serde_text::toml_problem, unique_json},
+    ops::{Create, Declared, Error, KeyView, Kind, PlanStep, Result},
 };
 use serde_json::{Map, Value};
 use std::{collections::HashMap, io::Read, path::Path};
@@ -31,7 +31,18 @@ pub(in crate::cli) struct KeysFile {
 impl KeysFile {
     /// Which of the declared keys a key is.
     pub(in crate::cli) fn place(&self, key: &KeyView) -> Option<usize> {
-        self.places.get(&(key.environment.clone(), key.name.clone())).copied()
+        self.place_of(&key.environment, &key.name)
+    }
+
+    /// The sinks that stand with the key of a step whose secret is delivered, as they are written.
+    pub(in crate::cli) fn beside(&self, step: &PlanStep) -> Beside {
+        let place = self.place_of(&step.environment, &step.name).filter(|_| step.action.delivers());
+        let own = place.and_then(|place| self.sinks.get(place)).map_or(&[][..], Vec::as_slice);
+        Beside { sinks: own.iter().map(ToString::to_string).collect(), ..Beside::default() }
+    }
+
+    fn place_of(&self, environment: &str, name: &str) -> Option<usize> {
+        self.places.get(&(environment.to_owned(), name.to_owned())).copied()
     }
 }
 
@@ -60,8 +71,10 @@ fn parse(text: &str, path: &Path) -> Result<KeysFile> {
     let unusable = |cause: String| {
         Error::new(Kind::Usage, "keys_file", format!("the file of keys {} is not usable", path.display())).cause(cause)
     };
+    // Some editors begin every file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let document = if text.trim_start().starts_with('{') {
-        serde_json::from_str::<Value>(text).map_err(|error| unusable(error.to_string()))?
+        unique_json::parse(text).map_err(|error| unusable(error.to_string()))?
     } else {
         let table = toml::from_str::<toml::Table>(text);
         json_of(toml::Value::Table(table.map_err(|error| unusable(toml_problem(text, &error)))?))
@@ -74,7 +87,12 @@ fn parse(text: &str, path: &Path) -> Result<KeysFile> {
     }
     let entries = match document.remove("keys") {
         Some(Value::Array(entries)) => entries,
-        None => Vec::new(),
+        // What a generator that failed leaves behind is empty, and must not mean that no key is wanted.
+        None => {
+            return Err(unusable(
+                "it has no keys: an empty set is written keys = [], or \"keys\": [] in JSON".to_owned(),
+            ));
+        }
         Some(_) => return Err(unusable("keys is no list: write [[keys]]".to_owned())),
     };
     if let Some(other) = document.keys().next() {
@@ -111,6 +129,10 @@ fn one(entry: Value) -> std::result::Result<(Declared, Vec<SinkSpec>), String> {
     let sinks = sinks(fields.remove("deliver"))?;
     if fields.contains_key("idempotency_key") {
         return Err("unknown field `idempotency_key`: the name says which key is meant".to_owned());
+    }
+    if let Some(other) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
+        let known: Vec<String> = FIELDS.iter().map(|field| format!("`{field}`")).collect();
+        return Err(format!("unknown field `{other}`, expected one of {}, `active`, `deliver`", known.join(", ")));
     }
     fields.retain(|_, value| !value.is_null());
     let line: Line = serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;

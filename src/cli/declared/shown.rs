@@ -9,12 +9,23 @@ use crate::{
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-/// Writes a plan.
+/// What is to be said of a step beside what the plan knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::cli) struct Beside {
+    /// Where the secret of its key goes.
+    pub(in crate::cli) sinks: Vec<String>,
+    /// The id of the key that it made.
+    pub(in crate::cli) key_id: Option<String>,
+    /// What came of it: `done`, `undelivered`, or `left` when it cannot be applied; nothing yet of a mere plan.
+    pub(in crate::cli) outcome: Option<&'static str>,
+}
+
+/// Writes a plan, and what is known beside it of each step.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(in crate::cli) fn show(cx: &mut Ctx, plan: &Plan) -> Result<()> {
-    let rows: Vec<Value> = plan.steps.iter().map(row).collect();
+pub(in crate::cli) fn show(cx: &mut Ctx, plan: &Plan, beside: impl Fn(&PlanStep) -> Beside) -> Result<()> {
+    let rows: Vec<Value> = plan.steps.iter().map(|step| row(step, beside(step))).collect();
     let page = Page::whole(rows.len());
     cx.emit(&Report::list("keyward.plan/v1", rows, page, columns::PLAN, "name").uncut().noun("differences"))
 }
@@ -35,15 +46,23 @@ pub(in crate::cli) fn summary(plan: &Plan) -> String {
     told.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
-fn row(step: &PlanStep) -> Value {
+fn row(step: &PlanStep, beside: Beside) -> Value {
     let mut row = json!(step);
-    row["what"] = json!(what(step));
+    row["what"] = json!(what(step, &beside));
+    row["key_id"] = json!(step.key_id.as_ref().or(beside.key_id.as_ref()));
+    row["deliver"] = json!(beside.sinks);
+    row["outcome"] = json!(beside.outcome);
     row
 }
 
-fn what(step: &PlanStep) -> String {
-    let mut told: Vec<String> = step.changes.iter().map(|change| one(change, step.action == Verb::Create)).collect();
+fn what(step: &PlanStep, beside: &Beside) -> String {
+    let new = step.action == Verb::Create || step.key_id.is_none();
+    let mut told: Vec<String> = step.changes.iter().map(|change| one(change, new)).collect();
+    if !beside.sinks.is_empty() {
+        told.push(format!("deliver to {}", beside.sinks.join(", ")));
+    }
     told.extend(step.why.clone());
+    told.extend((beside.outcome == Some("undelivered")).then(|| "its secret was not delivered".to_owned()));
     told.join("; ")
 }
 
@@ -60,6 +79,7 @@ fn one(change: &Change, new: bool) -> String {
 
 fn text(field: &str, value: &Value) -> String {
     match value {
+        Value::Null if field == "expires_at" => "never".to_owned(),
         Value::Null => "none".to_owned(),
         Value::String(text) if text.is_empty() => "none".to_owned(),
         Value::String(text) => text.clone(),

@@ -70,6 +70,9 @@ pub(in crate::cli) fn to_json(keys: &[Declared]) -> Value {
 /// The keys as a TOML file.
 pub(in crate::cli) fn to_toml(keys: &[Declared]) -> String {
     let mut text = format!("schema = {}\n", toml_string(SCHEMA));
+    if keys.is_empty() {
+        text.push_str("keys = []\n");
+    }
     for declared in keys {
         text.push_str("\n[[keys]]\n");
         for (name, value) in fields(declared) {

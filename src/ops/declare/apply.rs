@@ -3,7 +3,7 @@
 use super::{
     Declared,
     plan::{Plan, PlanStep, Verb, update_of},
-    plan_in,
+    plan_in, rules,
 };
 use crate::{
     domain::{KeyId, KeyRef},
@@ -65,7 +65,9 @@ pub fn apply(
         .map(|declared| ((declared.key.environment.to_string(), declared.key.name.as_str()), declared))
         .collect();
     let of = |step: &PlanStep| declared.get(&(step.environment.clone(), step.name.as_str())).copied();
-    let new: Vec<&Declared> = plan.steps.iter().filter(|step| step.action == Verb::Create).filter_map(of).collect();
+    // Those that cannot be made are tried as well, so that all that is wrong is told at once.
+    let is_new = |step: &&PlanStep| step.action == Verb::Create || step.is_refused_creation();
+    let new: Vec<&Declared> = plan.steps.iter().filter(is_new).filter_map(of).collect();
     let requests: Vec<Create> = new.iter().map(|declared| declared.key.clone()).collect();
     let made = create_many(tx, caps, rng, cx, requests, &mut |_| {}).map_err(|wrong| refused(&new, &wrong))?;
     let (mut created, mut events) = (made.outcome, made.events);
@@ -75,11 +77,20 @@ pub fn apply(
         created.key = done.outcome.key;
         events.extend(done.events);
     }
+    let rules = rules(tx, cx)?;
     for step in &plan.steps {
         let Some(id) = &step.key_id else { continue };
         let key = by_id(id)?;
         let done = match step.action {
-            Verb::Create | Verb::Deliver | Verb::Blocked => continue,
+            Verb::Create | Verb::Deliver => continue,
+            Verb::Blocked => {
+                let Some(declared) = of(step) else { continue };
+                let now = lookup::key(tx, &cx.workspace, &key, None)?;
+                match rules.refusal(Some(&now), declared, cx.now) {
+                    None => continue,
+                    Some(error) => Err(error),
+                }
+            }
             Verb::Update => {
                 let Some(declared) = of(step) else { continue };
                 let now = lookup::key(tx, &cx.workspace, &key, None)?;

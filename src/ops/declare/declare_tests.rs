@@ -47,7 +47,7 @@ fn each_difference_is_a_step_and_what_cannot_be_done_says_why() {
     file[4].key.allow_ips = Allowlist::default();
     file[5].key.expiry = Some(Expiry::At(at(5_000)));
     file.push(Declared { key: Create::named("new"), active: true });
-    let plan = plan(&keys, &file, None, at(1));
+    let plan = plan(&keys, &file, None, &Rules::default(), at(1));
     let expected = [
         step(Verb::Update, "k1"),
         step(Verb::Deactivate, "k2"),
@@ -72,8 +72,8 @@ fn pruning_never_reaches_beyond_its_labels() {
     let keys = [labelled(1, "a"), labelled(2, "a"), labelled(3, "b"), off, named(5, |_| {})];
     let file = [declared(&keys[0])];
     let selector = [("team".to_owned(), "a".to_owned())];
-    assert_eq!(verbs(&plan(&keys, &file, Some(&selector), at(1))), [step(Verb::Deactivate, "k2")]);
-    assert!(plan(&keys, &file, None, at(1)).is_empty());
+    assert_eq!(verbs(&plan(&keys, &file, Some(&selector), &Rules::default(), at(1))), [step(Verb::Deactivate, "k2")]);
+    assert!(plan(&keys, &file, None, &Rules::default(), at(1)).is_empty());
 }
 
 #[test]
@@ -81,11 +81,14 @@ fn what_a_file_does_not_say_of_expiry_and_rotation_is_left() {
     let key = named(1, |key| key.rotation.every = Some(TimeDelta::days(30)));
     let mut file = declared(&key);
     (file.key.expiry, file.key.rotate_every) = (None, None);
-    assert!(plan(std::slice::from_ref(&key), &[file.clone()], None, at(1)).is_empty());
+    assert!(plan(std::slice::from_ref(&key), &[file.clone()], None, &Rules::default(), at(1)).is_empty());
     file.key.expiry = Some(Expiry::In(TimeDelta::seconds(1_000)));
-    assert!(plan(std::slice::from_ref(&key), &[file.clone()], None, at(1)).is_empty(), "the lifetime is the same");
+    assert!(
+        plan(std::slice::from_ref(&key), &[file.clone()], None, &Rules::default(), at(1)).is_empty(),
+        "the lifetime is the same"
+    );
     file.key.rotate_every = Some(None);
-    assert_eq!(verbs(&plan(&[key], &[file], None, at(1))), [step(Verb::Update, "k1")]);
+    assert_eq!(verbs(&plan(&[key], &[file], None, &Rules::default(), at(1))), [step(Verb::Update, "k1")]);
 }
 
 fn texts() -> impl Strategy<Value = Option<String>> {
@@ -147,7 +150,7 @@ proptest! {
         let now: Time = at(now);
         let living: Vec<Key> = keys.into_iter().filter(|key| key.expires_at.is_none_or(|at| at > now)).collect();
         let file: Vec<Declared> = living.iter().map(declared).collect();
-        let plan = plan(&living, &file, Some(&[]), now);
+        let plan = plan(&living, &file, Some(&[]), &Rules::default(), now);
         prop_assert!(plan.is_empty(), "{plan:?}");
         prop_assert_eq!(plan.unchanged, living.len());
     }
@@ -157,9 +160,9 @@ proptest! {
     fn an_update_leaves_nothing_to_update(before in some_key(1), wanted in some_key(1)) {
         let file = [declared(&wanted)];
         let after = updated(&before, &file[0]);
-        let left = plan(&[after], &file, None, at(0));
+        let left = plan(&[after], &file, None, &Rules::default(), at(0));
         prop_assert_eq!(left.feasible(), 0, "{:?}", left);
-        let first = plan(&[before], &file, None, at(0));
+        let first = plan(&[before], &file, None, &Rules::default(), at(0));
         prop_assert_eq!(left.count(Verb::Blocked), first.count(Verb::Blocked));
     }
 
@@ -167,7 +170,7 @@ proptest! {
     fn only_selected_keys_are_pruned(keys in some_keys(), declared_ones in any::<[bool; 3]>(), label in "[ab]", value in "[xy]") {
         let chosen = keys.iter().zip(declared_ones).filter(|(_, is)| *is);
         let file: Vec<Declared> = chosen.map(|(key, _)| declared(key)).collect();
-        let plan = plan(&keys, &file, Some(&[(label.clone(), value.clone())]), at(0));
+        let plan = plan(&keys, &file, Some(&[(label.clone(), value.clone())]), &Rules::default(), at(0));
         for step in &plan.steps {
             let key = keys.iter().find(|key| key.name == step.name).unwrap();
             prop_assert_eq!(step.action, Verb::Deactivate);
@@ -182,5 +185,5 @@ fn environments_are_apart() {
     let key = named(1, |key| key.environment = Environment::Staging);
     let mut file = declared(&key);
     file.key.environment = Environment::Production;
-    assert_eq!(verbs(&plan(&[key], &[file], None, at(0))), [step(Verb::Create, "k1")]);
+    assert_eq!(verbs(&plan(&[key], &[file], None, &Rules::default(), at(0))), [step(Verb::Create, "k1")]);
 }

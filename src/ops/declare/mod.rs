@@ -9,9 +9,9 @@ mod plan;
 
 pub use apply::{Applied, Apply, apply};
 pub use export::{ExportKeys, export};
-pub use plan::{Plan, PlanStep, Verb, plan};
+pub use plan::{Plan, PlanStep, Rules, Verb, plan};
 
-use super::{context::Context, error::Result, lookup};
+use super::{context::Context, entitlement, error::Result, lookup};
 use crate::{
     domain::{Key, closest},
     ops::{Create, Error},
@@ -54,7 +54,12 @@ pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
     if let Some(selector) = &request.prune {
         selects(&keys, selector)?;
     }
-    Ok(plan(&keys, &request.keys, request.prune.as_deref(), cx.now))
+    Ok(plan(&keys, &request.keys, request.prune.as_deref(), &rules(tx, cx)?, cx.now))
+}
+
+fn rules(tx: &View<'_>, cx: &Context) -> Result<Rules> {
+    let policy = entitlement::workspace(tx, &cx.workspace)?.policy;
+    Ok(Rules { policy, catalogue: tx.catalogue(&cx.workspace)? })
 }
 
 /// A misspelt label would quietly prune nothing.

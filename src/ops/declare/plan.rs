@@ -2,8 +2,11 @@
 
 use super::Declared;
 use crate::{
-    domain::{Environment, Expiry, Key, SecretState, Status, Time, time::format_time},
-    ops::{Change, Create, Update, update},
+    domain::{
+        Catalogue, Environment, Expiry, Key, KeyPolicy, SecretState, Status, Time,
+        time::{format_duration, format_time},
+    },
+    ops::{Change, Create, Error, Update, policy, scopes, update},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -71,6 +74,21 @@ impl Verb {
     }
 }
 
+impl Verb {
+    /// Whether a secret goes to its place.
+    #[must_use]
+    pub fn delivers(self) -> bool {
+        matches!(self, Self::Create | Self::Deliver)
+    }
+}
+
+impl PlanStep {
+    /// Whether it would be the creation of a key, and something speaks against it.
+    pub(super) fn is_refused_creation(&self) -> bool {
+        self.action == Verb::Blocked && self.key_id.is_none()
+    }
+}
+
 impl Plan {
     /// Whether there is no difference at all.
     #[must_use]
@@ -84,6 +102,12 @@ impl Plan {
         self.steps.iter().filter(|step| step.action == verb).count()
     }
 
+    /// Whether a key is declared that cannot be made; then nothing is done at all.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.steps.iter().any(PlanStep::is_refused_creation)
+    }
+
     /// How many steps can be done.
     #[must_use]
     pub fn feasible(&self) -> usize {
@@ -91,18 +115,41 @@ impl Plan {
     }
 }
 
+/// What a workspace prescribes for its keys.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// Lifetimes and rotation.
+    pub policy: KeyPolicy,
+    /// The scopes there are.
+    pub catalogue: Catalogue,
+}
+
+impl Rules {
+    /// What speaks against a key as it is declared, beside those there are.
+    pub(super) fn refusal(&self, key: Option<&Key>, declared: &Declared, now: Time) -> Option<Error> {
+        let wanted = &declared.key;
+        let Some(key) = key else {
+            let every = wanted.rotate_every.unwrap_or(self.policy.rotate_every);
+            return (policy::expires_at(wanted.expiry, &self.policy, now).err())
+                .or_else(|| policy::shorter(wanted.overlap, every).err())
+                .or_else(|| scopes::outside(&self.catalogue, &wanted.scopes));
+        };
+        scopes::outside(&self.catalogue, wanted.scopes.iter().filter(|scope| !key.scopes.contains(scope)))
+    }
+}
+
 /// The steps from the keys that are there to those that are declared. With `prune`, keys that are on, are not declared and
 /// have all these labels are switched off; no others are.
 #[must_use]
-pub fn plan(keys: &[Key], declared: &[Declared], prune: Option<&[(String, String)]>, now: Time) -> Plan {
+pub fn plan(keys: &[Key], declared: &[Declared], prune: Option<&[(String, String)]>, rules: &Rules, now: Time) -> Plan {
     let there: HashMap<(Environment, &str), &Key> =
         keys.iter().map(|key| ((key.environment, key.name.as_str()), key)).collect();
     let mut plan = Plan::default();
     for one in declared {
         let before = plan.steps.len();
         match there.get(&(one.key.environment, one.key.name.as_str())) {
-            None => plan.steps.push(creation(one)),
-            Some(key) => differences(&mut plan.steps, key, one, now),
+            None => plan.steps.push(creation(one, rules, now)),
+            Some(key) => differences(&mut plan.steps, key, one, rules, now),
         }
         plan.unchanged += usize::from(plan.steps.len() == before);
     }
@@ -173,7 +220,7 @@ fn opens(key: &Key, wanted: &Create) -> bool {
     !key.allow_ips.is_empty() && wanted.allow_ips.is_empty()
 }
 
-fn differences(steps: &mut Vec<PlanStep>, key: &Key, declared: &Declared, now: Time) {
+fn differences(steps: &mut Vec<PlanStep>, key: &Key, declared: &Declared, rules: &Rules, now: Time) {
     let wanted = &declared.key;
     let status = key.status_at(now);
     if let Status::Revoked | Status::Expired = status {
@@ -191,7 +238,9 @@ fn differences(steps: &mut Vec<PlanStep>, key: &Key, declared: &Declared, now: T
     let before = Key { scopes: sorted(&key.scopes), ..key.clone() };
     let changes = update::differences(&before, &after(&before, declared));
     if !changes.is_empty() {
-        steps.push(PlanStep { changes, ..step(Verb::Update, key) });
+        let refusal = rules.refusal(Some(key), declared, now);
+        let verb = if refusal.is_some() { Verb::Blocked } else { Verb::Update };
+        steps.push(PlanStep { changes, why: refusal.map(|error| error.message), ..step(verb, key) });
     }
     if key.active != declared.active {
         let verb = if declared.active { Verb::Activate } else { Verb::Deactivate };
@@ -242,9 +291,7 @@ fn expiry(wanted: Option<Expiry>) -> Value {
     match wanted {
         None | Some(Expiry::Never) => Value::Null,
         Some(Expiry::At(at)) => json!(format_time(at)),
-        Some(Expiry::In(lifetime)) => {
-            json!(format!("{} after creation", crate::domain::time::format_duration(lifetime)))
-        }
+        Some(Expiry::In(lifetime)) => json!(format!("{} after creation", format_duration(lifetime))),
     }
 }
 
@@ -255,8 +302,15 @@ pub(super) fn is_unfinished(key: &Key) -> bool {
     never_had_one && key.running().is_some_and(|run| !run.parked)
 }
 
-fn creation(declared: &Declared) -> PlanStep {
+/// What a new key will be. That it never ends or has no limit, and when it ends although nothing is said, are told: they
+/// are what a reader of the plan would want to know first.
+fn creation(declared: &Declared, rules: &Rules, now: Time) -> PlanStep {
     let key = &declared.key;
+    let ends = match key.expiry {
+        None => json!(format!("{} (default)", format_duration(policy::default_lifetime(&rules.policy)))),
+        Some(Expiry::Never) => json!("never"),
+        said => expiry(said),
+    };
     let seconds = |duration: Option<chrono::TimeDelta>| duration.map(|duration| duration.num_seconds());
     let facts: [(&'static str, Value); 11] = [
         ("owner", json!(key.owner)),
@@ -264,10 +318,10 @@ fn creation(declared: &Declared) -> PlanStep {
         ("project", json!(key.project)),
         ("customers", json!(sorted(&key.customers))),
         ("scopes", json!(sorted(&key.scopes))),
-        ("rate_limit", json!(key.rate_limit)),
+        ("rate_limit", key.rate_limit.map_or_else(|| json!("none"), |limit| json!(limit))),
         ("allow_ips", json!(key.allow_ips)),
         ("labels", json!(key.labels)),
-        ("expires_at", expiry(key.expiry)),
+        ("expires_at", ends),
         ("rotation.every_seconds", json!(seconds(key.rotate_every.flatten()))),
         ("rotation.overlap_seconds", json!(seconds(key.overlap))),
     ];
@@ -285,13 +339,14 @@ fn creation(declared: &Declared) -> PlanStep {
     if !declared.active {
         changes.push(Change { field: Cow::Borrowed("active"), from: Value::Null, to: json!(false) });
     }
+    let refusal = rules.refusal(None, declared, now);
     PlanStep {
-        action: Verb::Create,
+        action: if refusal.is_some() { Verb::Blocked } else { Verb::Create },
         key_id: None,
         name: key.name.clone(),
         environment: key.environment.to_string(),
         changes,
-        why: None,
+        why: refusal.map(|error| error.message),
     }
 }
 
