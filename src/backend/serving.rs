@@ -8,7 +8,7 @@ use super::{
 };
 use crate::domain::{Digest, Lookup};
 use crate::{
-    domain::{Action, Key, PlainToken, Spent, Time, UsageRecord, Verifier},
+    domain::{Action, Key, KeyId, PlainToken, Spent, Time, UsageRecord, Verifier},
     ops::{
         self, Context, Done, Result,
         audit_export::Exported,
@@ -187,6 +187,15 @@ impl FactSource {
     pub fn since(&self, seq: u64, now: Time) -> Result<Option<Changed>> {
         let view = self.store.read(now)?;
         ops::facts::since(&view, seq)
+    }
+
+    /// Keys as they are now; `None` for one that is gone.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn keys(&self, ids: &[KeyId], now: Time) -> Result<Vec<(KeyId, Option<Key>)>> {
+        let view = self.store.read(now)?;
+        ops::facts::some(&view, ids)
     }
 }
 

@@ -37,8 +37,11 @@ pub struct Facts {
 pub struct Changed {
     /// The last event they take into account.
     pub seq: u64,
-    /// The keys that were touched, as they are now; `None` for one that is gone.
+    /// The keys that something else happened to than that they were made, as they are now; `None` for one that is gone.
     pub keys: Vec<(KeyId, Option<Key>)>,
+    /// The keys that were made, by id: to be read by [`some`]. They may be very many, and until they are read a verdict on
+    /// them is no more than late; what takes a right away is in `keys`.
+    pub made: Vec<KeyId>,
     /// What is read whole, as it is few; `None` when nothing happened at all: use is written without an event.
     pub rest: Option<Rest>,
 }
@@ -86,14 +89,22 @@ pub fn since(view: &View<'_>, seq: u64) -> Result<Option<Changed>> {
     if view.trail_size() == seq {
         return Ok(Some(Changed { seq, ..Changed::default() }));
     }
-    let touched = view.keys_touched_after(seq)?.into_iter();
-    let keys = touched
-        .map(|id| {
-            let key = view.key_with_retired(&id)?;
-            Ok((id, key))
-        })
-        .collect::<Result<_>>()?;
-    Ok(Some(Changed { seq: view.trail_size(), keys, rest: Some(rest(view)?) }))
+    let touched = view.keys_touched_after(seq)?;
+    let changed: Vec<KeyId> = touched.changed.into_iter().collect();
+    Ok(Some(Changed {
+        seq: view.trail_size(),
+        keys: view.keys_with_retired(&changed)?,
+        made: touched.made.into_iter().collect(),
+        rest: Some(rest(view)?),
+    }))
+}
+
+/// Reads some keys; `None` for one that is gone.
+///
+/// # Errors
+/// Those of the store.
+pub fn some(view: &View<'_>, ids: &[KeyId]) -> Result<Vec<(KeyId, Option<Key>)>> {
+    Ok(view.keys_with_retired(ids)?)
 }
 
 fn workspaces(view: &View<'_>) -> Result<Vec<WorkspaceFacts>> {

@@ -120,12 +120,17 @@ impl View<'_> {
         row.open(self.caps).map(|(secret, _)| Some(secret))
     }
 
-    /// Those of a key, each checked by itself.
-    pub(super) fn retired_of(&self, key: &KeyId) -> Result<Vec<Secret>> {
-        let sql = format!("SELECT {COLUMNS} FROM retired WHERE key_id = ?1");
+    /// Those of some keys, whose ids are a list in JSON, each checked by itself.
+    pub(super) fn retired_of(&self, keys: &str) -> Result<Vec<(String, Secret)>> {
+        let sql = format!("SELECT {COLUMNS} FROM retired WHERE key_id IN (SELECT value FROM json_each(?1))");
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let rows = statement.query_map((key.as_str(),), RetiredRow::read)?;
-        rows.map(|row| row?.open(self.caps).map(|(secret, _)| secret)).collect()
+        let rows = statement.query_map((keys,), RetiredRow::read)?;
+        let opened = rows.map(|row| {
+            let row = row?;
+            let (secret, _) = row.open(self.caps)?;
+            Ok((row.key_id, secret))
+        });
+        opened.collect()
     }
 
     /// All of them with their keys' ids, checked as a set against the head.

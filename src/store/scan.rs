@@ -160,8 +160,20 @@ impl View<'_> {
         sieve: Sieve<'_>,
         take: Take<'_, T>,
     ) -> Result<Vec<T>> {
+        self.open_current_of(sql, parameters, Some(workspace), sieve, take)
+    }
+
+    /// The same, of one workspace or of all.
+    pub(super) fn open_current_of<T: Send>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        workspace: Option<&str>,
+        sieve: Sieve<'_>,
+        take: Take<'_, T>,
+    ) -> Result<Vec<T>> {
         let with_its_tag = |key: Key, tag| Some((key.id.clone(), tag, take(key)));
-        let opened = self.sift(sql, parameters, Some(workspace), sieve, &with_its_tag)?.taken;
+        let opened = self.sift(sql, parameters, workspace, sieve, &with_its_tag)?.taken;
         self.check_all_current(opened.iter().map(|(id, tag, _)| (id, *tag)))?;
         Ok(opened.into_iter().filter_map(|(.., taken)| taken).collect())
     }

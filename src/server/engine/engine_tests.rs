@@ -10,8 +10,7 @@ pub(super) struct Vault {
     _home: tempfile::TempDir,
     serving: Serving,
     pub(super) engine: Arc<Engine>,
-    pub(super) source: crate::backend::FactSource,
-    seq: std::cell::Cell<u64>,
+    pub(super) refresher: std::cell::RefCell<refresh::Refresher>,
 }
 
 fn context() -> Context {
@@ -47,28 +46,13 @@ impl Vault {
         let serving = vault.serve(&context(), unlock).unwrap();
         let limit = RateLimit { limit: 800, window_seconds: 60 };
         let engine = Arc::new(Engine::new(serving.hasher(), Some(limit)));
-        let source = serving.facts().unwrap();
-        Self { _home: home, serving, engine, source, seq: std::cell::Cell::new(0) }
+        let refresher = refresh::Refresher::new(Arc::clone(&engine), serving.facts().unwrap()).into();
+        Self { _home: home, serving, engine, refresher }
     }
 
     /// What the refresher does when it notices a commit.
     fn refresh(&self) {
-        let index = &self.engine.index;
-        match self.seq.get() {
-            0 => {
-                let begin = |facts: crate::ops::facts::Facts| index.put_rest(facts.rest);
-                self.seq.set(self.source.all(Utc::now(), begin, &|key| index.put_key(key)).unwrap());
-            }
-            seq => {
-                let changed = self.source.since(seq, Utc::now()).unwrap().unwrap();
-                changed.rest.into_iter().for_each(|rest| index.put_rest(rest));
-                let gone = changed.keys.iter().filter(|(_, key)| key.is_none()).map(|(id, _)| id.clone()).collect();
-                changed.keys.into_iter().filter_map(|(_, key)| key).for_each(|key| index.put_key(key));
-                index.remove_keys(&gone);
-                self.seq.set(changed.seq);
-            }
-        }
-        self.engine.seen_ms.store(Utc::now().timestamp_millis(), Ordering::Relaxed);
+        self.refresher.borrow_mut().look(Utc::now()).unwrap();
     }
 
     pub(super) fn create(&self, limit: &str) -> (String, String) {
@@ -113,6 +97,32 @@ fn every_change_of_a_key_is_heeded() {
     vault.refresh();
     assert_eq!((vault.code(&token), vault.code(new.expose_plaintext())), (Code::Unknown, Code::Unknown));
     assert_eq!(vault.engine.size(), 0);
+}
+
+/// However many keys were made: what a key that was there before may no longer do, it may no longer do after one look.
+#[test]
+fn a_revocation_does_not_wait_for_the_keys_that_were_made_beside_it() {
+    let vault = Vault::new();
+    let (id, token) = vault.create("none");
+    let mut backend = vault.serving.backend().unwrap();
+    let backend = backend.current(Utc::now()).unwrap();
+    let requests = (0..3_000).map(|number| Create::named(format!("many-{number}"))).collect();
+    let made = backend.create_many(&context(), requests, &mut |_| ()).ok().unwrap();
+    backend.switch(&context(), &named(&id), None, Switch::Revoke).unwrap();
+    vault.refresh();
+    assert_eq!(vault.code(&token), Code::Revoked);
+    assert!(
+        vault.refresher.borrow().to_take_up() > 0,
+        "all were taken up at once: the look lasts as long as they take"
+    );
+    let taken = made.iter().map(|one| one.secret.as_ref().unwrap().expose_plaintext());
+    let codes = |code| taken.clone().filter(|token| vault.code(token) == code).count();
+    assert!(codes(Code::Valid) > 0 && codes(Code::Unknown) > 0);
+    backend.switch(&context(), &named(&made[0].key.id), None, Switch::Revoke).unwrap();
+    backend.switch(&context(), &named(&made[2_999].key.id), None, Switch::Revoke).unwrap();
+    vault.refresh();
+    assert_eq!((codes(Code::Valid), codes(Code::Revoked), codes(Code::Unknown)), (2_998, 2, 0));
+    assert_eq!(vault.engine.size(), 3_001);
 }
 
 /// A whole rotation, delivered at once.

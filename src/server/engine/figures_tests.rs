@@ -34,7 +34,7 @@ fn verdict_figures() {
     let vault = Vault::new();
     vault.create("100000000/h");
     let first = Mutex::new(None);
-    vault.source.all(Utc::now(), |_| {}, &|key| *first.lock().unwrap() = Some(key)).unwrap();
+    vault.refresher.borrow().source.all(Utc::now(), |_| {}, &|key| *first.lock().unwrap() = Some(key)).unwrap();
     let first = first.into_inner().unwrap().unwrap();
     let engine = &vault.engine;
     let mut tokens: Vec<PlainToken> = (0..KEYS).map(|_| stranger()).collect();

@@ -42,7 +42,8 @@ pub(super) struct Engine {
     usage: usage::Buffer,
     /// How many verdicts were given, by code.
     verdicts: [AtomicU64; Code::ALL.len()],
-    /// When the keystore was last seen, in milliseconds; 0 while it cannot be read.
+    /// When the keystore was last seen, in milliseconds; 0 while it cannot be read. What was committed before on a key
+    /// that is in memory is in force; one that was made before may still be on its way there, and be unknown.
     seen_ms: AtomicI64,
 }
 

@@ -4,16 +4,20 @@
 //! microseconds, and reads what the trail says has changed. A change made through this server wakes it at once and waits
 //! for it, so that a revocation is in force when it is answered. While the keystore cannot be read, the engine judges
 //! nothing.
+//!
+//! What happened to keys that there were comes first and at once. Keys that were made are taken up after it, a slice at a
+//! time, with another look after each: however many were made, a revocation beside them is as quick as ever. A key that is
+//! still to be taken up is unknown, which allows nothing.
 
-use super::Engine;
+use super::{Engine, STALE_AFTER_MS};
 use crate::{
     backend::{FactSource, REKEYED},
-    domain::Time,
+    domain::{Key, KeyId, Time},
     ops::{Error, Result, facts::Facts},
 };
 use chrono::Utc;
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::Ordering,
@@ -29,6 +33,8 @@ const POLL: Duration = Duration::from_millis(250);
 const AGAIN: [Duration; 3] = [Duration::from_millis(10), Duration::from_millis(50), Duration::from_millis(200)];
 /// Every so many looks, what no limit needs any more is forgotten.
 const SWEEP_EVERY: u32 = 240;
+/// How many new keys are taken up between two looks.
+const SLICE: usize = 2_048;
 /// How many callers may wait to be told.
 const WAITING: usize = 1_024;
 
@@ -47,11 +53,15 @@ impl Wake {
     }
 }
 
-struct Refresher {
+pub(super) struct Refresher {
     engine: Arc<Engine>,
-    source: FactSource,
+    pub(super) source: FactSource,
     seq: u64,
     version: Option<i64>,
+    /// Keys that were made and are still to be taken up.
+    made: VecDeque<KeyId>,
+    /// How many there ever were to be taken up: who waits for those that there are is told once so many were.
+    asked: u64,
 }
 
 /// Reads everything, then keeps it up to date on a thread that ends when the last [`Wake`] is dropped.
@@ -59,7 +69,7 @@ struct Refresher {
 /// # Errors
 /// Those of the store.
 pub(in crate::server) fn start(engine: Arc<Engine>, source: FactSource) -> Result<(Wake, JoinHandle<()>)> {
-    let mut refresher = Refresher { engine, source, seq: 0, version: None };
+    let mut refresher = Refresher::new(engine, source);
     let now = Utc::now();
     refresher.look(now)?;
     refresher.engine.index.restore(refresher.source.spent(now)?, now);
@@ -73,22 +83,37 @@ pub(in crate::server) fn start(engine: Arc<Engine>, source: FactSource) -> Resul
 }
 
 impl Refresher {
+    pub(super) fn new(engine: Arc<Engine>, source: FactSource) -> Self {
+        Self { engine, source, seq: 0, version: None, made: VecDeque::new(), asked: 0 }
+    }
+
     fn run(mut self, wakes: &Receiver<oneshot::Sender<()>>) {
         let mut looks = 0u32;
+        let mut waiting: VecDeque<(u64, oneshot::Sender<()>)> = VecDeque::new();
         loop {
-            let first = match wakes.recv_timeout(POLL) {
+            let pause = if self.made.is_empty() { POLL } else { Duration::ZERO };
+            let first = match wakes.recv_timeout(pause) {
                 Ok(waiting) => Some(waiting),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             // All who called before this look are served by it.
-            let waiting: Vec<_> = first.into_iter().chain(wakes.try_iter()).collect();
-            if let Err(error) = self.look_again() {
-                self.engine.seen_ms.store(0, Ordering::Relaxed);
-                let Error { causes, hints, .. } = &error;
-                tracing::error!(%error, ?causes, ?hints, "the keystore cannot be read; nothing is judged");
+            let came: Vec<_> = first.into_iter().chain(wakes.try_iter()).collect();
+            let seen = self.engine.seen_ms.load(Ordering::Relaxed);
+            let looked = self.look_again();
+            waiting.extend(came.into_iter().map(|told| (self.asked, told)));
+            let failed = looked.is_err();
+            match looked {
+                Ok(()) => tell_if_late(seen, Utc::now()),
+                Err(error) => {
+                    self.engine.seen_ms.store(0, Ordering::Relaxed);
+                    let Error { causes, hints, .. } = &error;
+                    tracing::error!(%error, ?causes, ?hints, "the keystore cannot be read; nothing is judged");
+                }
             }
-            for told in waiting {
+            let taken_up = self.asked - self.made.len() as u64;
+            let ready = waiting.iter().take_while(|(mark, _)| failed || *mark <= taken_up).count();
+            for (_, told) in waiting.drain(..ready) {
                 // Whoever has gone away needs no answer.
                 let _ = told.send(());
             }
@@ -122,39 +147,62 @@ impl Refresher {
         looked
     }
 
-    fn look(&mut self, now: Time) -> Result<()> {
+    /// Takes up what has changed, and a slice of the keys that were made. What it says of when the keystore was seen holds
+    /// for every key that was in memory before.
+    pub(super) fn look(&mut self, now: Time) -> Result<()> {
         let version = self.source.version()?;
         if self.version != Some(version) {
             self.refresh(now)?;
             self.version = Some(version);
         }
         self.engine.seen_ms.store(now.timestamp_millis(), Ordering::Relaxed);
-        Ok(())
+        self.take_up(now)
     }
 
     fn refresh(&mut self, now: Time) -> Result<()> {
-        let engine = Arc::clone(&self.engine);
-        let index = &engine.index;
         let changed = if self.seq == 0 { None } else { self.source.since(self.seq, now)? };
         match changed {
             Some(changed) => {
                 if let Some(rest) = changed.rest {
-                    index.put_rest(rest);
+                    self.engine.index.put_rest(rest);
                 }
-                let mut gone = HashSet::new();
-                for (id, key) in changed.keys {
-                    match key {
-                        Some(key) => index.put_key(key),
-                        None => drop(gone.insert(id)),
-                    }
-                }
-                index.remove_keys(&gone);
+                self.put(changed.keys);
+                self.asked += changed.made.len() as u64;
+                self.made.extend(changed.made);
                 self.seq = changed.seq;
             }
             None => self.read_all(now)?,
         }
-        index.sweep();
+        self.engine.index.sweep();
         Ok(())
+    }
+
+    /// Takes up the next keys that were made, as they are by now.
+    fn take_up(&mut self, now: Time) -> Result<()> {
+        let slice = self.made.len().min(SLICE);
+        if slice > 0 {
+            let ids: Vec<KeyId> = self.made.iter().take(slice).cloned().collect();
+            let keys = self.source.keys(&ids, now)?;
+            self.put(keys);
+            self.made.drain(..slice);
+        }
+        Ok(())
+    }
+
+    fn put(&self, keys: Vec<(KeyId, Option<Key>)>) {
+        let mut gone = HashSet::new();
+        for (id, key) in keys {
+            match key {
+                Some(key) => self.engine.index.put_key(key),
+                None => drop(gone.insert(id)),
+            }
+        }
+        self.engine.index.remove_keys(&gone);
+    }
+
+    #[cfg(test)]
+    pub(super) fn to_take_up(&self) -> usize {
+        self.made.len()
     }
 
     /// Reads everything. Nothing is judged by it until all of it is found to be what the head signs, and whatever fails
@@ -163,6 +211,7 @@ impl Refresher {
         let index = &self.engine.index;
         self.engine.seen_ms.store(0, Ordering::Relaxed);
         self.seq = 0;
+        self.made.clear();
         let ids = (index.len() > 0).then(|| Mutex::new(HashSet::new()));
         let begin = |facts: Facts| {
             index.put_rest(facts.rest);
@@ -179,5 +228,13 @@ impl Refresher {
         }
         self.seq = seq;
         Ok(())
+    }
+}
+
+/// Says so when the keystore had not been seen for so long that requests were refused.
+fn tell_if_late(seen_ms: i64, now: Time) {
+    let milliseconds = now.timestamp_millis() - seen_ms;
+    if seen_ms > 0 && milliseconds > STALE_AFTER_MS {
+        tracing::warn!(milliseconds, "the keystore was not seen for too long: nothing was judged meanwhile");
     }
 }
