@@ -97,6 +97,9 @@ pub struct Webhook {
 /// A message to a webhook, from the moment something happened until it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// Its place among the messages of this vault, in the order in which things happened; `None` for one that was not put
+    /// into the outbox.
+    pub seq: Option<u64>,
     /// `msg_…`: the receiver sees the same one at every attempt.
     pub id: String,
     /// The id of the webhook.

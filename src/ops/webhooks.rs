@@ -298,12 +298,26 @@ fn gone(event: &Event) -> Value {
 fn message(webhook: &Webhook, notice: Notice, now: Time, data: Value) -> Message {
     let payload = json!({ "type": notice.as_str(), "timestamp": format_time(now), "data": data });
     Message {
+        seq: None,
         id: format!("msg_{}", random_base62(&mut rand::rng(), 24)),
         webhook: webhook.id.clone(),
         event: notice.to_string(),
         at: now,
         attempts: 0,
         payload: payload.to_string(),
+    }
+}
+
+/// What is posted: the payload, and the place of the message among all, by which a receiver knows what came later.
+#[must_use]
+pub fn posted(message: &Message) -> String {
+    let payload = serde_json::from_str::<serde_json::Map<String, Value>>(&message.payload);
+    match (payload, message.seq) {
+        (Ok(mut payload), Some(seq)) => {
+            payload.insert("seq".to_owned(), seq.into());
+            Value::Object(payload).to_string()
+        }
+        _ => message.payload.clone(),
     }
 }
 

@@ -143,6 +143,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
     notify(sd_notify::NotifyState::Stopping);
     tracing::info!("stopping: requests that are being answered are finished");
     app.stop.send_replace(true);
+    postman.stop();
     for task in accepting {
         // A task that panicked has stopped too.
         let _ = task.await;
@@ -150,12 +151,12 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
     if tokio::time::timeout(GRACE, doors.watching.finish()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
-    let _ = tokio::task::spawn_blocking(move || postman.finish()).await;
     drop((doors, app));
     // The last sender is gone with the application: the thread ends after what it is doing.
     let ended = tokio::task::spawn_blocking(move || {
-        // First what is ours: a place outside may keep whoever sends to it waiting.
+        // First what is ours: a place outside may keep whoever sends to it waiting, until the service manager kills us.
         let flushed = flusher.finish();
+        postman.finish();
         leaving.finish();
         (refresher.join(), flushed)
     });

@@ -6,7 +6,11 @@ use crate::{
 };
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -19,6 +23,7 @@ const LOOK: TimeDelta = TimeDelta::minutes(1);
 /// The thread; it ends when this is finished.
 pub(super) struct Postman {
     stop: Sender<()>,
+    stopping: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
@@ -28,16 +33,22 @@ impl Postman {
     /// # Errors
     /// `Unavailable` when there is no thread to be had.
     pub(super) fn start(mut outbox: Outbox) -> Result<Self> {
-        let (stop, stopped) = channel();
+        let ((stop, stopped), stopping) = (channel(), outbox.stop());
         let thread = std::thread::Builder::new().name("keyward-webhooks".to_owned());
         let thread = thread.spawn(move || run(&mut outbox, &stopped)).map_err(|error| {
             Error::new(Kind::Unavailable, "thread", "cannot start a thread").cause(error.to_string())
         })?;
-        Ok(Self { stop, thread })
+        Ok(Self { stop, stopping, thread })
     }
 
-    /// Ends the thread after the message that it is sending; the others are sent at the next start.
+    /// No message is begun any more; those that are left are sent at the next start.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the thread after the messages that it is sending.
     pub(super) fn finish(self) {
+        self.stop();
         drop(self.stop);
         if self.thread.join().is_err() {
             tracing::error!("the thread that sends to webhooks ran into a bug");

@@ -11,7 +11,8 @@ use std::time::Duration;
 /// "KWRD": marks the file as a keyward keystore.
 pub(super) const APPLICATION_ID: i64 = 0x4b57_5244;
 /// What brings a keystore from each format to the next one; only ever appended to.
-const MIGRATIONS: [&str; 5] = [MIGRATION_1, usage::SCHEMA, usage::SPENT_SCHEMA, cursors::SCHEMA, webhooks::SCHEMA];
+const MIGRATIONS: [&str; 6] =
+    [MIGRATION_1, usage::SCHEMA, usage::SPENT_SCHEMA, cursors::SCHEMA, webhooks::SCHEMA, webhooks::ORDER_SCHEMA];
 /// The format this keyward writes.
 const FORMAT: i64 = MIGRATIONS.len() as i64;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

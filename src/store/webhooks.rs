@@ -22,8 +22,8 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 /// Dead letters are kept for so long.
 const DEAD_FOR: TimeDelta = TimeDelta::days(30);
-/// A message is tried for so long before that.
-const TRIED_FOR: TimeDelta = TimeDelta::days(3);
+/// A message is tried for so long before that, and waits no longer behind others that do not arrive.
+const TRIED_FOR: TimeDelta = TimeDelta::days(4);
 /// What was told once is remembered for so long: longer than any lead time.
 const TOLD_FOR: TimeDelta = TimeDelta::days(800);
 
@@ -37,6 +37,20 @@ CREATE INDEX outbox_due ON outbox (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX outbox_by_webhook ON outbox (webhook, at);
 CREATE TABLE webhook_deliveries (webhook TEXT PRIMARY KEY, delivered INTEGER NOT NULL, last_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE told_once (mark TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// Messages are numbered as they come, so that those of one second go out in the order in which things happened.
+pub(super) const ORDER_SCHEMA: &str = "
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, webhook TEXT NOT NULL, event TEXT NOT NULL,
+    at INTEGER NOT NULL, next_at INTEGER, attempts INTEGER NOT NULL, error TEXT, sealed BLOB NOT NULL
+) STRICT;
+INSERT INTO messages (id, webhook, event, at, next_at, attempts, error, sealed)
+SELECT id, webhook, event, at, next_at, attempts, error, sealed FROM outbox ORDER BY at, id;
+DROP TABLE outbox;
+ALTER TABLE messages RENAME TO outbox;
+CREATE INDEX outbox_due ON outbox (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX outbox_by_webhook ON outbox (webhook, seq, next_at);
 ";
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -95,10 +109,10 @@ impl View<'_> {
     /// # Errors
     /// Those of SQLite.
     pub fn waiting(&self, webhook: &str, limit: u32) -> Result<Vec<Waiting>> {
-        let sql = "SELECT id, webhook, event, at, attempts, next_at, error FROM outbox WHERE webhook = ?1 ORDER BY at, id LIMIT ?2";
+        let sql = "SELECT seq, id, webhook, event, at, attempts, next_at, error FROM outbox WHERE webhook = ?1 ORDER BY seq LIMIT ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement
-            .query_map((webhook, limit), |row| Ok((head(row)?, row.get(5)?, row.get(6)?)))?
+            .query_map((webhook, limit), |row| Ok((head(row)?, row.get(6)?, row.get(7)?)))?
             .collect::<rusqlite::Result<Vec<(Head, Option<i64>, Option<String>)>>>()?;
         rows.into_iter()
             .map(|(head, next_at, error)| {
@@ -151,9 +165,9 @@ impl View<'_> {
     /// Every message, opened, for re-keying.
     pub(super) fn open_messages(&self) -> Result<Vec<Message>> {
         let mut statement =
-            self.connection.prepare_cached("SELECT id, webhook, event, at, attempts, sealed FROM outbox")?;
+            self.connection.prepare_cached("SELECT seq, id, webhook, event, at, attempts, sealed FROM outbox")?;
         let rows = statement
-            .query_map([], |row| Ok((head(row)?, row.get(5)?)))?
+            .query_map([], |row| Ok((head(row)?, row.get(6)?)))?
             .collect::<rusqlite::Result<Vec<(Head, Vec<u8>)>>>()?;
         rows.into_iter().map(|(head, sealed)| opened(self.caps, head, &sealed)).collect()
     }
@@ -213,16 +227,25 @@ impl Tx<'_> {
 }
 
 impl Store {
-    /// The messages that are to be sent now, oldest first, at most so many.
+    /// Whether there are messages that are to be sent now.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn is_message_due(&self, now: Time) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM outbox WHERE next_at <= ?1)";
+        Ok(self.connection.prepare_cached(sql)?.query_row((now.timestamp(),), |row| row.get(0))?)
+    }
+
+    /// The messages to a webhook that are to be sent now, in the order in which things happened, at most so many.
     ///
     /// # Errors
     /// Those of SQLite; `Damaged` for a message that does not open.
-    pub fn due_messages(&self, now: Time, limit: u32) -> Result<Vec<Message>> {
-        let sql =
-            "SELECT id, webhook, event, at, attempts, sealed FROM outbox WHERE next_at <= ?1 ORDER BY next_at LIMIT ?2";
+    pub fn due_messages(&self, webhook: &str, now: Time, limit: u32) -> Result<Vec<Message>> {
+        let sql = "SELECT seq, id, webhook, event, at, attempts, sealed FROM outbox
+                   WHERE webhook = ?1 AND next_at <= ?2 ORDER BY seq LIMIT ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement
-            .query_map((now.timestamp(), limit), |row| Ok((head(row)?, row.get(5)?)))?
+            .query_map((webhook, now.timestamp(), limit), |row| Ok((head(row)?, row.get(6)?)))?
             .collect::<rusqlite::Result<Vec<(Head, Vec<u8>)>>>()?;
         rows.into_iter().map(|(head, sealed)| opened(&self.caps, head, &sealed)).collect()
     }
@@ -250,6 +273,10 @@ impl Store {
                     transaction
                         .prepare_cached("UPDATE outbox SET attempts = ?2, next_at = ?3, error = ?4 WHERE id = ?1")?
                         .execute((&message.id, attempts, next.map(|at| at.timestamp()), error))?;
+                    // Those behind it have no turn while it is tried: they end when it does, or there would be ever more.
+                    transaction
+                        .prepare_cached("UPDATE outbox SET next_at = NULL, error = ?3 WHERE webhook = ?1 AND at < ?2")?
+                        .execute((&message.webhook, (now - TRIED_FOR).timestamp(), error))?;
                 }
             }
         }
@@ -287,6 +314,7 @@ impl Store {
 
 /// The columns of a message in the clear.
 struct Head {
+    seq: i64,
     id: String,
     webhook: String,
     event: String,
@@ -295,13 +323,27 @@ struct Head {
 }
 
 fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
-    Ok(Head { id: row.get(0)?, webhook: row.get(1)?, event: row.get(2)?, at: row.get(3)?, attempts: row.get(4)? })
+    Ok(Head {
+        seq: row.get(0)?,
+        id: row.get(1)?,
+        webhook: row.get(2)?,
+        event: row.get(3)?,
+        at: row.get(4)?,
+        attempts: row.get(5)?,
+    })
 }
 
 impl Head {
     fn message(self, payload: String) -> Result<Message> {
-        let at = time(self.at)?;
-        Ok(Message { id: self.id, webhook: self.webhook, event: self.event, at, attempts: self.attempts, payload })
+        Ok(Message {
+            seq: Some(self.seq.unsigned_abs()),
+            id: self.id,
+            webhook: self.webhook,
+            event: self.event,
+            at: time(self.at)?,
+            attempts: self.attempts,
+            payload,
+        })
     }
 }
 

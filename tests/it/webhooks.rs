@@ -239,6 +239,81 @@ fn nothing_is_sent_into_private_networks_or_along_a_redirect() {
     assert_eq!(tried["items"].as_array().unwrap().len(), 3, "{tried}");
 }
 
+/// A receiver that never answers has its turn like all the others, and keeps none of them waiting: also not those of other
+/// workspaces.
+#[test]
+fn a_dead_receiver_starves_no_other() {
+    let (home, hook) = (Home::new(), Hook::new(&["204 No Content"]));
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = format!("http://{}/", silent.local_addr().unwrap());
+    home.ok(&["webhooks", "add", "dead", &dead, "--allow-private", "--event", "key.create"]);
+    let names: String = (0..100).map(|number| format!("k-{number}\n")).collect();
+    home.private("keys.csv", &format!("name\n{names}"));
+    home.ok(&["create", "--from", "keys.csv", "--out", "tokens.csv"]);
+    home.ok(&["workspaces", "create", "acme"]);
+    let add = ["--workspace", "acme", "webhooks", "add", "live", &hook.url(), "--allow-private"];
+    let secret = home.ok(&add);
+    home.ok(&["--workspace", "acme", "create", "theirs"]);
+    let server = Served::start(&home, &[]);
+    assert_eq!(hook.signed(&secret)["data"]["key"]["name"], "theirs");
+    // Also once the dead one has been tried.
+    let failed = || home.json(&["webhooks", "list"])["items"][0]["failures"].clone();
+    while failed() == json!([]) {
+        std::thread::yield_now();
+    }
+    home.ok(&["--workspace", "acme", "deactivate", "theirs"]);
+    assert_eq!(hook.signed(&secret)["type"], "key.deactivate");
+    assert_eq!(failed().as_array().unwrap().len(), 1, "one message is tried, and the others wait behind it");
+    drop((server, silent));
+}
+
+/// Many things happen within a second: a receiver that believes the last message must end with the truth.
+#[test]
+fn messages_arrive_in_order_and_say_where_they_stand() {
+    let (home, hook) = (Home::new(), Hook::new(&["204 No Content"]));
+    let secret = add(&home, &hook, &[]);
+    home.ok(&["create", "sync"]);
+    for _ in 0..6 {
+        home.ok(&["deactivate", "sync"]);
+        home.ok(&["activate", "sync"]);
+    }
+    let _server = Served::start(&home, &[]);
+    let told: Vec<Value> = (0..13).map(|_| hook.signed(&secret)).collect();
+    let expected = std::iter::once("key.create").chain(["key.deactivate", "key.activate"].into_iter().cycle().take(12));
+    assert_eq!(
+        told.iter().map(|told| told["type"].as_str().unwrap()).collect::<Vec<_>>(),
+        expected.collect::<Vec<_>>()
+    );
+    let places: Vec<u64> = told.iter().map(|told| told["seq"].as_u64().unwrap()).collect();
+    assert!(places.is_sorted_by(|one, next| one < next), "{places:?}");
+}
+
+/// What verdicts left behind is ours; a receiver that takes its time is not waited for before it is written, and no longer
+/// than for the message that is on its way.
+#[test]
+fn a_stop_writes_usage_before_it_waits_for_a_receiver() {
+    let home = Home::new();
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", receiver.local_addr().unwrap());
+    home.ok(&["webhooks", "add", "chat", &url, "--allow-private"]);
+    let key = home.ok(&["create", "sync"]);
+    home.ok(&["deactivate", "sync"]);
+    home.ok(&["activate", "sync"]);
+    let server = Served::start(&home, &["--usage-interval", "1h"]);
+    assert_eq!(server.send("POST", "/v1/validate", &[("X-API-Key", &key)], "").status, 200);
+    let (taken, _) = receiver.accept().unwrap();
+    let stopping = std::thread::spawn(move || server.stop(Signal::SIGTERM));
+    while home.json(&["show", "sync"])["key"]["uses"] != 1 {
+        std::thread::yield_now();
+    }
+    // Only now is the message taken: the sender would have given it up long before, had the usage waited for it.
+    take(taken, "204 No Content").unwrap();
+    drop(receiver);
+    assert!(stopping.join().unwrap().0.success());
+    let listed = listed(&home);
+    assert_eq!((&listed["delivered"], &listed["pending"]), (&json!(1), &json!(2)));
+}
+
 #[test]
 fn a_webhook_is_removed_with_what_was_on_its_way() {
     let (home, hook) = (Home::new(), Hook::new(&["204 No Content"]));

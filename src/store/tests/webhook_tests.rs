@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 fn message(number: u8) -> Message {
     Message {
+        seq: None,
         id: format!("msg_{number}"),
         webhook: "wh_1".to_owned(),
         event: "key.revoke".to_owned(),
@@ -31,7 +32,7 @@ fn a_message_is_in_the_outbox_with_its_action_or_not_at_all() {
     let mut tx = store.begin(now()).unwrap();
     tx.enqueue(&message(2)).unwrap();
     drop(tx);
-    assert_eq!(store.due_messages(now(), 9).unwrap(), [message(1)]);
+    assert_eq!(store.due_messages("wh_1", now(), 9).unwrap(), [Message { seq: Some(1), ..message(1) }]);
     let file = std::fs::read(vault.path()).unwrap();
     assert!(!file.windows(14).any(|window| window == b"canary-payload"), "a payload is sealed");
 }
@@ -42,17 +43,17 @@ fn a_message_in_vain_waits_longer_each_time_and_dies() {
     let store = vault.admin();
     let mut time = now();
     for attempt in 1..=9 {
-        let due = store.due_messages(time, 9).unwrap();
+        let due = store.due_messages("wh_1", time, 9).unwrap();
         assert_eq!(due.len(), 1, "attempt {attempt}");
         store.sent(&[(due[0].clone(), Err("status 500".to_owned()))], time).unwrap();
-        assert!(store.due_messages(time, 9).unwrap().is_empty(), "attempt {attempt}");
+        assert!(store.due_messages("wh_1", time, 9).unwrap().is_empty(), "attempt {attempt}");
         time += retry_after(attempt).unwrap();
     }
-    let last = store.due_messages(time, 9).unwrap();
+    let last = store.due_messages("wh_1", time, 9).unwrap();
     assert_eq!(last[0].attempts, 9);
     store.sent(&[(last[0].clone(), Err("status 500".to_owned()))], time).unwrap();
     time += TimeDelta::days(29);
-    assert!(store.due_messages(time, 9).unwrap().is_empty(), "a dead letter is not sent");
+    assert!(store.due_messages("wh_1", time, 9).unwrap().is_empty(), "a dead letter is not sent");
     let view = store.read(time).unwrap();
     assert_eq!(view.waiting_counts("wh_1").unwrap(), (0, 1));
     let waiting = view.waiting("wh_1", 9).unwrap();
@@ -63,6 +64,48 @@ fn a_message_in_vain_waits_longer_each_time_and_dies() {
     time += TimeDelta::days(2);
     store.tell_once(&[], time).unwrap();
     assert_eq!(store.read(time).unwrap().waiting_counts("wh_1").unwrap(), (0, 0), "nor kept for ever");
+}
+
+/// What happened within a second went out in the order of random ids, and a receiver ended with the state before the last.
+#[test]
+fn messages_go_out_in_the_order_in_which_things_happened() {
+    let vault = Vault::new();
+    let store = vault.admin();
+    let numbers: Vec<u8> = (1..=40).map(|number| number * 6 % 41).collect();
+    let mut tx = store.begin(now()).unwrap();
+    for number in &numbers {
+        let webhook = format!("wh_{}", number % 2);
+        tx.enqueue(&Message { webhook, ..message(*number) }).unwrap();
+    }
+    tx.commit_all(vec![event(Action::KeyRevoke, key(1).id.as_str())]).unwrap();
+    let due = |limit| store.due_messages("wh_1", now(), limit).unwrap();
+    let ids: Vec<String> = due(99).into_iter().map(|message| message.id).collect();
+    let expected = numbers.iter().filter(|number| **number % 2 == 1).map(|number| format!("msg_{number}"));
+    assert_eq!(ids, expected.collect::<Vec<_>>());
+    assert!(due(99).is_sorted_by_key(|message| message.seq) && due(99).iter().all(|message| message.seq.is_some()));
+    // One that is tried again keeps its place, and a number is never given twice.
+    store.sent(&[(due(1)[0].clone(), Err("status 500".to_owned()))], now()).unwrap();
+    let last = due(99).pop().unwrap();
+    store.sent(&[(last.clone(), Ok(()))], now()).unwrap();
+    store
+        .tell_once(&[(vec!["mark".to_owned()], Message { webhook: "wh_1".to_owned(), ..message(99) })], now())
+        .unwrap();
+    assert_eq!(due(99).pop().unwrap().seq, Some(41));
+    let later = now() + retry_after(1).unwrap();
+    assert_eq!(store.due_messages("wh_1", later, 1).unwrap()[0].id, ids[0]);
+}
+
+/// While a receiver takes nothing, few of the messages to it are tried: the others must end all the same.
+#[test]
+fn what_waited_behind_a_message_in_vain_dies_with_it() {
+    let vault = with_message();
+    let store = vault.admin();
+    let late = now() + TimeDelta::days(5);
+    let told = Message { at: late, ..message(2) };
+    store.tell_once(&[(vec!["mark".to_owned()], told)], late).unwrap();
+    let mut due = store.due_messages("wh_1", late, 9).unwrap();
+    store.sent(&[(due.remove(1), Err("status 500".to_owned()))], late).unwrap();
+    assert_eq!(store.read(late).unwrap().waiting_counts("wh_1").unwrap(), (1, 1));
 }
 
 #[test]
@@ -92,5 +135,5 @@ fn what_is_told_once_is_told_at_the_shortest_lead() {
 fn a_message_that_was_moved_to_another_webhook_does_not_open() {
     let vault = with_message();
     Connection::open(vault.path()).unwrap().execute("UPDATE outbox SET webhook = 'wh_2'", []).unwrap();
-    assert!(vault.admin().due_messages(now(), 9).is_err());
+    assert!(vault.admin().due_messages("wh_2", now(), 9).is_err());
 }
