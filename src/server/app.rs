@@ -11,6 +11,7 @@ use crate::{
     backend::{Backend, ServedBackend},
     domain::Environment,
     ops::{Error, Kind, Result},
+    wire::problem::SERVER_BUSY,
 };
 use chrono::Utc;
 use ipnet::IpNet;
@@ -18,10 +19,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// How long a request waits for its turn with the keystore.
 const TURN_TIME: Duration = Duration::from_secs(10);
+/// How many of the connections may be taken by what takes long.
+const LONG: usize = 2;
 
 /// The state of the server.
 pub(super) struct App {
@@ -54,7 +57,9 @@ pub(super) struct Gate {
 /// Back ends, each with a connection of its own.
 pub(super) struct Vaults {
     idle: Mutex<Vec<ServedBackend>>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
+    /// Of the turns, those for what reads the whole trail, or waits for a reader: the others stay for changes.
+    long: Arc<Semaphore>,
 }
 
 /// The server is stopping, or a task was lost.
@@ -64,12 +69,19 @@ fn lost() -> Error {
 
 /// Every connection to the keystore is at work.
 fn busy() -> Error {
-    Error::new(Kind::Busy, "server_busy", "the server has more to do than it can answer at the moment")
+    Error::new(Kind::Busy, SERVER_BUSY, "the server has more to do than it can answer at the moment")
+}
+
+/// A turn, for as long as it is held: by the work, not by whoever asked for it, who may go away.
+async fn turn(of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
+    let turn = tokio::time::timeout(TURN_TIME, Arc::clone(of).acquire_owned()).await;
+    turn.map_err(|_| busy())?.map_err(|_| lost())
 }
 
 impl Vaults {
     pub(super) fn new(backends: Vec<ServedBackend>) -> Self {
-        Self { turns: Semaphore::new(backends.len()), idle: Mutex::new(backends) }
+        let turns = Arc::new(Semaphore::new(backends.len()));
+        Self { turns, long: Arc::new(Semaphore::new(LONG)), idle: Mutex::new(backends) }
     }
 }
 
@@ -77,26 +89,47 @@ impl App {
     /// Runs a use case on a thread that may block.
     ///
     /// # Errors
-    /// Those of the use case.
+    /// `Busy` when there was no turn for too long; those of the use case.
     pub(super) async fn ask<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&dyn Backend) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let turn = turn(&self.vaults.turns).await?;
+        self.run(turn, work).await
+    }
+
+    /// Runs what takes long, of which there is less at once than there are connections.
+    ///
+    /// # Errors
+    /// As [`App::ask`].
+    pub(super) async fn ask_at_length<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&dyn Backend) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let long = turn(&self.vaults.long).await?;
+        let turn = turn(&self.vaults.turns).await?;
+        self.run((long, turn), work).await
+    }
+
+    async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        turn: impl Send + 'static,
+        work: impl FnOnce(&dyn Backend) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let app = Arc::clone(self);
-        let turn = tokio::time::timeout(TURN_TIME, self.vaults.turns.acquire()).await;
-        let _turn = turn.map_err(|_| busy())?.map_err(|_| lost())?;
         let asked = tokio::task::spawn_blocking(move || {
             let idle = || app.vaults.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let mut backend = idle().pop().ok_or_else(lost)?;
             // A panic in a use case must not take the connection with it.
             let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(backend.current(Utc::now())?)));
             idle().push(backend);
+            drop(turn);
             asked.unwrap_or_else(|_| Err(Error::new(Kind::Internal, "panic", "the request ran into a bug")))
         });
         asked.await.map_err(|_| lost())?
     }
 
-    /// Runs a change, and answers once verdicts heed it.
+    /// Runs a change, and answers once verdicts heed it; they do so too when nobody waits for the answer any more.
     ///
     /// # Errors
     /// Those of the use case.
@@ -104,8 +137,12 @@ impl App {
         self: &Arc<Self>,
         work: impl FnOnce(&dyn Backend) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let done = self.ask(work).await?;
-        self.wake.caught_up().await;
-        Ok(done)
+        let app = Arc::clone(self);
+        let changed = tokio::spawn(async move {
+            let done = app.ask(work).await?;
+            app.wake.caught_up().await;
+            Ok(done)
+        });
+        changed.await.map_err(|_| lost())?
     }
 }

@@ -38,7 +38,11 @@ const PROBLEMS: [(&str, u16, &str); 11] = [
     ("TooLarge", 413, "The body is larger than is read: `USAGE`."),
     ("TooMany", 429, "The limit of the key, or of the caller's address, is used up: `RATE_LIMITED`."),
     ("Broken", 500, "The keystore failed a check, or the request ran into a bug: `INTEGRITY`, `INTERNAL`, `FAILURE`."),
-    ("Unavailable", 503, "The keystore cannot be asked: `UNAVAILABLE` or `LOCKED`. Never a word about the credential."),
+    (
+        "Unavailable",
+        503,
+        "The keystore cannot be asked: `UNAVAILABLE` or `LOCKED`; or the server is too busy to begin: `BUSY`. Never a word about the credential.",
+    ),
 ];
 
 /// The replies with one key, which carry its version.

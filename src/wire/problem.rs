@@ -12,6 +12,9 @@ pub const BODY_TOO_LARGE: &str = "body_too_large";
 /// The reason of a body that took too long to arrive.
 pub const BODY_TOO_SLOW: &str = "body_too_slow";
 
+/// The reason of a server that has more to do than it can answer: nothing was begun.
+pub const SERVER_BUSY: &str = "server_busy";
+
 /// What went wrong, why, and the commands that fix it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -65,6 +68,8 @@ impl From<&Error> for Problem {
                 BODY_TOO_LARGE => 413,
                 BODY_TOO_SLOW => 408,
                 VERSION_CHANGED => 412,
+                // Nobody is in the way of this request: the server is.
+                SERVER_BUSY => 503,
                 // What was sent is no good; the keystore may well be.
                 reason if NOT_BELIEVED.contains(&reason) => 422,
                 _ => status_of(error.kind),
@@ -101,5 +106,12 @@ mod tests {
             assert_eq!(Error::from(serde_json::from_str::<Problem>(&text).unwrap()), error);
             assert!((400..600).contains(&status_of(kind)));
         }
+    }
+
+    /// Clients take 409 for a conflict with what there is, and give up; 503 tells them to come again.
+    #[test]
+    fn a_busy_server_is_no_conflict() {
+        let status = |reason: &'static str| Problem::from(&Error::new(Kind::Busy, reason, "what")).status;
+        assert_eq!((status(SERVER_BUSY), status("lease")), (503, 409));
     }
 }

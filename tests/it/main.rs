@@ -65,6 +65,8 @@ mod serve_hostile;
 #[cfg(feature = "server")]
 mod serve_load;
 #[cfg(feature = "server")]
+mod serve_strain;
+#[cfg(feature = "server")]
 mod serve_trail;
 #[cfg(feature = "server")]
 mod serve_usage;

@@ -3,7 +3,7 @@
 use super::Remote;
 use crate::{
     ops::{Context, Error, Kind, Result},
-    wire::{Problem, header},
+    wire::{Problem, header, problem::SERVER_BUSY},
 };
 use backon::{BlockingRetryable, ExponentialBuilder};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -18,8 +18,20 @@ use zeroize::Zeroizing;
 /// What stands in a path or a header as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const RETRIES: usize = 3;
+/// How long an answer may take of what looks at every key or at the whole trail, or makes very many keys.
+const LONG_TIME: Duration = Duration::from_secs(300);
+const LONG: [&[&str]; 6] = [
+    &["v1", "keys", "bulk"],
+    &["v1", "keys", "plan"],
+    &["v1", "keys", "apply"],
+    &["v1", "keys", "export"],
+    &["v1", "keys", "check"],
+    &["v1", "audit", "verify"],
+];
 /// How long an answer may be read that comes bit by bit.
 const STREAM_TIME: Duration = Duration::from_secs(3600);
+/// The reason of a server that was connected to and said nothing in time.
+const SILENT: &str = "silent";
 
 pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
@@ -117,6 +129,9 @@ impl Remote {
         let bytes = self.call(idempotency_key.is_some(), || {
             let mut request = self.request(cx, method.clone(), path).query(query);
             request = request.header("content-type", "application/json").body(body.to_vec());
+            if LONG.contains(&path) {
+                request = request.timeout(LONG_TIME);
+            }
             if let Some(key) = idempotency_key {
                 request = request.header(header::IDEMPOTENCY_KEY, encoded(key));
             }
@@ -171,11 +186,18 @@ impl Remote {
         };
         once.retry(backoff)
             .sleep(std::thread::sleep)
-            // What never reached the server can have had no effect.
-            .when(|refused| {
-                refused.error.reason == "connect" || (repeatable && refused.error.kind == Kind::Unavailable)
-            })
+            .when(|refused| is_worth_another_try(&refused.error, repeatable))
             .call()
+    }
+}
+
+/// Whether a call may and should be repeated. What never reached the server, or found it too busy to begin, can have had no
+/// effect. One that let us wait for as long as we do would do so again.
+fn is_worth_another_try(error: &Error, repeatable: bool) -> bool {
+    match &*error.reason {
+        "connect" | SERVER_BUSY => true,
+        SILENT => false,
+        _ => repeatable && matches!(error.kind, Kind::Unavailable | Kind::Busy),
     }
 }
 
@@ -187,6 +209,9 @@ fn away(error: &reqwest::Error) -> Error {
     } else if error.is_connect() {
         Error::new(Kind::Unavailable, "connect", "the server cannot be reached")
             .hint("is it running, and is --server its address?  keyward whoami --explain")
+    } else if error.is_timeout() {
+        Error::new(Kind::Unavailable, SILENT, "the server did not answer in time")
+            .hint("a change may have been made all the same: look before you repeat it")
     } else {
         Error::new(Kind::Unavailable, "network", "the server did not answer to the end")
             .hint("a change may have been made all the same: look before you repeat it")
@@ -250,4 +275,23 @@ fn understood<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
             .cause(format!("line {}, column {}", error.line(), error.column()))
             .hint("is the server of another version?  keyward --version")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_have_had_no_effect_is_tried_again_and_what_let_us_wait_is_not() {
+        let tried = |kind, reason: &'static str| {
+            let error = Error::new(kind, reason, "what");
+            [true, false].map(|repeatable| is_worth_another_try(&error, repeatable))
+        };
+        assert_eq!(tried(Kind::Unavailable, "connect"), [true, true]);
+        assert_eq!(tried(Kind::Busy, SERVER_BUSY), [true, true]);
+        assert_eq!(tried(Kind::Busy, "busy"), [true, false]);
+        assert_eq!(tried(Kind::Unavailable, "network"), [true, false]);
+        assert_eq!(tried(Kind::Unavailable, SILENT), [false, false]);
+        assert_eq!(tried(Kind::Conflict, "exists"), [false, false]);
+    }
 }

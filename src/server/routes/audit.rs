@@ -33,10 +33,16 @@ use std::{
     task::{Context as Polled, Poll},
     time::Duration,
 };
-use tokio::{runtime::Handle, sync::mpsc, time::timeout};
+use tokio::{
+    runtime::Handle,
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 
 /// How long a reader of an export may rest: a keystore connection waits for it.
 const REST: Duration = Duration::from_secs(30);
+/// How long an export may take in all: a keystore connection is held for it, and the room of what was changed since.
+const EXPORT_TIME: Duration = Duration::from_secs(1_800);
 const CHUNK: usize = 64 * 1024;
 
 /// Events, a page of them
@@ -120,7 +126,7 @@ pub(super) async fn verify(
     let (full, key) = (request.full, key.transpose()?);
     let cx = caller.permitted(&app, Permission::ReadAudit, "trail").await?;
     let check = move || VerifyAudit { full, checkpoints, key, ..VerifyAudit::default() };
-    let report = app.ask(move |backend| backend.verify_audit(&cx, check())).await?;
+    let report = app.ask_at_length(move |backend| backend.verify_audit(&cx, check())).await?;
     let told = TrailReport {
         schema: "keyward.audit-verify/v1".to_owned(),
         ok: true,
@@ -158,12 +164,17 @@ pub(super) async fn export(
     let (asked, last) = (Arc::clone(&app), sender.clone());
     tokio::spawn(async move {
         let runtime = Handle::current();
-        let exported = asked.ask(move |backend| {
+        let exported = asked.ask_at_length(move |backend| {
+            let end = Instant::now() + EXPORT_TIME;
             let mut held = Vec::with_capacity(CHUNK);
             let send = |held: &mut Vec<u8>| {
                 let chunk = Bytes::from(std::mem::take(held));
-                let sent = runtime.block_on(timeout(REST, sender.send(Ok(chunk))));
-                if matches!(sent, Ok(Ok(()))) { Ok(()) } else { Err(gone()) }
+                let by = end.min(Instant::now() + REST);
+                match runtime.block_on(async { timeout_at(by, sender.send(Ok(chunk))).await }) {
+                    Ok(Ok(())) => Ok(()),
+                    Err(_) if by == end => Err(slow()),
+                    _ => Err(gone()),
+                }
             };
             let mut take = |line: &crate::ops::audit_export::Exported| {
                 held.extend_from_slice(line.to_json().to_string().as_bytes());
@@ -191,6 +202,11 @@ pub(super) async fn export(
 
 fn gone() -> Error {
     Error::new(Kind::Unavailable, "reader", "the reader of the export went away")
+}
+
+fn slow() -> Error {
+    let minutes = EXPORT_TIME.as_secs() / 60;
+    Error::new(Kind::Unavailable, "reader", format!("the reader of the export took longer than {minutes} minutes"))
 }
 
 /// The lines of an export as they come.
