@@ -1,9 +1,15 @@
 //! What happens on a connection: requests one after the other, within the limits of time and size.
 //!
-//! A client has so long to send the headers of a request, and may be idle no longer. hyper would set and drop a clock for
-//! every request; here each connection has one, which looks at when the last answer was given.
+//! A client has so long to send the headers of a request or to take some of an answer ([`super::progress`]), and may be idle
+//! no longer.
 
-use super::{app::App, listen::Peer, routes, tls::Tls};
+use super::{
+    app::App,
+    listen::Peer,
+    progress::{Patience, Watched},
+    rest, routes,
+    tls::Tls,
+};
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
@@ -11,6 +17,7 @@ use axum::{
 use hyper::{
     Request, Response,
     body::{Frame, Incoming, SizeHint},
+    header::{CONNECTION, HeaderValue},
     server::conn::http1,
     service::service_fn,
 };
@@ -21,12 +28,8 @@ use hyper_util::{
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     task::{self, Poll},
-    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -34,8 +37,6 @@ use tokio::{
     time::Instant,
 };
 
-/// For the headers of a request, and the longest that a connection may be idle.
-const HEADER_TIME: Duration = Duration::from_secs(20);
 /// The request line and all headers.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
@@ -76,13 +77,14 @@ impl Doors {
         let Some(watcher) = self.watching.watcher() else { return };
         let open = Arc::new(Open::counted(Arc::clone(&self.app), self.router.clone(), peer));
         let service = service_fn(|request| open.answer(request));
+        let stream = Watched::new(stream, Arc::clone(&open.patience));
         let mut http = http1::Builder::new();
         // Of headers, hyper takes 100 at most.
         http.max_buf_size(MAX_HEADER_BYTES).keep_alive(true).half_close(false);
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let served = tokio::select! {
             served = watcher.watch(connection) => served,
-            () = open.kept_waiting() => return tracing::debug!("a client sent nothing for too long"),
+            () = open.patience.ends() => return tracing::debug!("a client neither sent nor took anything for too long"),
         };
         if let Err(error) = served {
             // A client that goes away or does not speak HTTP is nothing to wake anybody for.
@@ -96,18 +98,13 @@ struct Open {
     app: Arc<App>,
     router: Router,
     peer: Peer,
-    since: Instant,
-    /// Since when the client has been waited for, in milliseconds after `since`; [`AT_WORK`] while it waits for us.
-    waiting: AtomicU64,
+    patience: Arc<Patience>,
 }
-
-/// A request is being answered.
-const AT_WORK: u64 = u64::MAX;
 
 impl Open {
     fn counted(app: Arc<App>, router: Router, peer: Peer) -> Self {
         app.metrics.connections.inc();
-        Self { app, router, peer, since: Instant::now(), waiting: AtomicU64::new(0) }
+        Self { app, router, peer, patience: Arc::new(Patience::since(Instant::now())) }
     }
 
     fn answer(
@@ -117,24 +114,12 @@ impl Open {
         let turn = Turn::begun(Arc::clone(self));
         async move {
             let open = &turn.0;
-            let response = routes::answer(&open.app, &open.router, open.peer, request).await;
-            Ok(response.map(|body| Answering { body, _turn: turn }))
-        }
-    }
-
-    /// Returns once a client has sent no request for too long.
-    async fn kept_waiting(&self) {
-        let mut look = self.since + HEADER_TIME;
-        loop {
-            tokio::time::sleep_until(look).await;
-            let now = Instant::now();
-            look = match self.waiting.load(Ordering::Relaxed) {
-                AT_WORK => now + HEADER_TIME,
-                waiting => self.since + Duration::from_millis(waiting) + HEADER_TIME,
-            };
-            if look <= now {
-                return;
+            let (request, rest) = rest::split(request);
+            let mut response = routes::answer(&open.app, &open.router, open.peer, request).await;
+            if !rest.read().await {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
+            Ok(response.map(|body| Answering { body, _turn: turn }))
         }
     }
 }
@@ -145,20 +130,19 @@ impl Drop for Open {
     }
 }
 
-/// From the headers of a request to the last byte of its answer.
+/// From the headers of a request until its answer is in the hands of hyper, which writes it.
 struct Turn(Arc<Open>);
 
 impl Turn {
     fn begun(open: Arc<Open>) -> Self {
-        open.waiting.store(AT_WORK, Ordering::Relaxed);
+        open.patience.work();
         Self(open)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let waiting = u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(AT_WORK - 1);
-        self.0.waiting.store(waiting, Ordering::Relaxed);
+        self.0.patience.wait();
     }
 }
 

@@ -6,8 +6,8 @@ use crate::ops::{Error, Kind, Result};
 use std::{
     fmt, fs, io,
     net::{IpAddr, SocketAddr},
-    os::unix::fs::{FileTypeExt, PermissionsExt},
-    path::PathBuf,
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
     time::Duration,
@@ -63,13 +63,29 @@ pub(super) enum Listener {
     Unix { listener: UnixListener, _file: Option<RemoveOnDrop> },
 }
 
-/// Removes the file of a Unix socket.
-pub(super) struct RemoveOnDrop(PathBuf);
+/// Removes the file of a Unix socket, unless another one is in its place by then.
+pub(super) struct RemoveOnDrop {
+    path: PathBuf,
+    /// The device and the inode of what was bound.
+    own: Option<(u64, u64)>,
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+impl RemoveOnDrop {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), own: identity(path) }
+    }
+}
 
 impl Drop for RemoveOnDrop {
     fn drop(&mut self) {
-        // Nothing can be done about a socket file that stays: the next start replaces it.
-        let _ = fs::remove_file(&self.0);
+        if self.own.is_some() && identity(&self.path) == self.own {
+            // Nothing can be done about a socket file that stays: the next start replaces it.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -91,7 +107,7 @@ impl Listener {
                 }
                 let listener = UnixListener::bind(path).map_err(failed)?;
                 fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(failed)?;
-                Ok(Self::Unix { listener, _file: Some(RemoveOnDrop(path.clone())) })
+                Ok(Self::Unix { listener, _file: Some(RemoveOnDrop::new(path)) })
             }
         }
     }
@@ -144,14 +160,15 @@ impl Listener {
     pub(super) async fn accept(self, doors: Doors) {
         let mut stop = doors.app.stop.subscribe();
         loop {
-            // A place first: connections beyond the limit wait in the system's queue, and cost nothing here.
-            let place = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
-                place = Arc::clone(&doors.places).acquire_owned() => match place { Ok(place) => place, Err(_) => return },
-            };
             let accepted = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
                 accepted = self.next() => accepted,
+            };
+            // One connection beyond the limit waits here, the others in the system's queue. A place that was taken before
+            // there is a connection would be kept from the other listeners.
+            let place = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                place = Arc::clone(&doors.places).acquire_owned() => match place { Ok(place) => place, Err(_) => return },
             };
             let doors = doors.clone();
             match accepted {

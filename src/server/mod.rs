@@ -7,6 +7,7 @@ mod app;
 mod body;
 mod caller;
 mod connection;
+mod descriptors;
 mod engine;
 mod limits;
 mod listen;
@@ -16,6 +17,8 @@ mod metrics;
 mod openapi;
 mod postman;
 mod problem;
+mod progress;
+mod rest;
 mod routes;
 mod table;
 mod tls;
@@ -131,7 +134,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
         app: Arc::clone(&app),
         router: routes::router(&app),
         tls: tls.clone(),
-        places: Arc::new(Semaphore::new(options.max_connections)),
+        places: Arc::new(Semaphore::new(descriptors::connections(options.max_connections))),
         watching: Arc::new(Watching::new()),
     };
     let urls: Vec<String> = listeners.iter().map(|listener| listener.url(tls.is_some())).collect();

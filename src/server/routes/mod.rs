@@ -33,6 +33,7 @@ use crate::{
         caller::Caller,
         listen::Peer,
         problem::{Failed, no_such_method},
+        rest::Sending,
     },
     wire::workspace::ObjectList,
 };
@@ -45,7 +46,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::any,
 };
-use hyper::body::Incoming;
 use serde::Deserialize;
 use std::sync::{Arc, LazyLock};
 use tower::ServiceExt;
@@ -137,7 +137,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 
 /// Answers a request. What gateways and services ask for every request of theirs goes straight to its handler: a router and
 /// extractors would cost more than the verdict. They are routes of the router all the same, for every other way to ask.
-pub(super) async fn answer(app: &Arc<App>, router: &Router, peer: Peer, request: hyper::Request<Incoming>) -> Response {
+pub(super) async fn answer(app: &Arc<App>, router: &Router, peer: Peer, request: hyper::Request<Sending>) -> Response {
     let (path, is_post) = (request.uri().path(), request.method() == Method::POST);
     let answered = match path {
         "/v1/authz" => holder::authz_of(app, peer, &request.into_parts().0).map_err(Failed),

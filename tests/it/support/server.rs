@@ -7,7 +7,7 @@ use std::{
     net::TcpStream,
     os::unix::net::UnixStream,
     path::PathBuf,
-    process::{Child, ExitStatus},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 /// A route table: one project's invoices, by method, and two paths that need no project.
@@ -58,7 +58,22 @@ impl Served {
 
     /// Starts `keyward` with these arguments and waits until it listens.
     pub(crate) fn start_with(home: &Home, args: &[&str]) -> Self {
-        let mut child = home.command(args).spawn().unwrap();
+        Self::begin(home.command(args))
+    }
+
+    /// Starts a program that becomes `keyward serve`, with the environment of the home, and waits until it listens.
+    pub(crate) fn start_as(home: &Home, program: Command) -> Self {
+        let mut command = home.command(&[]);
+        let own = std::mem::replace(&mut command, program);
+        command.env_clear().current_dir(home.path());
+        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::begin(command)
+    }
+
+    fn begin(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut said = String::new();
         let url = loop {
