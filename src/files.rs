@@ -196,6 +196,12 @@ pub fn too_open(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
+/// Why this process cannot write a file or a directory that is there; `None` when it can.
+#[must_use]
+pub fn not_writable(path: &Path) -> Option<io::Error> {
+    nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).err().map(io::Error::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@
 //! A line of JSON an event, after one that says which events of which vault, what the tree looked like before them, and
 //! the signed checkpoint of the tree after them.
 
-use super::{local::Local, maintenance::cannot_write};
+use super::local::Local;
 use crate::{
     domain::{Action, Recorded, Time, time::format_time},
     files,
@@ -33,7 +33,7 @@ impl Local {
     pub(super) fn archive(&self, cx: &Context, before: Time, file: &Path) -> Result<Option<Archived>> {
         cx.writable()?;
         if file.symlink_metadata().is_ok() {
-            return Err(Error::conflict("exists", format!("{} exists", file.display())).hint("choose a new file"));
+            return Err(Error::cannot_write(file, &std::io::ErrorKind::AlreadyExists.into()));
         }
         let mut tx = self.begin(cx)?;
         let Some(last) = tx.last_before(before)? else { return Ok(None) };
@@ -64,7 +64,7 @@ impl Local {
     }
 
     fn write_archive(&self, view: &View<'_>, archived: &Archived, file: &Path) -> Result<()> {
-        let failed = |error: std::io::Error| cannot_write(file, &error);
+        let failed = |error: std::io::Error| Error::cannot_write(file, &error);
         let mut out = BufWriter::new(files::create_private(file).map_err(failed)?);
         let signed = self.sign((archived.last, view.root_at(archived.last)?))?;
         let header = ArchiveHeader {

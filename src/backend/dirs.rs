@@ -1,6 +1,13 @@
 //! Where the files of a vault live.
 
-use std::path::PathBuf;
+use crate::{
+    files,
+    ops::{Error, Result},
+};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// The directories of one user and one vault, resolved by the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +35,24 @@ impl Dirs {
         self.state.join("leases")
     }
 
-    /// The journal of refusals that happened without a signing key.
+    /// The journal of what happened to a vault while no signing key was at hand.
     #[must_use]
-    pub fn journal(&self) -> PathBuf {
-        self.state.join("journal.jsonl")
+    pub fn journal(&self, vault_id: &str) -> PathBuf {
+        self.state.join("journals").join(format!("{vault_id}.jsonl"))
+    }
+
+    /// Makes a directory of a vault, private, unless it is there.
+    pub(super) fn make(dir: &Path) -> Result<()> {
+        files::create_private_dir(dir).map_err(|error| Self::cannot_write(dir, &error))
+    }
+
+    /// The error of a directory of a vault that cannot be made or written.
+    pub(super) fn cannot_write(dir: &Path, error: &io::Error) -> Error {
+        let error = match error.kind() {
+            // Another file stands where the directory should.
+            io::ErrorKind::AlreadyExists => &io::ErrorKind::NotADirectory.into(),
+            _ => error,
+        };
+        Error::cannot_write(dir, error).hint("another place for the vault: --vault DIR")
     }
 }

@@ -1,10 +1,12 @@
 //! What happened while no signing key was at hand: failed unlocks, changes that a support slot was refused, secrets that
 //! it looked up and copies that it made.
 //!
-//! One JSON line an entry, in a private file beside the state, of bounded size. The next opening with an admin slot
-//! commits the lines to the audit trail and empties the file. The journal is a courtesy to the reviewer, not evidence:
-//! whoever can write the file can forge it, so its events carry the source `journal`.
+//! One JSON line an entry, in a private file a vault beside the state, of bounded size. The next opening with an admin
+//! slot commits the lines to the audit trail and empties the file. The journal is a courtesy to the reviewer, not
+//! evidence: whoever can write the file can forge it. So its events carry the source `journal`, and none of them says
+//! that something was changed: what keyward itself never writes there does not get into the trail.
 
+use super::Dirs;
 use crate::{
     domain::{
         Action, Event, Outcome,
@@ -27,6 +29,7 @@ const MAX_BYTES: u64 = 256 * 1024;
 /// One line of the journal.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Entry {
+    vault: String,
     at: String,
     action: String,
     target: String,
@@ -39,8 +42,9 @@ pub(super) struct Entry {
 
 impl Entry {
     /// A change that a support slot was refused.
-    pub(super) fn refused(cx: &Context, event: &Event) -> Self {
+    fn refused(cx: &Context, vault_id: &str, event: &Event) -> Self {
         Self {
+            vault: vault_id.to_owned(),
             at: format_time(cx.now),
             action: event.action.to_string(),
             target: event.target.clone(),
@@ -53,14 +57,15 @@ impl Entry {
     }
 
     /// What was done where nothing can be signed: a secret was looked up, a copy was made.
-    pub(super) fn unsigned(cx: &Context, event: &Event) -> Self {
-        let entry = Self::refused(cx, event);
+    fn unsigned(cx: &Context, vault_id: &str, event: &Event) -> Self {
+        let entry = Self::refused(cx, vault_id, event);
         Self { outcome: event.outcome.to_string(), detail: event.changes.to_string(), ..entry }
     }
 
     /// An unlock that failed.
-    pub(super) fn failed_unlock(cx: &Context, reason: &str) -> Self {
+    fn failed_unlock(cx: &Context, vault_id: &str, reason: &str) -> Self {
         Self {
+            vault: vault_id.to_owned(),
             at: format_time(cx.now),
             action: Action::VaultUnlock.to_string(),
             target: "vault".to_owned(),
@@ -72,12 +77,23 @@ impl Entry {
         }
     }
 
-    fn into_event(self) -> Option<Event> {
+    /// The event of a line that keyward may have written about this vault; `None` for any other.
+    fn into_event(self, vault_id: &str) -> Option<Event> {
         parse_time(&self.at).ok()?;
+        let (action, outcome) = (self.action.parse().ok()?, self.outcome.parse().ok()?);
+        let own = match (action, outcome) {
+            (_, Outcome::Refused) | (Action::VaultUnlock, Outcome::Failed) | (Action::KeyIdentify, Outcome::Ok) => true,
+            // An event that is `ok` is a commit on its target: of a key, it would contradict the key's row.
+            (Action::VaultBackup, Outcome::Ok) => self.target == vault_id,
+            _ => false,
+        };
+        if !own || self.vault != vault_id {
+            return None;
+        }
         Some(Event {
-            action: self.action.parse().ok()?,
+            action,
             target: self.target,
-            outcome: self.outcome.parse().ok()?,
+            outcome,
             actor: self.actor,
             source: "journal".to_owned(),
             reason: self.reason,
@@ -88,18 +104,34 @@ impl Entry {
     }
 }
 
-/// The journal file.
+/// The journal of a vault.
 pub(super) struct Journal {
     path: PathBuf,
+    vault_id: String,
 }
 
 impl Journal {
-    pub(super) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+    pub(super) fn of(dirs: &Dirs, vault_id: &str) -> Self {
+        Self { path: dirs.journal(vault_id), vault_id: vault_id.to_owned() }
+    }
+
+    /// Keeps an event that nothing can sign: a change that was refused.
+    pub(super) fn refused(&self, cx: &Context, event: &Event) -> Result<()> {
+        self.append(&Entry::refused(cx, &self.vault_id, event))
+    }
+
+    /// The same of what was done: a secret was looked up, a copy was made.
+    pub(super) fn unsigned(&self, cx: &Context, event: &Event) -> Result<()> {
+        self.append(&Entry::unsigned(cx, &self.vault_id, event))
+    }
+
+    /// The same of an unlock that failed.
+    pub(super) fn failed_unlock(&self, cx: &Context, reason: &str) -> Result<()> {
+        self.append(&Entry::failed_unlock(cx, &self.vault_id, reason))
     }
 
     /// Appends a line; silently full when the bound is reached.
-    pub(super) fn append(&self, entry: &Entry) -> Result<()> {
+    fn append(&self, entry: &Entry) -> Result<()> {
         let mut file = self.locked()?;
         let mut line = serde_json::to_vec(entry).map_err(|error| failed(&self.path, &error))?;
         line.push(b'\n');
@@ -122,11 +154,16 @@ impl Journal {
         let mut file = self.locked()?;
         let mut text = String::new();
         (&mut file).take(MAX_BYTES).read_to_string(&mut text).map_err(|error| failed(&self.path, &error))?;
-        let events: Vec<Event> = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Entry>(line).ok())
-            .filter_map(Entry::into_event)
-            .collect();
+        let (mut events, mut dropped) = (Vec::new(), 0_usize);
+        for line in text.lines() {
+            match serde_json::from_str::<Entry>(line).ok().and_then(|entry| entry.into_event(&self.vault_id)) {
+                Some(event) => events.push(event),
+                None => dropped += 1,
+            }
+        }
+        if dropped > 0 {
+            tracing::warn!(dropped, journal = %self.path.display(), "the journal had lines that keyward does not write");
+        }
         if !events.is_empty() {
             commit(events)?;
         }

@@ -4,7 +4,7 @@
 use super::unlock::OpenedBy;
 use crate::{
     domain::Time,
-    ops::{Error, Kind, Result},
+    ops::{Error, Kind, REKEYED, Result},
     store::Store,
     vault::{Capabilities, SlotSecret},
 };
@@ -12,9 +12,6 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
-
-/// Why a keystore cannot be read by who opened it before: it got new keys.
-pub const REKEYED: &str = "rekeyed";
 
 /// What every connection of a server is opened by.
 pub(super) struct Keyring {

@@ -4,10 +4,8 @@
 //! own; where this opening holds no signing key, it goes to the [journal](super::journal) that the next admin absorbs.
 
 use super::{
-    Backend, BulkError, Dirs, NewSlot, SlotView, VaultStatus,
-    journal::{Entry, Journal},
-    lease::Leases,
-    maintenance, unlock,
+    Backend, BulkError, Dirs, NewSlot, SlotView, VaultStatus, journal::Journal, lease::Leases, maintenance, slots,
+    unlock,
 };
 use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};
@@ -24,7 +22,6 @@ use crate::{
         Verify,
     },
     store::{Store, Tx},
-    vault,
 };
 use serde_json::json;
 use std::path::Path;
@@ -98,9 +95,13 @@ impl Local {
         if self.store.capabilities().admin.is_some() {
             self.store.begin(cx.now)?.commit_all(vec![event])?;
         } else {
-            Journal::at(&self.dirs.journal()).append(&Entry::refused(cx, &event))?;
+            self.journal().refused(cx, &event)?;
         }
         Ok(())
+    }
+
+    pub(super) fn journal(&self) -> Journal {
+        Journal::of(&self.dirs, &self.store.meta().vault_id)
     }
 
     /// Commits what happened while nobody could sign: failed unlocks and the refusals of support slots.
@@ -108,7 +109,7 @@ impl Local {
         if cx.read_only || self.store.capabilities().admin.is_none() {
             return Ok(());
         }
-        Journal::at(&self.dirs.journal()).absorb(|events: Vec<Event>| {
+        self.journal().absorb(|events: Vec<Event>| {
             self.store.begin(cx.now)?.commit_all(events)?;
             Ok(())
         })
@@ -271,8 +272,8 @@ impl Backend for Local {
         if caps.admin.is_some() && !cx.read_only {
             self.store.begin(cx.now)?.commit_all(done.events)?;
         } else {
-            let journal = Journal::at(&self.dirs.journal());
-            done.events.iter().try_for_each(|event| journal.append(&Entry::unsigned(cx, event)))?;
+            let journal = self.journal();
+            done.events.iter().try_for_each(|event| journal.unsigned(cx, event))?;
         }
         Ok(done.outcome)
     }
@@ -434,16 +435,16 @@ impl Backend for Local {
     }
 
     fn slots(&self, cx: &Context) -> Result<Vec<SlotView>> {
-        maintenance::slots(self, cx)
+        slots::list(self, cx)
     }
 
     fn add_slot(&self, cx: &Context, slot: NewSlot) -> Result<SlotView> {
         let role = slot.role;
-        self.change(cx, Action::VaultSlotAdd, role.as_str(), |tx| maintenance::add_slot(self, tx, cx, slot))
+        self.change(cx, Action::VaultSlotAdd, role.as_str(), |tx| slots::add(self, tx, cx, slot))
     }
 
     fn remove_slot(&self, cx: &Context, id: &str) -> Result<SlotView> {
-        let removed = self.change(cx, Action::VaultSlotRemove, id, |tx| maintenance::remove_slot(self, tx, cx, id))?;
+        let removed = self.change(cx, Action::VaultSlotRemove, id, |tx| slots::remove(self, tx, cx, id))?;
         if !cx.dry_run {
             self.store.truncate_log()?;
         }
@@ -463,7 +464,7 @@ impl Backend for Local {
     }
 
     fn open_session(&self, cx: &Context, until: Time) -> Result<Zeroizing<String>> {
-        let token = vault::session::create(&self.dirs.runtime, self.store.capabilities(), until, &mut rand::rng())?;
+        let token = self.session_until(cx, until)?;
         if self.store.capabilities().admin.is_some() {
             let event =
                 cx.event(Action::VaultUnlock, "vault", json!({ "until": crate::domain::time::format_time(until) }));

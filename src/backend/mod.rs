@@ -15,19 +15,23 @@ pub mod profiles;
 pub mod remote;
 mod restore;
 mod serving;
+mod session;
+mod slots;
 pub mod trail;
 pub mod unlock;
 #[cfg(feature = "server")]
 mod webhooks;
 
+pub use crate::ops::REKEYED;
 pub use crate::vault::recovery::RecoveryCode;
 pub use archive::Archived;
 pub use dirs::Dirs;
-pub use keyring::REKEYED;
-pub use maintenance::{NewSlot, NewSlotSecret, SlotView, VaultStatus};
+pub use maintenance::VaultStatus;
 pub use profiles::Profiles;
 pub use restore::Restored;
 pub use serving::{FactSource, ServedBackend, Serving, TokenHasher, TrailSource, UsageSink};
+pub use session::LONGEST_SESSION;
+pub use slots::{NewSlot, NewSlotSecret, SlotView};
 pub use trail::{AuditReport, Trail, VerifyAudit};
 pub use unlock::{CREDENTIAL, InitOptions, Initialised, LocalVault, Unlock, harden};
 #[cfg(feature = "server")]

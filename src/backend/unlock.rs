@@ -3,12 +3,7 @@
 //! The order is: session, key file, credentials directory, device key, passphrase. The first source that is named must
 //! work; the sources that are merely found are tried in turn. What was tried is said when nothing opens the vault.
 
-use super::{
-    Backend, Dirs,
-    journal::{Entry, Journal},
-    local::Local,
-    maintenance::cannot_write,
-};
+use super::{Backend, Dirs, journal::Journal, local::Local};
 use crate::{
     domain::{Action, Brand, SlotRole},
     files,
@@ -16,11 +11,12 @@ use crate::{
     store::{LockedStore, Store},
     vault::{
         Capabilities, Pins, SessionError, Slot, SlotError, SlotKind, SlotPlan, SlotSecret, device,
-        recovery::RecoveryCode, session,
+        recovery::{NotARecoveryCode, RecoveryCode},
+        session,
     },
 };
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Refuses core dumps and tracing for this process, as far as the system lets it.
@@ -149,7 +145,7 @@ impl LocalVault {
             return Ok(None);
         }
         for dir in [&self.dirs.data, &self.dirs.config, &self.dirs.state] {
-            files::create_private_dir(dir).map_err(|error| cannot_write(dir, &error))?;
+            Dirs::make(dir)?;
         }
         let rng = &mut rand::rng();
         let vault_id = format!("vault_{}", crate::domain::ids::random_base62(rng, 16));
@@ -162,7 +158,7 @@ impl LocalVault {
             }
             None => {
                 let path = device::path(&self.dirs.config, &vault_id);
-                let secret = device::create(&path, rng).map_err(|error| cannot_write(&path, &error))?;
+                let secret = device::create(&path, rng).map_err(|error| Error::cannot_write(&path, &error))?;
                 let plan = SlotPlan { kind: SlotKind::Device, role: SlotRole::Admin, label: None };
                 (Slot::create(rng, &caps, plan, &secret, cx.now)?, Some(path))
             }
@@ -172,7 +168,7 @@ impl LocalVault {
             Ok(()) => Ok(Some(Initialised { keystore, device_key, vault_id })),
             Err(error) => {
                 if let Some(path) = device_key {
-                    std::fs::remove_file(&path).map_err(|error| cannot_write(&path, &error))?;
+                    std::fs::remove_file(&path).map_err(|error| Error::cannot_write(&path, &error))?;
                 }
                 Err(error.into())
             }
@@ -200,7 +196,7 @@ impl LocalVault {
             Ok(opened) => opened,
             Err(error) => {
                 if error.kind == Kind::Locked && !cx.read_only {
-                    Journal::at(&self.dirs.journal()).append(&Entry::failed_unlock(cx, &error.reason))?;
+                    Journal::of(&self.dirs, &vault_id).failed_unlock(cx, &error.reason)?;
                 }
                 return Err(error);
             }
@@ -226,15 +222,20 @@ impl LocalVault {
         vault_id: &str,
         unlock: Unlock<'_>,
     ) -> Result<(Capabilities, OpenedBy)> {
+        let slots = locked.slots()?;
         let named = unlock.key_file.is_some() || unlock.passphrase_named;
         // What is said on the command line stands before what the environment holds, which may be stale.
         if let Some(token) = unlock.session.as_ref().filter(|_| !named) {
-            let caps = session::open(&self.dirs.runtime, token, vault_id, cx.now)?;
-            return Ok((caps, OpenedBy::Session));
+            let session = session::open(&self.dirs.runtime, token, vault_id, cx.now)?;
+            if !slots.iter().any(|slot| slot.id == session.slot) {
+                return Err(Error::new(Kind::Locked, "session_slot_gone", "the slot that opened this session is gone")
+                    .cause(format!("{} was removed or replaced", session.slot))
+                    .hint("open the vault with another slot: eval \"$(keyward unlock --for 15m)\""));
+            }
+            return Ok((session.caps, OpenedBy::Session));
         }
-        let slots = locked.slots()?;
         if let Some(path) = &unlock.key_file {
-            return open_with_file(&slots, path, vault_id);
+            return open_with_file(&slots, path, vault_id, Kind::Usage);
         }
         if unlock.passphrase_named
             && let Some(passphrase) = (unlock.passphrase)()?
@@ -245,13 +246,13 @@ impl LocalVault {
         if let Some(dir) = &unlock.credentials_dir {
             let path = dir.join(CREDENTIAL);
             if path.exists() {
-                return open_with_file(&slots, &path, vault_id);
+                return open_with_file(&slots, &path, vault_id, Kind::Unavailable);
             }
             tried.push(format!("{} (no such file)", path.display()));
         }
         let path = device::path(&self.dirs.config, vault_id);
         if path.exists() {
-            match open_with_file(&slots, &path, vault_id) {
+            match open_with_file(&slots, &path, vault_id, Kind::Unavailable) {
                 Ok(opened) => return Ok(opened),
                 Err(error) if error.kind == Kind::Locked => tried.push(format!("{} ({error})", path.display())),
                 Err(error) => return Err(error),
@@ -271,7 +272,7 @@ impl LocalVault {
     }
 }
 
-/// Opens the first slot of a kind that the secret fits.
+/// Opens the first slot of a kind that the secret fits, and one of the role admin before any other.
 fn open_any(
     slots: &[Slot],
     kind: SlotKind,
@@ -279,7 +280,8 @@ fn open_any(
     vault_id: &str,
 ) -> std::result::Result<(Capabilities, OpenedBy), SlotError> {
     let mut last = SlotError::WrongSecret;
-    for slot in slots.iter().filter(|slot| slot.kind == kind) {
+    let of_role = |admin: bool| slots.iter().filter(move |slot| (slot.role == SlotRole::Admin) == admin);
+    for slot in of_role(true).chain(of_role(false)).filter(|slot| slot.kind == kind) {
         match slot.open(&secret, vault_id) {
             Ok(caps) => return Ok((caps, OpenedBy::Slot { id: slot.id.clone(), secret })),
             Err(SlotError::WrongSecret) => {}
@@ -290,29 +292,35 @@ fn open_any(
 }
 
 fn open_with_passphrase(slots: &[Slot], passphrase: &str, vault_id: &str) -> Result<(Capabilities, OpenedBy)> {
+    if !slots.iter().any(|slot| slot.kind == SlotKind::Passphrase) {
+        return Err(Error::new(Kind::Locked, "no_passphrase", "this vault has no passphrase slot")
+            .cause("a device key or a recovery code opens it")
+            .hint("leave the passphrase out, or name another file with --key-file"));
+    }
     open_any(slots, SlotKind::Passphrase, SlotSecret::from_passphrase(passphrase), vault_id).map_err(passphrase_error)
 }
 
-/// A key file holds a device key or a recovery code; which of them shows in its text.
-fn open_with_file(slots: &[Slot], path: &std::path::Path, vault_id: &str) -> Result<(Capabilities, OpenedBy)> {
+/// A key file holds a device key or a recovery code; which of them shows in its text. One that cannot be read is an error
+/// of this kind.
+fn open_with_file(slots: &[Slot], path: &Path, vault_id: &str, unread: Kind) -> Result<(Capabilities, OpenedBy)> {
     if files::too_open(path) {
         return Err(Error::forbidden("permissions", format!("{} can be read by others", path.display()))
             .hint(format!("chmod 600 {}", path.display())));
     }
     let bytes = files::read_limited(path, MAX_KEY_FILE).map_err(|error| {
-        Error::new(Kind::Unavailable, "key_file", format!("cannot read {}", path.display())).cause(error.to_string())
+        Error::new(unread, "key_file", format!("cannot read {}", path.display())).cause(error.to_string())
     })?;
     let bytes = Zeroizing::new(bytes);
     let opened = match device::parse(&bytes) {
         Some(secret) => open_any(slots, SlotKind::Device, secret, vault_id),
         None => {
             let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
-            let code = RecoveryCode::parse(text.trim_end()).map_err(|_| {
-                Error::new(
-                    Kind::Locked,
-                    "key_file",
-                    format!("{} holds neither a device key nor a recovery code", path.display()),
-                )
+            let code = RecoveryCode::parse(text.trim_end()).map_err(|why| {
+                let what = match why {
+                    NotARecoveryCode::Mistyped => "holds a recovery code with a character that is wrong or missing",
+                    NotARecoveryCode::Other => "holds neither a device key nor a recovery code",
+                };
+                Error::new(Kind::Locked, "key_file", format!("{} {what}", path.display()))
             })?;
             open_any(slots, SlotKind::Recovery, code.secret(), vault_id)
         }
@@ -333,7 +341,7 @@ fn passphrase_error(error: SlotError) -> Error {
     }
 }
 
-fn exists(path: &std::path::Path) -> Error {
+fn exists(path: &Path) -> Error {
     Error::conflict("exists", format!("there is a vault at {}", path.display())).hint("keyward vault status")
 }
 
@@ -357,5 +365,27 @@ impl From<SessionError> for Error {
         };
         Self::new(kind, reason, error.to_string())
             .hint("eval \"$(keyward unlock --for 15m)\", or unset KEYWARD_SESSION")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::parse_time;
+
+    #[test]
+    fn a_secret_of_both_roles_opens_the_admin_slot_wherever_it_stands() {
+        let rng = &mut rand::rng();
+        let caps = Capabilities::generate(rng, "vault_1");
+        let secret = || SlotSecret::from_random(&[9; 32]);
+        let mut slot = |role| {
+            let plan = SlotPlan { kind: SlotKind::Device, role, label: None };
+            Slot::create(rng, &caps, plan, &secret(), parse_time("2026-01-01").unwrap()).unwrap()
+        };
+        let (support, admin) = (slot(SlotRole::Support), slot(SlotRole::Admin));
+        for slots in [[support.clone(), admin.clone()], [admin, support]] {
+            let (opened, _) = open_any(&slots, SlotKind::Device, secret(), "vault_1").unwrap();
+            assert!(opened.admin.is_some());
+        }
     }
 }

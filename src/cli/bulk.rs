@@ -47,7 +47,7 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
     let backend = cx.backend()?;
     let sink = match out {
         Some(path) if !cx.global.dry_run => {
-            Some((path, room_for(path, length, requests.len()).map_err(|error| unwritable(path, &error))?))
+            Some((path, room_for(path, length, requests.len()).map_err(|error| Error::cannot_write(path, &error))?))
         }
         _ => None,
     };
@@ -64,7 +64,7 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
         Ok(created) => created,
         Err(error) => {
             if let Some((path, _)) = &sink {
-                std::fs::remove_file(path).map_err(|error| unwritable(path, &error))?;
+                std::fs::remove_file(path).map_err(|error| Error::cannot_write(path, &error))?;
             }
             return Err(failed(cx, &place, "created", error, &lines));
         }
@@ -103,7 +103,7 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
         let kept = write_secrets(&file, &created)
             .and_then(|()| file.set_len((&file).stream_position()?))
             .and_then(|()| file.sync_all());
-        kept.map_err(|error| lost(unwritable(path, &error)))?;
+        kept.map_err(|error| lost(Error::cannot_write(path, &error)))?;
         format!("; their secrets are in {}", path.display())
     } else {
         let reports: Vec<_> = created.iter().map(|one| Ctx::minted(&one.key, one.secret.as_ref())).collect();
@@ -191,9 +191,4 @@ pub(super) fn refused(cx: &Ctx, place: &str, verb: &str, wrong: Vec<(u64, Error)
         error = error.cause(format!("and {} more", count - TOLD));
     }
     error
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Error {
-    let kind = if error.kind() == std::io::ErrorKind::AlreadyExists { Kind::Conflict } else { Kind::Unavailable };
-    Error::new(kind, "out_file", format!("cannot write {}", path.display())).cause(error.to_string())
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Kind`] is one row of the exit-code table; every door (command line, later HTTP) maps it to its own numbers.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, io, path::Path};
 
 /// The class of an error: one row of the exit-code table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +122,23 @@ impl Error {
     /// Policy does not allow it.
     pub fn forbidden(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(Kind::Forbidden, reason, message)
+    }
+
+    /// A file that could not be made or written, told by what the system says: one that exists is a conflict, a full disk
+    /// or a missing permission is not.
+    pub fn cannot_write(path: &Path, error: &io::Error) -> Self {
+        use io::ErrorKind as E;
+        let (reason, hint) = match error.kind() {
+            E::AlreadyExists => {
+                return Self::conflict("exists", format!("{} exists", path.display())).hint("choose a new file");
+            }
+            E::StorageFull | E::QuotaExceeded => ("disk_full", "make room there, or choose another place"),
+            E::NotFound | E::NotADirectory => ("io", "make the directory first, or choose another place"),
+            _ => ("io", "make room or permissions there, or choose another place"),
+        };
+        Self::new(Kind::Unavailable, reason, format!("cannot write {}", path.display()))
+            .cause(error.to_string())
+            .hint(hint)
     }
 
     /// A secret was minted, and this kept it from whom it was for.

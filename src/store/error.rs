@@ -56,8 +56,8 @@ pub enum Error {
     Sqlite(#[source] rusqlite::Error),
     #[error("this slot holds no key for it")]
     SupportSlot,
-    #[error("the file exists")]
-    TargetExists,
+    #[error("cannot write {}", .0.display())]
+    Target(PathBuf, #[source] std::io::Error),
 }
 
 /// The result of a keystore call.

@@ -17,6 +17,7 @@ use crate::{
 use minicbor::{Decode, Encode};
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
+use std::cmp::Ordering;
 
 /// The tables whose rows are digested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +107,16 @@ impl Digests {
 impl Head {
     /// Reads the head and checks its signature and that the trail ends where it says; also what to remember of it.
     pub(super) fn read(connection: &Connection, caps: &Capabilities) -> Result<(Self, Pin)> {
+        let (head, pin) = Self::of_any_generation(connection, caps)?;
+        match head.generation.cmp(&caps.generation) {
+            Ordering::Equal => Ok((head, pin)),
+            Ordering::Greater => Err(Error::Rekeyed),
+            Ordering::Less => Err(Error::HeadForged),
+        }
+    }
+
+    /// The same of a copy of the vault that may have other keys for its rows: what signs is the same in all of them.
+    pub(super) fn of_any_generation(connection: &Connection, caps: &Capabilities) -> Result<(Self, Pin)> {
         let row: Option<(Vec<u8>, Vec<u8>)> = connection
             .prepare_cached("SELECT body, signature FROM head WHERE one = 1")?
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -116,10 +127,7 @@ impl Head {
             return Err(Error::HeadForged);
         }
         let head: Self = minicbor::decode(&body).map_err(|_| Error::HeadForged)?;
-        if head.vault_id == caps.vault_id && head.generation > caps.generation {
-            return Err(Error::Rekeyed);
-        }
-        if head.vault_id != caps.vault_id || head.generation != caps.generation {
+        if head.vault_id != caps.vault_id {
             return Err(Error::HeadForged);
         }
         let last: Option<(i64, Vec<u8>)> = connection
@@ -143,15 +151,11 @@ impl Head {
         if own == seen || own.incarnation != seen.incarnation {
             return Ok(());
         }
-        let hash: Option<Vec<u8>> = connection
-            .prepare_cached(
-                "SELECT hash FROM audit WHERE seq = ?1
-                 UNION ALL SELECT hash FROM tree WHERE level = 0 AND place = ?1 - 1",
-            )?
-            .query_row((i64::try_from(seen.events).map_err(|_| Error::HeadForged)?,), |row| row.get(0))
-            .optional()?;
-        let continues = own.is_after(seen) && hash.is_some_and(|hash| hex(&hash) == seen.last_event);
-        if continues { Ok(()) } else { Err(Error::Forked { seen: seen.epoch }) }
+        if own.is_after(seen) && has_event(connection, seen)? {
+            Ok(())
+        } else {
+            Err(Error::Forked { seen: seen.epoch })
+        }
     }
 
     /// Signs and stores the head; answers with what is to be remembered outside.
@@ -190,4 +194,16 @@ impl Head {
     fn bound(&self) -> Vec<u8> {
         seal_framed(&[b"head", self.vault_id.as_bytes(), &self.incarnation.to_le_bytes(), &self.epoch.to_le_bytes()])
     }
+}
+
+/// Whether the trail has the last event of a commit in its place: then it has everything before it, too.
+pub(super) fn has_event(connection: &Connection, commit: &Pin) -> Result<bool> {
+    let hash: Option<Vec<u8>> = connection
+        .prepare_cached(
+            "SELECT hash FROM audit WHERE seq = ?1
+             UNION ALL SELECT hash FROM tree WHERE level = 0 AND place = ?1 - 1",
+        )?
+        .query_row((i64::try_from(commit.events).map_err(|_| Error::HeadForged)?,), |row| row.get(0))
+        .optional()?;
+    Ok(hash.is_some_and(|hash| hex(&hash) == commit.last_event))
 }

@@ -40,6 +40,7 @@ mod view;
 mod webhooks;
 
 pub use archive::ArchivedEvent;
+pub use backup::NewCopy;
 pub use error::Error;
 pub use key_writes::{SealedKey, Sealer};
 pub use keys::ClearFilter;

@@ -103,6 +103,11 @@ impl Store {
         });
         let (vault_id, brand, created_at) = meta?;
         let brand = brand.parse().map_err(|_| Error::Damaged(None))?;
+        // Files outside are named by it before any key has proven it: it is no path.
+        let id = vault_id.strip_prefix("vault_").unwrap_or_default();
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(Error::Damaged(None));
+        }
         let meta = Meta { vault_id, brand, created_at: time(created_at)?, path: path.to_owned() };
         Ok(LockedStore { connection, meta })
     }

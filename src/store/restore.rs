@@ -1,26 +1,50 @@
 //! Putting a copy back: it continues as a new incarnation of its vault, which names the trail it replaces by its size.
 
 use super::{
-    backup::copy_to,
+    backup::ALL_PAGES,
     error::{Error, Result},
+    head::{Head, has_event},
     open::{LockedStore, Store},
     schema,
+    view::View,
 };
 use crate::{
     domain::{Event, Time},
     files,
+    vault::{Capabilities, Pin},
 };
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{
+    Connection, OpenFlags, Transaction, TransactionBehavior,
+    backup::{Backup, StepResult},
+};
 use std::path::Path;
 
 impl LockedStore {
-    /// How many events the trail has, as far as the file says; needs no key, and proves nothing.
+    /// What the signed head of another copy of a vault says, read with the keys of this one; nothing else is checked.
+    ///
+    /// # Errors
+    /// `HeadForged` and `TrailCut`.
+    pub fn last_commit(&self, caps: &Capabilities) -> Result<Pin> {
+        let _moment = Transaction::new_unchecked(self.connection(), TransactionBehavior::Deferred)?;
+        Head::of_any_generation(self.connection(), caps).map(|(_, pin)| pin)
+    }
+}
+
+impl View<'_> {
+    /// The last commit, as it is remembered outside.
     ///
     /// # Errors
     /// Those of SQLite.
-    pub fn claimed_trail_size(&self) -> Result<u64> {
-        let size: i64 = self.connection().query_row("SELECT coalesce(max(seq), 0) FROM audit", [], |row| row.get(0))?;
-        u64::try_from(size).map_err(|_| Error::Damaged(None))
+    pub fn last_commit(&self) -> Result<Pin> {
+        Head::read(self.connection, self.caps).map(|(_, pin)| pin)
+    }
+
+    /// Whether the trail of another copy of the vault, which ends with this commit, is the beginning of this one.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn continues(&self, other: &Pin) -> Result<bool> {
+        has_event(self.connection, other)
     }
 }
 
@@ -37,23 +61,51 @@ impl Store {
     }
 
     /// Puts this keystore in the place of another: into the file that is there, in one transaction, so that open
-    /// processes see the change; or under its name, after the file that is no keystore was moved aside.
+    /// processes see the change; or under its name, after the file that is no keystore was moved aside. `check` sees the
+    /// keystore that is there once nobody else can commit to it any more.
     ///
     /// # Errors
-    /// Those of SQLite and the file system; the keystore that was there is then still there, under its name or beside.
-    pub fn install(&self, live: &Path) -> Result<()> {
-        if Self::open(live).is_ok() {
-            let target = Connection::open_with_flags(live, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            schema::configure(&target)?;
-            return copy_to(&self.connection, target);
+    /// Those of `check`, SQLite and the file system; the keystore that was there is then still there, under its name or
+    /// beside.
+    pub fn install<E: From<Error>>(
+        &self,
+        live: &Path,
+        check: impl FnOnce(&LockedStore) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Ok(there) = Self::open(live) {
+            return self.install_into(live, || check(&there));
         }
         let aside = files::sibling(live, "damaged");
         for suffix in ["", "-wal", "-shm"] {
             match std::fs::rename(files::with_suffix(live, suffix), files::with_suffix(&aside, suffix)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::from(error).into()),
                 _ => {}
             }
         }
-        self.backup(live)
+        Ok(self.backup(live)?)
+    }
+
+    fn install_into<E: From<Error>>(&self, live: &Path, check: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        let open = || -> Result<Connection> {
+            let target = Connection::open_with_flags(live, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            schema::configure(&target)?;
+            Ok(target)
+        };
+        let mut target = open()?;
+        {
+            let backup = Backup::new(&self.connection, &mut target).map_err(Error::from)?;
+            // A step of no pages begins the transaction, and so locks everybody else out.
+            done_or_more(backup.step(0))?;
+            check()?;
+            done_or_more(backup.step(ALL_PAGES))?;
+        }
+        Ok(target.close().map_err(|(_, error)| Error::from(error))?)
+    }
+}
+
+fn done_or_more(step: rusqlite::Result<StepResult>) -> Result<()> {
+    match step? {
+        StepResult::Busy | StepResult::Locked => Err(Error::Busy),
+        _ => Ok(()),
     }
 }

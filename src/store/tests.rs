@@ -17,6 +17,7 @@ mod contention_tests;
 mod figures_tests;
 mod place_tests;
 mod point_read_tests;
+mod restore_tests;
 mod retired_tests;
 mod small_table_tests;
 mod tree_tests;
@@ -403,7 +404,7 @@ fn a_backup_is_a_keystore_and_never_overwrites() {
     let store = vault.admin();
     let copy = vault.dir.path().join("copy.db");
     store.backup(&copy).unwrap();
-    assert!(matches!(store.backup(&copy), Err(Error::TargetExists)));
+    assert!(matches!(store.backup(&copy), Err(Error::Target(..))));
     assert!(!crate::files::too_open(&copy));
     let caps = vault.slot.open(&secret(), "vault_1").unwrap();
     let opened = Store::open(&copy).unwrap().unlock(caps, vault.pins(), now()).unwrap();

@@ -14,10 +14,16 @@ const PREFIX: &str = "KWR";
 /// A code that opens a recovery slot, wiped when dropped.
 pub struct RecoveryCode(Zeroizing<String>);
 
-/// A code that was not written down as it was printed.
+/// A text that is no code as it was printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a recovery code, or a character of it is wrong")]
-pub struct NotARecoveryCode;
+pub enum NotARecoveryCode {
+    /// It begins like one or has the length of one.
+    #[error("a character of the recovery code is wrong or missing")]
+    Mistyped,
+    /// It is something else.
+    #[error("this is not a recovery code")]
+    Other,
+}
 
 impl RecoveryCode {
     /// Draws a new code.
@@ -40,6 +46,11 @@ impl RecoveryCode {
         let mut joined = Zeroizing::new(String::with_capacity(typed.len()));
         joined.extend(typed.trim().chars().filter(|character| !matches!(character, '-' | ' ')));
         joined.make_ascii_uppercase();
+        let wrong = if joined.starts_with(PREFIX) || joined.len() == RANDOM_CHARS + CHECK_CHARS {
+            NotARecoveryCode::Mistyped
+        } else {
+            NotARecoveryCode::Other
+        };
         // A code may begin with the same letters: then it is too short to have lost them.
         let body = joined.strip_prefix(PREFIX).filter(|body| body.chars().count() >= RANDOM_CHARS + CHECK_CHARS);
         let mut text = Zeroizing::new(String::with_capacity(RANDOM_CHARS + CHECK_CHARS));
@@ -53,12 +64,12 @@ impl RecoveryCode {
                 || !ALPHABET.contains(&(character as u8))
                 || text.len() == RANDOM_CHARS + CHECK_CHARS
             {
-                return Err(NotARecoveryCode);
+                return Err(wrong);
             }
             text.push(character);
         }
         if text.len() != RANDOM_CHARS + CHECK_CHARS || check_of(&text[..RANDOM_CHARS]) != text[RANDOM_CHARS..] {
-            return Err(NotARecoveryCode);
+            return Err(wrong);
         }
         Ok(Self(text))
     }
@@ -114,8 +125,14 @@ mod tests {
             assert!(RecoveryCode::parse(&typed).is_ok_and(|again| *again.0 == *alike.0), "begins like the prefix");
         }
         let last = printed.pop_and_change();
-        assert!(RecoveryCode::parse(&last).is_err());
-        assert!(RecoveryCode::parse("").is_err());
+        let of = |typed: &str| RecoveryCode::parse(typed).err();
+        let shorter = &printed[..printed.len() - 1];
+        for typed in [&last, shorter, &printed.replace(&printed[4..5], "U"), &last.replace("KWR-", "")] {
+            assert_eq!(of(typed), Some(NotARecoveryCode::Mistyped), "of the right shape");
+        }
+        for typed in ["", "keyward", "correct horse battery"] {
+            assert_eq!(of(typed), Some(NotARecoveryCode::Other), "{typed}");
+        }
     }
 
     trait Spoil {

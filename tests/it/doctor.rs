@@ -1,7 +1,14 @@
 //! `doctor` where something is wrong: it says what, changes nothing, and its exit code tells the kind of trouble.
 
 use crate::support::Home;
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
+    path::Path,
+};
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -101,4 +108,37 @@ fn a_keystore_that_was_put_back_or_changed() {
     assert_eq!(problems(&home, 14).len(), 1);
     fs::write(home.keystore(), &new).unwrap();
     assert_eq!(problems(&home, 0), Vec::<String>::new());
+}
+
+#[test]
+fn what_cannot_be_written() {
+    /// Somebody whom modes stop, where the tests are run by root.
+    const NOBODY: u32 = 65534;
+    let home = Home::new();
+    let root = fs::metadata(home.path()).unwrap().uid() == 0;
+    let command = |args: &[&str]| {
+        let mut command = home.command(args);
+        if root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    };
+    if root {
+        chown(home.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        if command(&["help", "ci"]).output().is_err() {
+            eprintln!("SKIPPED: the binary is in a place where only root can run it: put CARGO_TARGET_DIR elsewhere");
+            return;
+        }
+    }
+    let doctor = || crate::support::Ran::of(command(&["doctor"]).output().unwrap());
+    assert!(command(&["create", "a"]).output().unwrap().status.success());
+    assert_eq!(doctor().code, Some(0));
+    for place in [".local/share/keyward", ".local/state/keyward"] {
+        let place = home.path().join(place);
+        mode(&place, 0o500);
+        let ran = doctor();
+        assert_ne!(ran.code, Some(0), "{ran:?}");
+        assert!(ran.stdout.contains(&format!("{} cannot be written", place.display())), "{ran:?}");
+        mode(&place, 0o700);
+    }
 }

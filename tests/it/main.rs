@@ -36,6 +36,7 @@ mod guides;
 mod house;
 mod identify;
 mod import;
+mod journal;
 mod keystore_file;
 mod lifecycle;
 mod model;
@@ -78,5 +79,7 @@ mod terminal;
 mod ui;
 mod unfinished;
 mod usage;
+mod vault_restore;
+mod vault_slots;
 #[cfg(feature = "server")]
 mod webhooks;

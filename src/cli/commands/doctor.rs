@@ -49,7 +49,8 @@ fn places(cx: &Ctx, findings: &mut Vec<Finding>) -> Result<()> {
     for (check, path) in
         [("data", &dirs.data), ("config", &dirs.config), ("state", &dirs.state), ("keystore", &dirs.keystore())]
     {
-        findings.push(place(check, path));
+        let found = place(check, path);
+        findings.push(if check == "config" || found.ok != Some(true) { found } else { writable(found, path) });
     }
     let devices = std::fs::read_dir(dirs.config.join("devices")).into_iter().flatten().flatten();
     findings.extend(devices.map(|entry| place("device key", &entry.path())));
@@ -69,6 +70,16 @@ fn place(check: &'static str, path: &Path) -> Finding {
         return Finding { check, ok: Some(false), detail: format!("{shown} is open to others: chmod go= {shown}") };
     }
     Finding { check, ok: Some(true), detail: shown.to_string() }
+}
+
+/// The same of a place that commands write to.
+fn writable(found: Finding, path: &Path) -> Finding {
+    match files::not_writable(path) {
+        None => found,
+        Some(error) => {
+            Finding { ok: Some(false), detail: format!("{} cannot be written: {error}", path.display()), ..found }
+        }
+    }
 }
 
 /// Whether the server answers, and knows the credential; the error, if not.

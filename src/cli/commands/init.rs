@@ -4,7 +4,7 @@ use crate::{
     backend::InitOptions,
     cli::{context::Ctx, exit::Exit, input::Source, prompt},
     domain::Brand,
-    ops::Result,
+    ops::{Error, Result},
 };
 use serde_json::json;
 
@@ -24,14 +24,31 @@ pub(crate) struct Args {
     brand: Brand,
 }
 
+/// What is named and would be ignored is refused: the vault would open with something else than was meant.
+fn refuse_what_opens_nothing(cx: &Ctx, args: &Args) -> Result<()> {
+    let named = cx.global.passphrase_file.is_some() || cx.global.passphrase_fd.is_some();
+    if args.device && named {
+        return Err(Error::usage("--device makes a vault without a passphrase, and one is named")
+            .hint("leave out --device, or --passphrase-file and --passphrase-fd"));
+    }
+    if cx.global.key_file.is_some() {
+        return Err(Error::usage("--key-file opens a vault that is there, and init makes one")
+            .hint("keyward init, then keyward vault slots add --device-file FILE"));
+    }
+    Ok(())
+}
+
 /// Makes the vault.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     cx.local_only("init")?;
     let vault = cx.vault()?;
+    if !vault.exists() {
+        refuse_what_opens_nothing(cx, &args)?;
+    }
     let named = Source::of(cx.global.passphrase_file.as_deref(), cx.global.passphrase_fd, false);
     let passphrase = match (args.passphrase, named) {
         // Where there is a vault already, nobody is asked for a passphrase in vain.
-        _ if vault.exists() || (args.device && !args.passphrase) => None,
+        _ if vault.exists() => None,
         (_, Some(source)) => Some(source.read_private(cx, "passphrase")?),
         (true, None) => Some(prompt::new_passphrase(cx, "--passphrase-file")?),
         (false, None) => None,

@@ -1,6 +1,7 @@
 //! `unlock`: opens the vault for a while, so that a loop of commands pays for the passphrase once.
 
 use crate::{
+    backend::LONGEST_SESSION,
     cli::{context::Ctx, exit::Exit, values},
     domain::time::format_time,
     ops::{Error, Result},
@@ -13,9 +14,15 @@ use serde_json::json;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  eval \"$(keyward unlock --for 15m)\"")]
 pub(crate) struct Args {
-    /// For how long
-    #[arg(long = "for", value_name = "D", value_parser = values::duration, default_value = "15m")]
+    /// For how long, at most 7d
+    #[arg(long = "for", value_name = "D", value_parser = period, default_value = "15m")]
     period: TimeDelta,
+}
+
+/// A copy of the vault's keys that is open for longer is one that nobody remembers.
+fn period(text: &str) -> Result<TimeDelta, String> {
+    let period = values::duration(text)?;
+    if period > LONGEST_SESSION { Err("a session lasts 7d at most".to_owned()) } else { Ok(period) }
 }
 
 /// Prints the shell line that sets the session.

@@ -54,7 +54,7 @@ enum Command {
         /// The copy
         #[arg(value_hint = clap::ValueHint::FilePath)]
         file: PathBuf,
-        /// Also replace a keystore that is newer or does not open
+        /// Also replace a keystore that knows what the copy does not, or does not open
         #[arg(long)]
         force: bool,
     },
@@ -87,6 +87,7 @@ struct Add {
     passphrase: bool,
     /// A random key in this new file opens it
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    #[arg(conflicts_with_all = ["new_passphrase_file", "new_passphrase_fd"])]
     device_file: Option<PathBuf>,
     /// What it opens: admin everything, support reading only
     #[arg(long, default_value = "admin")]
@@ -150,6 +151,12 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
                 counted(restored.events, "event"),
                 restored.keystore.display()
             ));
+            if let Some((commit, seen)) = restored.lost {
+                cx.note(&format!(
+                    "this machine remembers commit {seen} of the vault, and the backup ends with commit {commit}: what came \
+                     in between is undone, and a key that was revoked then works again"
+                ));
+            }
         }
         Command::Recovery => recovery(cx)?,
     }
@@ -180,7 +187,10 @@ fn add_slot(cx: &mut Ctx, add: Add) -> Result<()> {
 
 fn remove_slot(cx: &mut Ctx, id: &str) -> Result<()> {
     let backend = cx.backend()?;
-    prompt::confirm(cx, &format!("Remove the slot {id}? Its secret will no longer open the vault."))?;
+    // Nobody is asked about what is not there.
+    if backend.slots(&cx.operation())?.iter().any(|slot| slot.id == id) {
+        prompt::confirm(cx, &format!("Remove the slot {id}? Its secret will no longer open the vault."))?;
+    }
     let slot = backend.remove_slot(&cx.operation(), id)?;
     told(cx, "removed", "would remove", &slot)?;
     cx.note("older copies of the keystore still open with it; `keyward vault rekey` makes new keys");

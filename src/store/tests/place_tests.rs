@@ -66,3 +66,15 @@ fn what_was_opened_is_remembered_also_when_nothing_was_changed() {
     std::fs::write(vault.path(), old).unwrap();
     assert!(matches!(vault.open(&vault.slot), Err(Error::RolledBack { seen: 5, found: 4 })));
 }
+
+#[test]
+fn a_vault_id_that_is_a_path_is_refused_before_any_file_is_named_by_it() {
+    for id in ["vault_../../x", "../x", "vault_", ""] {
+        let vault = Vault::new();
+        vault.admin().truncate_log().unwrap();
+        let file = Connection::open(vault.path()).unwrap();
+        file.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
+        file.execute("UPDATE vault SET vault_id = ?1", (id,)).unwrap();
+        assert!(matches!(Store::open(&vault.path()), Err(Error::Damaged(None))), "{id}");
+    }
+}

@@ -5,7 +5,7 @@ use crate::{
     cli::context::Ctx,
     domain::counted,
     ops::{
-        Error, Kind, Result,
+        Error, Result,
         audit_export::Exported,
         audit_format::{cef, event_json, ocsf, syslog},
     },
@@ -86,9 +86,7 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
     if let Some(path) = args.checkpoint_out {
         crate::files::create_private(&path)
             .and_then(|mut file| std::io::Write::write_all(&mut file, signed.note.to_string().as_bytes()))
-            .map_err(|error| {
-                Error::new(Kind::Unavailable, "io", format!("cannot write {}", path.display())).cause(error.to_string())
-            })?;
+            .map_err(|error| Error::cannot_write(&path, &error))?;
     }
     Ok(())
 }
