@@ -18,8 +18,8 @@ use crate::{
         self, Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
         CreateOperator, Created, Declared, Delete, Deleted, Done, Error, ExportKeys, Import, KeyView, Kind, List,
         Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
-        RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
-        Verify,
+        RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched,
+        Update, Updated, Verify,
     },
     store::{Store, Tx},
 };
@@ -350,18 +350,10 @@ impl Backend for Local {
         self.read(cx, |view| ops::scopes::show(view, cx, scope))
     }
 
-    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<usize> {
-        let Some(first) = changes.first() else { return Ok(0) };
+    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<ScopesChanged> {
+        let Some(first) = changes.first() else { return Ok(ScopesChanged::default()) };
         let (action, target) = first.describes(&cx.workspace);
-        self.change(cx, action, &target, |tx| {
-            let (mut changed, mut events) = (0, Vec::new());
-            for change in changes {
-                let done = ops::scopes::change(tx, cx, change)?;
-                changed += usize::from(done.outcome);
-                events.extend(done.events);
-            }
-            Ok(Done { outcome: changed, events })
-        })
+        self.change(cx, action, &target, |tx| ops::scopes::change(tx, cx, changes))
     }
 
     fn objects(&self, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {

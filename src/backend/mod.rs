@@ -48,8 +48,8 @@ use crate::{
         Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
         CreateOperator, Created, Declared, Delete, Deleted, EntryError, Error, ExportKeys, Import, KeyView, List,
         Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
-        RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
-        Verify,
+        RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched,
+        Update, Updated, Verify,
     },
 };
 
@@ -229,7 +229,7 @@ pub trait Backend: Trail {
     ///
     /// # Errors
     /// See [`crate::ops::scopes::change`].
-    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<usize>;
+    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<ScopesChanged>;
     /// All workspaces, projects, customers or plans.
     ///
     /// # Errors

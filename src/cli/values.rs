@@ -2,7 +2,7 @@
 
 use super::candidates;
 use crate::{
-    domain::{Allowlist, Environment, KeyRef, ObjectName, RateLimit, Time, time},
+    domain::{Allowlist, Environment, KeyRef, ObjectName, RateLimit, Scope, Time, time},
     ops::{Error, Result},
 };
 use chrono::TimeDelta;
@@ -16,6 +16,10 @@ pub(super) struct RateLimitArg(pub(super) Option<RateLimit>);
 /// A number, or `none` spelled out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CapArg(pub(super) Option<u32>);
+
+/// A scope, or nothing where it was left empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ScopeArg(pub(super) Option<Scope>);
 
 /// A duration, or `none` spelled out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,10 @@ pub(super) fn time(text: &str) -> Parsed<Time, String> {
 
 pub(super) fn rate_limit(text: &str) -> Parsed<RateLimitArg, String> {
     RateLimit::parse_or_none(text).map(RateLimitArg)
+}
+
+pub(super) fn scope_or_empty(text: &str) -> Parsed<ScopeArg, String> {
+    if text.is_empty() { Ok(ScopeArg(None)) } else { text.parse().map(|scope| ScopeArg(Some(scope))) }
 }
 
 pub(super) fn cap(text: &str) -> Parsed<CapArg, String> {

@@ -236,6 +236,9 @@ pub struct Verdict {
     /// Every check with its own verdict.
     #[serde(default)]
     pub checks: Vec<Check>,
+    /// What whoever asks should know although no check failed, such as a project that nobody knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Judges a credential. Every check is made, so that an operator sees all that is wrong; the code names the first.
@@ -249,7 +252,7 @@ pub fn decide(presented: &Presented<'_>, request: &Request, catalogue: &Catalogu
     };
     let code = judge.code.unwrap_or(Code::Valid);
     let checks = judge.checks.unwrap_or_default();
-    Verdict { valid: code == Code::Valid, code, http_status: code.http_status(), key_id, checks }
+    Verdict { valid: code == Code::Valid, code, http_status: code.http_status(), key_id, checks, notes: Vec::new() }
 }
 
 /// The code of [`decide`] alone, without a word of explanation: for the path of every request.

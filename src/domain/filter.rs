@@ -128,13 +128,14 @@ impl KeyFilter {
     #[must_use]
     pub fn hides_only_by_default(&self, key: &Key, usage: &Usage, catalogue: &Catalogue, now: Time) -> bool {
         self.statuses.is_none()
+            && !self.expired
             && !self.shows_status(key.status_at(now))
             && self.conditions_hold(key, usage, catalogue, now)
     }
 
-    /// The order of two keys; a missing time comes last either way.
+    /// The order of two keys at a time; a missing time comes last either way.
     #[must_use]
-    pub fn compare(&self, a: &(Key, Usage), b: &(Key, Usage)) -> Ordering {
+    pub fn compare(&self, a: &(Key, Usage), b: &(Key, Usage), now: Time) -> Ordering {
         let ((a, a_usage), (b, b_usage)) = (a, b);
         let order = match self.sort.field {
             SortField::Name => self.directed(a.name.cmp(&b.name)),
@@ -144,20 +145,19 @@ impl KeyFilter {
             SortField::LastUsed => self.missing_last(a_usage.last_used_at, b_usage.last_used_at),
             SortField::Owner => self.missing_last(a.owner.as_ref(), b.owner.as_ref()),
             SortField::Environment => self.directed(a.environment.cmp(&b.environment)),
-            SortField::Status => {
-                self.directed((a.revoked_at, !a.active, a.expires_at).cmp(&(b.revoked_at, !b.active, b.expires_at)))
-            }
+            SortField::Status => self.directed(a.status_at(now).cmp(&b.status_at(now))),
             SortField::Uses => self.directed(a_usage.uses.cmp(&b_usage.uses)),
         };
         order.then_with(|| a.name.cmp(&b.name)).then_with(|| a.id.cmp(&b.id))
     }
 
     fn shows_status(&self, status: Status) -> bool {
-        if self.expired {
-            return status == Status::Expired;
+        if self.expired && status != Status::Expired {
+            return false;
         }
         match &self.statuses {
             Some(statuses) => statuses.contains(&status),
+            None if self.expired => true,
             // Most refusals are of keys that work no more.
             None => self.denied_since.is_some() || matches!(status, Status::Active | Status::Inactive),
         }
@@ -208,3 +208,7 @@ impl KeyFilter {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "filter_tests.rs"]
+mod tests;

@@ -225,6 +225,16 @@ impl SecretState {
     }
 }
 
+impl SecretState {
+    /// What it was at an earlier time: what has stopped since had not.
+    fn as_of(self, at: Time) -> Self {
+        match self {
+            Self::Dead { since } if at < since => Self::Current,
+            other => other,
+        }
+    }
+}
+
 impl Secret {
     /// Whether this version works at a time, the key's own state aside.
     #[must_use]
@@ -254,6 +264,18 @@ impl Key {
         } else {
             Status::Inactive
         }
+    }
+
+    /// The key as it was at an earlier time, as far as its facts say when they came about: a revocation, and the end of a
+    /// secret. Everything else stays, for it has no history. Only for questions about the past: whoever asks about now must
+    /// not let a clock that was put back bring anything to life.
+    #[must_use]
+    pub fn as_of(mut self, at: Time) -> Self {
+        self.revoked_at = self.revoked_at.filter(|since| *since <= at);
+        for secret in &mut self.secrets {
+            secret.state = secret.state.as_of(at);
+        }
+        self
     }
 
     /// Switches it on; says whether that changed anything.

@@ -56,3 +56,21 @@ fn status_is_revoked_before_expired_before_inactive() {
     assert_eq!(key.status_at(at(100)), Status::Revoked);
     assert_eq!(key.activate(), Err(Illegal::Revoked { since: at(4) }));
 }
+
+#[test]
+fn of_an_earlier_time_what_has_ended_since_had_not() {
+    let mut key = key(Some(100));
+    key.secrets.push(secret(2, at(0)));
+    key.secrets[1].kill(at(4));
+    key.revoke(at(10));
+    let stands = |time: i64| {
+        let then = key.clone().as_of(at(time));
+        (then.status_at(at(time)), then.secrets[0].works_at(at(time)), then.secrets[1].works_at(at(time)))
+    };
+    assert_eq!(stands(3), (Status::Active, true, true));
+    assert_eq!(stands(4), (Status::Active, true, false));
+    assert_eq!(stands(9), (Status::Active, true, false));
+    assert_eq!(stands(10), (Status::Revoked, false, false));
+    // Asked about now, a clock that was put back brings nothing to life.
+    assert_eq!((key.status_at(at(3)), key.secrets[0].works_at(at(3))), (Status::Revoked, false));
+}

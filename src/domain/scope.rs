@@ -128,17 +128,28 @@ impl Catalogue {
     /// Whether the granted scopes include the wanted one, by wildcards and implications.
     #[must_use]
     pub fn grants(&self, granted: &[Scope], wanted: &Scope) -> bool {
+        self.walk(granted, |scope| scope.covers(wanted)).is_none()
+    }
+
+    /// The granted scopes with all that they imply, step by step; not what their wildcards cover.
+    #[must_use]
+    pub fn reach(&self, granted: &[Scope]) -> BTreeSet<Scope> {
+        self.walk(granted, |_| false).unwrap_or_default()
+    }
+
+    /// Goes through what is granted and implied until it is enough; answers with all of it where it never is.
+    fn walk(&self, granted: &[Scope], enough: impl Fn(&Scope) -> bool) -> Option<BTreeSet<Scope>> {
         let mut open: Vec<Scope> = granted.to_vec();
         let mut seen = BTreeSet::new();
         while let Some(scope) = open.pop() {
-            if scope.covers(wanted) {
-                return true;
+            if enough(&scope) {
+                return None;
             }
             if seen.insert(scope.clone()) {
                 open.extend(self.implied_by(&scope));
             }
         }
-        false
+        Some(seen)
     }
 
     /// Declared scopes that look like the one given.

@@ -340,7 +340,7 @@ pub(super) fn digest(request: &str) -> String {
 }
 
 /// Workspaces may use one idempotency key without meaning each other.
-fn named(workspace: &str, idempotency_key: &str) -> String {
+pub(super) fn named(workspace: &str, idempotency_key: &str) -> String {
     format!("create\0{workspace}\0{idempotency_key}")
 }
 

@@ -3,7 +3,7 @@
 use super::{
     context::Context,
     entitlement,
-    error::Result,
+    error::{Error, Result},
     lookup,
     view::{DenialView, KeyView},
 };
@@ -55,7 +55,8 @@ pub struct ListedNames {
 /// Lists keys.
 ///
 /// # Errors
-/// `NotFound` for an unknown workspace, project or customer, for a slip is likelier than one without keys; `Integrity` when
+/// `NotFound` for an unknown workspace, project or customer, for a slip is likelier than one without keys; `Usage` for
+/// expired keys of another status; `Integrity` when
 /// a row, or the set of rows, is not what the head signs.
 pub fn list(tx: &View<'_>, cx: &Context, request: &List) -> Result<Listed> {
     let Found { matching, total, hidden } = find(tx, cx, &request.filter)?;
@@ -161,6 +162,10 @@ struct Found {
 }
 
 fn find(tx: &View<'_>, cx: &Context, filter: &KeyFilter) -> Result<Found> {
+    if filter.expired && filter.statuses.as_ref().is_some_and(|statuses| !statuses.contains(&Status::Expired)) {
+        return Err(Error::usage("keys that have expired are of no other status")
+            .hint("ask for expired keys, or for keys of a status"));
+    }
     entitlement::workspace(tx, &cx.workspace)?;
     lookup::project_exists(tx, &cx.workspace, filter.project.as_deref())?;
     lookup::customers_exist(tx, &cx.workspace, filter.customer.as_slice())?;
@@ -180,7 +185,7 @@ fn find(tx: &View<'_>, cx: &Context, filter: &KeyFilter) -> Result<Found> {
             Looked::Hidden(status) => *hidden.entry(status).or_default() += 1,
         }
     }
-    matching.sort_by(|a, b| filter.compare(a, b));
+    matching.sort_by(|a, b| filter.compare(a, b, cx.now));
     let total = matching.len();
     matching.truncate(filter.limit.unwrap_or(usize::MAX));
     Ok(Found { matching, total, hidden })

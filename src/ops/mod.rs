@@ -57,7 +57,7 @@ pub use list::{KeyName, List, Listed, ListedNames, Show};
 pub use operators::{Appointed, CreateOperator, OperatorView, RotateOperator};
 pub use rotation::{Abort, Commit, Progress, Rotated, RotationRef, Step};
 pub use rotation_view::RotationView;
-pub use scopes::{ScopeChange, ScopeList, ScopeView};
+pub use scopes::{ScopeChange, ScopeList, ScopeView, ScopesChanged};
 pub use stage::{Stage, Staged};
 pub use store_error::REKEYED;
 pub use tenancy::{ObjectChange, ObjectKind, ObjectView};

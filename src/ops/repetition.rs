@@ -27,7 +27,7 @@ pub(super) enum Repetition {
 /// `Conflict` when it was used for another rotation.
 pub(super) fn of(tx: &View<'_>, cx: &Context, key: &Key, request: &Stage) -> Result<Repetition> {
     let Some(idempotency_key) = &request.idempotency_key else { return Ok(Repetition::None) };
-    let remembered = tx.idempotent(&named(key, idempotency_key))?;
+    let remembered = tx.idempotent(&named(&key.workspace, idempotency_key))?;
     let Some((id, digest)) = remembered else { return Ok(Repetition::None) };
     if id != key.id {
         return Err(Error::conflict(
@@ -57,8 +57,8 @@ pub(super) fn of(tx: &View<'_>, cx: &Context, key: &Key, request: &Stage) -> Res
 }
 
 /// Rotations and creations may use one idempotency key without meaning each other, and so may workspaces.
-pub(super) fn named(key: &Key, idempotency_key: &str) -> String {
-    format!("rotate\0{}\0{idempotency_key}", key.workspace)
+pub(super) fn named(workspace: &str, idempotency_key: &str) -> String {
+    format!("rotate\0{workspace}\0{idempotency_key}")
 }
 
 /// What tells a repeated request from another one under the same idempotency key; not by which name the key was called,

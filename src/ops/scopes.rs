@@ -7,12 +7,12 @@ use super::{
     error::{Error, Result},
 };
 use crate::{
-    domain::{Action, Catalogue, Scope, ScopeEntry, counted},
+    domain::{Action, Catalogue, Event, Scope, ScopeEntry, counted, serde_text},
     store::{Tx, View},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A scope as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,22 +38,33 @@ pub struct ScopeList {
     pub closed: bool,
 }
 
+/// What came of changing the catalogue.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct ScopesChanged {
+    /// How many of the changes changed anything.
+    pub changed: usize,
+    /// What became of scopes that were declared before, in words.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
 /// A change of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ScopeChange {
-    /// Declares a scope, or replaces its description and implications.
+    /// Declares a scope, or changes what is told of one that is declared; what is `None` stays.
     Add {
         /// The scope.
         scope: Scope,
-        /// What it allows, in words.
-        #[serde(default)]
-        description: Option<String>,
-        /// The scopes it includes.
-        #[serde(default)]
-        implies: BTreeSet<Scope>,
+        /// What it allows, in words; `Some(None)` clears it.
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change")]
+        description: Option<Option<String>>,
+        /// All the scopes it includes; none of them clears it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        implies: Option<BTreeSet<Scope>>,
     },
-    /// Takes a scope that no key holds out of the catalogue.
+    /// Takes a scope out of the catalogue that no key holds, by itself or by implication.
     Remove(Scope),
     /// Refuses scopes that are not declared.
     Close,
@@ -99,22 +110,46 @@ pub fn show(tx: &View<'_>, cx: &Context, scope: &Scope) -> Result<ScopeView> {
     Ok(view(scope, entry, tx.scope_uses(&cx.workspace)?.get(scope).copied().unwrap_or(0)))
 }
 
-/// Changes the catalogue; the outcome says whether anything changed.
+/// Changes the catalogue, in order.
 ///
 /// # Errors
-/// `NotFound` for a scope to remove, `Conflict` when keys hold it.
-pub fn change(tx: &mut Tx<'_>, cx: &Context, change: ScopeChange) -> Result<Done<bool>> {
-    if let ScopeChange::Add { implies, .. } = &change {
-        // Whoever has a ceiling would raise it by letting a scope that is in it imply more.
-        let implied: Vec<Scope> = implies.iter().cloned().collect();
-        cx.authority.may_grant(&tx.catalogue(&cx.workspace)?, &implied)?;
+/// `NotFound` for a scope to remove, `Conflict` when keys hold it or what implies it; the caller must then drop the
+/// transaction.
+pub fn change(tx: &mut Tx<'_>, cx: &Context, changes: Vec<ScopeChange>) -> Result<Done<ScopesChanged>> {
+    let (mut outcome, mut events) = (ScopesChanged::default(), Vec::new());
+    for change in changes {
+        let event = match change {
+            ScopeChange::Add { scope, description, implies } => {
+                let declared = tx.catalogue(&cx.workspace)?.entries.remove(&scope);
+                let before = declared.clone().unwrap_or_default();
+                if let Some(implied) = &implies {
+                    // Whoever has a ceiling would raise it by letting a scope that is in it imply more.
+                    let implied: Vec<Scope> = implied.iter().cloned().collect();
+                    cx.authority.may_grant(&tx.catalogue(&cx.workspace)?, &implied)?;
+                }
+                let entry = ScopeEntry {
+                    description: description
+                        .unwrap_or_else(|| before.description.clone())
+                        .filter(|text| !text.is_empty()),
+                    implies: implies.unwrap_or_else(|| before.implies.clone()),
+                };
+                match declared {
+                    Some(before) if before == entry => None,
+                    Some(before) => {
+                        outcome.notes.extend(told(cx, &scope, &before, &entry));
+                        Some(put(tx, cx, &scope, &entry)?)
+                    }
+                    None => Some(put(tx, cx, &scope, &entry)?),
+                }
+            }
+            ScopeChange::Remove(scope) => Some(remove(tx, cx, &scope)?),
+            ScopeChange::Close => switch(tx, cx, true)?,
+            ScopeChange::Open => switch(tx, cx, false)?,
+        };
+        outcome.changed += usize::from(event.is_some());
+        events.extend(event);
     }
-    match change {
-        ScopeChange::Add { scope, description, implies } => add(tx, cx, &scope, ScopeEntry { description, implies }),
-        ScopeChange::Remove(scope) => remove(tx, cx, &scope),
-        ScopeChange::Close => switch(tx, cx, true),
-        ScopeChange::Open => switch(tx, cx, false),
-    }
+    Ok(Done { outcome, events })
 }
 
 /// Whether a scope means something by the catalogue as it is. In an open one a wildcard may mean what is declared later; in
@@ -139,7 +174,7 @@ pub(super) fn declare_missing(
     catalogue: &mut Catalogue,
     scopes: &[Scope],
     notes: &mut Vec<String>,
-) -> Result<Vec<crate::domain::Event>> {
+) -> Result<Vec<Event>> {
     if let Some(error) = outside(catalogue, scopes) {
         return Err(error);
     }
@@ -148,8 +183,7 @@ pub(super) fn declare_missing(
         if is_declared(catalogue, scope) {
             continue;
         }
-        let done = add(tx, cx, scope, ScopeEntry::default())?;
-        events.extend(done.events);
+        events.push(put(tx, cx, scope, &ScopeEntry::default())?);
         catalogue.entries.insert(scope.clone(), ScopeEntry::default());
         let added = if cx.dry_run { "would be" } else { "was" };
         notes.push(format!("scope '{scope}' is new and {added} added to the catalogue"));
@@ -157,37 +191,65 @@ pub(super) fn declare_missing(
     Ok(events)
 }
 
-fn add(tx: &mut Tx<'_>, cx: &Context, scope: &Scope, entry: ScopeEntry) -> Result<Done<bool>> {
-    let catalogue = tx.catalogue(&cx.workspace)?;
-    if catalogue.entries.get(scope) == Some(&entry) {
-        return Ok(Done::unchanged(false));
-    }
-    tx.put_scope(&cx.workspace, scope, &entry)?;
-    let implies: Vec<String> = entry.implies.iter().map(ToString::to_string).collect();
-    let changes = json!({ "description": entry.description, "implies": implies });
-    Ok(Done { outcome: true, events: vec![cx.event(Action::ScopeAdd, scope.to_string(), changes)] })
+fn put(tx: &mut Tx<'_>, cx: &Context, scope: &Scope, entry: &ScopeEntry) -> Result<Event> {
+    tx.put_scope(&cx.workspace, scope, entry)?;
+    let changes = json!({ "description": entry.description, "implies": names(&entry.implies) });
+    Ok(cx.event(Action::ScopeAdd, scope.to_string(), changes))
 }
 
-fn remove(tx: &mut Tx<'_>, cx: &Context, scope: &Scope) -> Result<Done<bool>> {
+/// How a declared scope changes, a line a field.
+fn told(cx: &Context, scope: &Scope, before: &ScopeEntry, after: &ScopeEntry) -> Vec<String> {
+    let verb = if cx.dry_run { "would change" } else { "changed" };
+    let implied = |entry: &ScopeEntry| Some(names(&entry.implies).join(" ")).filter(|names| !names.is_empty());
+    let line = |field: &str, from: Option<String>, to: Option<String>| {
+        let word = |value: Option<String>| value.unwrap_or_else(|| "(none)".to_owned());
+        (from != to).then(|| format!("{scope}: {verb} {field}: {} -> {}", word(from), word(to)))
+    };
+    let description = line("description", before.description.clone(), after.description.clone());
+    description.into_iter().chain(line("implies", implied(before), implied(after))).collect()
+}
+
+fn remove(tx: &mut Tx<'_>, cx: &Context, scope: &Scope) -> Result<Event> {
     let catalogue = tx.catalogue(&cx.workspace)?;
     if !catalogue.entries.contains_key(scope) {
         return Err(unknown(&catalogue, scope));
     }
-    if let Some(holders) = tx.scope_uses(&cx.workspace)?.get(scope).copied() {
-        return Err(Error::conflict("in_use", format!("the scope '{scope}' is held by {}", counted(holders, "key")))
-            .hint(format!("keyward list --status any --scope {scope}")));
-    }
+    refuse_held(&catalogue, &tx.scope_uses(&cx.workspace)?, scope)?;
     tx.delete_scope(&cx.workspace, scope)?;
-    Ok(Done { outcome: true, events: vec![cx.event(Action::ScopeRemove, scope.to_string(), json!(null))] })
+    Ok(cx.event(Action::ScopeRemove, scope.to_string(), json!(null)))
 }
 
-fn switch(tx: &mut Tx<'_>, cx: &Context, closed: bool) -> Result<Done<bool>> {
+/// Refuses to remove what a key holds, by itself or by implication, and what lets a key do more than it is told to hold.
+fn refuse_held(catalogue: &Catalogue, uses: &BTreeMap<Scope, usize>, scope: &Scope) -> Result<()> {
+    let in_use = |held: &Scope, message: String| {
+        Err(Error::conflict("in_use", message).hint(format!("keyward list --status any --scope {held}")))
+    };
+    if let Some(holders) = uses.get(scope) {
+        return in_use(scope, format!("the scope '{scope}' is held by {}", counted(*holders, "key")));
+    }
+    let mut without = catalogue.clone();
+    without.entries.remove(scope);
+    for (held, holders) in uses {
+        let reached = catalogue.reach(std::slice::from_ref(held));
+        let holders = counted(*holders, "key");
+        if reached.contains(scope) {
+            return in_use(held, format!("the scope '{scope}' is implied by '{held}', which is held by {holders}"));
+        }
+        if let Some(lost) = reached.iter().find(|reached| !without.grants(std::slice::from_ref(held), reached)) {
+            let message = format!("the scope '{scope}' lets '{held}', which is held by {holders}, include '{lost}'");
+            return in_use(held, message);
+        }
+    }
+    Ok(())
+}
+
+fn switch(tx: &mut Tx<'_>, cx: &Context, closed: bool) -> Result<Option<Event>> {
     if tx.catalogue(&cx.workspace)?.closed == closed {
-        return Ok(Done::unchanged(false));
+        return Ok(None);
     }
     tx.set_catalogue_closed(&cx.workspace, closed)?;
     let action = if closed { Action::ScopeClose } else { Action::ScopeOpen };
-    Ok(Done { outcome: true, events: vec![cx.event(action, cx.workspace.clone(), json!(null))] })
+    Ok(Some(cx.event(action, cx.workspace.clone(), json!(null))))
 }
 
 fn unknown(catalogue: &Catalogue, scope: &Scope) -> Error {
@@ -197,10 +259,9 @@ fn unknown(catalogue: &Catalogue, scope: &Scope) -> Error {
 }
 
 fn view(scope: &Scope, entry: &ScopeEntry, keys: usize) -> ScopeView {
-    ScopeView {
-        name: scope.to_string(),
-        description: entry.description.clone(),
-        implies: entry.implies.iter().map(ToString::to_string).collect(),
-        keys,
-    }
+    ScopeView { name: scope.to_string(), description: entry.description.clone(), implies: names(&entry.implies), keys }
+}
+
+fn names(scopes: &BTreeSet<Scope>) -> Vec<String> {
+    scopes.iter().map(ToString::to_string).collect()
 }

@@ -274,7 +274,7 @@ fn minted(
     key.version += 1;
     if let Some(idempotency_key) = &request.idempotency_key {
         tx.remember_idempotency(
-            &repetition::named(&key, idempotency_key),
+            &repetition::named(&key.workspace, idempotency_key),
             &key.id,
             &repetition::digest_of(&key, request),
         )?;

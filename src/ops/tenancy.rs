@@ -3,11 +3,14 @@
 use super::{
     Done,
     context::Context,
-    entitlement,
+    create, entitlement,
     error::{Error, Result},
+    repetition,
 };
 use crate::{
-    domain::{Action, Customer, Plan, Project, RateLimit, Workspace, closest, serde_text},
+    domain::{
+        Action, Catalogue, Customer, Key, Operator, Plan, Project, RateLimit, Workspace, closest, counted, serde_text,
+    },
     store::{Tx, View},
 };
 use chrono::TimeDelta;
@@ -217,45 +220,66 @@ pub fn update(
     finish(tx, cx, kind, name, kind.actions()[1], before.fields)
 }
 
-/// Deletes an object that nothing refers to.
+/// Deletes an object that nothing refers to; a workspace with its catalogue of scopes and the idempotency keys used in it.
 ///
 /// # Errors
-/// `NotFound`; `Conflict` when keys, projects or workspaces still refer to it; `Forbidden` for a built-in plan and
+/// `NotFound`; `Conflict` when keys, projects, customers, webhooks, operators or workspaces still refer to it; `Forbidden` for a built-in plan and
 /// the workspace `default`.
 pub fn delete(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<Done<ObjectView>> {
     let before = show(tx, cx, kind, name)?;
+    let users = users(tx, cx, kind, name)?;
+    if !users.is_empty() {
+        return Err(Error::conflict(
+            "in_use",
+            format!("the {} '{name}' is in use by {}", kind.noun(), users.join(", ")),
+        ));
+    }
+    let mut changes = json!({ "was": before.fields });
+    match kind {
+        ObjectKind::Workspace => {
+            let Catalogue { entries, closed } = tx.catalogue(name)?;
+            if closed || !entries.is_empty() {
+                changes["scopes"] = entries.keys().map(ToString::to_string).collect();
+            }
+            tx.forget_idempotency(&[create::named(name, ""), repetition::named(name, "")])?;
+            tx.delete_workspace(name)?;
+        }
+        ObjectKind::Plan => tx.delete_plan(name)?,
+        ObjectKind::Project => tx.delete_project(&cx.workspace, name)?,
+        ObjectKind::Customer => tx.delete_customer(&cx.workspace, name)?,
+    }
+    let events = vec![cx.event(kind.actions()[2], name, changes)];
+    Ok(Done { outcome: before, events })
+}
+
+/// What refers to an object and keeps it from being deleted, in words. Operators that are revoked or expired never work
+/// again, and are in nobody's way.
+fn users(tx: &View<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<Vec<String>> {
+    let keys =
+        |of: &dyn Fn(&Key) -> bool| Ok::<_, Error>(tx.all_keys(&cx.workspace)?.iter().filter(|key| of(key)).count());
     let users = match kind {
         ObjectKind::Workspace => {
             if name == "default" {
                 return Err(Error::forbidden("builtin", "the workspace 'default' cannot be deleted"));
             }
-            let members = tx.projects(name)?.len() + tx.customers(name)?.len();
-            usize::try_from(tx.count_keys(name)?).unwrap_or(usize::MAX).saturating_add(members)
+            let bound =
+                |operator: &&Operator| operator.workspace.as_deref() == Some(name) && operator.active_at(cx.now);
+            vec![
+                (usize::try_from(tx.count_keys(name)?).unwrap_or(usize::MAX), "key"),
+                (tx.projects(name)?.len(), "project"),
+                (tx.customers(name)?.len(), "customer"),
+                (tx.webhooks()?.iter().filter(|webhook| webhook.workspace == name).count(), "webhook"),
+                (tx.operators()?.iter().filter(bound).count(), "operator"),
+            ]
         }
         ObjectKind::Plan => {
             refuse_builtin(&entitlement::plan(tx, name)?)?;
-            tx.workspaces()?.iter().filter(|workspace| workspace.plan == name).count()
+            vec![(tx.workspaces()?.iter().filter(|workspace| workspace.plan == name).count(), "workspace")]
         }
-        ObjectKind::Project => {
-            tx.all_keys(&cx.workspace)?.iter().filter(|key| key.project.as_deref() == Some(name)).count()
-        }
-        ObjectKind::Customer => tx
-            .all_keys(&cx.workspace)?
-            .iter()
-            .filter(|key| key.customers.iter().any(|customer| customer == name))
-            .count(),
+        ObjectKind::Project => vec![(keys(&|key| key.project.as_deref() == Some(name))?, "key")],
+        ObjectKind::Customer => vec![(keys(&|key| key.customers.iter().any(|customer| customer == name))?, "key")],
     };
-    if users > 0 {
-        return Err(Error::conflict("in_use", format!("the {} '{name}' is in use: {users} refer to it", kind.noun())));
-    }
-    match kind {
-        ObjectKind::Workspace => tx.delete_workspace(name)?,
-        ObjectKind::Plan => tx.delete_plan(name)?,
-        ObjectKind::Project => tx.delete_project(&cx.workspace, name)?,
-        ObjectKind::Customer => tx.delete_customer(&cx.workspace, name)?,
-    }
-    let events = vec![cx.event(kind.actions()[2], name, json!({ "was": before.fields }))];
-    Ok(Done { outcome: before, events })
+    Ok(users.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| counted(count, noun)).collect())
 }
 
 fn finish(

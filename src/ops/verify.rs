@@ -1,8 +1,16 @@
 //! The verdict on a presented token, from the store; the rule itself is [`crate::domain::decide`].
 
-use super::{context::Context, entitlement, error::Result, import};
+use super::{
+    context::Context,
+    entitlement,
+    error::{Error, Result},
+    import,
+};
 use crate::{
-    domain::{Code, Key, KeyId, Lookup, PlainToken, Presented, Request, Time, UsageRecord, Verdict, decide},
+    domain::{
+        Code, Key, KeyId, Lookup, PlainToken, Presented, Request, Secret, SecretState, Time, UsageRecord, Verdict,
+        decide, time::format_time,
+    },
     store::View,
     vault::Capabilities,
 };
@@ -14,7 +22,7 @@ pub struct Verify {
     pub token: Zeroizing<String>,
     /// The environment, scopes, project, customer and address of the request.
     pub request: Request,
-    /// Judges as of this time instead of now.
+    /// Judges as of this time instead of now: what has ended since then had not; everything else is as it is now.
     pub at: Option<Time>,
     /// Also notes the verdict as a use.
     pub record: Option<Recording>,
@@ -52,36 +60,108 @@ impl Verify {
 ///
 /// # Errors
 /// Those of the store: a store that cannot be asked is never a verdict. `Forbidden` for a support slot, which holds
-/// no verifier key.
+/// no verifier key. `Usage` for a time before there was the key, or this version of its secret.
 pub fn verify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Verify) -> Result<Verdict> {
-    let now = request.at.unwrap_or(cx.now);
+    let unknown = |presented: &Presented<'_>| {
+        let catalogue = tx.catalogue(&cx.workspace)?;
+        Ok(decide(presented, &request.request, &catalogue, request.at.unwrap_or(cx.now)))
+    };
+    // Keys of other workspaces are as unknown to whoever is bound to one as keys that do not exist.
+    let within = |key: &Key| cx.authority.bound_to().is_none_or(|own| own == key.workspace);
     let token = match PlainToken::parse(&request.token) {
         Ok(token) => token,
         Err(error) => {
-            if let Some((key, lookup)) = import::find(tx, caps, &request.token)? {
-                return known(tx, &key, &lookup, &request.request, now);
-            }
-            let catalogue = tx.catalogue(&cx.workspace)?;
-            return Ok(decide(&Presented::Malformed(error), &request.request, &catalogue, now));
+            return match import::find(tx, caps, &request.token)?.filter(|(key, _)| within(key)) {
+                Some((key, lookup)) => known(tx, cx, key, &lookup, request),
+                None => unknown(&Presented::Malformed(error)),
+            };
         }
     };
-    let presented = caps.verifier_of(&token).ok_or_else(super::support_refused)?;
-    let key = tx.key_by_lookup(&token.lookup())?;
-    let workspace = key.as_ref().map_or(cx.workspace.as_str(), |key| key.workspace.as_str());
-    let catalogue = tx.catalogue(workspace)?;
-    let plan = entitlement::plan_of(tx, workspace)?;
-    let secret = key.as_ref().and_then(|key| key.secrets.iter().find(|secret| secret.lookup == token.lookup()));
-    let presented = match (&key, secret) {
-        (Some(key), Some(secret)) if secret.verifier.matches(&presented) => Presented::known(key, secret, &plan),
-        _ => Presented::Unknown,
-    };
-    Ok(decide(&presented, &request.request, &catalogue, now))
+    let (presented, lookup) = (caps.verifier_of(&token).ok_or_else(super::support_refused)?, token.lookup());
+    let is_it = |secret: &Secret| secret.lookup == lookup && secret.verifier.matches(&presented);
+    match tx.key_by_lookup(&lookup)?.filter(|key| within(key) && key.secrets.iter().any(is_it)) {
+        Some(key) => known(tx, cx, key, &lookup, request),
+        None => {
+            entitlement::workspace(tx, &cx.workspace)?;
+            unknown(&Presented::Unknown)
+        }
+    }
 }
 
 /// The verdict on a secret that is one of a key's own.
-fn known(tx: &View<'_>, key: &Key, lookup: &Lookup, request: &Request, now: Time) -> Result<Verdict> {
+fn known(tx: &View<'_>, cx: &Context, key: Key, lookup: &Lookup, request: &Verify) -> Result<Verdict> {
+    let then = match request.at {
+        Some(at) => Some((at, existing_at(&key, lookup, at)?)),
+        None => None,
+    };
+    let (now, judged) = then.as_ref().map_or((cx.now, &key), |(at, then)| (*at, then));
     let plan = entitlement::plan_of(tx, &key.workspace)?;
-    let secret = key.secrets.iter().find(|secret| secret.lookup == *lookup);
-    let presented = secret.map_or(Presented::Unknown, |secret| Presented::known(key, secret, &plan));
-    Ok(decide(&presented, request, &tx.catalogue(&key.workspace)?, now))
+    let secret = judged.secrets.iter().find(|secret| secret.lookup == *lookup);
+    let presented = secret.map_or(Presented::Unknown, |secret| Presented::known(judged, secret, &plan));
+    let mut verdict = decide(&presented, &request.request, &tx.catalogue(&key.workspace)?, now);
+    if then.is_some() {
+        tell_since(&mut verdict, &key, lookup, now);
+    }
+    doubt(tx, &key, &request.request, &mut verdict)?;
+    Ok(verdict)
+}
+
+/// The key as it was at a time.
+///
+/// # Errors
+/// `Usage` when it, or the version of its secret, did not exist yet.
+fn existing_at(key: &Key, lookup: &Lookup, at: Time) -> Result<Key> {
+    let made = key.secrets.iter().find(|secret| secret.lookup == *lookup).map(|secret| secret.created_at);
+    let (what, since) = match made {
+        Some(made) if made > key.created_at => ("this secret of the key", made),
+        _ => ("the key", key.created_at),
+    };
+    if at < since {
+        return Err(Error::usage(format!("{what} {} did not exist at {}", key.id, format_time(at)))
+            .cause(format!("it was made at {}", format_time(since)))
+            .hint("judge as of a later time"));
+    }
+    Ok(key.clone().as_of(at))
+}
+
+/// Adds what came about after the time that is judged, and which fact has no history.
+fn tell_since(verdict: &mut Verdict, key: &Key, lookup: &Lookup, at: Time) {
+    let stopped = key.secrets.iter().find(|secret| secret.lookup == *lookup).and_then(|secret| match secret.state {
+        SecretState::Dead { since } if at < since => Some(since),
+        _ => None,
+    });
+    for check in &mut verdict.checks {
+        match (&*check.check, key.revoked_at.filter(|since| at < *since), stopped) {
+            ("active", ..) => check.detail.push_str(" now; the switch has no history"),
+            ("revocation", Some(since), _) => check.detail = format!("not revoked before {}", format_time(since)),
+            ("secret", _, Some(since)) => check.detail = format!("worked until {}", format_time(since)),
+            _ => {}
+        }
+    }
+}
+
+/// Says that nobody knows the project or customer which the request is about: a key that is not narrowed reaches all of
+/// them, and a slip would look like a yes.
+fn doubt(tx: &View<'_>, key: &Key, request: &Request, verdict: &mut Verdict) -> Result<()> {
+    let project = request.project.as_ref().filter(|_| key.project.is_none());
+    let customer = request.customer.as_ref().filter(|_| key.customers.is_empty());
+    let mut doubts = Vec::new();
+    if let Some(wanted) = project
+        && !tx.projects(&key.workspace)?.iter().any(|project| project.name == *wanted)
+    {
+        doubts.push(("project", wanted));
+    }
+    if let Some(wanted) = customer
+        && !tx.customers(&key.workspace)?.iter().any(|customer| customer.name == *wanted)
+    {
+        doubts.push(("customer", wanted));
+    }
+    for (what, name) in doubts {
+        let note = format!("no {what} '{name}' is known in workspace '{}'", key.workspace);
+        for check in verdict.checks.iter_mut().filter(|check| check.check == what) {
+            check.detail = format!("{}; {note}", check.detail);
+        }
+        verdict.notes.push(note);
+    }
+    Ok(())
 }

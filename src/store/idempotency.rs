@@ -140,6 +140,19 @@ impl Tx<'_> {
         self.put_remembered(&remembered, self.now.timestamp())
     }
 
+    /// Forgets the idempotency keys that begin with one of these.
+    ///
+    /// # Errors
+    /// `RowTampered` when a row was changed, `SetMismatch` when one is missing.
+    pub fn forget_idempotency(&mut self, beginnings: &[String]) -> Result<()> {
+        for (Remembered { idempotency_key, .. }, _) in self.all_remembered()? {
+            if beginnings.iter().any(|beginning| idempotency_key.starts_with(beginning)) {
+                self.forget_remembered("name_index = ?1", name_index(self.caps, &idempotency_key))?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn put_remembered(&mut self, remembered: &Remembered, at: i64) -> Result<()> {
         let (caps, sealed, tag) = (self.caps, Vec::new(), Vec::new());
         let name_index = name_index(caps, &remembered.idempotency_key);

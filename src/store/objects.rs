@@ -348,11 +348,21 @@ impl Tx<'_> {
         self.delete_object(Kind::CatalogueClosed, workspace, "")
     }
 
-    /// Removes a workspace.
+    /// Removes a workspace and every row that belongs to it, such as its catalogue of scopes: a later one of the same name
+    /// begins with nothing.
     ///
     /// # Errors
-    /// Those of SQLite.
+    /// Those of SQLite; `RowTampered` when a row was changed.
     pub fn delete_workspace(&mut self, name: &str) -> Result<()> {
+        let sql = format!("SELECT {COLUMNS} FROM objects WHERE parent_index = ?1");
+        let members = self
+            .connection
+            .prepare_cached(&sql)?
+            .query_map((parent_index(self.caps, name),), StoredObject::read)?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        for member in members {
+            self.forget_object(member.kind, &member.name_index)?;
+        }
         self.delete_object(Kind::Workspace, "", name)
     }
 

@@ -39,7 +39,8 @@ pub struct VerifyRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64)]
     pub cost: Option<u32>,
-    /// Judge as of this time instead of now; only with `explain`.
+    /// Judge as of this time instead of now; only with `explain`. What has ended since then had not; everything else is as it
+    /// is now. A time before the key was made is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
     /// Answer with every check; takes nothing from any limit, and is no use of the key.
@@ -96,6 +97,10 @@ pub struct VerdictReply {
     /// Every check with its own verdict, where an explanation was asked for.
     #[serde(default)]
     pub checks: Vec<CheckReply>,
+    /// What whoever asks should know although no check failed, such as a project that nobody knows; with `explain`, and
+    /// absent when there is nothing.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// One check and how it went.

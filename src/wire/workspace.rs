@@ -34,9 +34,9 @@ pub struct ScopeReply {
 pub struct AddScope {
     /// The scope.
     pub scope: Scope,
-    /// What it allows, in words.
+    /// What it allows, in words; null clears it, and absent it stays.
     pub description: Option<String>,
-    /// The scopes it includes.
+    /// All the scopes it includes; an empty list clears them, and absent they stay.
     #[schema(required = false)]
     pub implies: Vec<Scope>,
 }
@@ -48,13 +48,6 @@ pub struct AddScope {
 pub struct ChangeScopes {
     /// The changes, in order.
     pub changes: Vec<ScopeChange>,
-}
-
-/// How many of the changes changed anything.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Changed {
-    /// The number.
-    pub changed: usize,
 }
 
 /// A workspace, project, customer or plan to be created.

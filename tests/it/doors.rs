@@ -46,6 +46,9 @@ const KEYS: &[&str] = &[
     "list --count",
     "list -q --sort name",
     "list --exit-code --sort name",
+    "list --status any --sort status",
+    "list --expired --status active",
+    "list --expired --status any",
     "list --never-used --older-than 1d --sort name",
     "update sync --add-scope b:write --owner '' --rate-limit none --label team=y",
     "update sync --add-scope b:write",
@@ -98,6 +101,13 @@ const WORKSPACE: &[&str] = &[
     "scopes list",
     "scopes show c:read",
     "scopes show d:read",
+    "scopes add c:write --description 'write c'",
+    "scopes add c:write --implies '' --dry-run",
+    "scopes add a:op --implies a:read",
+    "create operates --scope a:op",
+    "scopes remove a:op --yes",
+    "delete operates --confirm operates",
+    "scopes remove a:op --yes",
     "scopes remove a:read --yes",
     "scopes remove c:read --yes",
     "scopes close",
@@ -105,6 +115,11 @@ const WORKSPACE: &[&str] = &[
     "scopes open",
     "workspaces create acme --plan free",
     "workspaces create acme --plan nosuch",
+    "workspaces create spare",
+    "--workspace spare scopes add a:read --implies '*'",
+    "workspaces delete spare --yes",
+    "workspaces create spare",
+    "--workspace spare scopes list",
     "workspaces list",
     "workspaces update acme --max-lifetime 30d",
     "--workspace acme create inside --no-expiry",
@@ -349,6 +364,7 @@ fn verdicts_are_the_same() {
             "verify - --env production --explain",
             "verify - --scope z:read --explain",
             "verify - --at 2099-01-01 --explain",
+            "verify - --at 2020-01-01 --explain",
             "verify - --project p --customer c",
         ] {
             for before in ["", "-o json "] {
@@ -361,6 +377,7 @@ fn verdicts_are_the_same() {
         }
         door.run(&["rotate", "judged", "--now"], "");
         seen.push(door.seen(&["verify", "-", "--explain"], &key));
+        seen.push(door.seen(&["verify", "-", "--explain", "--at", "2099-01-01"], &key));
         seen
     };
     for (here, there) in judged(&doors.here()).into_iter().zip(judged(&doors.there())) {

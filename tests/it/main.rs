@@ -39,6 +39,7 @@ mod import;
 mod journal;
 mod keystore_file;
 mod lifecycle;
+mod listing;
 mod model;
 #[cfg(feature = "server")]
 mod openapi;
@@ -54,6 +55,7 @@ mod rotation_kills;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod rotation_steps;
 mod scan;
+mod scopes;
 mod secrets;
 #[cfg(feature = "server")]
 mod serve;
@@ -81,5 +83,7 @@ mod unfinished;
 mod usage;
 mod vault_restore;
 mod vault_slots;
+mod verdicts;
 #[cfg(feature = "server")]
 mod webhooks;
+mod workspaces;

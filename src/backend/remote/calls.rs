@@ -8,8 +8,8 @@ use crate::{
         Abort, Applied, Apply, Appointed, Commit, Context, Create, CreateOperator, Created, Declared, Delete, Deleted,
         EntryError, Error, ExportKeys, Import, KeyName, KeyView, Kind, List, Listed, ListedNames, LogQuery, Logs,
         ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
-        RotationView, ScopeChange, ScopeList, ScopeView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
-        UsageQuery, UsageReport, Verify,
+        RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched,
+        Update, Updated, UsageQuery, UsageReport, Verify,
         check::{Check, CheckKey, Checked, CheckedKey},
         identify::{Identified, Identify},
         webhooks::{AddWebhook, AddedWebhook, WebhookView},
@@ -24,7 +24,7 @@ use crate::{
         usage::{LogPage, RetentionBody, UsageReply},
         verdict::VerifyRequest,
         webhooks::{AddedWebhookReply, WebhookList, WebhookReply, WebhookTested},
-        workspace::{ChangeScopes, Changed, CreateObject, ObjectList, ScopePage, ScopeReply},
+        workspace::{ChangeScopes, CreateObject, ObjectList, ScopePage, ScopeReply},
     },
 };
 use reqwest::Method;
@@ -297,9 +297,8 @@ impl Backend for Remote {
         Ok(self.get::<ScopeReply>(Some(cx), &["v1", "scopes", &scope.to_string()], &[])?.scope)
     }
 
-    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<usize> {
-        let body = ChangeScopes { changes };
-        Ok(self.change::<Changed>(cx, Method::POST, &["v1", "scopes"], &[], &body)?.changed)
+    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<ScopesChanged> {
+        self.change(cx, Method::POST, &["v1", "scopes"], &[], &ChangeScopes { changes })
     }
 
     fn objects(&self, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {

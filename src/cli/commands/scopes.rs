@@ -3,11 +3,14 @@
 use crate::{
     cli::{bulk_file, columns, context::Ctx, exit::Exit, values},
     domain::Scope,
-    ops::{Error, Kind, Result, ScopeChange},
+    ops::{Error, Kind, Result, ScopeChange, ScopesChanged},
 };
 use serde::Deserialize;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// The catalogue of scopes
 #[derive(Debug, clap::Args)]
@@ -25,19 +28,21 @@ enum Command {
     /// List the scopes and how many keys hold each
     #[command(after_help = "Example:\n  keyward scopes list -o name")]
     List,
-    /// Declare a scope, or replace its description and implications
-    #[command(after_help = "Example:\n  keyward scopes add '*:operate' --implies '*:read'")]
+    /// Declare a scope, or change what is told of it; an option that is left out leaves it as it is
+    #[command(after_help = "Examples:\n  keyward scopes add '*:operate' --implies '*:read'\n  \
+        keyward scopes add '*:operate' --description 'change things'   implies '*:read' as before\n  \
+        keyward scopes add '*:operate' --implies ''                    implies nothing any more")]
     Add {
         /// The scope, as resource:level
         name: Scope,
-        /// What it allows, in words
+        /// What it allows, in words; empty clears it
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
-        /// A scope it includes; may be repeated
-        #[arg(long, value_name = "SCOPE")]
-        implies: Vec<Scope>,
+        /// A scope it includes, in place of those it included; may be repeated; empty clears them
+        #[arg(long, value_name = "SCOPE", value_parser = values::scope_or_empty)]
+        implies: Vec<values::ScopeArg>,
     },
-    /// Take a scope that no key holds out of the catalogue
+    /// Take a scope out of the catalogue that no key holds, by itself or by implication
     #[command(after_help = "Example:\n  keyward scopes remove invoices:operate")]
     Remove {
         /// The scope
@@ -51,7 +56,7 @@ enum Command {
         #[arg(add = values::scopes())]
         name: Scope,
     },
-    /// Declare the scopes of a file: CSV with name,description,implies or JSONL with the same fields
+    /// Declare the scopes of a file: CSV with name,description,implies or JSONL with the same fields; what is empty stays
     #[command(after_help = "Example:\n  keyward scopes import scopes.csv")]
     Import {
         /// The file
@@ -76,11 +81,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         }
         Command::Add { name, description, implies } => {
             let told = name.to_string();
-            change(
-                cx,
-                vec![ScopeChange::Add { scope: name, description, implies: implies.into_iter().collect() }],
-                &told,
-            )?;
+            let description = description.map(|text| Some(text).filter(|text| !text.is_empty()));
+            change(cx, vec![ScopeChange::Add { scope: name, description, implies: implied(implies)? }], &told)?;
         }
         Command::Remove { name } => {
             let told = name.to_string();
@@ -106,8 +108,20 @@ fn list(cx: &mut Ctx) -> Result<()> {
     cx.list("keyward.scope-list/v1", rows, total, columns::SCOPES)
 }
 
+/// What is to be implied; `None` where the option was left out.
+fn implied(given: Vec<values::ScopeArg>) -> Result<Option<BTreeSet<Scope>>> {
+    let given: Vec<Option<Scope>> = given.into_iter().map(|scope| scope.0).collect();
+    if given.len() > 1 && given.contains(&None) {
+        return Err(Error::usage("--implies '' takes all implications away, and another --implies names one"));
+    }
+    Ok((!given.is_empty()).then(|| given.into_iter().flatten().collect()))
+}
+
 fn change(cx: &mut Ctx, changes: Vec<ScopeChange>, what: &str) -> Result<()> {
-    let changed = cx.backend()?.change_scopes(&cx.operation(), changes)?;
+    let ScopesChanged { changed, notes } = cx.backend()?.change_scopes(&cx.operation(), changes)?;
+    for note in &notes {
+        cx.note(note);
+    }
     let told = match (changed, cx.global.dry_run) {
         (0, _) => format!("{what}: already so"),
         (n, true) => format!("{what}: would change {n}"),
@@ -117,7 +131,8 @@ fn change(cx: &mut Ctx, changes: Vec<ScopeChange>, what: &str) -> Result<()> {
     if !cx.reply_asked() {
         return Ok(());
     }
-    cx.flat("keyward.scope-change/v1", json!({ "changed": changed, "dry_run": cx.global.dry_run }), "changed")
+    let reply = json!({ "changed": changed, "notes": notes, "dry_run": cx.global.dry_run });
+    cx.flat("keyward.scope-change/v1", reply, "changed")
 }
 
 /// One line of an import file.
@@ -177,7 +192,9 @@ fn declared(line: Line) -> std::result::Result<ScopeChange, String> {
     let parse = |word: &str| word.parse::<Scope>().map_err(|error| error.to_string());
     Ok(ScopeChange::Add {
         scope: parse(&line.name)?,
-        description: line.description.filter(|text| !text.is_empty()),
-        implies: words.iter().map(|word| parse(word)).collect::<std::result::Result<_, _>>()?,
+        // What a line leaves empty stays as it is: a file without a column must take nothing away.
+        description: line.description.filter(|text| !text.is_empty()).map(Some),
+        implies: Some(words.iter().map(|word| parse(word)).collect::<std::result::Result<BTreeSet<_>, _>>()?)
+            .filter(|scopes| !scopes.is_empty()),
     })
 }

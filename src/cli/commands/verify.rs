@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// The address the request comes from
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<IpAddr>,
-    /// Judge as of this time instead of now
+    /// Judge as of this time instead of now: what has ended since then had not; everything else is as it is now
     #[arg(long, value_name = "T", value_parser = values::time)]
     at: Option<Time>,
     /// Show every check with its own verdict
@@ -76,6 +76,9 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
 }
 
 fn tell(cx: &mut Ctx, verdict: &Verdict, explain: bool) -> Result<()> {
+    for note in &verdict.notes {
+        cx.note(&format!("warning: {note}"));
+    }
     let mut reply = json!(verdict);
     let checks = match reply.as_object_mut().and_then(|fields| fields.remove("checks")) {
         Some(Value::Array(checks)) => checks,

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{Check, Code, Permission, time::parse_time},
-    ops::Error,
+    ops::{Error, Verify},
     server::{
         app::App,
         body::{Raw, read, short_reply},
@@ -18,6 +18,7 @@ use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
 use chrono::Utc;
 use serde::Serialize;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// The longest question, in bytes.
 const MOST: usize = 64 * 1024;
@@ -72,9 +73,20 @@ async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response
         }
         let at =
             asked.at.as_ref().map(|at| parse_time(at).map_err(|cause| Error::usage("'at' is not usable").cause(cause)));
-        let at = at.transpose()?.unwrap_or(now);
-        let verdict = app.engine.explain(&question, at, asked.record).map_err(|_| unavailable())?;
-        let reply = Reply { checks: Some(&verdict.checks), ..Reply::of(verdict.code, verdict.key_id.as_deref()) };
+        let at = at.transpose()?;
+        let mut verdict = app.engine.explain(&question, at.unwrap_or(now), asked.record).map_err(|_| unavailable())?;
+        if at.is_some() || request.project.is_some() || request.customer.is_some() {
+            // What was, and which names are known, the keystore alone says.
+            let cx = caller.permitted(app, Permission::AskVerdicts, "verdict").await?;
+            let token = Zeroizing::new(asked.key.clone());
+            let again = Verify { token, request, at, record: None };
+            verdict = app.ask(move |backend| backend.verify(&cx, &again)).await?;
+        }
+        let reply = Reply {
+            checks: Some(&verdict.checks),
+            notes: &verdict.notes,
+            ..Reply::of(verdict.code, verdict.key_id.as_deref())
+        };
         return Ok(short_reply(&reply)?);
     }
     let judged = app.engine.judge(&question);
@@ -94,12 +106,22 @@ struct Reply<'a> {
     key_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checks: Option<&'a [Check]>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
 }
 
 impl<'a> Reply<'a> {
     fn of(code: Code, key_id: Option<&'a str>) -> Self {
         let http_status = code.http_status();
-        Self { schema: "keyward.verdict/v1", valid: code == Code::Valid, code, http_status, key_id, checks: None }
+        Self {
+            schema: "keyward.verdict/v1",
+            valid: code == Code::Valid,
+            code,
+            http_status,
+            key_id,
+            checks: None,
+            notes: &[],
+        }
     }
 }
 

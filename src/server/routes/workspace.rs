@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{Permission, Scope},
-    ops::{Error, ObjectChange, ObjectKind, ObjectView, Result},
+    ops::{Error, ObjectChange, ObjectKind, ObjectView, Result, ScopesChanged},
     server::{
         app::App,
         body::{Path, Sent, reply},
@@ -11,7 +11,7 @@ use crate::{
     },
     wire::{
         schema::ObjectWord,
-        workspace::{ChangeScopes, Changed, CreateObject, ObjectList, ScopePage, ScopeReply},
+        workspace::{ChangeScopes, CreateObject, ObjectList, ScopePage, ScopeReply},
     },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
@@ -52,7 +52,7 @@ pub(super) async fn scope(
 #[utoipa::path(
     post, path = "/v1/scopes", operation_id = "change_scopes", tag = "workspace",
     request_body = ChangeScopes,
-    responses((status = 200, description = "How many changes changed anything.", body = Changed)),
+    responses((status = 200, description = "How many changes changed anything, and what became of scopes that were declared before.", body = ScopesChanged)),
     security(("operator" = [])),
 )]
 pub(super) async fn change_scopes(
@@ -62,7 +62,7 @@ pub(super) async fn change_scopes(
 ) -> Result<Response, Failed> {
     let cx = caller.permitted(&app, Permission::ChangeWorkspace, "scopes").await?;
     let changed = app.change(move |backend| backend.change_scopes(&cx, request.changes)).await?;
-    Ok(reply(StatusCode::OK, &Changed { changed })?)
+    Ok(reply(StatusCode::OK, &changed)?)
 }
 
 /// The kind that a path names.

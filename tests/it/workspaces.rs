@@ -1,0 +1,43 @@
+//! Workspaces, projects and customers: what goes with one that is deleted, and what an update says.
+
+use crate::support::Home;
+
+#[test]
+fn a_workspace_takes_its_catalogue_and_its_idempotency_keys_with_it() {
+    let home = Home::new();
+    let within = |args: &[&str]| home.ok(&[&["--workspace", "t1"], args].concat());
+    home.ok(&["workspaces", "create", "t1"]);
+    within(&["scopes", "add", "a:read", "--implies", "*"]);
+    within(&["scopes", "close"]);
+    within(&["create", "first", "--scope", "a:read", "--idempotency-key", "K"]);
+    within(&["delete", "first", "--confirm", "first"]);
+    home.ok(&["workspaces", "delete", "t1", "--yes"]);
+    let told = home.json(&["audit", "list", "--action", "workspace.delete"]);
+    assert_eq!(told["items"][0]["changes"]["scopes"][0], "a:read");
+    home.ok(&["audit", "verify"]);
+
+    home.ok(&["workspaces", "create", "t1"]);
+    // An open catalogue, an implication that nobody declared, and an idempotency key that names nothing.
+    let token = within(&["create", "second", "--scope", "a:read", "--idempotency-key", "K"]);
+    assert!(token.starts_with("kw_"), "{token}");
+    assert_eq!(home.verdict(&token, &["--scope", "a:read"]).1, Some(0));
+    let (verdict, code) = home.verdict(&token, &["--scope", "payments:write"]);
+    assert_eq!((verdict["code"].as_str(), code), (Some("INSUFFICIENT_SCOPE"), Some(13)));
+    home.ok(&["audit", "verify"]);
+}
+
+#[test]
+fn what_belongs_to_a_workspace_and_works_keeps_it_from_being_deleted() {
+    let home = Home::new();
+    home.ok(&["workspaces", "create", "t1"]);
+    home.ok(&["--workspace", "t1", "projects", "create", "shop"]);
+    home.ok(&["--workspace", "t1", "webhooks", "add", "pager", "https://hooks.example.com/x"]);
+    home.ok(&["operators", "create", "ci", "--role", "rotator", "--bind", "t1"]);
+    let refused = home.run(&["workspaces", "delete", "t1", "--yes"]);
+    assert_eq!(refused.code, Some(6), "{refused:?}");
+    assert!(refused.stderr.contains("in use by 1 project, 1 webhook, 1 operator"), "{}", refused.stderr);
+    home.ok(&["--workspace", "t1", "projects", "delete", "shop", "--yes"]);
+    home.ok(&["--workspace", "t1", "webhooks", "remove", "pager", "--yes"]);
+    home.ok(&["operators", "revoke", "ci", "--yes"]);
+    home.ok(&["workspaces", "delete", "t1", "--yes"]);
+}
