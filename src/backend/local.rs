@@ -250,12 +250,14 @@ impl Backend for Local {
     }
 
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
+        if request.record.is_some() && self.store.capabilities().admin.is_none() {
+            let error = ops::support_refused();
+            self.record_refusal(cx, Action::UsageRecord, "usage", &error)?;
+            return Err(error);
+        }
         let verdict = self.read(cx, |view| ops::verify::verify(view, self.store.capabilities(), cx, request))?;
         if let Some(record) = request.use_of(cx, &verdict) {
             cx.writable()?;
-            if self.store.capabilities().admin.is_none() {
-                return Err(ops::support_refused());
-            }
             if !cx.dry_run {
                 self.store.record_usage(&[record], &[], cx.now)?;
             }

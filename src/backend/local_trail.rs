@@ -171,8 +171,9 @@ impl Trail for Local {
     }
 
     fn checkpoint(&self, cx: &Context, to: &[String]) -> Result<SignedCheckpoint> {
-        self.verifier_key()?;
-        if !to.is_empty() {
+        if to.is_empty() {
+            self.verifier_key()?;
+        } else {
             let vault_id = &self.store.meta().vault_id;
             self.change(cx, Action::AuditCheckpoint, vault_id, |_| {
                 let events = vec![cx.event(Action::AuditCheckpoint, vault_id, json!({ "to": to }))];

@@ -118,6 +118,8 @@ actions! {
     VaultRestore = "vault.restore",
     /// The trail was exported.
     AuditExport = "audit.export",
+    /// A verdict was to be counted as a use, and might not be.
+    UsageRecord = "usage.record",
     /// For how long facts of use are kept was changed.
     UsageRetention = "usage.retention",
     /// Somebody looked at the trail.

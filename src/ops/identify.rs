@@ -20,7 +20,7 @@ use serde_json::json;
 use std::{borrow::Cow, collections::BTreeMap};
 use zeroize::Zeroizing;
 
-/// So many words of a text are tried.
+/// So many words of a text are tried: each costs a hash for every form that was ever imported.
 const WORDS: usize = 1_000;
 
 /// What is to be named.
@@ -28,7 +28,7 @@ const WORDS: usize = 1_000;
 pub struct Identify {
     /// Whole secrets.
     pub tokens: Vec<PlainToken>,
-    /// A text without a token, in which a word may be a secret that was issued elsewhere.
+    /// What is left of a text without its tokens: all of it, or a word, may be a secret that was issued elsewhere.
     pub other: Option<Zeroizing<String>>,
     /// The hint of a secret: its last four characters before the checksum.
     pub hint: Option<String>,
@@ -55,7 +55,7 @@ pub struct Identified {
     pub scopes: Vec<String>,
     pub last_used_at: Option<String>,
     pub expires_at: Option<String>,
-    /// The command that stops the key; null when nothing works any more.
+    /// The command that stops the key; null when neither the key nor this version of its secret works ever again.
     pub revoke: Option<String>,
 }
 
@@ -82,13 +82,16 @@ pub fn identify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Iden
         });
     }
     if let Some(text) = &request.other {
+        let mut others = Vec::new();
         for word in std::iter::once(text.as_str()).chain(text.split_whitespace().take(WORDS)) {
             let Some((key, lookup)) = import::find(tx, caps, word)? else { continue };
             if let Some(secret) = key.secrets.iter().find(|secret| secret.lookup == lookup) {
-                found.push(described(tx, cx, &key, secret, Some(true))?);
+                others.push(described(tx, cx, &key, secret, Some(true))?);
             }
         }
-        found.dedup();
+        // A text of one word is tried as a text and as a word.
+        others.dedup();
+        found.append(&mut others);
     }
     if let Some(hint) = &request.hint {
         for key in tx.all_keys(&cx.workspace)? {
@@ -99,6 +102,12 @@ pub fn identify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Iden
     }
     let events = events(cx, &found);
     Ok(Done { outcome: found, events })
+}
+
+/// How many words of a text are not tried.
+#[must_use]
+pub fn left_out(text: &str) -> usize {
+    text.split_whitespace().count().saturating_sub(WORDS)
 }
 
 /// One event a key, however often it was found.
@@ -126,7 +135,8 @@ fn described(tx: &View<'_>, cx: &Context, key: &Key, secret: &Secret, genuine: O
     let (status, view) = (key.status_at(cx.now), secret_view(secret, cx.now));
     let workspace =
         if key.workspace == cx.workspace { String::new() } else { format!(" --workspace {}", key.workspace) };
-    let live = matches!(status, Status::Active | Status::Inactive);
+    // A secret that is dead opens nothing, and never will: whoever has it is no reason to stop the key.
+    let stoppable = matches!(status, Status::Active | Status::Inactive) && secret.works_at(cx.now);
     Ok(Identified {
         key_id: Some(key.id.to_string()),
         name: Some(key.name.clone()),
@@ -143,7 +153,7 @@ fn described(tx: &View<'_>, cx: &Context, key: &Key, secret: &Secret, genuine: O
         scopes: key.scopes.iter().map(ToString::to_string).collect(),
         last_used_at: tx.usage(&key.id)?.last_used_at.map(format_time),
         expires_at: key.expires_at.map(format_time),
-        revoke: live.then(|| format!("keyward revoke {}{workspace} --reason leaked", key.id)),
+        revoke: stoppable.then(|| format!("keyward revoke {}{workspace} --reason leaked", key.id)),
     })
 }
 

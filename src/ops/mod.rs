@@ -109,7 +109,7 @@ fn changes_json(changes: &[Change]) -> Value {
 }
 
 /// What a support slot answers to an action it holds no key for.
-pub(crate) fn support_refused() -> Error {
+pub fn support_refused() -> Error {
     Error::forbidden("support_slot", "this slot has the role support: it lists and shows keys")
         .cause("it holds no key to change, sign or judge anything with, nor to open the audit trail")
         .hint("open the vault with a slot of the role admin")

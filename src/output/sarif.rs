@@ -12,14 +12,14 @@ pub struct SarifResult {
     pub level: &'static str,
     /// What was found, in a sentence.
     pub message: String,
-    /// The file, when it is in one.
-    pub file: Option<PathBuf>,
+    /// The file that it is in, or that says what is wrong with it: code hosts refuse a finding without one.
+    pub file: PathBuf,
     /// Counted from 1.
     pub line: u64,
-    /// Counted from 1, in bytes.
+    /// Counted from 1, in characters.
     pub column: u64,
-    /// Counted from 0, in bytes of the file.
-    pub offset: u64,
+    /// Counted from 0, in bytes of the file, where that is known.
+    pub offset: Option<u64>,
     /// In bytes.
     pub length: usize,
     /// What stays the same when the finding is made again.
@@ -30,16 +30,22 @@ pub struct SarifResult {
     pub accepted: Option<String>,
 }
 
-/// A document with the findings; `rules` are the ones that were looked for, each with what it finds.
-pub fn sarif(rules: &[(&str, &str)], results: &[SarifResult]) -> Value {
+/// A document with the findings; `rules` are the ones that were looked for, each with what it finds. What could not be looked
+/// at is `missed`: then a reader must not take it that there is nothing else.
+pub fn sarif(rules: &[(&str, &str)], results: &[SarifResult], missed: &[String]) -> Value {
     let rules: Vec<Value> =
         rules.iter().map(|(id, text)| json!({ "id": id, "shortDescription": { "text": text } })).collect();
     let results: Vec<Value> = results.iter().map(one).collect();
+    let missed: Vec<Value> =
+        missed.iter().map(|why| json!({ "level": "error", "message": { "text": words(why) } })).collect();
+    let invocation = json!({ "executionSuccessful": missed.is_empty(), "toolExecutionNotifications": missed });
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
             "tool": { "driver": { "name": "keyward", "version": env!("CARGO_PKG_VERSION"), "rules": rules } },
+            "columnKind": "unicodeCodePoints",
+            "invocations": [invocation],
             "results": results,
         }],
     })
@@ -49,26 +55,41 @@ fn one(result: &SarifResult) -> Value {
     let mut value = json!({
         "ruleId": result.rule,
         "level": result.level,
-        "message": { "text": super::escape(&result.message) },
+        "message": { "text": words(&result.message) },
         "partialFingerprints": { "keyward/v1": result.fingerprint },
     });
-    if let (Some(file), Some(fields)) = (&result.file, value.as_object_mut()) {
-        let region = json!({
-            "startLine": result.line, "startColumn": result.column,
-            "byteOffset": result.offset, "byteLength": result.length,
-        });
-        let place = json!({ "physicalLocation": { "artifactLocation": { "uri": uri(file) }, "region": region } });
-        fields.insert("locations".to_owned(), json!([place]));
+    let mut region = json!({ "startLine": result.line, "startColumn": result.column });
+    if let (Some(offset), Some(fields)) = (result.offset, region.as_object_mut()) {
+        fields.insert("byteOffset".to_owned(), json!(offset));
+        fields.insert("byteLength".to_owned(), json!(result.length));
     }
-    if let (Some(thing), Some(fields)) = (&result.thing, value.as_object_mut()) {
-        let place = json!({ "fullyQualifiedName": super::escape(thing), "kind": "resource" });
-        fields.insert("locations".to_owned(), json!([{ "logicalLocations": [place] }]));
+    let mut place =
+        json!({ "physicalLocation": { "artifactLocation": { "uri": uri(&result.file) }, "region": region } });
+    if let (Some(thing), Some(fields)) = (&result.thing, place.as_object_mut()) {
+        let thing = json!({ "fullyQualifiedName": super::escape(thing), "kind": "resource" });
+        fields.insert("logicalLocations".to_owned(), json!([thing]));
+    }
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("locations".to_owned(), json!([place]));
     }
     if let (Some(reason), Some(fields)) = (&result.accepted, value.as_object_mut()) {
         let accepted = json!({ "kind": "external", "status": "accepted", "justification": super::escape(reason) });
         fields.insert("suppressions".to_owned(), json!([accepted]));
     }
     value
+}
+
+/// A message without the placeholders (`{0}`) and links (`[text](place)`) that names of others would make of it.
+fn words(text: &str) -> String {
+    let mut words = String::with_capacity(text.len());
+    for character in super::escape(text).chars() {
+        match character {
+            '{' | '}' => words.extend([character, character]),
+            '[' | ']' => words.extend(['\\', character]),
+            other => words.push(other),
+        }
+    }
+    words
 }
 
 /// A relative reference with everything encoded that a reference cannot hold.
@@ -95,6 +116,11 @@ fn uri(file: &std::path::Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_in_messages_are_no_links_and_no_placeholders() {
+        assert_eq!(words("[x](https://c.test) {0} a\u{202e}"), r"\[x\](https://c.test) {{0}} a\u{{202e}}");
+    }
 
     #[test]
     fn names_of_files_are_encoded() {

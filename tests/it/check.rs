@@ -136,13 +136,18 @@ fn findings_are_sarif_for_code_hosts() {
     assert_eq!(ran.code, Some(10), "{ran:?}");
     let sarif: Value = serde_json::from_str(&ran.stdout).unwrap();
     is_sarif(&sarif);
+    assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], true);
     let run = &sarif["runs"][0];
     let rules: Vec<_> = run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|rule| &rule["id"]).collect();
     for result in run["results"].as_array().unwrap() {
         assert!(rules.contains(&&result["ruleId"]), "{result}");
         let accepted = result["ruleId"] == "no-owner";
         assert_eq!(!result["suppressions"].is_null(), accepted, "{result}");
-        assert_eq!(result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"], "default/production/bad");
+        let place = &result["locations"][0];
+        assert_eq!(place["logicalLocations"][0]["fullyQualifiedName"], "default/production/bad");
+        // GitHub refuses a finding without a place in a file.
+        let file = &place["physicalLocation"];
+        assert_eq!((&file["artifactLocation"]["uri"], &file["region"]["startLine"]), (&"p.toml".into(), &1.into()));
     }
 }
 

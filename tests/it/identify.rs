@@ -19,7 +19,7 @@ fn a_leaked_secret_is_named_with_what_it_opens_and_how_it_is_stopped() {
         (Some(id.as_str()), Some("alice"), Some("dead"))
     );
     assert_eq!((&item["genuine"], &item["works"]), (&true.into(), &false.into()));
-    assert_eq!(item["revoke"], format!("keyward revoke {id} --reason leaked"));
+    assert!(item["revoke"].is_null(), "nothing is stopped for a secret that is dead: {item}");
     assert!(item["file"].is_null());
 
     let by_hint = home.json(&["identify", "--hint", &old[old.len() - 10..]]);
@@ -52,10 +52,103 @@ fn a_support_slot_identifies_and_revokes_nothing() {
     home.private("pass", "correct horse battery\n");
     home.ok(&["vault", "slots", "add", "--passphrase", "--new-passphrase-file", "pass", "--role", "support"]);
     let ran = home.run_with(&["--passphrase-file", "pass", "-o", "json", "identify", "-", "--revoke", "--yes"], &token);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.stderr.contains("not revoked"), "{}", ran.stderr);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(5), ""), "{ran:?}");
     assert_eq!(home.json(&["show", "k"])["key"]["status"], "active");
     let trail = home.json(&["audit", "list"]);
     let told: Vec<_> = trail["items"].as_array().unwrap().iter().map(|e| (&e["action"], &e["source"])).collect();
     assert!(told.contains(&(&"key.identify".into(), &"journal".into())), "{told:?}");
+    let refused = &home.json(&["audit", "list", "--action", "key.revoke"])["items"][0];
+    assert_eq!((&refused["outcome"], &refused["source"]), (&"refused".into(), &"journal".into()));
+}
+
+/// Whoever cleans up after a leak that was already answered with a rotation must not cut off the service.
+#[test]
+fn a_dead_secret_stops_no_key_and_every_other_one_does() {
+    let home = Home::new();
+    let old = home.ok(&["create", "k"]);
+    home.ok(&["rotate", "k", "--now"]);
+    let ran = home.run_with(&["identify", "-", "--revoke", "--yes"], &old);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stderr.contains("this secret of it opens nothing any more"), "{}", ran.stderr);
+    assert_eq!(home.json(&["show", "k"])["key"]["status"], "active");
+
+    let retiring = home.ok(&["create", "retiring"]);
+    home.ok(&["rotate", "retiring"]);
+    let off = home.ok(&["create", "off"]);
+    home.ok(&["deactivate", "off"]);
+    home.ok(&["create", "staged"]);
+    let staged = home.ok(&["rotate", "staged", "--stage"]);
+    for (name, secret) in [("retiring", retiring), ("off", off), ("staged", staged)] {
+        let ran = home.run_with(&["identify", "-", "--revoke", "--yes"], &secret);
+        assert_eq!((ran.code, &home.json(&["show", name])["key"]["status"]), (Some(0), &"revoked".into()), "{ran:?}");
+    }
+}
+
+/// The same id, another secret, and a check that fits.
+fn forged(token: &str) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let body = &token[..token.len() - 6];
+    let last = if body.ends_with('x') { 'y' } else { 'x' };
+    let body = format!("{}{last}", &body[..body.len() - 1]);
+    let mut rest = crc32fast::hash(body.as_bytes());
+    let mut check = [' '; 6];
+    for digit in check.iter_mut().rev() {
+        *digit = char::from(DIGITS[(rest % 62) as usize]);
+        rest /= 62;
+    }
+    format!("{body}{}", String::from_iter(check))
+}
+
+/// A right shape and a known id prove nothing: that nothing was revoked is no success.
+#[test]
+fn a_forged_secret_revokes_nothing_and_says_so() {
+    let home = Home::new();
+    let token = home.ok(&["create", "k"]);
+    let forged = forged(&token);
+    let ran = home.run_with(&["identify", "-", "--revoke", "--yes"], &forged);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.stderr.contains("not proven"), "{}", ran.stderr);
+    let both = home.run_with(&["identify", "-", "--revoke", "--yes"], &format!("{forged} {token}"));
+    assert_eq!(both.code, Some(11), "{both:?}");
+    assert_eq!(home.json(&["show", "k"])["key"]["status"], "revoked");
+}
+
+#[test]
+fn imported_secrets_are_found_beside_others_and_what_is_left_out_is_said() {
+    let home = Home::new();
+    let token = home.ok(&["create", "own"]);
+    // The SHA-256 of "abc".
+    let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    home.private("old.csv", &format!("name,digest\nold,{digest}\n"));
+    home.ok(&["import", "old.csv"]);
+    let named = |text: &str, code: i32| {
+        let ran = home.run_with(&["-o", "json", "identify", "-"], text);
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        let reply: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let names: Vec<_> =
+            reply["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect();
+        (names, ran.stderr)
+    };
+    assert_eq!(named(&format!("{token} abc"), 6).0, ["own", "old"]);
+    assert_eq!(named(&format!("abc {token}\n"), 6).0, ["own", "old"]);
+    assert_eq!(named("abc", 0).0, ["old"]);
+    let (names, said) = named(&format!("{}abc", "word ".repeat(1_000)), 11);
+    assert!(names.is_empty() && said.contains("not looked at: the last words"), "{said}");
+    assert_eq!(named(&format!("{}abc", "word ".repeat(999)), 0).0, ["old"]);
+
+    home.private("pass", "correct horse battery\n");
+    home.ok(&["vault", "slots", "add", "--passphrase", "--new-passphrase-file", "pass", "--role", "support"]);
+    let support = ["--passphrase-file", "pass", "-o", "json", "identify", "-"];
+    let ran = home.run_with(&support, &format!("{token} abc"));
+    assert!(ran.code == Some(11) && ran.stdout.contains("\"own\""), "{ran:?}");
+    assert!(ran.stderr.contains("not looked at: the words beside"), "{}", ran.stderr);
+    assert_eq!(home.run_with(&support, &token).code, Some(0), "there is nothing beside it");
+}
+
+#[test]
+fn options_of_a_scan_are_refused_without_one() {
+    let home = Home::new();
+    for option in ["--no-ignore", "--binary"] {
+        assert_eq!(home.run_with(&["identify", "-", option], "x").code, Some(2), "{option}");
+    }
 }

@@ -41,13 +41,14 @@ fn a_scan_finds_exactly_the_intact_secrets() {
     let secrets: Vec<String> = (0..4).map(|n| home.ok(&["create", &format!("key-{n}")])).collect();
     let tree = home.path().join("tree");
     fs::create_dir_all(tree.join("deep/ignored")).unwrap();
-    fs::create_dir_all(tree.join(".git")).unwrap();
+    fs::create_dir_all(tree.join(".git/objects/ab")).unwrap();
     let write = |name: &str, text: &str| fs::write(tree.join(name), text).unwrap();
     write(".gitignore", "ignored/\n");
     write("deep/two-in-a-line.txt", &format!("one\né {} and {}\n", secrets[0], secrets[1]));
     write(".env", &format!("A=1\nKEY={}\n", secrets[2]));
     write("deep/ignored/x", &secrets[3]);
-    write(".git/x", &secrets[3]);
+    write(".git/config", &format!("[remote]\n\turl = https://x:{}@git.test/\n", secrets[3]));
+    write(".git/objects/ab/cd", &secrets[3]);
     write("binary", &format!("\0{}", secrets[3]));
     write("damaged.txt", &format!("{}\n{}", damaged(&secrets[3], 40), &secrets[3][..secrets[3].len() - 1]));
 
@@ -56,6 +57,7 @@ fn a_scan_finds_exactly_the_intact_secrets() {
     let second = 4 + secrets[0].len() as u64 + 5;
     let expected = [
         ("tree/.env", 2, 5, "key-2"),
+        ("tree/.git/config", 2, 18, "key-3"),
         ("tree/deep/two-in-a-line.txt", 2, 4, "key-0"),
         ("tree/deep/two-in-a-line.txt", 2, second, "key-1"),
     ];
@@ -63,7 +65,9 @@ fn a_scan_finds_exactly_the_intact_secrets() {
     assert_eq!(places(&serde_json::from_str(&ran.stdout).unwrap()), expected);
     assert!(secrets.iter().all(|secret| !ran.stdout.contains(secret)));
     let all = home.json_any(&["identify", "--scan", "tree", "--no-ignore", "--binary"]);
-    assert_eq!(all["items"].as_array().unwrap().len(), 5);
+    assert_eq!(all["items"].as_array().unwrap().len(), 6);
+    assert!(ran.stderr.contains("; 1 binary file passed over: --binary reads them too"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("scanned 5 files, "), "{}", ran.stderr);
 
     let sarif = home.run(&["-o", "sarif", "identify", "--scan", "tree/.env"]);
     assert_eq!(sarif.code, Some(0), "{sarif:?}");
@@ -71,7 +75,32 @@ fn a_scan_finds_exactly_the_intact_secrets() {
     crate::check::is_sarif(&sarif);
     let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
     assert_eq!(place["artifactLocation"]["uri"], "tree/.env");
+    assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], true);
     assert_eq!(home.run(&["-o", "sarif", "list"]).code, Some(2));
+
+    let accented = home.run(&["-o", "sarif", "identify", "--scan", "tree/deep", "nowhere"]);
+    assert_eq!(accented.code, Some(11), "{accented:?}");
+    let accented: Value = serde_json::from_str(&accented.stdout).unwrap();
+    crate::check::is_sarif(&accented);
+    let run = &accented["runs"][0];
+    let region = &run["results"][0]["locations"][0]["physicalLocation"]["region"];
+    assert_eq!((&run["columnKind"], &region["startColumn"]), (&"unicodeCodePoints".into(), &3.into()), "é is one");
+    assert_eq!(run["invocations"][0]["executionSuccessful"], false, "not everything was read");
+}
+
+/// What Windows writes is text, too.
+#[test]
+fn secrets_in_utf_16_are_found() {
+    let home = Home::new();
+    let secret = home.ok(&["create", "k"]);
+    let text = format!("\u{feff}first\r\nkey={secret}\r\n");
+    let bytes = |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    fs::create_dir(home.path().join("tree")).unwrap();
+    fs::write(home.path().join("tree/big.txt"), bytes(u16::to_be_bytes)).unwrap();
+    fs::write(home.path().join("tree/little.txt"), bytes(u16::to_le_bytes)).unwrap();
+    let found = places(&home.json_any(&["identify", "--scan", "tree"]));
+    let expected = ["big", "little"].map(|name| (format!("tree/{name}.txt"), 2, 5, "k".to_owned()));
+    assert_eq!(found, expected);
 }
 
 /// Twenty secrets in 30 MB: whole and damaged by one character, several in a line, behind bytes that are no text, at the

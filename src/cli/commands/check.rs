@@ -11,7 +11,7 @@ use crate::{
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Find keys that are overdue, unused, unlimited or too wide
 #[derive(Debug, clap::Args)]
@@ -62,11 +62,15 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     hygiene::note_ended(cx, &policy);
     match args.key {
         Some(key) => one(cx, CheckKey { key, environment: args.env, policy }),
-        None => all(cx, Check { policy }, args.severity.unwrap_or(Severity::Note), args.accepted),
+        None => {
+            // A key stands in no file: its findings stand at the head of the one that says what is wrong.
+            let file = args.policy.as_deref().unwrap_or(Path::new("check.toml"));
+            all(cx, Check { policy }, args.severity.unwrap_or(Severity::Note), args.accepted, file)
+        }
     }
 }
 
-fn all(cx: &mut Ctx, request: Check, least: Severity, accepted: bool) -> Result<u8> {
+fn all(cx: &mut Ctx, request: Check, least: Severity, accepted: bool, file: &Path) -> Result<u8> {
     let checked = cx.backend()?.check(&cx.operation(), &request)?;
     let grave: Vec<Finding> = checked
         .findings
@@ -86,8 +90,8 @@ fn all(cx: &mut Ctx, request: Check, least: Severity, accepted: bool) -> Result<
     if cx.format() == Format::Sarif {
         let rules = Rule::ALL.map(|rule| (rule.as_str(), rule.title()));
         let workspace = cx.operation().workspace;
-        let results: Vec<_> = shown.iter().map(|finding| sarif_result(finding, &workspace)).collect();
-        cx.raw(format!("{:#}\n", sarif(&rules, &results)).as_bytes())?;
+        let results: Vec<_> = shown.iter().map(|finding| sarif_result(finding, &workspace, file)).collect();
+        cx.raw(format!("{:#}\n", sarif(&rules, &results, &checked.unasked)).as_bytes())?;
     } else {
         let rows: Vec<Value> = shown.iter().map(|finding| json!(finding)).collect();
         let page = Page::whole(rows.len());
@@ -137,7 +141,7 @@ fn one(cx: &mut Ctx, request: CheckKey) -> Result<u8> {
     Ok(if breaches == 0 { Exit::Ok } else { Exit::Changed }.code())
 }
 
-fn sarif_result(finding: &Finding, workspace: &str) -> SarifResult {
+fn sarif_result(finding: &Finding, workspace: &str, file: &Path) -> SarifResult {
     let (name, environment) = (finding.name.as_deref(), finding.environment.as_deref());
     let about =
         name.zip(environment).map_or_else(|| workspace.to_owned(), |(name, env)| format!("{workspace}/{env}/{name}"));
@@ -146,10 +150,10 @@ fn sarif_result(finding: &Finding, workspace: &str) -> SarifResult {
         rule: finding.rule.to_string(),
         level: finding.severity.as_str(),
         message: format!("{about}: {}. Mend it: {}", finding.message, finding.fix),
-        file: None,
-        line: 0,
-        column: 0,
-        offset: 0,
+        file: file.to_owned(),
+        line: 1,
+        column: 1,
+        offset: None,
         length: 0,
         fingerprint: format!("{}/{id}", finding.rule),
         thing: Some(about),

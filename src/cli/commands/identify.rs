@@ -9,10 +9,11 @@ use crate::{
         prompt,
         scan::{self, Found, Scanned},
     },
-    domain::{Brand, KeyRef, PlainToken, scan::TokenFinder},
+    domain::{Action, Brand, KeyRef, PlainToken, counted, scan::TokenFinder},
     ops::{
-        Error, Result, Switch,
-        identify::{Identified, Identify, hint_of},
+        Error, Kind, Result, Switch,
+        identify::{Identified, Identify, hint_of, left_out},
+        support_refused,
     },
     output::{Format, Page, Report, SarifResult, sarif},
 };
@@ -28,7 +29,8 @@ const TOLD: usize = 10;
 #[command(
     after_help = "Examples:\n  keyward identify - < key.txt\n  keyward identify --secret-file key.txt -o json\n  \
     keyward identify --scan . -o sarif > keyward.sarif\n  keyward identify --scan - --revoke --yes < key.txt\n\n\
-    Exit code 0: one key. 3: none. 6: several. 11: something could not be read."
+    Exit code 0: one key. 3: none, or --revoke and no secret is proven to be its key's own. 6: several. 11: something\n\
+    could not be read or looked at, or --revoke left keys whose secret is not proven."
 )]
 pub(crate) struct Args {
     /// `-` reads the secret, or a text that holds it, from standard input
@@ -59,51 +61,93 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if cx.format() == Format::Sarif && args.scan.is_empty() {
         return Err(Error::usage("-o sarif needs --scan").hint("keyward identify --scan . -o sarif"));
     }
+    if args.scan.is_empty() && (args.no_ignore || args.binary) {
+        return Err(Error::usage("--no-ignore and --binary are for --scan").hint("keyward identify --scan PATH"));
+    }
     let (mut other, mut none) = (None, None);
     let mut scanned = look(cx, &args, &mut other, &mut none)?;
     let tokens = std::mem::take(&mut scanned.found);
     let (places, tokens): (Vec<_>, Vec<_>) = tokens.into_iter().map(split).unzip();
     let hint = args.hint.as_deref().map(hint_of).transpose()?;
-    let backend = cx.backend()?;
-    let found = backend.identify(&cx.operation(), &Identify { tokens, other, hint })?;
+    let mut missed = other.as_deref().map_or(0, |text| left_out(text)) > 0;
+    if missed {
+        cx.note("not looked at: the last words of a long text; give imported secrets in pieces, or one at a time");
+    }
+    let (backend, mut request) = (cx.backend()?, Identify { tokens, other, hint });
+    let found = match backend.identify(&cx.operation(), &request) {
+        // Whoever may not look for imported secrets still learns whose the others are.
+        Err(error) if error.kind == Kind::Forbidden && !request.tokens.is_empty() && request.other.is_some() => {
+            cx.note(&format!("not looked at: the words beside the secrets: {}", error.message));
+            (missed, request.other) = (true, None);
+            backend.identify(&cx.operation(), &request)
+        }
+        found => found,
+    }?;
+    if args.revoke && args.hint.is_none() {
+        judged(cx, &found)?;
+    }
     if let (Some(why), true) = (none, found.is_empty()) {
         cx.note(&why);
     }
-    tell(cx, &found, &places, !args.scan.is_empty())?;
+    tell(cx, &found, &places, &scanned, !args.scan.is_empty())?;
     for unread in scanned.unread.iter().take(TOLD) {
         cx.note(&format!("not read: {unread}"));
     }
     if scanned.unread.len() > TOLD {
         cx.note(&format!("not read: {} more", scanned.unread.len() - TOLD));
     }
-    if args.revoke {
-        revoke(cx, &found)?;
+    if !args.scan.is_empty() {
+        let skipped = match scanned.skipped {
+            0 => String::new(),
+            skipped => format!("; {} passed over: --binary reads them too", counted(many(skipped), "binary file")),
+        };
+        let (files, bytes) = (counted(many(scanned.files), "file"), counted(many(scanned.bytes), "byte"));
+        cx.note(&format!("scanned {files}, {bytes}{skipped}"));
     }
+    let revoked = if args.revoke { revoke(cx, &found)? } else { Revoked::default() };
     let keys: BTreeSet<&str> = found.iter().filter_map(|one| one.key_id.as_deref()).collect();
     Ok(match keys.len() {
-        _ if !scanned.unread.is_empty() => Exit::Partial,
+        _ if missed || !scanned.unread.is_empty() => Exit::Partial,
         0 => Exit::NotFound,
+        _ if revoked.unproven && revoked.any => Exit::Partial,
+        _ if revoked.unproven => Exit::NotFound,
         1 => Exit::Ok,
         _ => Exit::Conflict,
     }
     .code())
 }
 
+fn many(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// A slot that cannot tell whether a secret is the key's own must not stop a key by it; that it tried is an event.
+fn judged(cx: &mut Ctx, found: &[Identified]) -> Result<()> {
+    let unjudged = found.iter().filter(|one| one.genuine.is_none()).find_map(|one| one.key_id.as_ref());
+    let Some(id) = unjudged else { return Ok(()) };
+    let error = support_refused().hint("keyward identify, without --revoke, names the key");
+    let operation = cx.operation();
+    cx.backend()?.refuse(&operation, Action::KeyRevoke, id, &error)?;
+    Err(error)
+}
+
 /// Where a secret was found.
 struct Place {
-    file: Option<PathBuf>,
+    file: PathBuf,
     line: u64,
     column: u64,
-    offset: u64,
+    character: u64,
+    offset: Option<u64>,
     length: usize,
 }
 
 fn split(found: Found) -> (Place, PlainToken) {
-    let Found { token, file, line, column, offset, length } = found;
-    (Place { file: Some(file), line, column, offset, length }, token)
+    let Found { token, file, line, column, character, offset, length } = found;
+    (Place { file, line, column, character, offset, length }, token)
 }
 
-/// What was given. A text without a token may be a secret that was issued elsewhere; if it is none, `none` says why.
+/// What was given. What stands beside the tokens may be a secret that was issued elsewhere; if there is no token either,
+/// `none` says why.
 fn look(
     cx: &mut Ctx,
     args: &Args,
@@ -128,18 +172,35 @@ fn look(
     };
     let found = finder.find(text.as_bytes()).map(|(at, token)| {
         let length = token.expose_plaintext().len();
-        Found { token, file: PathBuf::new(), line: 0, column: 0, offset: at as u64, length }
+        Found { token, file: PathBuf::new(), line: 0, column: 0, character: 0, offset: Some(at as u64), length }
     });
     let scanned = Scanned { found: found.collect(), ..Scanned::default() };
     if scanned.found.is_empty() {
         let why = PlainToken::parse(&text).err().map_or_else(String::new, |error| format!(": {error}"));
         *none = Some(format!("no secret of this vault's brand '{brand}' in it{why}"));
         *other = Some(text);
+    } else {
+        let rest = without(&text, &scanned.found);
+        *other = (!rest.trim().is_empty()).then_some(rest);
     }
     Ok(scanned)
 }
 
-fn tell(cx: &mut Ctx, found: &[Identified], places: &[Place], scanned: bool) -> Result<()> {
+/// A text with a space in the place of each token.
+fn without(text: &str, tokens: &[Found]) -> Zeroizing<String> {
+    let mut rest = Zeroizing::new(String::with_capacity(text.len()));
+    let mut from = 0;
+    for found in tokens {
+        let at = found.offset.map_or(0, |at| usize::try_from(at).unwrap_or(usize::MAX));
+        rest.push_str(text.get(from..at).unwrap_or_default());
+        rest.push(' ');
+        from = at.saturating_add(found.length);
+    }
+    rest.push_str(text.get(from..).unwrap_or_default());
+    rest
+}
+
+fn tell(cx: &mut Ctx, found: &[Identified], places: &[Place], read: &Scanned, scanned: bool) -> Result<()> {
     let rows: Vec<Value> = found
         .iter()
         .enumerate()
@@ -147,7 +208,7 @@ fn tell(cx: &mut Ctx, found: &[Identified], places: &[Place], scanned: bool) -> 
             let mut row = json!(one);
             let place = places.get(at).filter(|_| scanned);
             if let Some(fields) = row.as_object_mut() {
-                let file = place.and_then(|place| place.file.as_ref()).map(|file| file.display().to_string());
+                let file = place.map(|place| place.file.display().to_string());
                 fields.insert("file".to_owned(), json!(file));
                 fields.insert("line".to_owned(), json!(place.map(|place| place.line)));
                 fields.insert("column".to_owned(), json!(place.map(|place| place.column)));
@@ -157,7 +218,7 @@ fn tell(cx: &mut Ctx, found: &[Identified], places: &[Place], scanned: bool) -> 
         .collect();
     if cx.format() == Format::Sarif {
         let results: Vec<_> = found.iter().zip(places).map(|(one, place)| sarif_result(one, place)).collect();
-        let document = sarif(&[("keyward-secret", "an API key in a file")], &results);
+        let document = sarif(&[("keyward-secret", "an API key in a file")], &results, &read.unread);
         return cx.raw(format!("{document:#}\n").as_bytes());
     }
     let columns = if scanned { columns::FOUND } else { columns::IDENTIFIED };
@@ -183,7 +244,7 @@ fn sarif_result(one: &Identified, place: &Place) -> SarifResult {
         message,
         file: place.file.clone(),
         line: place.line,
-        column: place.column,
+        column: place.character,
         offset: place.offset,
         length: place.length,
         fingerprint: one.lookup.clone(),
@@ -192,13 +253,30 @@ fn sarif_result(one: &Identified, place: &Place) -> SarifResult {
     }
 }
 
-/// Revokes what is proven: an id can be copied from a log, and must not be enough to stop somebody's key.
-fn revoke(cx: &mut Ctx, found: &[Identified]) -> Result<()> {
+/// What came of the revocations.
+#[derive(Debug, Clone, Copy, Default)]
+struct Revoked {
+    /// A key was stopped.
+    any: bool,
+    /// A key was not, for nothing proves that the secret is its own.
+    unproven: bool,
+}
+
+/// Revokes what is proven: an id can be copied from a log, and must not be enough to stop somebody's key. A key whose secret
+/// was replaced since goes on: what leaked opens nothing.
+fn revoke(cx: &mut Ctx, found: &[Identified]) -> Result<Revoked> {
     let mut done = BTreeSet::new();
-    for one in found.iter().filter(|one| one.revoke.is_some()) {
+    let mut revoked = Revoked::default();
+    for one in found {
         let (Some(id), Some(name)) = (&one.key_id, &one.name) else { continue };
+        if one.revoke.is_none() {
+            let what = if matches!(one.status, "active" | "inactive") { "this secret of it" } else { "it" };
+            cx.note(&format!("not revoked: {name} ({id}): {what} opens nothing any more"));
+            continue;
+        }
         if one.genuine != Some(true) {
             cx.note(&format!("not revoked: {name} ({id}): it is not proven that this is its own secret"));
+            revoked.unproven = true;
             continue;
         }
         if !done.insert(id.clone()) {
@@ -212,6 +290,7 @@ fn revoke(cx: &mut Ctx, found: &[Identified]) -> Result<()> {
         cx.backend()?.switch(&operation, &key, None, Switch::Revoke)?;
         let verb = if cx.global.dry_run { "would be revoked" } else { "revoked" };
         cx.note(&format!("{verb}: {name} ({id})"));
+        revoked.any = true;
     }
-    Ok(())
+    Ok(revoked)
 }

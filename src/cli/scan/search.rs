@@ -1,5 +1,6 @@
 //! One stream, of any length, in constant memory: pieces that overlap by a token, so that none is cut in two.
 
+use super::utf16::{self, Utf16};
 use crate::domain::{PlainToken, scan::TokenFinder};
 use std::io::{ErrorKind, Read};
 use zeroize::Zeroizing;
@@ -8,13 +9,17 @@ use zeroize::Zeroizing;
 const PIECE: usize = 256 * 1024;
 /// A zero byte within so much of the beginning makes a file a binary one.
 const LOOKED_AT: usize = 64 * 1024;
+/// Within so much of the beginning a text in UTF-16 shows what it is.
+const MARKED: usize = 4 * 1024;
 
-/// A token and where it begins: line and column count from 1, the column in bytes.
+/// A token and where it begins: line and column count from 1, the column in bytes of UTF-8 and in characters.
 pub(super) struct Hit {
     pub(super) token: PlainToken,
     pub(super) line: u64,
     pub(super) column: u64,
-    pub(super) offset: u64,
+    pub(super) character: u64,
+    /// In bytes; unknown of what had to be decoded.
+    pub(super) offset: Option<u64>,
     pub(super) length: usize,
 }
 
@@ -27,23 +32,82 @@ impl Buffer {
     }
 }
 
-/// Reads to the end and hands over every token; `None` for a binary file, which is not read on.
+/// A source that counts what is read of it.
+struct Counted<R> {
+    source: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+/// Where in a text a reader is.
+struct Cursor {
+    line: u64,
+    /// Of the line, before it.
+    bytes: u64,
+    characters: u64,
+}
+
+impl Cursor {
+    fn pass(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        if let Some(last) = memchr::memrchr(b'\n', bytes) {
+            self.line += memchr::memchr_iter(b'\n', &bytes[..=last]).count() as u64;
+            (self.bytes, self.characters) = (0, 0);
+            rest = &bytes[last + 1..];
+        }
+        self.bytes += rest.len() as u64;
+        // Every byte but those that continue a character begins one.
+        self.characters += rest.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count() as u64;
+    }
+}
+
+/// Reads to the end and hands over every token; answers with the bytes that were read, `None` for a binary file, which is
+/// not read on.
 pub(super) fn search(
-    mut source: impl Read,
+    source: impl Read,
     finder: &TokenFinder,
     buffer: &mut Buffer,
     binary: bool,
     mut hit: impl FnMut(Hit),
 ) -> std::io::Result<Option<u64>> {
+    let mut source = Counted { source, bytes: 0 };
+    let mut beginning = Zeroizing::new([0; MARKED]);
+    let read = read_some(&mut source, &mut *beginning)?;
+    let beginning = &beginning[..read];
+    let whole = match utf16::order(beginning) {
+        Some(low_first) => {
+            let decoded = Utf16::new(beginning[2..].chain(&mut source), low_first);
+            text(decoded, finder, buffer, binary, |found| hit(Hit { offset: None, ..found }))
+        }
+        None => text(beginning.chain(&mut source), finder, buffer, binary, hit),
+    };
+    Ok(whole?.then_some(source.bytes))
+}
+
+/// The same for a text in UTF-8, or what can be taken for it; whether it was read to its end.
+fn text(
+    mut source: impl Read,
+    finder: &TokenFinder,
+    buffer: &mut Buffer,
+    binary: bool,
+    mut hit: impl FnMut(Hit),
+) -> std::io::Result<bool> {
     let buffer = buffer.0.as_mut_slice();
     // `start` is the offset in the stream of the buffer's first byte; a token that begins before `from` was seen.
     let (mut start, mut kept, mut from) = (0u64, 0usize, 0usize);
-    let (mut line, mut line_start, mut counted) = (1u64, 0u64, 0usize);
+    let (mut cursor, mut counted) = (Cursor { line: 1, bytes: 0, characters: 0 }, 0usize);
     loop {
         let read = read_some(&mut source, &mut buffer[kept..])?;
         let held = kept + read;
         if start == 0 && kept == 0 && !binary && memchr::memchr(0, &buffer[..held.min(LOOKED_AT)]).is_some() {
-            return Ok(None);
+            return Ok(false);
         }
         let piece = &buffer[..held];
         for (at, token) in finder.find(piece) {
@@ -51,20 +115,20 @@ pub(super) fn search(
             if at < from {
                 continue;
             }
-            (line, line_start) = count_lines(&piece[counted..at], start + counted as u64, line, line_start);
+            cursor.pass(&piece[counted..at]);
             counted = at;
-            let offset = start + at as u64;
-            hit(Hit { token, line, column: offset - line_start + 1, offset, length });
+            let (line, column, character) = (cursor.line, cursor.bytes + 1, cursor.characters + 1);
+            hit(Hit { token, line, column, character, offset: Some(start + at as u64), length });
             from = at + length;
         }
         if read == 0 {
-            return Ok(Some(start + held as u64));
+            return Ok(true);
         }
         // The end may hold the beginning of a token: it is looked at again with what follows.
         let keep = (finder.longest() - 1).min(held);
         let drop = held - keep;
         if counted < drop {
-            (line, line_start) = count_lines(&piece[counted..drop], start + counted as u64, line, line_start);
+            cursor.pass(&piece[counted..drop]);
             counted = drop;
         }
         buffer.copy_within(drop..held, 0);
@@ -72,16 +136,6 @@ pub(super) fn search(
         counted -= drop;
         from = from.saturating_sub(drop);
         kept = keep;
-    }
-}
-
-fn count_lines(bytes: &[u8], at: u64, line: u64, line_start: u64) -> (u64, u64) {
-    match memchr::memrchr(b'\n', bytes) {
-        None => (line, line_start),
-        Some(last) => {
-            let lines = memchr::memchr_iter(b'\n', &bytes[..=last]).count();
-            (line + lines as u64, at + last as u64 + 1)
-        }
     }
 }
 
@@ -124,7 +178,7 @@ mod tests {
         let finder = TokenFinder::new(&Brand::default());
         let mut found = Vec::new();
         let read = search(Drip(bytes, drip), &finder, &mut Buffer::new(&finder), false, |hit| {
-            found.push((hit.line, hit.column, hit.offset));
+            found.push((hit.line, hit.column, hit.offset.unwrap()));
         });
         read.unwrap().map(|_| found)
     }
@@ -149,6 +203,21 @@ mod tests {
                 text.push_str(&token());
             }
             prop_assert_eq!(hits(text.as_bytes(), drip), Some(expected));
+        }
+    }
+
+    #[test]
+    fn columns_are_bytes_and_characters_and_texts_of_windows_are_read() {
+        let finder = TokenFinder::new(&Brand::default());
+        let text = format!("é\n🔑 é {}\n", token());
+        let windows: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (bytes, offset) in [(text.as_bytes(), Some(3 + 8)), (&windows, None)] {
+            let mut found = Vec::new();
+            let read = search(Drip(bytes, 7), &finder, &mut Buffer::new(&finder), false, |hit| {
+                found.push((hit.line, hit.column, hit.character, hit.offset));
+            });
+            assert_eq!(read.unwrap(), Some(bytes.len() as u64));
+            assert_eq!(found, [(2, 9, 5, offset)]);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Walking files and directories on every core; what cannot be read is told, not passed over.
 
-use super::search::{Buffer, search};
+use super::search::{Buffer, Hit, search};
 use crate::domain::{PlainToken, scan::TokenFinder};
 use ignore::{DirEntry, WalkBuilder, WalkState};
 use std::{
@@ -18,10 +18,12 @@ pub(in crate::cli) struct Found {
     pub(in crate::cli) file: PathBuf,
     /// Counted from 1.
     pub(in crate::cli) line: u64,
-    /// Counted from 1, in bytes.
+    /// Counted from 1, in bytes of the line as UTF-8.
     pub(in crate::cli) column: u64,
-    /// Counted from 0, in bytes of the file.
-    pub(in crate::cli) offset: u64,
+    /// Counted from 1, in characters.
+    pub(in crate::cli) character: u64,
+    /// Counted from 0, in bytes of the file; unknown of one that had to be decoded.
+    pub(in crate::cli) offset: Option<u64>,
     /// In bytes.
     pub(in crate::cli) length: usize,
 }
@@ -46,6 +48,8 @@ pub(in crate::cli) struct Scanned {
     pub(in crate::cli) files: u64,
     /// Bytes that were read.
     pub(in crate::cli) bytes: u64,
+    /// Binary files that were passed over.
+    pub(in crate::cli) skipped: u64,
 }
 
 /// Looks at every file below the paths; `-` is standard input.
@@ -60,8 +64,8 @@ pub(in crate::cli) fn scan(finder: &TokenFinder, paths: &[PathBuf], options: Opt
         rest.iter().for_each(|path| {
             walk.add(path);
         });
-        // Secrets leak into hidden files more than into others; what git keeps of them is compressed.
-        walk.hidden(false).require_git(false).filter_entry(|entry| entry.depth() == 0 || entry.file_name() != ".git");
+        // Secrets leak into hidden files more than into others.
+        walk.hidden(false).require_git(false).filter_entry(|entry| entry.depth() == 0 || !is_store(entry.path()));
         if options.no_ignore {
             walk.ignore(false).git_ignore(false).git_exclude(false).git_global(false).parents(false);
         }
@@ -83,9 +87,15 @@ pub(in crate::cli) fn scan(finder: &TokenFinder, paths: &[PathBuf], options: Opt
         });
     }
     let mut scanned = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    scanned.found.sort_by(|a, b| (&a.file, a.offset).cmp(&(&b.file, b.offset)));
+    scanned.found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     scanned.unread.sort();
     scanned
+}
+
+/// Whether a directory is where git keeps its objects, which are compressed. What else it keeps is text like any other, and
+/// the address of a remote is where many a secret stands.
+fn is_store(path: &Path) -> bool {
+    path.ends_with("objects") && path.components().any(|component| component.as_os_str() == ".git")
 }
 
 /// Files; of what was named itself also whatever else can be read, such as the pipe of a process substitution.
@@ -104,8 +114,8 @@ fn one(
     let mut found = Vec::new();
     let read = source.and_then(|source| {
         search(source, finder, buffer, binary, |hit| {
-            let (line, column, offset, length) = (hit.line, hit.column, hit.offset, hit.length);
-            found.push(Found { token: hit.token, file: path.to_owned(), line, column, offset, length });
+            let Hit { token, line, column, character, offset, length } = hit;
+            found.push(Found { token, file: path.to_owned(), line, column, character, offset, length });
         })
     });
     let mut shared = lock(shared);
@@ -114,7 +124,7 @@ fn one(
             shared.files += 1;
             shared.bytes += bytes;
         }
-        Ok(None) => {}
+        Ok(None) => shared.skipped += 1,
         Err(error) => shared.unread.push(format!("{}: {error}", path.display())),
     }
     shared.found.append(&mut found);
