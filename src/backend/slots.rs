@@ -78,6 +78,9 @@ pub(super) fn add(local: &Local, tx: &mut Tx<'_>, cx: &Context, new: NewSlot) ->
             secret
         }
         NewSlotSecret::Recovery(code) => code.secret(),
+        NewSlotSecret::DeviceFile(path) if cx.dry_run && path.symlink_metadata().is_ok() => {
+            return Err(Error::cannot_write(&path, &std::io::ErrorKind::AlreadyExists.into()));
+        }
         NewSlotSecret::DeviceFile(_) if cx.dry_run => SlotSecret::from_random(&[0; 32]),
         NewSlotSecret::DeviceFile(path) => {
             device::create(&path, rng).map_err(|error| Error::cannot_write(&path, &error))?

@@ -107,6 +107,7 @@ fn files_that_are_in_the_way_are_conflicts_and_never_overwritten() {
     let before = std::fs::read(home.path().join("ci.key")).unwrap();
     for line in [
         "vault slots add --device-file ci.key",
+        "vault slots add --device-file ci.key --dry-run",
         "vault backup copy.db",
         "vault backup copy.db --dry-run",
         "create --from keys.csv --out copy.db",
