@@ -7,7 +7,7 @@ use crate::{
 };
 use chrono::TimeDelta;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
-use std::result::Result as Parsed;
+use std::{collections::BTreeMap, result::Result as Parsed};
 
 /// A rate limit, or `none` spelled out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,11 @@ pub(super) fn cap(text: &str) -> Parsed<CapArg, String> {
     text.parse().map(|number| CapArg(Some(number))).map_err(|_| "expected a number, or none".to_owned())
 }
 
+/// A text, or nothing where it was left empty.
+pub(super) fn clearable(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
 pub(super) fn name(text: &str) -> Parsed<String, String> {
     text.parse::<ObjectName>().map(ObjectName::into_string)
 }
@@ -65,6 +70,18 @@ pub(super) fn label(text: &str) -> Parsed<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("expected key=value".to_owned()),
     }
+}
+
+/// Labels by name; one that is given two values is refused, for either would be lost unsaid.
+pub(super) fn labels(given: Vec<(String, String)>) -> Result<BTreeMap<String, String>> {
+    let mut labels: BTreeMap<String, String> = BTreeMap::new();
+    for (label, value) in given {
+        if labels.get(&label).is_some_and(|told| *told != value) {
+            return Err(Error::usage(format!("the label '{label}' is given more than one value")));
+        }
+        labels.insert(label, value);
+    }
+    Ok(labels)
 }
 
 pub(super) fn label_filter(text: &str) -> Parsed<(String, Option<String>), String> {

@@ -138,6 +138,12 @@ impl Action {
         prefixes.iter().any(|prefix| self.as_str().starts_with(prefix))
     }
 
+    /// Whether its target is a key, by its id or, where it was refused, by what was typed.
+    #[must_use]
+    pub fn is_of_key(self) -> bool {
+        self != Self::KeyApply && self.as_str().starts_with("key.")
+    }
+
     /// Whether its target is another one afterwards; if so, the target's row was written in the same commit.
     #[must_use]
     pub fn changes_target(self) -> bool {

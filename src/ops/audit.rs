@@ -4,19 +4,27 @@ use super::{
     context::Context,
     entitlement,
     error::{Error, Result},
+    lookup,
 };
 use crate::{
-    domain::{Action, Feature, KeyRef, Outcome, Recorded, Time},
+    domain::{Action, Environment, Feature, KeyRef, Outcome, Recorded, Time},
     store::{Entry, PublicFacts, Selection, View},
 };
 use ipnet::IpNet;
-use std::{collections::VecDeque, net::IpAddr};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+};
 
 /// Which events to show. What is not given does not matter.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AuditFilter {
     /// Events about this key, also one that is deleted.
     pub key: Option<KeyRef>,
+    /// Decides between keys of one name.
+    pub environment: Option<Environment>,
+    /// Events of this workspace.
+    pub workspace: Option<String>,
     /// Events of this actor.
     pub actor: Option<String>,
     /// Events from addresses in this range.
@@ -67,6 +75,7 @@ impl AuditFilter {
     fn private(&self, recorded: &Recorded) -> bool {
         let event = &recorded.event;
         self.actor.as_ref().is_none_or(|actor| *actor == event.actor)
+            && self.workspace.as_ref().is_none_or(|workspace| Some(workspace) == event.workspace.as_ref())
             && self.source.as_ref().is_none_or(|source| *source == event.source)
             && self.ticket.as_ref().is_none_or(|ticket| Some(ticket) == event.ticket.as_ref())
             && self.address.is_none_or(|range| addresses(&event.source).any(|address| range.contains(&address)))
@@ -92,18 +101,21 @@ pub fn may_view(tx: &View<'_>, cx: &Context) -> Result<()> {
     entitlement::require(&entitlement::plan_of(tx, &cx.workspace)?, Feature::AuditView)
 }
 
-/// Refuses where the plan has no audit export.
+/// Refuses where the plan has no audit export, or not even a view: what may not be seen is not handed out either.
 ///
 /// # Errors
 /// `Forbidden`.
 pub fn may_export(tx: &View<'_>, cx: &Context) -> Result<()> {
-    entitlement::require(&entitlement::plan_of(tx, &cx.workspace)?, Feature::AuditExport)
+    let plan = entitlement::plan_of(tx, &cx.workspace)?;
+    entitlement::require(&plan, Feature::AuditView)?;
+    entitlement::require(&plan, Feature::AuditExport)
 }
 
 /// Lists events.
 ///
 /// # Errors
-/// `Forbidden` when the plan has no audit view; `Integrity` when an event does not open.
+/// `Forbidden` when the plan has no audit view; `Conflict` for a name of several keys; `Integrity` when an event does not
+/// open.
 pub fn list(tx: &View<'_>, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {
     may_view(tx, cx)?;
     let last = tx.trail_size();
@@ -150,7 +162,7 @@ pub fn show(tx: &View<'_>, cx: &Context, seq: u64) -> Result<Recorded> {
 /// Hands over the events between two, ends included, that a filter lets through, oldest first.
 ///
 /// # Errors
-/// `Integrity` when an event does not open; those of `take`.
+/// `Conflict` for a name of several keys; `Integrity` when an event does not open; those of `take`.
 pub fn select(
     tx: &View<'_>,
     cx: &Context,
@@ -158,12 +170,15 @@ pub fn select(
     (first, last): (u64, u64),
     take: &mut dyn FnMut(Entry) -> Result<()>,
 ) -> Result<()> {
-    let targets = filter.key.as_ref().map(|key| targets(tx, cx, key)).transpose()?;
+    let story = filter.key.as_ref().map(|key| Story::of(tx, cx, key, filter.environment)).transpose()?;
+    let targets = story.as_ref().map(|story| story.targets.as_slice());
     let wanted = |facts: &PublicFacts| filter.public(facts);
     let first = first.max(filter.after.saturating_add(1));
     let last = last.min(filter.upto.unwrap_or(u64::MAX));
-    tx.each_entry(Selection { targets: targets.as_deref(), first, last, wanted: &wanted }, |entry| {
-        if may_see(cx, &entry.recorded) && filter.private(&entry.recorded) { take(entry) } else { Ok(()) }
+    tx.each_entry(Selection { targets, first, last, wanted: &wanted }, |entry| {
+        let event = &entry.recorded;
+        let belongs = story.as_ref().is_none_or(|story| story.tells(event, cx));
+        if belongs && may_see(cx, event) && filter.private(event) { take(entry) } else { Ok(()) }
     })
 }
 
@@ -172,40 +187,79 @@ pub(super) fn may_see(cx: &Context, event: &Recorded) -> bool {
     cx.authority.bound_to().is_none_or(|own| event.event.workspace.as_deref() == Some(own))
 }
 
-/// What the trail calls a key. A name that no key has any more is looked for in the events of creation, renaming and
-/// deletion; refusals name the key as it was typed.
-fn targets(tx: &View<'_>, cx: &Context, key: &KeyRef) -> Result<Vec<String>> {
-    let mut targets = match key {
-        KeyRef::Id(_) => Vec::new(),
-        KeyRef::Prefix(prefix) => tx.targets_with_prefix(prefix)?,
-        KeyRef::Name(name) => {
-            let alive = tx.find_keys(key, &cx.workspace, None)?;
-            if alive.is_empty() {
-                former_bearers(tx, name)?
-            } else {
-                alive.iter().map(|key| key.id.to_string()).collect()
-            }
-        }
-    };
-    targets.push(key.to_string());
-    Ok(targets)
+/// What the trail calls a key: by its id, and in refusals by whatever was typed.
+struct Story {
+    targets: Vec<String>,
+    typed: Option<String>,
 }
 
-fn former_bearers(tx: &View<'_>, name: &str) -> Result<Vec<String>> {
+impl Story {
+    /// The story of a reference. A name tells of the key that has it, and of those that had it before.
+    fn of(tx: &View<'_>, cx: &Context, key: &KeyRef, environment: Option<Environment>) -> Result<Self> {
+        let mut targets = match key {
+            KeyRef::Id(id) => return Ok(Self { targets: vec![id.to_string()], typed: None }),
+            KeyRef::Prefix(prefix) => tx.targets_with_prefix(prefix)?,
+            KeyRef::Name(name) => {
+                let alive = tx.find_keys(key, &cx.workspace, environment)?;
+                if alive.len() > 1 {
+                    return Err(lookup::ambiguous(key, &alive));
+                }
+                bearers(tx, cx, name, environment)?
+            }
+        };
+        let typed = key.to_string();
+        targets.push(typed.clone());
+        targets.sort();
+        targets.dedup();
+        Ok(Self { targets, typed: Some(typed) })
+    }
+
+    /// Whether an event is about the key: under what was typed there are also workspaces and other things of that name.
+    fn tells(&self, event: &Recorded, cx: &Context) -> bool {
+        let Recorded { event, .. } = event;
+        self.typed.as_ref() != Some(&event.target)
+            || (event.action.is_of_key()
+                && event.outcome != Outcome::Ok
+                && event.workspace.as_ref().is_none_or(|workspace| *workspace == cx.workspace))
+    }
+}
+
+/// The ids of the keys of the workspace that have or had a name, by the events of creation, renaming and deletion.
+fn bearers(tx: &View<'_>, cx: &Context, name: &str, environment: Option<Environment>) -> Result<Vec<String>> {
     let wanted = |facts: &PublicFacts| {
-        matches!(facts.action, Action::KeyCreate | Action::KeyUpdate | Action::KeyDelete)
+        matches!(facts.action, Action::KeyCreate | Action::KeyImport | Action::KeyUpdate | Action::KeyDelete)
             && facts.outcome == Outcome::Ok
     };
-    let mut found = Vec::new();
+    // A change of the name alone does not say of which environment the key is.
+    let mut found: BTreeMap<String, Option<String>> = BTreeMap::new();
     tx.each_entry(Selection { targets: None, first: 1, last: tx.trail_size(), wanted: &wanted }, |entry| {
-        let changes = &entry.recorded.event.changes;
+        let event = entry.recorded.event;
+        let changes = &event.changes;
         let names = [&changes["key"]["name"], &changes["name"], &changes["name"]["from"], &changes["name"]["to"]];
-        if names.iter().any(|value| value.as_str() == Some(name)) {
-            found.push(entry.recorded.event.target);
+        if event.workspace.as_ref().is_none_or(|workspace| *workspace == cx.workspace)
+            && names.iter().any(|value| value.as_str() == Some(name))
+        {
+            let environments = [&changes["key"]["environment"], &changes["environment"]];
+            let told = environments.into_iter().find_map(|value| value.as_str()).map(str::to_owned);
+            let known = found.entry(event.target).or_default();
+            *known = known.take().or(told);
         }
         Ok::<_, Error>(())
     })?;
-    Ok(found)
+    let mut ids = Vec::new();
+    for (id, told) in found {
+        let told = match (environment, told) {
+            (Some(_), None) => match id.parse() {
+                Ok(id) => tx.key(&id)?.map(|key| key.environment.to_string()),
+                Err(_) => None,
+            },
+            (_, told) => told,
+        };
+        if environment.is_none_or(|wanted| told.is_none_or(|told| told == wanted.as_str())) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
 }
 
 #[cfg(test)]

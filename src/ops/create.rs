@@ -5,6 +5,7 @@ use super::{
     context::Context,
     entitlement,
     error::{Error, Result},
+    existing::{self, existing},
     lookup, policy,
     rotation_view::{RotationView, refused},
     view::KeyView,
@@ -22,7 +23,6 @@ use chrono::TimeDelta;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// A key to be created.
@@ -201,8 +201,8 @@ pub(super) fn accept(
     }
     entitlement::require(plan, Feature::RateLimit(request.rate_limit))?;
     refuse_known(tx, &request)?;
-    lookup::project_exists(tx, &cx.workspace, request.project.as_deref())?;
-    lookup::customers_exist(tx, &cx.workspace, &request.customers)?;
+    lookup::project_to_name(tx, &cx.workspace, request.project.as_deref())?;
+    lookup::customers_to_name(tx, &cx.workspace, &request.customers)?;
     cx.authority.may_grant(&workspace.catalogue, &request.scopes)?;
     let mut notes = Vec::new();
     let events = super::scopes::declare_missing(tx, cx, &mut workspace.catalogue, &request.scopes, &mut notes)?;
@@ -227,7 +227,10 @@ pub(super) fn make(
         }
     };
     let action = if secret.imported { Action::KeyImport } else { Action::KeyCreate };
-    let once = request.idempotency_key.clone().map(|key| (named(&cx.workspace, &key), digest_of(&request)));
+    let once = match &request.idempotency_key {
+        Some(key) => Some((existing::named(&cx.workspace, key), existing::digest_of(&request)?)),
+        None => None,
+    };
     let begin = begin(rng, cx, &request);
     let intended = if request.intend { request.sinks.clone() } else { Vec::new() };
     let mut key = new_key(rng, cx, &workspace.policy, request)?;
@@ -294,65 +297,6 @@ fn refuse_known(tx: &View<'_>, request: &Create) -> Result<()> {
             Err(Error::conflict("secret_known", message).hint(format!("keyward show {}", other.id)))
         }
     }
-}
-
-pub(super) fn existing(tx: &View<'_>, cx: &Context, request: &Create) -> Result<Option<Created>> {
-    if let Some(idempotency_key) = &request.idempotency_key
-        && let Some((id, digest)) = tx.idempotent(&named(&cx.workspace, idempotency_key))?
-        && let Some(key) = tx.key(&id)?
-    {
-        if digest != digest_of(request) {
-            return Err(Error::conflict(
-                "idempotency_mismatch",
-                format!("the idempotency key was used within 24 hours for another request, which made {id}"),
-            )
-            .hint("use a new --idempotency-key for a new key"));
-        }
-        return found(
-            tx,
-            cx,
-            &key,
-            format!("the idempotency key names {id}, created before; its secret is not shown again"),
-        )
-        .map(Some);
-    }
-    let Some(key) = tx.key_named(&cx.workspace, request.environment, &request.name)? else { return Ok(None) };
-    if request.if_not_exists {
-        let note = format!("{} exists already; its secret is not shown again", key.id);
-        return found(tx, cx, &key, note).map(Some);
-    }
-    Err(Error::conflict("exists", format!("a key named '{}' exists in {}: {}", key.name, key.environment, key.id))
-        .hint(format!("keyward rotate {}  (a new secret for the same key)", key.id))
-        .hint("add --if-not-exists to accept the existing key"))
-}
-
-/// What tells a repeated request from another one under the same idempotency key. Where its secret goes is not of it: a
-/// repetition asks what became of the key before it names any sink, and may name another one.
-fn digest_of(request: &Create) -> String {
-    let asked = Create { if_not_exists: false, idempotency_key: None, id: None, ..request.clone() };
-    let same = Create { sinks: Vec::new(), intend: false, ..asked };
-    digest(&format!("{same:?}"))
-}
-
-/// The digest of a request as it is remembered.
-pub(super) fn digest(request: &str) -> String {
-    Sha256::digest(request).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Workspaces may use one idempotency key without meaning each other.
-pub(super) fn named(workspace: &str, idempotency_key: &str) -> String {
-    format!("create\0{workspace}\0{idempotency_key}")
-}
-
-fn found(tx: &View<'_>, cx: &Context, key: &Key, note: String) -> Result<Created> {
-    let usage = tx.usage(&key.id)?;
-    Ok(Created {
-        key: KeyView::new(key, &usage, cx.now),
-        secret: None,
-        rotation: key.running().and_then(|_| RotationView::of(key, cx.now)),
-        existed: true,
-        notes: vec![note],
-    })
 }
 
 fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: Create) -> Result<Key> {

@@ -4,8 +4,9 @@
 use super::{
     Done,
     context::Context,
-    create::{Accepted, Create, Created, Made, Standing, accept, existing, keep, make},
+    create::{Accepted, Create, Created, Made, Standing, accept, keep, make},
     error::{Error, Kind, Result},
+    existing::existing,
 };
 use crate::{domain::Event, store::Tx, vault::Capabilities};
 use rand::{CryptoRng, SeedableRng, rngs::StdRng};

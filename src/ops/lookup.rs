@@ -28,7 +28,7 @@ fn not_found(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Option<E
     Ok(error.suggest(&closest(name, &names)).hint("keyward list --status any"))
 }
 
-fn ambiguous(key: &KeyRef, found: &[Key]) -> Error {
+pub(super) fn ambiguous(key: &KeyRef, found: &[Key]) -> Error {
     let candidates: Vec<String> =
         found.iter().map(|key| format!("{} ({}, {})", key.id, key.name, key.environment)).collect();
     Error::conflict("ambiguous", format!("'{key}' names {} keys", found.len()))
@@ -40,13 +40,8 @@ fn ambiguous(key: &KeyRef, found: &[Key]) -> Error {
 pub(super) fn project_exists(tx: &View<'_>, workspace: &str, project: Option<&str>) -> Result<()> {
     let Some(wanted) = project else { return Ok(()) };
     let projects = tx.projects(workspace)?;
-    if projects.iter().any(|project| project.name == wanted) {
-        return Ok(());
-    }
     let names: Vec<&str> = projects.iter().map(|project| project.name.as_str()).collect();
-    Err(Error::not_found(format!("no project '{wanted}' in workspace '{workspace}'"))
-        .suggest(&closest(wanted, &names))
-        .hint(format!("keyward projects create {wanted}")))
+    known("project", workspace, wanted, &names)
 }
 
 /// Refuses a customer that does not exist in the workspace.
@@ -54,14 +49,30 @@ pub(super) fn customers_exist(tx: &View<'_>, workspace: &str, customers: &[Strin
     if customers.is_empty() {
         return Ok(());
     }
-    let known = tx.customers(workspace)?;
-    let names: Vec<&str> = known.iter().map(|customer| customer.name.as_str()).collect();
-    for wanted in customers {
-        if !names.contains(&wanted.as_str()) {
-            return Err(Error::not_found(format!("no customer '{wanted}' in workspace '{workspace}'"))
-                .suggest(&closest(wanted, &names))
-                .hint(format!("keyward customers create {wanted}")));
-        }
+    let known_ones = tx.customers(workspace)?;
+    let names: Vec<&str> = known_ones.iter().map(|customer| customer.name.as_str()).collect();
+    customers.iter().try_for_each(|wanted| known("customer", workspace, wanted, &names))
+}
+
+/// [`project_exists`], for a key that is to be narrowed to it: then it may have to be created first.
+pub(super) fn project_to_name(tx: &View<'_>, workspace: &str, project: Option<&str>) -> Result<()> {
+    let create = format!("keyward projects create {}", project.unwrap_or_default());
+    project_exists(tx, workspace, project).map_err(|error| error.hint(create))
+}
+
+/// [`customers_exist`], for a key that is to be narrowed to them: then one may have to be created first.
+pub(super) fn customers_to_name(tx: &View<'_>, workspace: &str, customers: &[String]) -> Result<()> {
+    customers.iter().try_for_each(|wanted| {
+        customers_exist(tx, workspace, std::slice::from_ref(wanted))
+            .map_err(|error| error.hint(format!("keyward customers create {wanted}")))
+    })
+}
+
+fn known(what: &str, workspace: &str, wanted: &str, names: &[&str]) -> Result<()> {
+    if names.contains(&wanted) {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::not_found(format!("no {what} '{wanted}' in workspace '{workspace}'"))
+        .suggest(&closest(wanted, names))
+        .hint(format!("keyward {what}s list")))
 }

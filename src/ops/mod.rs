@@ -19,6 +19,7 @@ pub mod declare;
 pub mod delete;
 mod entitlement;
 pub mod error;
+mod existing;
 pub mod facts;
 pub mod identify;
 pub mod import;

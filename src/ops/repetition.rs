@@ -2,8 +2,8 @@
 
 use super::{
     context::Context,
-    create,
     error::{Error, Result},
+    existing,
     stage::Stage,
 };
 use crate::{
@@ -36,7 +36,7 @@ pub(super) fn of(tx: &View<'_>, cx: &Context, key: &Key, request: &Stage) -> Res
         )
         .hint("use a new --idempotency-key for a new rotation"));
     }
-    if digest != digest_of(key, request) {
+    if digest != digest_of(key, request)? {
         return Err(Error::conflict(
             "idempotency_mismatch",
             "the idempotency key was used within 24 hours to rotate this key in another way",
@@ -63,10 +63,8 @@ pub(super) fn named(workspace: &str, idempotency_key: &str) -> String {
 
 /// What tells a repeated request from another one under the same idempotency key; not by which name the key was called,
 /// where its secret goes, and whose turn it is.
-pub(super) fn digest_of(key: &Key, request: &Stage) -> String {
+pub(super) fn digest_of(key: &Key, request: &Stage) -> Result<String> {
     let same = Stage {
-        key: KeyRef::Id(key.id.clone()),
-        environment: None,
         resume: None,
         sinks: Vec::new(),
         intend: false,
@@ -77,5 +75,6 @@ pub(super) fn digest_of(key: &Key, request: &Stage) -> String {
         idempotency_key: None,
         ..request.clone()
     };
-    create::digest(&format!("{same:?}"))
+    // Which key is not in the JSON of the request, where a path names it.
+    existing::digest(&(key.id.as_str(), &same), &("", &Stage::of(KeyRef::Id(key.id.clone()))))
 }

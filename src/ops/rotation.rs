@@ -159,6 +159,8 @@ pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Ro
     }
     let used = was_used(tx, &key, &run)?;
     let expiry_before = key.expires_at;
+    // The end of a creation rotates nothing: its secret is the first that the key has.
+    let action = if never_lived(&key, &run) { Action::KeyDeliver } else { Action::KeyRotate };
     let committed = key.commit_rotation(cx.now, used || request.force).map_err(|illegal| refused(illegal, &key))?;
     tx.put_key(&key)?;
     key.version += 1;
@@ -176,7 +178,7 @@ pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Ro
             "expires_at": { "from": expiry_before.map(format_time), "to": key.expires_at.map(format_time) }
         });
     }
-    let events = vec![cx.event(Action::KeyRotate, key.id.to_string(), changes)];
+    let events = vec![cx.event(action, key.id.to_string(), changes)];
     let rotation = RotationView::of(&key, cx.now).ok_or_else(nothing_left)?;
     let key = KeyView::new(&key, &tx.usage(&key.id)?, cx.now);
     Ok(Done { outcome: Rotated { key, rotation, old_valid_until: committed.old_until }, events })
@@ -202,13 +204,10 @@ pub fn abort(tx: &mut Tx<'_>, cx: &Context, request: &Abort) -> Result<Done<Rota
     let view = RotationView::of(&key, cx.now).ok_or_else(nothing_left)?;
     let changes = json!({ "rotation": run.id.as_str(), "lookup": run.secret.as_str(), "because": request.because });
     let mut events = vec![cx.event(Action::KeyAbort, key.id.to_string(), changes)];
-    let never_lived = key.secrets.iter().all(|secret| {
-        secret.lookup == run.secret
-            || run.in_doubt.as_ref() == Some(&secret.lookup)
-            || secret.created_at > run.started_at
-    });
-    if never_lived && !key.secrets.iter().any(|secret| secret.state == SecretState::Current) {
+    if never_lived(&key, &run) {
         tx.delete_key(&key)?;
+        // Nobody ever had a secret of it: repeating the request is to make the key.
+        tx.forget_idempotency(|_, made| made == key.id.as_str())?;
         events.push(cx.event(Action::KeyDelete, key.id.to_string(), json!({ "name": key.name, "undelivered": true })));
     } else {
         tx.put_key(&key)?;
@@ -216,14 +215,27 @@ pub fn abort(tx: &mut Tx<'_>, cx: &Context, request: &Abort) -> Result<Done<Rota
     Ok(Done { outcome: view, events })
 }
 
-/// The running rotations of a workspace, oldest first; with `ended` also the last one of every other key.
+/// Whether a key is still being created: it had no secret before this rotation began.
+fn never_lived(key: &Key, run: &Rotation) -> bool {
+    key.secrets.iter().all(|secret| {
+        let of_this = secret.lookup == run.secret
+            || run.in_doubt.as_ref() == Some(&secret.lookup)
+            || secret.created_at > run.started_at;
+        of_this && secret.state != SecretState::Current
+    })
+}
+
+/// The running rotations of a workspace, oldest first; with `ended` also the last one of every other key, if it has had
+/// more than the secret that it was created with.
 ///
 /// # Errors
 /// `NotFound` for an unknown workspace.
 pub fn list(tx: &View<'_>, cx: &Context, ended: bool) -> Result<Vec<RotationView>> {
     entitlement::workspace(tx, &cx.workspace)?;
     let keys = if ended { tx.all_keys(&cx.workspace)? } else { tx.keys_rotating(&cx.workspace)? };
-    let mut all: Vec<RotationView> = keys.iter().filter_map(|key| RotationView::of(key, cx.now)).collect();
+    let rotated = |key: &&Key| key.running().is_some() || key.secrets.len() > 1;
+    let mut all: Vec<RotationView> =
+        keys.iter().filter(rotated).filter_map(|key| RotationView::of(key, cx.now)).collect();
     all.sort_by(|a, b| (&a.started_at, &a.id).cmp(&(&b.started_at, &b.id)));
     Ok(all)
 }

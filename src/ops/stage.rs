@@ -276,7 +276,7 @@ fn minted(
         tx.remember_idempotency(
             &repetition::named(&key.workspace, idempotency_key),
             &key.id,
-            &repetition::digest_of(&key, request),
+            &repetition::digest_of(&key, request)?,
         )?;
     }
     let events = vec![cx.event(Action::KeyStage, key.id.to_string(), staging_facts(&key, resumed, request.intend))];

@@ -3,9 +3,9 @@
 use super::{
     Done,
     context::Context,
-    create, entitlement,
+    entitlement,
     error::{Error, Result},
-    repetition,
+    existing, repetition,
 };
 use crate::{
     domain::{
@@ -45,9 +45,9 @@ pub struct ObjectView {
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 pub struct ObjectChange {
-    /// Free text, for workspaces, projects and customers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    /// Free text, for workspaces, projects and customers; `Some(None)` clears it.
+    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change")]
+    pub description: Option<Option<String>>,
     /// The plan of a workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
@@ -185,7 +185,7 @@ pub fn create(
             put_workspace(tx, fresh, change)?;
         }
         ObjectKind::Plan => tx.put_plan(&changed_plan(Plan::unrestricted(name), change))?,
-        ObjectKind::Project | ObjectKind::Customer => put_member(tx, cx, kind, name, change.description)?,
+        ObjectKind::Project | ObjectKind::Customer => put_member(tx, cx, kind, name, change.description.flatten())?,
     }
     finish(tx, cx, kind, name, kind.actions()[0], Value::Null)
 }
@@ -210,7 +210,8 @@ pub fn update(
             tx.put_plan(&changed_plan(plan, change))?;
         }
         ObjectKind::Project | ObjectKind::Customer => {
-            let description = change.description.or_else(|| before.fields["description"].as_str().map(str::to_owned));
+            let described = || before.fields["description"].as_str().map(str::to_owned);
+            let description = change.description.unwrap_or_else(described);
             put_member(tx, cx, kind, name, description)?;
         }
     }
@@ -241,7 +242,8 @@ pub fn delete(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Re
             if closed || !entries.is_empty() {
                 changes["scopes"] = entries.keys().map(ToString::to_string).collect();
             }
-            tx.forget_idempotency(&[create::named(name, ""), repetition::named(name, "")])?;
+            let within = [existing::named(name, ""), repetition::named(name, "")];
+            tx.forget_idempotency(|key, _| within.iter().any(|beginning| key.starts_with(beginning)))?;
             tx.delete_workspace(name)?;
         }
         ObjectKind::Plan => tx.delete_plan(name)?,
@@ -299,7 +301,7 @@ fn put_workspace(tx: &mut Tx<'_>, mut workspace: Workspace, change: ObjectChange
     if let Some(plan) = change.plan {
         workspace.plan = entitlement::plan(tx, &plan)?.name;
     }
-    workspace.description = change.description.or(workspace.description);
+    workspace.description = change.description.unwrap_or(workspace.description).filter(|text| !text.is_empty());
     let policy = &mut workspace.policy;
     policy.rotate_every = change.rotate_every.unwrap_or(policy.rotate_every);
     policy.overlap = change.overlap.unwrap_or(policy.overlap);
@@ -310,7 +312,7 @@ fn put_workspace(tx: &mut Tx<'_>, mut workspace: Workspace, change: ObjectChange
 
 fn put_member(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str, description: Option<String>) -> Result<()> {
     let workspace = entitlement::workspace(tx, &cx.workspace)?.name;
-    let name = name.to_owned();
+    let (name, description) = (name.to_owned(), description.filter(|text| !text.is_empty()));
     match kind {
         ObjectKind::Customer => tx.put_customer(&Customer { workspace, name, description })?,
         _ => tx.put_project(&Project { workspace, name, description })?,

@@ -112,11 +112,12 @@ pub struct Updated {
 /// Updates a key. A change of owner is an event of its own.
 ///
 /// # Errors
-/// `NotFound`, `Conflict` for a taken name, `Usage` when something to be removed is not there or the allowlist would
+/// `NotFound`, `Conflict` for a taken name, `Usage` when something is both to be added and removed or the allowlist would
 /// silently come to mean "anywhere", `Forbidden` by the plan.
 pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Updated>> {
     let before = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
     cx.expects(&before)?;
+    refuse_contradictions(&request)?;
     let mut key = before.clone();
     let mut notes = Vec::new();
     let mut catalogue = tx.catalogue(&cx.workspace)?;
@@ -129,15 +130,17 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Upd
     if let Some(description) = request.description {
         key.description = description;
     }
-    change_scopes(&mut key, request.add_scopes, &request.remove_scopes)?;
+    change_scopes(&mut key, request.add_scopes, &request.remove_scopes, &mut notes);
     if let Some(rate_limit) = request.rate_limit {
         entitlement::require(&entitlement::plan_of(tx, &key.workspace)?, Feature::RateLimit(rate_limit))?;
         key.rate_limit = rate_limit;
     }
-    change_allowlist(&mut key, request.add_ips, &request.remove_ips)?;
+    change_allowlist(&mut key, request.add_ips, &request.remove_ips, &mut notes)?;
     key.labels.extend(request.set_labels);
     for label in request.unset_labels {
-        key.labels.remove(&label);
+        if key.labels.remove(&label).is_none() {
+            notes.push(format!("the key has no label '{label}'"));
+        }
     }
     change_policy(&mut key, cx, request.rotate_every, request.overlap)?;
 
@@ -170,27 +173,50 @@ fn rename(tx: &View<'_>, key: &mut Key, name: Option<String>) -> Result<()> {
     Ok(())
 }
 
-fn change_scopes(key: &mut Key, add: Vec<Scope>, remove: &[Scope]) -> Result<()> {
+/// Refuses a request that asks for two things at once: whichever won, the other would be lost unsaid.
+fn refuse_contradictions(request: &Update) -> Result<()> {
+    let both = |what: &str| Err(Error::usage(format!("{what} is both to be added and to be removed")));
+    if let Some(scope) = request.add_scopes.iter().find(|scope| request.remove_scopes.contains(scope)) {
+        return both(&format!("the scope '{scope}'"));
+    }
+    let added = request.add_ips.to_strings();
+    if let Some(range) = request.remove_ips.to_strings().iter().find(|range| added.contains(range)) {
+        return both(range);
+    }
+    for (at, (label, value)) in request.set_labels.iter().enumerate() {
+        if request.unset_labels.contains(label) {
+            return both(&format!("the label '{label}'"));
+        }
+        if request.set_labels[..at].iter().any(|(other, told)| other == label && told != value) {
+            return Err(Error::usage(format!("the label '{label}' is given more than one value")));
+        }
+    }
+    Ok(())
+}
+
+fn change_scopes(key: &mut Key, add: Vec<Scope>, remove: &[Scope], notes: &mut Vec<String>) {
     for scope in remove {
-        let position = key.scopes.iter().position(|held| held == scope).ok_or_else(|| {
-            let held: Vec<String> = key.scopes.iter().map(ToString::to_string).collect();
-            Error::not_found(format!("the key does not hold the scope '{scope}'"))
-                .hint(format!("it holds: {}", if held.is_empty() { "none".to_owned() } else { held.join(", ") }))
-        })?;
-        key.scopes.remove(position);
+        match key.scopes.iter().position(|held| held == scope) {
+            Some(position) => drop(key.scopes.remove(position)),
+            None => {
+                let held: Vec<String> = key.scopes.iter().map(ToString::to_string).collect();
+                let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
+                notes.push(format!("the key does not hold the scope '{scope}'; it holds: {held}"));
+            }
+        }
     }
     key.scopes.extend(add);
     key.scopes.sort();
     key.scopes.dedup();
-    Ok(())
 }
 
-fn change_allowlist(key: &mut Key, add: Allowlist, remove: &Allowlist) -> Result<()> {
+fn change_allowlist(key: &mut Key, add: Allowlist, remove: &Allowlist, notes: &mut Vec<String>) -> Result<()> {
     let was_restricted = !key.allow_ips.is_empty();
     for range in remove.iter() {
         if !key.allow_ips.remove(range) {
-            return Err(Error::not_found(format!("the allowlist does not hold {range}"))
-                .hint(format!("it holds: {}", key.allow_ips.to_strings().join(", "))));
+            let held = key.allow_ips.to_strings();
+            let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
+            notes.push(format!("the allowlist does not hold {range}; it holds: {held}"));
         }
     }
     key.allow_ips.extend(add);

@@ -169,6 +169,11 @@ impl Caller {
         if self.may(second) && !self.may(first) { second } else { first }
     }
 
+    /// The workspace that the call names.
+    pub(super) fn named_workspace(&self) -> Option<String> {
+        self.workspace.clone()
+    }
+
     /// The workspace of the call: the one named, else the operator's own, else `default`.
     pub(super) fn workspace(&self) -> &str {
         self.workspace.as_deref().or(self.operator.workspace.as_deref()).unwrap_or("default")

@@ -140,13 +140,13 @@ impl Tx<'_> {
         self.put_remembered(&remembered, self.now.timestamp())
     }
 
-    /// Forgets the idempotency keys that begin with one of these.
+    /// Forgets the idempotency keys of which that is said, by what they are and the id of what they made.
     ///
     /// # Errors
     /// `RowTampered` when a row was changed, `SetMismatch` when one is missing.
-    pub fn forget_idempotency(&mut self, beginnings: &[String]) -> Result<()> {
-        for (Remembered { idempotency_key, .. }, _) in self.all_remembered()? {
-            if beginnings.iter().any(|beginning| idempotency_key.starts_with(beginning)) {
+    pub fn forget_idempotency(&mut self, gone: impl Fn(&str, &str) -> bool) -> Result<()> {
+        for (Remembered { idempotency_key, made, .. }, _) in self.all_remembered()? {
+            if gone(&idempotency_key, &made) {
                 self.forget_remembered("name_index = ?1", name_index(self.caps, &idempotency_key))?;
             }
         }

@@ -73,6 +73,9 @@ pub struct EventParameters {
     /// About this key, also a deleted one.
     #[param(value_type = Option<String>)]
     pub key: (),
+    /// Decides between keys of one name.
+    #[param(value_type = Option<crate::domain::Environment>)]
+    pub environment: (),
     /// Of this actor.
     #[param(value_type = Option<String>)]
     pub actor: (),
@@ -252,12 +255,13 @@ impl ExportEnd {
     }
 }
 
-/// A filter as query parameters.
+/// A filter as query parameters; the workspace is named by a header.
 #[must_use]
 pub fn query_of(filter: &AuditFilter) -> Vec<(&'static str, String)> {
     let mut query = Vec::new();
     let mut put = |name, value: Option<String>| query.extend(value.map(|value| (name, value)));
     put("key", filter.key.as_ref().map(ToString::to_string));
+    put("environment", filter.environment.map(|environment| environment.to_string()));
     put("actor", filter.actor.clone());
     put("address", filter.address.map(|range| range.to_string()));
     put("source", filter.source.clone());
@@ -291,6 +295,7 @@ pub fn filter_of(query: &[(String, String)]) -> Result<AuditFilter> {
             "key" => {
                 filter.key = Some(value.parse().map_err(|error: crate::domain::RefError| refused(error.to_string()))?)
             }
+            "environment" => filter.environment = Some(value.parse().map_err(refused)?),
             "actor" => filter.actor = Some(value.clone()),
             "address" => {
                 let range = value.parse().map_err(|_| refused("expected an address range".to_owned()))?;

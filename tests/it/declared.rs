@@ -161,7 +161,7 @@ fn a_plan_is_shown_and_carried_out_in_one_transaction() {
     assert_eq!(home.json(&["show", "stranger"])["key"]["status"], "active");
     assert_eq!(kept(&home, "keys.toml"), file, "comments and order stay");
     let done = actions(&home);
-    for action in ["key.create", "key.update", "key.handover", "key.deactivate", "key.rotate"] {
+    for action in ["key.create", "key.update", "key.handover", "key.deactivate", "key.deliver"] {
         assert!(done.iter().any(|one| one == action), "{action}: {done:?}");
     }
     assert_eq!(home.run(&["diff", "-f", "keys.toml", "--prune", "team=x"]).code, Some(0));

@@ -13,6 +13,7 @@ mod api;
 mod arguments;
 mod audit;
 mod audit_formats;
+mod audit_story;
 mod canary;
 mod check;
 #[cfg(feature = "server")]
@@ -50,6 +51,7 @@ mod remote;
 #[cfg(feature = "server")]
 mod remote_trust;
 mod report;
+mod retries;
 mod rotation;
 mod rotation_kills;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -45,6 +45,8 @@ fn a_project_or_customer_that_nobody_knows_is_no_silent_yes() {
     for what in ["warning: no project 'shpo' is known", "warning: no customer 'amce' is known"] {
         assert!(typo.stderr.contains(what), "{typo:?}");
     }
+    let quiet = home.run_with(&["-q", "verify", "-", "--project", "shpo"], &token);
+    assert!(quiet.stderr.contains("no project 'shpo' is known"), "{quiet:?}");
     let (verdict, _) = home.verdict(&token, &["--project", "shpo", "--explain"]);
     assert!(detail(&verdict, "project").ends_with("no project 'shpo' is known in workspace 'default'"), "{verdict}");
     assert!(verdict["notes"][0].as_str().unwrap().contains("shpo"), "{verdict}");

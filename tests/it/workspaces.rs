@@ -41,3 +41,20 @@ fn what_belongs_to_a_workspace_and_works_keeps_it_from_being_deleted() {
     home.ok(&["operators", "revoke", "ci", "--yes"]);
     home.ok(&["workspaces", "delete", "t1", "--yes"]);
 }
+
+#[test]
+fn an_empty_description_is_none_and_an_update_of_nothing_is_no_update() {
+    let home = Home::new();
+    for kind in ["workspaces", "projects", "customers"] {
+        home.ok(&[kind, "create", "x", "--description", "words"]);
+        let described = || home.json(&[kind, "show", "x"])[kind.trim_end_matches('s')]["description"].clone();
+        assert_eq!(described(), "words", "{kind}");
+        let nothing = home.run(&[kind, "update", "x"]);
+        assert_eq!(nothing.code, Some(2), "{nothing:?}");
+        assert!(nothing.stderr.contains(&format!("keyward {kind} update --help")), "{}", nothing.stderr);
+        home.ok(&[kind, "update", "x", "--description", ""]);
+        assert!(described().is_null(), "{kind}: {}", described());
+        home.ok(&[kind, "create", "y", "--description", ""]);
+        assert!(home.json(&[kind, "show", "y"])[kind.trim_end_matches('s')]["description"].is_null(), "{kind}");
+    }
+}

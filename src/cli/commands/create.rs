@@ -72,10 +72,10 @@ pub(crate) struct Args {
     /// How long an old secret goes on working after a rotation [default: the workspace's, else 24h]
     #[arg(long, value_name = "D", value_parser = values::duration)]
     overlap: Option<TimeDelta>,
-    /// Accept a key of that name that exists already; its secret is not shown
+    /// Accept a key of that name that exists already, and say how it differs; its secret is not shown
     #[arg(long)]
     if_not_exists: bool,
-    /// Repeating the call with this key within 24 hours makes no second key
+    /// Repeating the call with this key within 24 hours makes no second key, also when the first was deleted
     #[arg(long, value_name = "K", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "from")]
     idempotency_key: Option<String>,
     #[command(flatten)]
@@ -233,7 +233,7 @@ fn request(args: Args) -> Result<Create> {
         scopes: values::sorted(args.scope),
         rate_limit: args.rate_limit.map_or(defaults.rate_limit, |limit| limit.0),
         allow_ips: values::allowlist("--allow-ip", &args.allow_ip)?,
-        labels: args.label.into_iter().collect(),
+        labels: values::labels(args.label)?,
         expiry,
         rotate_every: args.rotate_every.map(|every| every.0),
         overlap: args.overlap,

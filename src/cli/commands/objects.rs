@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{context::Ctx, exit::Exit, prompt, values},
-    ops::{ObjectChange, ObjectKind, ObjectView, Result},
+    ops::{Error, ObjectChange, ObjectKind, ObjectView, Result},
     output::Column,
 };
 use std::fmt::Debug;
@@ -87,14 +87,14 @@ fn examples<K: Kind>(lines: &[&str]) -> String {
 /// What a customer and a project have.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Described {
-    /// What it is, in words
+    /// What it is, in words; empty clears it
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 }
 
 impl From<Described> for ObjectChange {
     fn from(fields: Described) -> Self {
-        Self { description: fields.description, ..Self::default() }
+        Self { description: fields.description.map(values::clearable), ..Self::default() }
     }
 }
 
@@ -116,7 +116,13 @@ pub(crate) fn run<K: Kind>(cx: &mut Ctx, args: Args<K>) -> Result<u8> {
             told::<K>(cx, "created", "would create", object)?;
         }
         Command::Update { name, fields } => {
-            let object = backend.update_object(&operation, kind, &name, fields.into())?;
+            let change: ObjectChange = fields.into();
+            if change == ObjectChange::default() {
+                return Err(
+                    Error::usage("nothing to change was given").hint(format!("keyward {} update --help", K::COMMAND))
+                );
+            }
+            let object = backend.update_object(&operation, kind, &name, change)?;
             told::<K>(cx, "updated", "would update", object)?;
         }
         Command::Delete { name } => {

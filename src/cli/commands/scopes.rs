@@ -81,7 +81,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         }
         Command::Add { name, description, implies } => {
             let told = name.to_string();
-            let description = description.map(|text| Some(text).filter(|text| !text.is_empty()));
+            let description = description.map(values::clearable);
             change(cx, vec![ScopeChange::Add { scope: name, description, implies: implied(implies)? }], &told)?;
         }
         Command::Remove { name } => {

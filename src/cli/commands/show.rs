@@ -5,6 +5,7 @@ use crate::{
     ops::{Result, Show},
 };
 use serde_json::json;
+use std::collections::HashSet;
 
 /// Show everything about keys but their secrets
 #[derive(Debug, clap::Args)]
@@ -17,10 +18,15 @@ pub(crate) struct Args {
 /// Shows one key, or a list of several.
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     let backend = cx.backend()?;
-    let mut keys = Vec::new();
+    let (mut seen, mut keys) = (HashSet::new(), Vec::new());
     for key in &args.keys.keys {
         let request = Show { key: key.clone(), environment: args.keys.env };
-        keys.push(json!(backend.show(&cx.operation(), &request)?));
+        let view = backend.show(&cx.operation(), &request)?;
+        if seen.insert(view.id.clone()) {
+            keys.push(json!(view));
+        } else {
+            cx.note(&format!("named more than once, and shown once: {} ({})", view.name, view.id));
+        }
     }
     if keys.len() == 1 {
         cx.item("keyward.key/v1", "key", keys.remove(0), columns::KEY)?;

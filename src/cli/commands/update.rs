@@ -83,12 +83,11 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
 }
 
 fn request(args: Args) -> Result<Update> {
-    let clearable = |text: Option<String>| text.map(|text| Some(text).filter(|text| !text.is_empty()));
     let nothing = Update { environment: args.key.env, ..Update::of(args.key.key) };
     let update = Update {
         name: args.name,
-        owner: clearable(args.owner),
-        description: clearable(args.description),
+        owner: args.owner.map(values::clearable),
+        description: args.description.map(values::clearable),
         add_scopes: values::sorted(args.add_scope),
         remove_scopes: values::sorted(args.remove_scope),
         rate_limit: args.rate_limit.map(|limit| limit.0),

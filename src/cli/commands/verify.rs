@@ -77,7 +77,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
 
 fn tell(cx: &mut Ctx, verdict: &Verdict, explain: bool) -> Result<()> {
     for note in &verdict.notes {
-        cx.note(&format!("warning: {note}"));
+        cx.out.warn(note);
     }
     let mut reply = json!(verdict);
     let checks = match reply.as_object_mut().and_then(|fields| fields.remove("checks")) {

@@ -13,7 +13,7 @@ pub(crate) struct Workspaces;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fields {
-    /// What it is, in words
+    /// What it is, in words; empty clears it
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     /// The plan it is on; `unlimited` for a new one
@@ -33,7 +33,7 @@ pub(crate) struct Fields {
 impl From<Fields> for ObjectChange {
     fn from(fields: Fields) -> Self {
         Self {
-            description: fields.description,
+            description: fields.description.map(values::clearable),
             plan: fields.plan,
             rotate_every: fields.rotate_every.map(|every| every.0),
             overlap: fields.overlap.map(|overlap| overlap.0),

@@ -48,7 +48,7 @@ pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
         if !seen.insert((key.environment, key.name.as_str())) {
             return Err(Error::usage(format!("the file declares '{}' twice in {}", key.name, key.environment)));
         }
-        lookup::project_exists(tx, &cx.workspace, key.project.as_deref())?;
+        lookup::project_to_name(tx, &cx.workspace, key.project.as_deref())?;
     }
     let keys = tx.all_keys(&cx.workspace)?;
     if let Some(selector) = &request.prune {

@@ -3,7 +3,7 @@
 use crate::{
     backend::VerifyAudit,
     domain::Permission,
-    ops::{Error, Kind, Result, audit_checkpoint::KeptCheckpoint},
+    ops::{AuditFilter, Error, Kind, Result, audit_checkpoint::KeptCheckpoint},
     server::{
         app::App,
         body::{Path, Query, Sent, put, reply},
@@ -47,7 +47,8 @@ const CHUNK: usize = 64 * 1024;
 
 /// Events, a page of them
 ///
-/// Oldest first. An operator that is bound to a workspace sees what happened in it.
+/// Oldest first. An operator that is bound to a workspace sees what happened in it, and so does whoever names one by
+/// `Keyward-Workspace`.
 #[utoipa::path(
     get, path = "/v1/audit", operation_id = "list_events", tag = "audit",
     params(EventParameters, ("limit" = Option<u32>, Query, maximum = 10_000, description = "The newest so many that match; without it a page reaches 10,000 events beyond `after`.")),
@@ -59,7 +60,7 @@ pub(super) async fn list(
     caller: Caller,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Failed> {
-    let mut filter = filter_of(&query)?;
+    let mut filter = AuditFilter { workspace: caller.named_workspace(), ..filter_of(&query)? };
     if filter.limit.is_some_and(|limit| limit > MAX_EVENTS) {
         return Err(Error::usage(format!("'limit' is at most {MAX_EVENTS}")).into());
     }
@@ -158,7 +159,7 @@ pub(super) async fn export(
 ) -> Result<Response, Failed> {
     let format = query.iter().position(|(name, _)| name == "format").map(|at| query.remove(at).1);
     let format = format.unwrap_or_else(|| "jsonl".to_owned());
-    let filter = filter_of(&query)?;
+    let filter = AuditFilter { workspace: caller.named_workspace(), ..filter_of(&query)? };
     let cx = caller.permitted(&app, Permission::ExportAudit, "trail").await?;
     let (sender, mut receiver) = mpsc::channel::<Result<Bytes>>(4);
     let (asked, last) = (Arc::clone(&app), sender.clone());

@@ -32,7 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
-    let filter = args.filter.resolve();
+    let filter = args.filter.resolve(cx);
     let document = cx.format() == Format::Json;
     let format = match (args.format, cx.format()) {
         (Some(lines), Format::Json) => {

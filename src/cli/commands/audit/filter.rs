@@ -1,8 +1,8 @@
 //! Which events: the options that `list` and `export` share.
 
 use crate::{
-    cli::values,
-    domain::{Action, KeyRef, Outcome, Time},
+    cli::{context::Ctx, values},
+    domain::{Action, Environment, KeyRef, Outcome, Time},
     ops::AuditFilter,
 };
 use ipnet::IpNet;
@@ -12,6 +12,9 @@ pub(super) struct Filter {
     /// Events of this key, by id or name; a deleted key by its id or the name it had
     #[arg(long, value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
     key: Option<KeyRef>,
+    /// Decides between keys of one name
+    #[arg(long, value_name = "ENV", requires = "key", add = values::environments())]
+    env: Option<Environment>,
     /// Events of this actor, such as alice@host
     #[arg(long)]
     actor: Option<String>,
@@ -48,9 +51,12 @@ fn range(text: &str) -> Result<IpNet, String> {
 }
 
 impl Filter {
-    pub(super) fn resolve(self) -> AuditFilter {
+    /// The events that are asked for; those of one workspace where one is named.
+    pub(super) fn resolve(self, cx: &Ctx) -> AuditFilter {
         AuditFilter {
             key: self.key,
+            environment: self.env,
+            workspace: cx.global.workspace.clone(),
             actor: self.actor,
             address: self.address,
             source: self.source,

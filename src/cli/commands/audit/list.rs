@@ -31,7 +31,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
-    let mut filter = args.filter.resolve();
+    let mut filter = args.filter.resolve(cx);
     if args.unreviewed {
         filter.after = cx.backend()?.review_state(&cx.operation())?.upto;
     }
