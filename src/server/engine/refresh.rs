@@ -99,17 +99,13 @@ impl Refresher {
             };
             // All who called before this look are served by it.
             let came: Vec<_> = first.into_iter().chain(wakes.try_iter()).collect();
-            let seen = self.engine.seen_ms.load(Ordering::Relaxed);
             let looked = self.look_again();
             waiting.extend(came.into_iter().map(|told| (self.asked, told)));
             let failed = looked.is_err();
-            match looked {
-                Ok(()) => tell_if_late(seen, Utc::now()),
-                Err(error) => {
-                    self.engine.seen_ms.store(0, Ordering::Relaxed);
-                    let Error { causes, hints, .. } = &error;
-                    tracing::error!(%error, ?causes, ?hints, "the keystore cannot be read; nothing is judged");
-                }
+            if let Err(error) = looked {
+                self.engine.seen_ms.store(0, Ordering::Relaxed);
+                let Error { causes, hints, .. } = &error;
+                tracing::error!(%error, ?causes, ?hints, "the keystore cannot be read; nothing is judged");
             }
             let taken_up = self.asked - self.made.len() as u64;
             let ready = waiting.iter().take_while(|(mark, _)| failed || *mark <= taken_up).count();
@@ -155,7 +151,8 @@ impl Refresher {
             self.refresh(now)?;
             self.version = Some(version);
         }
-        self.engine.seen_ms.store(now.timestamp_millis(), Ordering::Relaxed);
+        let before = self.engine.seen_ms.swap(now.timestamp_millis(), Ordering::Relaxed);
+        tell_if_late(before, Utc::now());
         self.take_up(now)
     }
 
