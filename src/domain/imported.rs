@@ -51,7 +51,30 @@ impl Form {
         let salt = self.salt.as_deref().unwrap_or_default();
         let (first, last) = if self.salt_last { (presented, salt) } else { (salt, presented) };
         let hash = Sha256::new().chain_update(first).chain_update(last).finalize();
-        Some(Digest(Zeroizing::new(hash.into())))
+        Some(self.bind(Digest(Zeroizing::new(hash.into()))))
+    }
+
+    /// Binds a digest of a file to the prefix of the file, so that a secret without it never fits: not even one with this
+    /// very digest, whatever other forms there are.
+    #[must_use]
+    pub fn bind(&self, digest: Digest) -> Digest {
+        let Some(prefix) = &self.prefix else { return digest };
+        let length = (prefix.len() as u64).to_be_bytes();
+        let bound = Sha256::new().chain_update(b"keyward import prefix\0").chain_update(length);
+        let bound = bound.chain_update(prefix).chain_update(digest.0.as_slice()).finalize();
+        Digest(Zeroizing::new(bound.into()))
+    }
+
+    /// Whether a digest of a file is that of no secret at all: of nothing, the salt or the prefix alone. Such a line comes
+    /// of a field that was empty in the old system, and would let in whoever presents nothing but that.
+    #[must_use]
+    pub fn is_of_nothing(&self, digest: &Digest) -> bool {
+        let salt = self.salt.as_deref().unwrap_or_default();
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        let of = |first: &str, last: &str| Sha256::new().chain_update(first).chain_update(last).finalize();
+        [of("", ""), of(salt, ""), of(prefix, ""), of(salt, prefix), of(prefix, salt)]
+            .iter()
+            .any(|hash| hash.as_slice() == digest.0.as_slice())
     }
 }
 
@@ -152,7 +175,11 @@ mod tests {
         let abc = Form::default().digest_of("abc");
         assert!(form(None, Some("a"), false).digest_of("bc") == abc);
         assert!(form(None, Some("c"), true).digest_of("ab") == abc);
-        assert!(form(Some("ab"), None, false).digest_of("abc") == abc);
+        let bound = form(Some("ab"), None, false);
+        assert!(bound.digest_of("abc") == abc.clone().map(|abc| bound.bind(abc)));
+        assert!(
+            bound.digest_of("abc") != abc && bound.digest_of("abc") != form(Some("a"), None, false).digest_of("abc")
+        );
         assert!(form(Some("b"), None, false).digest_of("abc").is_none());
         assert!(Form::default().digest_of("").is_none());
         assert!(!format!("{:?}", form(None, Some("pepper"), true)).contains("pepper"));
@@ -162,6 +189,18 @@ mod tests {
     fn a_token_is_never_taken_for_an_imported_secret() {
         let token = PlainToken::generate(&mut rand::rng(), &Brand::default(), Environment::Production);
         assert!(Form::default().digest_of(token.expose_plaintext()).is_none());
+    }
+
+    #[test]
+    fn digests_of_nothing_are_known() {
+        let salted = form(Some("acme_"), Some("salt"), true);
+        for nothing in ["", "salt", "acme_", "acme_salt", "saltacme_"] {
+            let digest = Form::default()
+                .digest_of(nothing)
+                .unwrap_or_else(|| "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse().unwrap());
+            assert!(salted.is_of_nothing(&digest), "{nothing}");
+        }
+        assert!(!salted.is_of_nothing(&Form::default().digest_of("abc").unwrap()));
     }
 
     proptest! {

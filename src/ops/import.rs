@@ -8,7 +8,7 @@ use super::{
     error::{Error, Result},
 };
 use crate::{
-    domain::{Digest, Form, Imported, Key, Lookup, Secret},
+    domain::{Digest, Form, Imported, Key, Lookup, Secret, Verifier},
     store::{Tx, View},
     vault::Capabilities,
 };
@@ -17,6 +17,8 @@ use std::collections::BTreeSet;
 
 /// Every form costs each foreign secret a hash.
 const MOST_FORMS: usize = 16;
+/// So many errors are reported; more would only hide the first.
+const REPORTED: usize = 100;
 
 /// A key that was issued elsewhere.
 pub struct Import {
@@ -43,12 +45,45 @@ pub fn import(
 ) -> Result<Done<Vec<Created>>, Vec<EntryError>> {
     let whole = |error| vec![EntryError { index: 0, error }];
     remember(tx, form).map_err(whole)?;
-    let requests = requests.into_iter().map(|Import { key, digest, hint }| {
-        let (lookup, verifier) = caps.imported(&digest).ok_or_else(super::support_refused)?;
-        Ok(Create { imported: Some(Imported { lookup, verifier, hint: hint.unwrap_or_default() }), ..key })
-    });
-    let requests = requests.collect::<Result<Vec<_>>>().map_err(whole)?;
-    create_many(tx, caps, rng, cx, requests, progress)
+    let forms = tx.import_forms().map_err(|error| whole(error.into()))?;
+    let (mut keys, mut wrong) = (Vec::with_capacity(requests.len()), Vec::new());
+    for (index, Import { key, digest, hint }) in requests.into_iter().enumerate() {
+        match fresh(tx, caps, form, &forms, digest) {
+            Ok((lookup, verifier)) => {
+                let imported = Imported { lookup, verifier, hint: hint.unwrap_or_default() };
+                keys.push(Create { imported: Some(imported), ..key });
+            }
+            Err(error) => wrong.push(EntryError { index, error }),
+        }
+    }
+    if !wrong.is_empty() {
+        wrong.truncate(REPORTED);
+        return Err(wrong);
+    }
+    create_many(tx, caps, rng, cx, keys, progress)
+}
+
+/// What is kept of a digest that may come in.
+fn fresh(
+    tx: &View<'_>,
+    caps: &Capabilities,
+    form: &Form,
+    forms: &[Form],
+    digest: Digest,
+) -> Result<(Lookup, Verifier)> {
+    if form.is_of_nothing(&digest) {
+        return Err(Error::usage("digest: it is that of no secret, but of nothing, the salt or the prefix alone")
+            .hint("leave the line out: the old system had no secret there"));
+    }
+    let kept = |form: &Form| caps.imported(&form.bind(digest.clone())).ok_or_else(super::support_refused);
+    for other in forms.iter().filter(|other| *other != form) {
+        if let Some(key) = tx.key_by_lookup(&kept(other)?.0)? {
+            let message =
+                format!("its secret was imported before, with another prefix, with {} ({})", key.id, key.name);
+            return Err(Error::conflict("secret_known", message).hint(format!("keyward show {}", key.id)));
+        }
+    }
+    kept(form)
 }
 
 fn remember(tx: &mut Tx<'_>, form: &Form) -> Result<()> {

@@ -112,6 +112,28 @@ fn identify_names_an_imported_secret() {
     assert_eq!(code(&home, "legacy-billing-secret"), "REVOKED");
 }
 
+/// A secret without the prefix never fits, whatever was imported without one before; and a digest of nothing is none.
+#[test]
+fn a_prefix_is_kept_beside_other_forms_and_nothing_is_no_secret() {
+    let home = moved_in();
+    keep(&home, "old.csv", &format!("name,digest\nacme,{}\nother,{}\n", hex("acme_test"), hex("other_test")));
+    home.ok(&["import", "old.csv", "--prefix", "acme_"]);
+    assert_eq!((code(&home, "acme_test"), code(&home, "other_test")), ("VALID".into(), "MALFORMED".into()));
+    assert_eq!(code(&home, "legacy-billing-secret"), "VALID");
+    keep(&home, "old.csv", &format!("name,digest\nagain,{}\n", hex("acme_test")));
+    let ran = home.run(&["import", "old.csv"]);
+    assert!(ran.code == Some(6) && ran.stderr.contains("imported before"), "one secret, one key: {ran:?}");
+
+    home.private("salt", "pepper");
+    for nothing in ["", "pepper", "acme_", "pepperacme_"] {
+        keep(&home, "old.csv", &format!("name,digest\nfine,{}\nempty,{}\n", hex("fine"), hex(nothing)));
+        let ran = home.run(&["import", "old.csv", "--prefix", "acme_", "--salt-file", "salt"]);
+        assert_eq!(ran.code, Some(2), "{nothing:?}: {ran:?}");
+        assert!(ran.stderr.contains("old.csv:3") && ran.stderr.contains("no secret"), "{}", ran.stderr);
+        assert_eq!(home.run(&["show", "fine"]).code, Some(3), "all or none");
+    }
+}
+
 #[test]
 fn salts_and_prefixes_are_part_of_a_form() {
     let home = Home::new();
