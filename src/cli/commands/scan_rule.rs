@@ -11,7 +11,8 @@ use serde_json::json;
 /// Print the rule that finds secrets, for secret scanners
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  git grep -P \"$(keyward scan-rule)\"\n  \
-    keyward scan-rule --format gitleaks > .gitleaks.toml\n  keyward scan-rule --format detect-secrets > keyward_plugin.py")]
+    keyward scan-rule --format gitleaks > .gitleaks.toml\n  keyward scan-rule --format detect-secrets > keyward_plugin.py\n\n\
+    The rule for secretlint needs: npm install secretlint @secretlint/secretlint-rule-pattern")]
 pub(crate) struct Args {
     /// What the tokens start with [default: as the vault's, or kw where there is no vault]
     #[arg(long, value_name = "BRAND")]
