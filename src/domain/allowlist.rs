@@ -4,6 +4,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::net::IpAddr;
 
+/// The bits of IPv6 before an IPv4 address in it, `::ffff:0:0/96`.
+const WRAPPING: u8 = 96;
+
 /// Address ranges, sorted and without repetition; empty means anywhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Allowlist(Vec<IpNet>);
@@ -88,6 +91,13 @@ fn parse_range(entry: &str) -> Result<IpNet, String> {
     if range.addr() != range.network() {
         return Err(format!("the range has bits set beyond its prefix; its network is {}", range.trunc()));
     }
+    // Callers are known by their IPv4 address, however it is wrapped: so must the range be, or it would never match.
+    if let IpNet::V6(wrapped) = range
+        && let (Some(address), Some(prefix)) =
+            (wrapped.addr().to_ipv4_mapped(), wrapped.prefix_len().checked_sub(WRAPPING))
+    {
+        return IpNet::new(address.into(), prefix).map_err(|error| error.to_string());
+    }
     Ok(range)
 }
 
@@ -105,6 +115,11 @@ mod tests {
         assert!(permits(&["10.0.0.0/8"], "10.255.3.4"));
         assert!(!permits(&["10.0.0.0/8"], "11.0.0.1"));
         assert!(permits(&["192.0.2.7"], "::ffff:192.0.2.7"));
+        for anywhere in ["::ffff:0.0.0.0/96", "::ffff:0:0/96"] {
+            assert!(permits(&[anywhere], "192.0.2.7") && permits(&[anywhere], "::ffff:192.0.2.7"));
+        }
+        assert!(permits(&["::ffff:10.0.0.0/104"], "10.1.2.3") && !permits(&["::ffff:10.0.0.0/104"], "11.1.2.3"));
+        assert_eq!(Allowlist::parse(&["::ffff:10.0.0.0/104"]).unwrap().to_strings(), ["10.0.0.0/8"]);
         assert!(permits(&["2001:db8::/32"], "2001:db8:1::1"));
         assert!(!permits(&["2001:db8::/32"], "192.0.2.7"));
         assert!(permits(&[], "192.0.2.7"));

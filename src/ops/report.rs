@@ -71,7 +71,7 @@ pub struct Counts {
     pub inactive: usize,
     pub expired: usize,
     pub revoked: usize,
-    /// Those that work and expire within thirty days.
+    /// Those that are neither expired nor revoked and expire within thirty days.
     pub expiring: usize,
     /// Those that work and were not used for ninety days.
     pub stale: usize,
@@ -273,11 +273,12 @@ impl Counts {
         if self.last_used_at < key.last_used_at {
             self.last_used_at.clone_from(&key.last_used_at);
         }
+        let expires = time(key.expires_at.as_deref());
+        // As in the calendar and the table: a key that is switched off may be wanted again.
+        self.expiring += usize::from(lives(key) && expires.is_some_and(|at| at - now <= SOON));
         if !key.active {
             return;
         }
-        let expires = time(key.expires_at.as_deref());
-        self.expiring += usize::from(expires.is_some_and(|at| at - now <= SOON));
         self.no_expiry += usize::from(expires.is_none());
         self.stale += usize::from(idle(key, now) >= STALE_AFTER);
         self.never_used += usize::from(key.never_used);

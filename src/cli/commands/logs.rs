@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
     key: Option<KeyRef>,
     /// Decides between keys of one name
-    #[arg(long, value_name = "ENV", add = values::environments())]
+    #[arg(long, value_name = "ENV", requires = "key", add = values::environments())]
     env: Option<Environment>,
     /// Only refusals
     #[arg(long)]

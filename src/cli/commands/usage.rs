@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
     key: Option<KeyRef>,
     /// Decides between keys of one name
-    #[arg(long, value_name = "ENV", add = values::environments())]
+    #[arg(long, value_name = "ENV", requires = "key", add = values::environments())]
     env: Option<Environment>,
     /// From this time, or so long ago, on: 2026-01-02 or 7d [default: all that is kept]
     #[arg(long, value_name = "T", value_parser = since)]
@@ -143,12 +143,13 @@ fn tell(cx: &mut Ctx, by: UsageBy, report: &UsageReport) -> Result<()> {
         .iter()
         .map(|row| {
             let mut shown = json!(row);
+            // A line must name something, also where only names are asked for.
+            if row.group.is_none() && (human || cx.global.quiet || cx.format() == Format::Name) {
+                shown["group"] = json!("unknown credentials");
+            }
             if let (true, Some(fields)) = (human, shown.as_object_mut()) {
                 fields.insert("share".to_owned(), json!(bar(row.uses + row.denied, max, BAR)));
                 fields.insert("trend".to_owned(), json!(sparkline(&row.daily, SPARK)));
-                if row.group.is_none() {
-                    fields.insert("group".to_owned(), json!("unknown credentials"));
-                }
             }
             shown
         })
