@@ -71,6 +71,7 @@ impl Local {
         cx.writable()?;
         let mut tx = self.begin(cx)?;
         let done = work(&mut tx)?;
+        ops::free_text::of_events(&done.events)?;
         if !cx.dry_run && !done.events.is_empty() {
             ops::webhooks::enqueue(&mut tx, cx, &done.events)?;
             tx.commit_all(done.events)?;
@@ -79,6 +80,7 @@ impl Local {
     }
 
     pub(super) fn begin(&self, cx: &Context) -> Result<Tx<'_>> {
+        cx.recordable()?;
         if self.store.capabilities().admin.is_none() {
             return Err(ops::support_refused());
         }
@@ -91,6 +93,8 @@ impl Local {
         if !is_refusal || cx.dry_run || cx.read_only {
             return Ok(());
         }
+        cx.recordable()?;
+        ops::free_text::refuse("name", target)?;
         let event = cx.refusal(action, target, error);
         if self.store.capabilities().admin.is_some() {
             self.store.begin(cx.now)?.commit_all(vec![event])?;
@@ -266,6 +270,7 @@ impl Backend for Local {
     }
 
     fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>> {
+        cx.recordable()?;
         let caps = self.store.capabilities();
         let done = self.read(cx, |view| ops::identify::identify(view, caps, cx, request))?;
         if cx.dry_run {

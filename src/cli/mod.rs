@@ -86,7 +86,8 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
     };
     match context::Ctx::new(global, args, env, streams, command.heeds_settings()) {
         Ok(mut cx) => {
-            let ended = command.run(&mut cx);
+            // Of the command line it was told already; the environment is another door.
+            let ended = cx.operation().recordable().and_then(|()| command.run(&mut cx));
             let code = ended.unwrap_or_else(|error| fail(cx.emitter(), &error));
             closing::close(cx.emitter(), code);
             code

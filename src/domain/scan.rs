@@ -5,7 +5,7 @@
 
 use super::{
     environment::Environment,
-    token::{Brand, PlainToken, TOKEN_TAIL},
+    token::{Brand, MAX_BRAND, PlainToken, TOKEN_TAIL},
 };
 use memchr::memmem::Finder;
 
@@ -47,10 +47,45 @@ impl TokenFinder {
     }
 }
 
+/// Whether a whole token stands in a text, of whichever brand: by shape and checksum.
+#[must_use]
+pub fn holds_token(text: &str) -> bool {
+    Environment::ALL.iter().any(|environment| {
+        let code = format!("_{}_", environment.token_code());
+        text.match_indices(&code).any(|(at, _)| {
+            // The code has the separator before the lookup id in it, which the tail counts, too.
+            let Some(end) = (at + code.len() - 1).checked_add(TOKEN_TAIL).filter(|end| text.is_char_boundary(*end))
+            else {
+                return false;
+            };
+            // What stands before the brand may be glued to it.
+            let brands = (1..=MAX_BRAND).map_while(|length| at.checked_sub(length));
+            brands.filter_map(|from| text.get(from..end)).any(|whole| PlainToken::parse(whole).is_ok())
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_token_of_any_brand_is_seen_wherever_it_stands() {
+        for brand in ["kw", "k", "kwop", "acme1acme2ac"] {
+            let brand: Brand = brand.parse().unwrap();
+            for environment in Environment::ALL {
+                let token = PlainToken::generate(&mut rand::rng(), &brand, environment);
+                let token = token.expose_plaintext();
+                for text in [token.to_owned(), format!("é{token}é"), format!("x_prod_ {token}"), format!("9A{token}Z")]
+                {
+                    assert!(holds_token(&text), "{text}");
+                }
+                assert!(!holds_token(&token[..token.len() - 1]) && !holds_token(&token[brand.as_str().len()..]));
+            }
+        }
+        assert!(!holds_token("billing_prod_eu, rotated by hand") && !holds_token("_prod_é"));
+    }
 
     fn token(environment: Environment) -> PlainToken {
         PlainToken::generate(&mut rand::rng(), &Brand::default(), environment)

@@ -19,7 +19,8 @@ const CHECK_CHARS: usize = 6;
 /// The length of a token from its lookup id on.
 pub(super) const TOKEN_TAIL: usize = 1 + LOOKUP_CHARS + 1 + SECRET_CHARS + CHECK_CHARS;
 const HINT_CHARS: usize = 4;
-const MAX_BRAND: usize = 12;
+/// The longest brand.
+pub(super) const MAX_BRAND: usize = 12;
 
 /// What the tokens of a vault begin with: 1 to 12 lower-case letters or digits, a letter first.
 #[derive(Debug, Clone, PartialEq, Eq)]

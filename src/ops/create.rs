@@ -6,7 +6,7 @@ use super::{
     entitlement,
     error::{Error, Result},
     existing::{self, existing},
-    lookup, policy,
+    free_text, lookup, policy,
     rotation_view::{RotationView, refused},
     view::KeyView,
 };
@@ -188,6 +188,7 @@ pub(super) fn accept(
     request: Create,
     waiting: usize,
 ) -> Result<Accepted> {
+    free_text::of_key(&request)?;
     let plan = &workspace.plan;
     entitlement::require(plan, Feature::ApiAccess)?;
     if let Some(id) = &request.id

@@ -21,6 +21,7 @@ mod entitlement;
 pub mod error;
 mod existing;
 pub mod facts;
+pub mod free_text;
 pub mod identify;
 pub mod import;
 pub mod lifecycle;

@@ -29,6 +29,8 @@ mod doors;
 mod due_runs;
 mod examples;
 mod first_use;
+#[cfg(all(feature = "server", feature = "ui"))]
+mod free_text;
 #[cfg(feature = "server")]
 mod gateway;
 #[cfg(feature = "server")]

@@ -11,7 +11,7 @@ pub use apply::{Applied, Apply, apply};
 pub use export::{ExportKeys, export};
 pub use plan::{Plan, PlanStep, Rules, Verb, plan};
 
-use super::{context::Context, entitlement, error::Result, lookup};
+use super::{context::Context, entitlement, error::Result, free_text, lookup};
 use crate::{
     domain::{Key, closest},
     ops::{Create, Error},
@@ -48,6 +48,7 @@ pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
         if !seen.insert((key.environment, key.name.as_str())) {
             return Err(Error::usage(format!("the file declares '{}' twice in {}", key.name, key.environment)));
         }
+        free_text::of_key(key)?;
         lookup::project_to_name(tx, &cx.workspace, key.project.as_deref())?;
     }
     let keys = tx.all_keys(&cx.workspace)?;
