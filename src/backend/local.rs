@@ -93,9 +93,8 @@ impl Local {
         if !is_refusal || cx.dry_run || cx.read_only {
             return Ok(());
         }
-        cx.recordable()?;
-        ops::free_text::refuse("name", target)?;
         let event = cx.refusal(action, target, error);
+        ops::free_text::of_events(std::slice::from_ref(&event))?;
         if self.store.capabilities().admin.is_some() {
             self.store.begin(cx.now)?.commit_all(vec![event])?;
         } else {
@@ -256,8 +255,7 @@ impl Backend for Local {
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
         if request.record.is_some() && self.store.capabilities().admin.is_none() {
             let error = ops::support_refused();
-            self.record_refusal(cx, Action::UsageRecord, "usage", &error)?;
-            return Err(error);
+            return self.record_refusal(cx, Action::UsageRecord, "usage", &error).and(Err(error));
         }
         let verdict = self.read(cx, |view| ops::verify::verify(view, self.store.capabilities(), cx, request))?;
         if let Some(record) = request.use_of(cx, &verdict) {
@@ -270,9 +268,9 @@ impl Backend for Local {
     }
 
     fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>> {
-        cx.recordable()?;
         let caps = self.store.capabilities();
         let done = self.read(cx, |view| ops::identify::identify(view, caps, cx, request))?;
+        ops::free_text::of_events(&done.events)?;
         if cx.dry_run {
             return Ok(done.outcome);
         }

@@ -52,6 +52,8 @@ pub(super) fn of_key(key: &Create) -> Result<()> {
 /// `Usage`, with the field.
 pub fn of_events(events: &[Event]) -> Result<()> {
     events.iter().try_for_each(|event| {
+        refuse("reason", event.reason.as_deref().unwrap_or_default())?;
+        refuse("ticket", event.ticket.as_deref().unwrap_or_default())?;
         refuse("name", &event.target)?;
         of_value("text", &event.changes)
     })
