@@ -151,4 +151,9 @@ fn options_of_a_scan_are_refused_without_one() {
     for option in ["--no-ignore", "--binary"] {
         assert_eq!(home.run_with(&["identify", "-", option], "x").code, Some(2), "{option}");
     }
+    // Neither is silently left out elsewhere.
+    for line in ["logs --env production", "usage --env production", "export --columns name", "export -o markdown"] {
+        let ran = home.run(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{line}: {ran:?}");
+    }
 }

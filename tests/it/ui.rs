@@ -271,6 +271,23 @@ fn it_works_in_every_window_with_no_keys_and_with_hostile_ones() {
 }
 
 #[test]
+fn the_end_of_a_long_line_is_shown() {
+    let home = Home::new();
+    let description = format!("{}the end", "words ".repeat(40));
+    let mut line = vec!["create".to_owned(), "wide".to_owned(), "--description".to_owned(), description];
+    line.extend((0..30).map(|at| format!("--scope=resource-{at:02}:read")));
+    home.ok(&line.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut shell = opened(&home, "keyward ui");
+    shell.keys("\r");
+    shell.until("the first scopes", |screen| screen.contains("resource-00:read"));
+    shell.until("the last scope", |screen| screen.contains("resource-29:read"));
+    shell.keys(" ");
+    shell.until("the end of the description", |screen| screen.contains("the end"));
+    shell.keys("qq");
+    shell.finished(0);
+}
+
+#[test]
 fn a_support_slot_looks_and_changes_nothing() {
     let (home, _) = furnished();
     home.ok(&["vault", "slots", "add", "--device-file", "desk.key", "--role", "support", "--label", "desk"]);

@@ -5,17 +5,26 @@ use crate::{
     ops::{AuditList, KeyView, Logs, Result, UsageReport},
     output::{escape, relative, sparkline},
 };
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// So many events of each kind.
 pub(super) const NEWEST: usize = 10;
 /// So many characters for the days of a month.
 const SPARK: usize = 31;
 
+/// The columns before the value of a field.
+pub(super) const LABEL: usize = 14;
+/// The columns before a text.
+const INDENT: usize = 2;
+
 /// The detail of a key, line by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Detail {
     pub(super) id: String,
+    /// As they fit on the screen.
     pub(super) lines: Vec<DetailLine>,
+    /// As they are, however long.
+    whole: Vec<DetailLine>,
 }
 
 /// A line of it, safe to show.
@@ -43,13 +52,49 @@ impl Detail {
         part(&mut lines, "Why requests were denied", &known.denied, |logs| denials(logs, now));
         part(&mut lines, "Use in the last 30 days", &known.usage, usage);
         part(&mut lines, "What was done to it", &known.audit, |audit| events(audit, now));
-        Self { id: known.key.id.clone(), lines }
+        Self::new(&known.key.id, lines)
+    }
+
+    pub(super) fn new(id: &str, whole: Vec<DetailLine>) -> Self {
+        Self { id: id.to_owned(), lines: whole.clone(), whole }
+    }
+
+    /// Breaks what is longer than the screen is wide: the end of a list of scopes says as much as its beginning.
+    pub(super) fn wrap(&mut self, width: usize) {
+        self.lines.clear();
+        for line in &self.whole {
+            match line {
+                DetailLine::Blank | DetailLine::Heading(_) => self.lines.push(line.clone()),
+                DetailLine::Field(name, value) => {
+                    for (at, part) in broken(value, width.saturating_sub(LABEL)).into_iter().enumerate() {
+                        self.lines.push(DetailLine::Field(if at == 0 { name } else { "" }, part));
+                    }
+                }
+                DetailLine::Text(text) => {
+                    self.lines.extend(broken(text, width.saturating_sub(INDENT)).into_iter().map(DetailLine::Text));
+                }
+            }
+        }
     }
 
     /// The line about a key that cannot be read.
     pub(super) fn failed(id: &str, why: &str) -> Self {
-        Self { id: id.to_owned(), lines: vec![DetailLine::Text(escape(why).into_owned())] }
+        Self::new(id, vec![DetailLine::Text(escape(why).into_owned())])
     }
+}
+
+/// A text in pieces that are at most so many columns wide, broken after spaces where there are any.
+fn broken(text: &str, width: usize) -> Vec<String> {
+    let (mut pieces, mut piece) = (Vec::new(), String::new());
+    for character in text.chars() {
+        if !piece.is_empty() && piece.width() + character.width().unwrap_or(0) > width.max(1) {
+            let rest = piece.rfind(' ').map_or_else(String::new, |space| piece.split_off(space + 1));
+            pieces.push(std::mem::replace(&mut piece, rest));
+        }
+        piece.push(character);
+    }
+    pieces.push(piece);
+    pieces
 }
 
 fn facts(key: &KeyView, now: Time) -> Vec<DetailLine> {
@@ -144,4 +189,37 @@ fn moment(time: &str, now: Time) -> String {
 
 pub(super) fn ago(time: &str, now: Time) -> String {
     parse_time(time).map_or_else(|_| time.to_owned(), |time| relative(time, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn long_lines_are_broken_after_spaces() {
+        let whole = vec![
+            DetailLine::Heading("h"),
+            DetailLine::Field("scopes", "a:read, b:write, c:read".to_owned()),
+            DetailLine::Text("0123456789".to_owned()),
+        ];
+        let mut detail = Detail::new("key", whole.clone());
+        detail.wrap(LABEL + 9);
+        let field = |name, text: &str| DetailLine::Field(name, text.to_owned());
+        assert_eq!(detail.lines[1..4], [field("scopes", "a:read, "), field("", "b:write, "), field("", "c:read")]);
+        detail.wrap(INDENT + 4);
+        let texts: Vec<_> = detail.lines.iter().filter(|line| matches!(line, DetailLine::Text(_))).cloned().collect();
+        assert_eq!(texts, ["0123", "4567", "89"].map(|text| DetailLine::Text(text.to_owned())));
+        detail.wrap(200);
+        assert_eq!(detail.lines, whole, "a wider screen puts it back");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_nothing_too_wide(text in "(\\PC| ){0,80}", width in 2usize..40) {
+            let pieces = broken(&text, width);
+            prop_assert_eq!(pieces.concat(), text);
+            prop_assert!(pieces.iter().all(|piece| piece.width() <= width), "{:?}", pieces);
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! escaped before it comes here, or here.
 
 use super::{
-    detail::{DetailLine, ago},
+    detail::{DetailLine, LABEL, ago},
     keys::KeyRow,
     state::{Mode, State, YES},
 };
@@ -29,7 +29,6 @@ const STATUS: usize = 8;
 const ENVIRONMENT: usize = 4;
 const TIME: usize = 9;
 const USES: usize = 6;
-const LABEL: usize = 14;
 
 const HELP: [(&str, &str); 11] = [
     ("↑ ↓ PgUp PgDn g G", "another key; also j and k"),
@@ -82,6 +81,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, look: Look) {
     }
     let whole = state.mode == Mode::Detail;
     let (list, detail) = split(body, whole);
+    if let Some(detail) = &mut state.detail {
+        detail.wrap(usize::from(area.width));
+    }
     state.fit(usize::from(list.height.saturating_sub(1)), usize::from(detail.height.saturating_sub(1)));
     header(frame, state, head);
     if list.height > 0 {
@@ -357,7 +359,7 @@ mod tests {
     fn eighty_by_twenty_four_holds_the_list_the_detail_and_the_keys() {
         let mut state = state(&["billing-sync", "nightly-export"]);
         let line = DetailLine::Field("status", "active".to_owned());
-        state.detail = Some(Detail { id: "key_0000000000000000".to_owned(), lines: vec![line] });
+        state.detail = Some(Detail::new("key_0000000000000000", vec![line]));
         let (lines, _) = shown(&mut state, (80, 24), false);
         assert_eq!(lines[0], "2 of 2 keys by expiry ↑");
         assert_eq!(lines[1], "  NAME                   ENV  STATUS   EXPIRES   LAST USED   USES OWNER");

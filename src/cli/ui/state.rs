@@ -410,7 +410,7 @@ mod tests {
     fn details_are_wanted_once_and_again_for_another_key() {
         let mut state = state(3, false);
         assert_eq!(state.wanted(), Some("key_0000000000000000"));
-        state.detail = Some(Detail { id: "key_0000000000000000".to_owned(), lines: vec![Default::default(); 20] });
+        state.detail = Some(Detail::new("key_0000000000000000", vec![Default::default(); 20]));
         assert_eq!(state.wanted(), None);
         type_in(&mut state, "\n↓↓G");
         state.fit(10, 5);
