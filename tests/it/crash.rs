@@ -159,10 +159,10 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    fn mount() -> Option<Self> {
+    fn mount(size: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let mut mount = std::process::Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(dir.path());
+        mount.args(["-t", "tmpfs", "-o", size, "tmpfs"]).arg(dir.path());
         if !mount.output().is_ok_and(|output| output.status.success()) {
             eprintln!("skipped: a small tmpfs can be mounted by root only");
             return None;
@@ -185,7 +185,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn many_keys_are_made_only_where_there_is_room_for_their_secrets() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount("size=1m") else { return };
     let home = Home::new();
     let names: Vec<String> = (0..1000).map(|number| format!("key-{number}")).collect();
     home.write("keys.csv", &format!("name\n{}\n", names.join("\n")));
@@ -198,7 +198,7 @@ fn many_keys_are_made_only_where_there_is_room_for_their_secrets() {
 
 #[test]
 fn a_full_disk_and_a_read_only_one_lose_nothing() {
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount("size=1280k") else { return };
     let home = Home::at(disk.dir.path());
     let mut made = 0;
     let full = loop {
