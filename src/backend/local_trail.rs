@@ -36,6 +36,16 @@ impl Local {
         Ok(SignedCheckpoint { checkpoint, note: Note::signed(text, &key, &signature), key })
     }
 
+    /// What came of looking at the trail; that a plan did not allow it is recorded.
+    fn seen<T>(&self, cx: &Context, came: Result<T>) -> Result<T> {
+        if let Err(error) = &came
+            && error.kind == Kind::Forbidden
+        {
+            self.record_refusal(cx, Action::OperatorDenied, &cx.workspace, error)?;
+        }
+        came
+    }
+
     /// Remembers a checkpoint beside what else was last seen of the vault.
     fn remember(&self, view: &View<'_>, signed: &SignedCheckpoint) {
         let saved = self.store.pins().save_checkpoint(
@@ -63,11 +73,11 @@ fn unusable() -> Error {
 
 impl Trail for Local {
     fn audit(&self, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {
-        self.read(cx, |view| ops::audit::list(view, cx, filter))
+        self.seen(cx, self.read(cx, |view| ops::audit::list(view, cx, filter)))
     }
 
     fn audit_event(&self, cx: &Context, seq: u64) -> Result<Recorded> {
-        self.read(cx, |view| ops::audit::show(view, cx, seq))
+        self.seen(cx, self.read(cx, |view| ops::audit::show(view, cx, seq)))
     }
 
     fn export_audit(

@@ -90,7 +90,7 @@ actions! {
     OperatorRotate = "operator.rotate",
     /// An operator was cut off for good.
     OperatorRevoke = "operator.revoke",
-    /// An operator asked for something that its role does not allow.
+    /// Somebody asked for something that a role, a bound or a plan does not allow to see or to manage.
     OperatorDenied = "operator.denied",
     /// Somebody logged in to a server, and the credential is kept.
     ProfileLogin = "profile.login",

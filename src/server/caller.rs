@@ -194,19 +194,6 @@ impl Caller {
         }
     }
 
-    /// What came of something that only a plan could still forbid. A refusal is recorded.
-    ///
-    /// # Errors
-    /// Those that are handed in.
-    pub(super) async fn heard<T>(&self, app: &Arc<App>, permission: Permission, came: Result<T>) -> Result<T> {
-        if let Err(error) = &came
-            && error.kind == Kind::Forbidden
-        {
-            self.record(app, permission.action(), self.workspace(), error).await?;
-        }
-        came
-    }
-
     /// Refuses operators that are bound to a workspace what is about all of them. A refusal is recorded.
     ///
     /// # Errors
