@@ -127,7 +127,8 @@ mod tests {
         let last = printed.pop_and_change();
         let of = |typed: &str| RecoveryCode::parse(typed).err();
         let shorter = &printed[..printed.len() - 1];
-        for typed in [&last, shorter, &printed.replace(&printed[4..5], "U"), &last.replace("KWR-", "")] {
+        let odd = format!("{}U{}", &printed[..4], &printed[5..]);
+        for typed in [&last, shorter, &odd, &last[PREFIX.len() + 1..]] {
             assert_eq!(of(typed), Some(NotARecoveryCode::Mistyped), "of the right shape");
         }
         for typed in ["", "keyward", "correct horse battery"] {
