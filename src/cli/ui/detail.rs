@@ -5,7 +5,7 @@ use crate::{
     ops::{AuditList, KeyView, Logs, Result, UsageReport},
     output::{escape, relative, sparkline},
 };
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 /// So many events of each kind.
 pub(super) const NEWEST: usize = 10;
@@ -86,8 +86,11 @@ impl Detail {
 /// A text in pieces that are at most so many columns wide, broken after spaces where there are any.
 fn broken(text: &str, width: usize) -> Vec<String> {
     let (mut pieces, mut piece) = (Vec::new(), String::new());
+    // Of the whole: a mark can make the character before it wider.
+    let fits = |piece: &str, character: char| format!("{piece}{character}").width() <= width.max(1);
     for character in text.chars() {
-        if !piece.is_empty() && piece.width() + character.width().unwrap_or(0) > width.max(1) {
+        // What was carried over from the line before can be too long for a wide character, too.
+        while !piece.is_empty() && !fits(&piece, character) {
             let rest = piece.rfind(' ').map_or_else(String::new, |space| piece.split_off(space + 1));
             pieces.push(std::mem::replace(&mut piece, rest));
         }
@@ -210,6 +213,11 @@ mod tests {
         detail.wrap(INDENT + 4);
         let texts: Vec<_> = detail.lines.iter().filter(|line| matches!(line, DetailLine::Text(_))).cloned().collect();
         assert_eq!(texts, ["0123", "4567", "89"].map(|text| DetailLine::Text(text.to_owned())));
+        assert_eq!(
+            broken("!a \u{1380}\u{1f250}", 2),
+            ["!a", " ", "\u{1380}", "\u{1f250}"],
+            "a wide one does not fit behind"
+        );
         detail.wrap(200);
         assert_eq!(detail.lines, whole, "a wider screen puts it back");
     }
