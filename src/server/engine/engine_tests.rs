@@ -172,6 +172,19 @@ fn what_is_denied_takes_nothing_from_the_limit() {
 }
 
 #[test]
+fn a_look_that_took_too_long_to_be_believed_is_followed_by_another_at_once() {
+    let vault = Vault::new();
+    let (_, token) = vault.create("none");
+    let now = Utc::now();
+    let look = |at| vault.refresher.borrow_mut().look(at).unwrap();
+    let judged = || vault.judge(&token, &Request::default(), now).is_ok();
+    look(now - chrono::TimeDelta::seconds(5));
+    assert!(!judged() && vault.refresher.borrow().pause(now).is_zero());
+    look(now);
+    assert!(judged() && !vault.refresher.borrow().pause(now).is_zero());
+}
+
+#[test]
 fn nothing_is_judged_while_the_keystore_was_not_seen_lately() {
     let vault = Vault::new();
     let (_, token) = vault.create("none");

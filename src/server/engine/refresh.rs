@@ -73,6 +73,8 @@ pub(in crate::server) fn start(engine: Arc<Engine>, source: FactSource) -> Resul
     let now = Utc::now();
     refresher.look(now)?;
     refresher.engine.index.restore(refresher.source.spent(now)?, now);
+    // Very many keys take longer to read than a look is believed: without another one the first requests would be refused.
+    refresher.look(Utc::now())?;
     let (sender, receiver) = sync_channel(WAITING);
     let thread = std::thread::Builder::new().name("keyward-refresh".to_owned());
     let thread = thread.spawn(move || refresher.run(&receiver)).map_err(|error| {
@@ -91,8 +93,7 @@ impl Refresher {
         let mut looks = 0u32;
         let mut waiting: VecDeque<(u64, oneshot::Sender<()>)> = VecDeque::new();
         loop {
-            let pause = if self.made.is_empty() { POLL } else { Duration::ZERO };
-            let first = match wakes.recv_timeout(pause) {
+            let first = match wakes.recv_timeout(self.pause(Utc::now())) {
                 Ok(waiting) => Some(waiting),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -118,6 +119,12 @@ impl Refresher {
                 self.engine.sweep(Utc::now());
             }
         }
+    }
+
+    /// How long until the next look: none while keys are to be taken up, or while nothing is judged because the last look
+    /// took too long to be believed.
+    pub(super) fn pause(&self, now: Time) -> Duration {
+        if self.made.is_empty() && self.engine.available(now).is_ok() { POLL } else { Duration::ZERO }
     }
 
     /// A look, and others soon after one that failed: a keystore that another process is just repairing after a kill is
