@@ -60,6 +60,7 @@ pub(super) fn finish(routes: OpenApi) -> Value {
     document["servers"] = json!([{ "url": "/" }]);
     document["tags"] = TAGS.iter().map(|(name, about)| json!({ "name": name, "description": about })).collect();
     components(&mut document["components"]);
+    join_creation(&mut document["components"]["schemas"]);
     let paths = document["paths"].take();
     document["paths"] = match paths {
         Value::Object(paths) => paths.into_iter().map(|(path, item)| (plain(&path), whole(&path, item))).collect(),
@@ -72,6 +73,16 @@ pub(super) fn finish(routes: OpenApi) -> Value {
 /// A path without axum's mark for "and what follows".
 fn plain(path: &str) -> String {
     path.replace("{*", "{")
+}
+
+/// What is created has a name and the fields of a change, in one object: two that refuse what they do not know would refuse
+/// each other's fields.
+fn join_creation(schemas: &mut Value) {
+    let mut joined = schemas["ObjectChange"].clone();
+    joined["description"] = schemas["CreateObject"]["description"].clone();
+    joined["properties"]["name"] = json!({ "type": "string", "description": "Its name." });
+    joined["required"] = json!(["name"]);
+    schemas["CreateObject"] = joined;
 }
 
 fn components(components: &mut Value) {

@@ -36,9 +36,8 @@ pub struct AddScope {
     pub scope: Scope,
     /// What it allows, in words; null clears it, and absent it stays.
     pub description: Option<String>,
-    /// All the scopes it includes; an empty list clears them, and absent they stay.
-    #[schema(required = false)]
-    pub implies: Vec<Scope>,
+    /// All the scopes it includes; an empty list clears them, and absent or null they stay.
+    pub implies: Option<Vec<Scope>>,
 }
 
 /// Changes of the catalogue, all in one transaction.
