@@ -121,10 +121,10 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_the_same_rows_and_a_meaning_for_each() {
-        let readme = include_str!("../../README.md");
+    fn the_book_has_the_same_rows_and_a_meaning_for_each() {
+        let page = include_str!("../../docs/exit-codes.md");
         for (code, name, _) in TABLE {
-            let row = readme.lines().find_map(|line| line.strip_prefix(&format!("| {code} | {name} | ")));
+            let row = page.lines().find_map(|line| line.strip_prefix(&format!("| {code} | {name} | ")));
             assert!(row.is_some_and(|meaning| meaning.len() > 3), "{code} {name}");
         }
     }

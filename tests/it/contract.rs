@@ -1,6 +1,6 @@
 //! The contract of the command line, rule by rule: what scripts rely on.
 
-use crate::support::Home;
+use crate::support::{Home, book};
 use serde_json::Value;
 
 #[test]
@@ -246,9 +246,9 @@ fn one_table_of_exit_codes() {
                     11 PARTIAL,12 UNDELIVERED,13 DENIED,14 INTEGRITY,70 INTERNAL,130/143 SIGNAL";
     let told: Vec<String> = rows.iter().map(|(code, name)| format!("{code} {name}")).collect();
     assert_eq!(told, expected.split(',').collect::<Vec<_>>());
-    let readme = include_str!("../../README.md");
+    let page = book::page("exit-codes");
     for (code, name) in &rows {
-        assert!(readme.contains(&format!("| {code} | {name} |")), "{code} {name} is not in the README");
+        assert!(page.contains(&format!("| {code} | {name} |")), "{code} {name} is not in docs/exit-codes.md");
     }
     for topic in ["exit-codes", "environment", "output", "ci"] {
         assert!(!home.ok(&["help", topic]).is_empty(), "{topic}");

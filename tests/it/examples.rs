@@ -1,9 +1,9 @@
-//! Every example in the help texts and every command of the README is run as it stands, in a home of its own.
+//! Every example in the help texts and every command of the README and of docs/ is run as it stands, in a home of its own.
 //!
 //! Help examples are collected from the definition of the command line, so that a new one is run without being told
 //! of here. Each starts from a copy of one prepared home; what an example needs beyond that stands in [`PREPARED`].
 
-use crate::support::{Home, terminal::Terminal};
+use crate::support::{Home, book, terminal::Terminal};
 use std::{
     fs,
     path::Path,
@@ -289,13 +289,13 @@ fn the_readme_begins_with_what_it_is_and_two_commands() {
     assert!(readme.lines().take(12).any(|line| line == "cargo test"), "the commands stand at the top");
 }
 
-/// The blocks run in the order of the README, in one home and one shell; a block after `<!-- not run: why -->` does not.
+/// The blocks of the README and then of the pages run in one home and one shell; a block after `<!-- not run: why -->` does not.
 #[test]
-fn the_tours_of_the_readme_work() {
-    let readme = include_str!("../../README.md");
+fn the_tours_of_the_readme_and_the_book_work() {
+    let book: String = book::pages().into_iter().map(|(_, text)| text).collect();
     let mut script = "set -euo pipefail\ntrap 'echo \"in: $BASH_COMMAND\" >&2' ERR\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n".to_owned();
     let mut commands = 0;
-    for (before, rest) in readme.split("```console\n").zip(readme.split("```console\n").skip(1)) {
+    for (before, rest) in book.split("```console\n").zip(book.split("```console\n").skip(1)) {
         let block = rest.split("```").next().unwrap();
         let left_out = before
             .rsplit("<!-- ")

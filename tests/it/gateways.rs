@@ -1,8 +1,8 @@
-//! Real gateways in front of a small upstream, configured by the very snippets of the README: who may pass, what the
+//! Real gateways in front of a small upstream, configured by the very snippets of docs/gateways.md: who may pass, what the
 //! upstream is told, and what happens when the server dies.
 
 use crate::support::{
-    Home,
+    Home, book,
     server::{ROUTES, Served},
     tool,
 };
@@ -49,17 +49,17 @@ impl Site {
         (site, server)
     }
 
-    /// A directory for a gateway, with the README's snippets in it: the files begin with the marks.
+    /// A directory for a gateway, with the snippets of docs/gateways.md in it: the files begin with the marks.
     fn dir(&self, server: &Served, port: u16, files: &[(&str, &str)]) -> PathBuf {
         let dir = self.home.path().join("gateway");
         std::fs::create_dir_all(&dir).unwrap();
-        let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+        let page = book::page("gateways");
         for (mark, name) in files {
-            let blocks = readme.split("```").skip(1).step_by(2);
+            let blocks = page.split("```").skip(1).step_by(2);
             let mut found = blocks
                 .filter_map(|block| block.split_once('\n'))
                 .filter(|(kind, text)| kind == mark || text.starts_with(mark));
-            let (_, text) = found.next().unwrap_or_else(|| panic!("the README has no {mark}"));
+            let (_, text) = found.next().unwrap_or_else(|| panic!("docs/gateways.md has no {mark}"));
             let upstream = format!("127.0.0.1:{}", upstream());
             let text = text.replace("127.0.0.1:8787", server.authority()).replace("127.0.0.1:9000", &upstream);
             let text = text.replace("address: 127.0.0.1, port_value: 8787", &apart(server.authority()));

@@ -1,15 +1,13 @@
-//! The guides of the README for schedules are run: each command as it stands there, in a home where a key is due.
+//! The guides of docs/rotation.md are run: each command as it stands there, in a home where a key is due.
 
-use crate::support::{Home, Ran};
+use crate::support::{Home, Ran, book};
 use std::fs;
 
-const README: &str = include_str!("../../README.md");
-
-/// The fenced blocks of a kind in the section on schedules.
-fn blocks(kind: &str) -> Vec<&'static str> {
-    let section = README.split("## Rotation on a schedule").nth(1).unwrap().split("\n## ").next().unwrap();
+/// The fenced blocks of a kind of the page on schedules.
+fn blocks(kind: &str) -> Vec<String> {
+    let page = book::page("rotation");
     let fence = format!("```{kind}\n");
-    section.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+    page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
 /// The arguments of the one keyward command in a block.
@@ -27,7 +25,7 @@ fn arguments(block: &str) -> Vec<String> {
     words(line.split("keyward rotate").nth(1).map(|rest| format!("rotate{rest}")).unwrap().as_str(), &[' '])
 }
 
-/// A home with the README's deliver map and three keys that are due.
+/// A home with the page's deliver map and three keys that are due.
 fn due() -> Home {
     let home = Home::new();
     let path = home.path().display().to_string();
@@ -72,10 +70,10 @@ fn run(home: &Home, block: &str) -> Ran {
 
 #[test]
 fn every_guide_rotates_what_is_due() {
-    let guides: Vec<&str> = ["yaml", "crontab", "ini"].into_iter().flat_map(blocks).collect();
+    let guides: Vec<String> = ["yaml", "crontab", "ini"].into_iter().flat_map(blocks).collect();
     assert_eq!(guides.len(), 5, "GitHub, GitLab, Kubernetes, cron, systemd");
     let home = due();
-    for guide in guides {
+    for guide in &guides {
         let ran = run(&home, guide);
         assert!(ran.code == Some(0), "{guide}\n{ran:?}");
         let held = fs::read_to_string(home.path().join("run/keys/production/web-1")).unwrap();

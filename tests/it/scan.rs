@@ -1,6 +1,6 @@
-//! Secrets in files: the scan, the expression for other scanners, and the hook of the README.
+//! Secrets in files: the scan, the expression for other scanners, and the hook of docs/support.md.
 
-use crate::support::{Home, tool};
+use crate::support::{Home, book, tool};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -275,12 +275,12 @@ fn real_scanners_read_the_rules() {
     }
 }
 
-/// The hook that the README offers, run by pre-commit itself: a commit without a secret passes, one with a secret does not.
+/// The hook that docs/support.md offers, run by pre-commit itself: a commit without a secret passes, one with a secret does not.
 #[test]
-fn the_hook_of_the_readme_stops_a_commit_with_a_secret() {
+fn the_documented_hook_stops_a_commit_with_a_secret() {
     let Some(hooks) = tool("pre-commit", "pre-commit") else { return };
-    let readme = include_str!("../../README.md");
-    let yaml = readme.split("```yaml\nrepos:\n").nth(1).unwrap().split("```").next().unwrap();
+    let page = book::page("support");
+    let yaml = page.split("```yaml\nrepos:\n").nth(1).unwrap().split("```").next().unwrap();
     let home = Home::new();
     let token = home.ok(&["create", "k", "--env", "production"]);
     let expression = home.ok(&["scan-rule", "--format", "regex"]);

@@ -1,5 +1,6 @@
 //! The real program in a home of its own, with nothing of the caller's environment.
 
+pub(crate) mod book;
 pub(crate) mod browser;
 #[cfg(feature = "server")]
 pub(crate) mod door;
