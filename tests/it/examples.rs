@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Examples that no test can run, each with the reason.
-const NOT_RUN: [(&str, &str); 2] = [
+pub(crate) const NOT_RUN: [(&str, &str); 2] = [
     ("keyward webhooks test chat", "it needs a receiver on the internet"),
     ("keyward -o jsonl audit list --follow", "it goes on until it is interrupted"),
 ];
@@ -92,7 +92,7 @@ keyward login unix:media/keyward.sock --name keys.example.com <credential
 kill -TERM $server; wait $server";
 
 /// Examples that ask somebody, with what is asked and answered.
-const ASKED: [(&str, &[(&str, &str)]); 7] = [
+pub(crate) const ASKED: [(&str, &[(&str, &str)]); 7] = [
     ("keyward ui", &[("q end", "q")]),
     ("keyward ui --allow-changes", &[("q end", "q")]),
     ("keyward init --passphrase", NEW_PASSPHRASE),
@@ -104,7 +104,7 @@ const ASKED: [(&str, &[(&str, &str)]); 7] = [
 const NEW_PASSPHRASE: &[(&str, &str)] = &[("New passphrase", "correct horse\n"), ("Again", "correct horse\n")];
 
 /// A home with two keys, their scopes, and the files that examples name.
-fn prepared() -> Home {
+pub(crate) fn prepared() -> Home {
     let home = Home::new();
     for directory in ["bin", "backup", "media", ".zfunc", ".config/fish/completions"] {
         fs::create_dir_all(home.path().join(directory)).unwrap();
@@ -137,25 +137,48 @@ fn prepared() -> Home {
 }
 
 /// A copy of a home: the vault knows no path, and opens in it as well.
-fn copy_of(home: &Home) -> Home {
+pub(crate) fn copy_of(home: &Home) -> Home {
     let copy = Home::new();
     let copied = Command::new("cp").args(["-a", "."]).arg(copy.path()).current_dir(home.path()).status().unwrap();
     assert!(copied.success());
     copy
 }
 
-/// Runs lines as a shell with `keyward` in its path would; answers with what went wrong.
-fn run(home: &Home, script: &str) -> Result<(), String> {
+/// A shell with `keyward` in its path, in the directory of a home.
+pub(crate) fn shell(home: &Home, script: &str) -> Command {
     let binaries = Path::new(env!("CARGO_BIN_EXE_keyward")).parent().unwrap();
     let mut command = Command::new("bash");
     command.args(["--norc", "-c", script]).env_clear().current_dir(home.path()).stdin(Stdio::null());
     command.env("HOME", home.path()).env("LANG", "C.UTF-8").env("API_KEY", api_key(home));
     command.env("PATH", format!("{}:{}/bin:{PATH}", binaries.display(), home.path().display()));
-    let output = command.output().unwrap();
+    command
+}
+
+/// Runs lines as a shell with `keyward` in its path would; answers with what went wrong.
+pub(crate) fn run(home: &Home, script: &str) -> Result<(), String> {
+    let output = shell(home, script).output().unwrap();
     if output.status.success() {
         return Ok(());
     }
     Err(format!("{}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Whether a system program that an example names is missing here.
+pub(crate) fn wants(example: &str) -> Option<&'static str> {
+    let there = |program: &str| PATH.split(':').any(|directory| Path::new(directory).join(program).exists());
+    OPTIONAL
+        .iter()
+        .find(|(beginning, program)| example.starts_with(beginning) && !there(program))
+        .map(|(_, program)| *program)
+}
+
+/// Does in a home what an example needs.
+pub(crate) fn prepare(home: &Home, example: &str) -> Result<(), String> {
+    PREPARED
+        .iter()
+        .chain(&WITH_FILES)
+        .filter(|(beginning, _)| example.starts_with(beginning))
+        .try_for_each(|(_, preparation)| run(home, preparation))
 }
 
 fn api_key(home: &Home) -> String {
@@ -175,7 +198,7 @@ fn collect(command: &clap::Command, path: &str, examples: &mut Vec<String>) {
     }
 }
 
-fn examples() -> Vec<String> {
+pub(crate) fn examples() -> Vec<String> {
     let mut examples = Vec::new();
     collect(&keyward::cli::command(), "keyward", &mut examples);
     examples.sort();
@@ -193,7 +216,7 @@ const OPTIONAL: [(&str, &str); 4] = [
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// An example with the ids and places of this home in it.
-fn at_home(example: &str, home: &Home) -> String {
+pub(crate) fn at_home(example: &str, home: &Home) -> String {
     let mut text = example.replace("/mnt/backup", "backup").replace("/media/key", "media");
     text = text.replace("/run/keyward", "media").replace("0.0.0.0:8787", "127.0.0.1:0");
     if example.starts_with("keyward serve") {
@@ -225,16 +248,12 @@ until grep -q 'listening on' said; do kill -0 $server || { cat said >&2; exit 1;
 kill -TERM $server; wait $server";
 
 fn run_example(example: &str, base: &Home) -> Result<(), String> {
-    let there = |program: &str| PATH.split(':').any(|directory| Path::new(directory).join(program).exists());
-    let wanting = OPTIONAL.iter().find(|(beginning, program)| example.starts_with(beginning) && !there(program));
-    if let Some((_, program)) = wanting {
+    if let Some(program) = wants(example) {
         eprintln!("skipped, for want of {program}: {example}");
         return Ok(());
     }
     let home = copy_of(base);
-    for (_, preparation) in PREPARED.iter().chain(&WITH_FILES).filter(|(beginning, _)| example.starts_with(beginning)) {
-        run(&home, preparation)?;
-    }
+    prepare(&home, example)?;
     let text = at_home(example, &home);
     let Some((_, answers)) = ASKED.iter().find(|(asking, _)| *asking == example) else {
         return run(&home, &text);
@@ -289,26 +308,37 @@ fn the_readme_begins_with_what_it_is_and_two_commands() {
     assert!(readme.lines().take(12).any(|line| line == "cargo test"), "the commands stand at the top");
 }
 
-/// The blocks of the README and then of the pages run in one home and one shell; a block after `<!-- not run: why -->` does not.
-#[test]
-fn the_tours_of_the_readme_and_the_book_work() {
-    let book: String = book::pages().into_iter().map(|(_, text)| text).collect();
-    let mut script = "set -euo pipefail\ntrap 'echo \"in: $BASH_COMMAND\" >&2' ERR\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n".to_owned();
-    let mut commands = 0;
-    for (before, rest) in book.split("```console\n").zip(book.split("```console\n").skip(1)) {
+/// The blocks to run of a text; a block after `<!-- not run: why -->` is not run.
+pub(crate) fn blocks(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for (before, rest) in text.split("```console\n").zip(text.split("```console\n").skip(1)) {
         let block = rest.split("```").next().unwrap();
         let left_out = before
             .rsplit("<!-- ")
             .next()
             .is_some_and(|said| said.starts_with("not run: ") && said.trim_end().ends_with("-->"));
-        if block.starts_with("cargo ") || left_out {
-            continue;
+        if !block.starts_with("cargo ") && !left_out {
+            found.push(block);
         }
-        commands += block.matches("keyward ").count();
-        script.push_str(block);
     }
+    found
+}
+
+/// What every script of the tours begins with: it ends at the first failure, which it names.
+pub(crate) const STRICT: &str =
+    "set -euo pipefail\ntrap 'echo \"in: $BASH_COMMAND\" >&2' ERR\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n";
+
+/// The file of keys that the tours name.
+pub(crate) const KEYS_CSV: &str = "name,environment,scopes\none,production,invoices:read\n";
+
+/// The blocks of the README and then of the pages run in one home and one shell.
+#[test]
+fn the_tours_of_the_readme_and_the_book_work() {
+    let book: String = book::pages().into_iter().map(|(_, text)| text).collect();
+    let script = blocks(&book).concat();
+    let commands = script.matches("keyward ").count();
     assert!(commands > 25, "only {commands} were found");
     let home = Home::new();
-    fs::write(home.path().join("keys.csv"), "name,environment,scopes\none,production,invoices:read\n").unwrap();
-    run(&home, &script).unwrap_or_else(|why| panic!("{why}"));
+    fs::write(home.path().join("keys.csv"), KEYS_CSV).unwrap();
+    run(&home, &format!("{STRICT}{script}")).unwrap_or_else(|why| panic!("{why}"));
 }

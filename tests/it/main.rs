@@ -14,6 +14,8 @@ mod arguments;
 mod audit;
 mod audit_formats;
 mod audit_story;
+#[cfg(feature = "server")]
+mod both_sides;
 mod canary;
 mod check;
 #[cfg(feature = "server")]

@@ -28,7 +28,12 @@ pub(crate) struct Seen {
     stderr: String,
 }
 
-impl Door<'_> {
+impl<'a> Door<'a> {
+    /// The door of a local vault that is compared with nothing yet.
+    pub(crate) fn local(home: &'a Home) -> Self {
+        Self { home, server: None, known: Known::default() }
+    }
+
     fn variables(&self) -> Vec<(&str, &str)> {
         match &self.server {
             Some((server, token)) => {
