@@ -4,7 +4,7 @@
 use super::unlock::OpenedBy;
 use crate::{
     domain::Time,
-    ops::{Error, Kind, REKEYED, Result},
+    ops::{Error, GONE, Kind, REKEYED, Result},
     store::Store,
     vault::{Capabilities, SlotSecret},
 };
@@ -57,17 +57,27 @@ impl Keyring {
         Ok(())
     }
 
-    /// Replaces a connection that was opened by older keys than are known by now.
+    /// Replaces a connection that was opened by older keys than are known by now, or to a file that is not in its place any
+    /// more; says whether it is another file.
     ///
     /// # Errors
-    /// Those of the store.
-    pub(super) fn refresh(&self, store: &mut Store, now: Time) -> Result<()> {
-        let newest = self.newest();
-        if newest.generation != store.capabilities().generation {
+    /// `Unavailable` when the file is gone, or another one is in its place that is no newer state of this vault; those of
+    /// the store.
+    pub(super) fn refresh(&self, store: &mut Store, now: Time) -> Result<bool> {
+        let (newest, in_place) = (self.newest(), store.is_in_place()?);
+        if !in_place {
+            *store = store.another_with(newest, now).map_err(|error| replaced(&error.into()))?;
+        } else if newest.generation != store.capabilities().generation {
             *store = store.another_with(newest, now)?;
         }
-        Ok(())
+        Ok(!in_place)
     }
+}
+
+/// Whatever is wrong with the file that took the place of the keystore, it is not the vault that is served.
+fn replaced(error: &Error) -> Error {
+    let told = Error::new(Kind::Unavailable, GONE, "another file is in the place of the keystore that was opened");
+    told.cause(error.message.clone()).hint("put the file back, or start the server again: keyward serve")
 }
 
 fn lost(cause: &str) -> Error {

@@ -10,6 +10,9 @@ mod lease;
 pub mod local;
 mod local_trail;
 mod maintenance;
+#[cfg(feature = "server")]
+mod outbox;
+mod presence;
 pub mod profiles;
 #[cfg(feature = "server")]
 pub mod remote;
@@ -29,13 +32,14 @@ pub use dirs::Dirs;
 pub use maintenance::VaultStatus;
 pub use profiles::Profiles;
 pub use restore::Restored;
-pub use serving::{FactSource, ServedBackend, Serving, TokenHasher, TrailSource, UsageSink};
+pub use serving::{FactSource, SeenFile, ServedBackend, Serving, TokenHasher, TrailSource, UsageSink};
 pub use session::LONGEST_SESSION;
 pub use slots::{NewSlot, NewSlotSecret, SlotView};
 pub use trail::{AuditReport, Trail, VerifyAudit};
 pub use unlock::{CREDENTIAL, InitOptions, Initialised, LocalVault, Unlock, harden};
 #[cfg(feature = "server")]
-pub use webhooks::Outbox;
+pub use outbox::Outbox;
+pub use presence::Presence;
 
 use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};

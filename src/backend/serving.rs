@@ -37,6 +37,17 @@ pub struct ServedBackend {
 pub struct FactSource {
     store: Store,
     keyring: Arc<Keyring>,
+    /// How often another file was found in the place of the keystore.
+    replaced: u32,
+}
+
+/// What of a keystore was seen last: the file, and its last commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenFile {
+    /// Differs once the file is another one: then everything must be read again.
+    pub file: u32,
+    /// Differs once anybody else has committed.
+    commit: i64,
 }
 
 /// A connection that writes what verdicts leave behind.
@@ -49,6 +60,8 @@ pub struct UsageSink {
 pub struct TrailSource {
     local: Local,
     keyring: Arc<Keyring>,
+    /// How often another file was found in the place of the keystore.
+    replaced: u32,
 }
 
 /// Computes verifiers; shared by all threads.
@@ -85,7 +98,7 @@ impl Serving {
     /// # Errors
     /// Those of the store.
     pub fn facts(&self) -> Result<FactSource> {
-        Ok(FactSource { store: self.another()?, keyring: Arc::clone(&self.keyring) })
+        Ok(FactSource { store: self.another()?, keyring: Arc::clone(&self.keyring), replaced: 0 })
     }
 
     /// Writes what verdicts leave behind, over a connection of its own.
@@ -102,7 +115,7 @@ impl Serving {
     /// Those of the store.
     pub fn trail(&self) -> Result<TrailSource> {
         let local = Local::new(self.first.dirs.clone(), self.another()?, OpenedBy::Session);
-        Ok(TrailSource { local, keyring: Arc::clone(&self.keyring) })
+        Ok(TrailSource { local, keyring: Arc::clone(&self.keyring), replaced: 0 })
     }
 
     /// The directory of the keystore.
@@ -147,15 +160,24 @@ impl FactSource {
     /// `Locked` when what opened the vault opens it no more; those of the store.
     pub fn renew(&mut self, now: Time) -> Result<()> {
         self.keyring.renew()?;
-        self.keyring.refresh(&mut self.store, now)
+        self.look(now)
     }
 
-    /// A number that differs once anybody else has committed; asking costs microseconds.
+    fn look(&mut self, now: Time) -> Result<()> {
+        if self.keyring.refresh(&mut self.store, now)? {
+            self.replaced = self.replaced.wrapping_add(1);
+            tracing::warn!("another file is in the place of the keystore: a newer state of the vault, which was opened");
+        }
+        Ok(())
+    }
+
+    /// Which file is in the place of the keystore, and whether anybody else has committed; asking costs microseconds.
     ///
     /// # Errors
-    /// Those of the store.
-    pub fn version(&self) -> Result<i64> {
-        Ok(self.store.data_version()?)
+    /// `Unavailable` when there is none, `Integrity` for one that is no newer state of this vault; those of the store.
+    pub fn version(&mut self, now: Time) -> Result<SeenFile> {
+        self.look(now)?;
+        Ok(SeenFile { file: self.replaced, commit: self.store.data_version()? })
     }
 
     /// Everything as of one moment: first `begin` is told all but the keys, then `taker` every key, in any order and on
@@ -229,12 +251,13 @@ impl TrailSource {
         })
     }
 
-    /// A number that differs once anybody else has committed; asking costs microseconds.
+    /// Differs once anybody else has committed, or another file is in the place of the keystore; asking costs microseconds.
     ///
     /// # Errors
-    /// Those of the store.
-    pub fn version(&self) -> Result<i64> {
-        Ok(self.local.store.data_version()?)
+    /// `Unavailable` when the keystore is gone; those of the store.
+    pub fn version(&mut self, now: Time) -> Result<SeenFile> {
+        self.replaced = self.replaced.wrapping_add(u32::from(self.keyring.refresh(&mut self.local.store, now)?));
+        Ok(SeenFile { file: self.replaced, commit: self.local.store.data_version()? })
     }
 
     /// The events after one, at most so many.

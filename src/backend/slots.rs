@@ -69,6 +69,11 @@ pub(super) fn list(local: &Local, cx: &Context) -> Result<Vec<SlotView>> {
 
 /// Makes the slot, proven to open. A device key's file is durable before the slot that needs it is committed.
 pub(super) fn add(local: &Local, tx: &mut Tx<'_>, cx: &Context, new: NewSlot) -> Result<Done<SlotView>> {
+    if matches!(local.opened_by, OpenedBy::Session) {
+        // A session ends; what it could leave behind would not.
+        return Err(Error::forbidden("session", "a session adds no slot, which would open the vault after its end")
+            .hint("unset KEYWARD_SESSION, and open the vault with a slot"));
+    }
     let rng = &mut rand::rng();
     let (plan, replaces) = (new.plan(), new.replaces.clone());
     let secret = match new.secret {

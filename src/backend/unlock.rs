@@ -3,11 +3,11 @@
 //! The order is: session, key file, credentials directory, device key, passphrase. The first source that is named must
 //! work; the sources that are merely found are tried in turn. What was tried is said when nothing opens the vault.
 
-use super::{Backend, Dirs, journal::Journal, local::Local};
+use super::{Backend, Dirs, Presence, journal::Journal, local::Local};
 use crate::{
     domain::{Action, Brand, SlotRole},
     files,
-    ops::{Context, Error, Kind, Result},
+    ops::{Context, Error, GONE, Kind, Result},
     store::{LockedStore, Store},
     vault::{
         Capabilities, Pins, SessionError, Slot, SlotError, SlotKind, SlotPlan, SlotSecret, device,
@@ -111,12 +111,18 @@ impl LocalVault {
         }
         Err(Error::new(
             Kind::Unavailable,
-            "keystore_gone",
+            GONE,
             format!("the keystore that was here is gone: {}", place.display()),
         )
         .hint("mount its volume, or put the file back")
         .hint("keyward vault restore FILE  (from a backup)")
         .hint("keyward init  (a new vault, with none of its keys)"))
+    }
+
+    /// How many servers run on the vault.
+    #[must_use]
+    pub fn servers(&self) -> usize {
+        Presence::count(&self.dirs.data)
     }
 
     fn pins(&self) -> Pins {

@@ -27,6 +27,8 @@ pub(crate) struct Ctx {
     pub(super) now: Time,
     /// What questions do to the terminal, undone.
     pub(super) terminal: Terminal,
+    /// Whether the command draws on the whole terminal, where a line of anybody else would stay.
+    pub(super) whole_screen: bool,
     /// The command line as it was given.
     args: Vec<OsString>,
     backend: Option<Rc<dyn Backend>>,
@@ -71,6 +73,7 @@ impl Ctx {
             out: Emitter::new(streams, options).holding(),
             now,
             terminal: Terminal::default(),
+            whole_screen: false,
             args,
             backend: None,
         })

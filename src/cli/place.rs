@@ -5,16 +5,44 @@
 
 use super::{context::Ctx, input::Source};
 use crate::{
-    backend::remote::{Remote, RemoteOptions},
+    backend::remote::{Onlooker, Remote, RemoteOptions},
     domain::{LOCAL_PROFILE, Login},
     files,
     ops::{Error, Kind, Result},
+    output::Waiting,
 };
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use zeroize::Zeroizing;
 
+/// A person at a terminal, who is told that a server is waited for.
+struct Watcher(Waiting);
+
+impl Onlooker for Watcher {
+    fn waits(&self) {
+        self.0.begin();
+    }
+
+    fn again(&self, why: &str, pause: Duration) {
+        self.0.say(format!("{why}: trying again in {:.1} s", pause.as_secs_f32()));
+    }
+
+    fn ends(&self) {
+        self.0.end();
+    }
+}
+
 impl Ctx {
+    /// Who watches while a server is waited for.
+    pub(super) fn onlooker(&self, server: &str) -> Option<Box<dyn Onlooker>> {
+        // What draws on the whole terminal says for itself that it waits.
+        let what = if self.whole_screen { None } else { self.out.waiting(format!("waiting for {server}")) };
+        what.map(|waiting| Box::new(Watcher(waiting)) as Box<dyn Onlooker>)
+    }
+
     /// The server to work through; `None` for the local vault.
     ///
     /// # Errors
@@ -25,7 +53,7 @@ impl Ctx {
             let Login { profile, token } = login;
             let ca_file = self.global.ca_file.clone().or(profile.ca_file.map(PathBuf::from));
             let workspace = self.global.workspace.clone().or(profile.workspace);
-            return Remote::new(RemoteOptions { server: profile.server, token, ca_file, workspace }).map(Some);
+            return Remote::new(RemoteOptions { onlooker: self.onlooker(&profile.server), server: profile.server, token, ca_file, workspace }).map(Some);
         }
         let Some(server) = self.global.server.clone() else { return Ok(None) };
         let token = match (self.global.token_file.clone(), self.env.text("KEYWARD_TOKEN")) {
@@ -34,7 +62,7 @@ impl Ctx {
             (None, None) => return Err(no_credential(&server)),
         };
         let (ca_file, workspace) = (self.global.ca_file.clone(), self.global.workspace.clone());
-        Remote::new(RemoteOptions { server, token, ca_file, workspace }).map(Some)
+        Remote::new(RemoteOptions { onlooker: self.onlooker(&server), server, token, ca_file, workspace }).map(Some)
     }
 
     /// The profile to work through; `None` for the local vault, and where a server is named.

@@ -39,6 +39,13 @@ impl Allowlist {
         self.0.is_empty()
     }
 
+    /// Whether it allows nothing that another list does not.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        let covered = |range: &IpNet| other.0.iter().any(|wider| wider.contains(range));
+        other.is_empty() || (!self.is_empty() && self.0.iter().all(covered))
+    }
+
     /// Its ranges.
     pub fn iter(&self) -> impl Iterator<Item = &IpNet> {
         self.0.iter()
@@ -123,6 +130,17 @@ mod tests {
         assert!(permits(&["2001:db8::/32"], "2001:db8:1::1"));
         assert!(!permits(&["2001:db8::/32"], "192.0.2.7"));
         assert!(permits(&[], "192.0.2.7"));
+    }
+
+    #[test]
+    fn a_list_is_within_another_that_allows_all_of_it() {
+        let within = |one: &[&str], other: &[&str]| {
+            Allowlist::parse(one).unwrap().is_within(&Allowlist::parse(other).unwrap())
+        };
+        assert!(within(&["10.1.0.0/16"], &["10.0.0.0/8"]) && within(&["192.0.2.1"], &["::ffff:192.0.2.0/120"]));
+        assert!(within(&[], &[]) && within(&["10.0.0.0/8"], &[]));
+        assert!(!within(&[], &["10.0.0.0/8"]), "anywhere is within nothing narrower");
+        assert!(!within(&["10.0.0.0/8"], &["10.1.0.0/16"]) && !within(&["::/0"], &["0.0.0.0/0"]));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     operators::CreateOperator,
 };
 use crate::{
-    domain::{Catalogue, Operator, Scope},
+    domain::{Allowlist, Catalogue, Operator, Scope, Time, time::format_time},
     store::View,
 };
 use std::sync::Arc;
@@ -53,20 +53,67 @@ impl Authority {
         .cause(format!("the ceiling is {}", if own.is_empty() { "no scope at all" } else { &own })))
     }
 
-    /// Refuses an operator that would be wider than the caller.
+    /// Refuses an operator that would be wider than the caller: in role, workspace and ceiling, in how long its credential
+    /// works, and from where. `expires_at` is when it is to end.
     ///
     /// # Errors
     /// `Forbidden`, naming the bound.
-    pub fn may_appoint(&self, tx: &View<'_>, request: &CreateOperator) -> Result<()> {
-        self.bounds(tx, request.role, request.workspace.as_deref(), request.ceiling.as_deref())
+    pub fn may_appoint(&self, tx: &View<'_>, request: &CreateOperator, expires_at: Option<Time>) -> Result<()> {
+        self.bounds(tx, request.role, request.workspace.as_deref(), request.ceiling.as_deref())?;
+        self.outlasts(expires_at, &request.allow_ips).map_err(|error| error.hint(self.own_bounds()))
     }
 
-    /// Refuses to touch an operator that is wider than the caller: a new credential for it would be a way up.
+    /// Refuses to touch an operator of a wider role, workspace or ceiling than the caller's.
+    ///
+    /// # Errors
+    /// `Forbidden`, naming the bound.
+    pub fn may_manage(&self, tx: &View<'_>, other: &Operator) -> Result<()> {
+        self.bounds(tx, other.role, other.workspace.as_deref(), other.ceiling.as_deref())
+    }
+
+    /// Refuses a new credential for an operator that is wider than the caller in any way: whoever sees it could use it.
     ///
     /// # Errors
     /// `Forbidden`, naming the bound.
     pub fn may_replace(&self, tx: &View<'_>, other: &Operator) -> Result<()> {
-        self.bounds(tx, other.role, other.workspace.as_deref(), other.ceiling.as_deref())
+        self.may_manage(tx, other)?;
+        self.outlasts(other.expires_at, &other.allow_ips).map_err(|error| {
+            error.hint(format!("keyward operators rotate {}  (with a credential of wider bounds)", other.name))
+        })
+    }
+
+    /// When what the caller hands on ends at the latest.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Time> {
+        match self {
+            Self::Vault => None,
+            Self::Operator(operator) => operator.expires_at,
+        }
+    }
+
+    /// The options that make an operator end with the caller, and work where it does.
+    fn own_bounds(&self) -> String {
+        let Self::Operator(caller) = self else { return String::new() };
+        let end = caller.expires_at.map(|end| format!("--expires-at {}", format_time(end)));
+        let addresses = caller.allow_ips.iter().map(|range| format!("--allow-ip {range}"));
+        end.into_iter().chain(addresses).collect::<Vec<_>>().join(" ")
+    }
+
+    fn outlasts(&self, expires_at: Option<Time>, allow_ips: &Allowlist) -> Result<()> {
+        let Self::Operator(caller) = self else { return Ok(()) };
+        let wider = |what: &str| {
+            Error::forbidden("wider", format!("operator '{}' hands on no credential that {what}", caller.name))
+        };
+        if let Some(end) = caller.expires_at
+            && expires_at.is_none_or(|at| at > end)
+        {
+            return Err(wider("works longer than its own").cause(format!("its own ends {}", format_time(end))));
+        }
+        if !allow_ips.is_within(&caller.allow_ips) {
+            let own = caller.allow_ips.to_strings().join(", ");
+            return Err(wider("works from more addresses than its own").cause(format!("its own works from {own}")));
+        }
+        Ok(())
     }
 
     fn bounds(

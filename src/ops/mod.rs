@@ -61,7 +61,7 @@ pub use rotation::{Abort, Commit, Progress, Rotated, RotationRef, Step};
 pub use rotation_view::RotationView;
 pub use scopes::{ScopeChange, ScopeList, ScopeView, ScopesChanged};
 pub use stage::{Stage, Staged};
-pub use store_error::REKEYED;
+pub use store_error::{GONE, REKEYED};
 pub use tenancy::{ObjectChange, ObjectKind, ObjectView};
 pub use update::{Update, Updated};
 pub use usage::{LogEntry, LogQuery, Logs, UsageBy, UsageQuery, UsageReport, UsageRow};

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{
         Action, Allowlist, Environment, Expiry, OPERATOR_BRAND, Operator, Overlap, PlainToken, Role, Scope,
-        SecretState, closest, ids::random_base62, serde_text, time::format_time,
+        SecretState, Time, closest, ids::random_base62, serde_text, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -41,13 +41,22 @@ pub struct CreateOperator {
     /// Where its credential works.
     #[serde(default)]
     pub allow_ips: Allowlist,
-    /// When its credential ends.
-    #[serde(default = "default_expiry")]
-    pub expiry: Expiry,
+    /// When its credential ends; when not given, after 90 days, and with the credential of whoever makes it at the latest.
+    #[serde(default)]
+    pub expiry: Option<Expiry>,
 }
 
-fn default_expiry() -> Expiry {
-    Expiry::In(TimeDelta::days(90))
+impl CreateOperator {
+    /// How long a credential works when nothing is said.
+    const LIFE: TimeDelta = TimeDelta::days(90);
+
+    fn expires_at(&self, cx: &Context) -> Result<Option<Time>> {
+        let Some(expiry) = self.expiry else {
+            let usual = cx.now + Self::LIFE;
+            return Ok(Some(cx.authority.ends_at().map_or(usual, |end| end.min(usual))));
+        };
+        expiry.resolve(cx.now).map_err(Error::usage)
+    }
 }
 
 /// An operator whose credential is to be replaced.
@@ -138,7 +147,8 @@ pub fn create(
     if let Some(workspace) = &request.workspace {
         super::entitlement::plan_of(tx, workspace)?;
     }
-    cx.authority.may_appoint(tx, &request)?;
+    let expires_at = request.expires_at(cx)?;
+    cx.authority.may_appoint(tx, &request, expires_at)?;
     if let Some(taken) = tx.operators()?.iter().find(|operator| operator.name == request.name) {
         if !managed(tx, cx)?.contains(taken) {
             return Err(Error::conflict("exists", format!("the name '{}' is taken", taken.name)).hint("choose another"));
@@ -154,7 +164,7 @@ pub fn create(
         workspace: request.workspace,
         ceiling: request.ceiling,
         allow_ips: request.allow_ips,
-        expires_at: request.expiry.resolve(cx.now).map_err(Error::usage)?,
+        expires_at,
         revoked_at: None,
         created_at: cx.now,
         created_by: cx.actor.clone(),
@@ -178,6 +188,7 @@ pub fn rotate(
     request: &RotateOperator,
 ) -> Result<Done<Appointed>> {
     let mut operator = find(tx, cx, &request.name)?;
+    cx.authority.may_replace(tx, &operator)?;
     if !operator.active_at(cx.now) {
         let status = operator.status_at(cx.now);
         return Err(Error::conflict("illegal_state", format!("the operator '{}' is {status}", operator.name))
@@ -254,6 +265,6 @@ fn find(tx: &View<'_>, cx: &Context, name: &str) -> Result<Operator> {
             .suggest(&closest(name, &names))
             .hint("keyward operators list"));
     };
-    cx.authority.may_replace(tx, &operator)?;
+    cx.authority.may_manage(tx, &operator)?;
     Ok(operator)
 }

@@ -6,6 +6,9 @@ use crate::store;
 /// Why a keystore cannot be read by who opened it before: it got new keys.
 pub const REKEYED: &str = "rekeyed";
 
+/// Why a keystore that was there cannot be read.
+pub const GONE: &str = "keystore_gone";
+
 /// The keystore's errors, each with its own reason and exit code.
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
@@ -43,6 +46,7 @@ impl From<store::Error> for Error {
             E::TooOpen(path) => {
                 return Self::forbidden("permissions", error.to_string()).hint(format!("chmod go= {}", path.display()));
             }
+            E::Gone(_) => (Kind::Unavailable, GONE, "mount its volume, or put the file back"),
             E::Stale => (Kind::Conflict, "stale", "run the command again"),
             E::Busy => (Kind::Busy, "busy", "run the command again"),
             E::Full => (Kind::Unavailable, "disk_full", "make room on the disk and run the command again"),

@@ -22,7 +22,7 @@ use super::escape::{escape, escape_message};
 use super::format::{ColorPolicy, Format, TimeStyle};
 use super::json::{self, Batch};
 use super::markdown;
-use super::progress::Progress;
+use super::{progress::Progress, waiting::Waiting};
 use super::report::{Body, Report};
 use super::row::Row;
 use super::streams::{StdoutProblem, Streams};
@@ -230,6 +230,12 @@ impl Emitter {
     /// A progress bar, visible only to a person at a terminal.
     pub fn progress(&self, total: u64, what: &'static str) -> Progress {
         Progress::start(total, what, self.streams.stderr_terminal && !self.options.quiet)
+    }
+
+    /// What is said while somebody is waited for; to a person at a terminal alone.
+    #[must_use]
+    pub fn waiting(&self, what: String) -> Option<Waiting> {
+        (self.streams.stderr_terminal && !self.options.quiet).then(|| Waiting::for_what(what))
     }
 
     fn table_style(&self, terminal: bool) -> TableStyle {

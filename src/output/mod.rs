@@ -23,6 +23,7 @@ mod sarif;
 mod streams;
 mod table;
 mod time;
+mod waiting;
 
 pub use cell::Cell;
 pub use emitter::{EmitError, Emitter, Held, Options};
@@ -37,3 +38,4 @@ pub use sarif::{SarifResult, sarif};
 pub use streams::{StdoutProblem, Streams};
 pub use table::cut;
 pub use time::{relative, render_time};
+pub use waiting::Waiting;

@@ -20,6 +20,7 @@ mod problem;
 mod progress;
 mod rest;
 mod routes;
+mod service_manager;
 mod table;
 mod tls;
 mod trail;
@@ -30,7 +31,7 @@ pub use tls::TlsFiles;
 pub use trail::{Outgoing, StreamPlace};
 
 use crate::{
-    backend::Serving,
+    backend::{Presence, Serving},
     domain::{Environment, RateLimit},
     ops::{Context, Error, Kind, Result},
 };
@@ -43,6 +44,7 @@ use listen::Listener;
 use listings::Listings;
 use metrics::Metrics;
 use postman::Postman;
+use service_manager::{ServiceManager, Word};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -106,6 +108,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
     }
     let tls = options.tls.as_ref().map(tls::Tls::open).transpose()?;
     let listeners = bind(options, tls.is_some()).await?;
+    let presence = announce(serving);
     let engine = Arc::new(Engine::new(serving.hasher(), options.address_limit));
     let (wake, refresher) = refresh::start(Arc::clone(&engine), serving.facts()?)?;
     tracing::info!(secrets = engine.size(), "the keys are in memory");
@@ -141,9 +144,11 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
     let accepting: Vec<_> =
         listeners.into_iter().map(|listener| tokio::spawn(listener.accept(doors.clone()))).collect();
     listening(&urls);
-    notify(sd_notify::NotifyState::Ready);
-    signals.until_stop(tls.as_ref()).await;
-    notify(sd_notify::NotifyState::Stopping);
+    tell_of_others(serving);
+    let manager = ServiceManager::meet();
+    manager.tell(Word::Ready);
+    signals.until_stop(tls.as_ref(), &manager).await;
+    manager.tell(Word::Stopping);
     tracing::info!("stopping: requests that are being answered are finished");
     app.stop.send_replace(true);
     postman.stop();
@@ -161,9 +166,31 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
         let flushed = flusher.finish();
         postman.finish();
         leaving.finish();
+        manager.finish();
+        drop(presence);
         (refresher.join(), flushed)
     });
     ended.await.map_or_else(|_| Ok(()), |(_, flushed)| flushed)
+}
+
+/// Says to others that a server runs on this vault.
+fn announce(serving: &Serving) -> Option<Presence> {
+    let presence = Presence::announce(serving.data());
+    if let Err(error) = &presence {
+        tracing::warn!(%error, "another server on this vault would not be noticed");
+    }
+    presence.ok()
+}
+
+/// Says so where other servers run on this vault, which do not know of what this one allows.
+fn tell_of_others(serving: &Serving) {
+    let servers = Presence::count(serving.data());
+    if servers > 1 {
+        tracing::warn!(
+            servers,
+            "several servers run on this vault: each lets through the whole limit of a key and of an address; one of them sends to webhooks"
+        );
+    }
 }
 
 async fn bind(options: &Options, tls: bool) -> Result<Vec<Listener>> {
@@ -205,13 +232,13 @@ impl Signals {
 
     /// Returns when the server is to stop; renews the certificate meanwhile, and tells systemd's watchdog that it is
     /// alive.
-    async fn until_stop(&mut self, tls: Option<&tls::Tls>) {
+    async fn until_stop(&mut self, tls: Option<&tls::Tls>, manager: &ServiceManager) {
         let mut look = tokio::time::interval(TLS_CHECK);
         let often = |every: Duration| tokio::time::interval((every / 2).max(Duration::from_millis(1)));
         let mut watchdog = sd_notify::watchdog_enabled().map(often);
         loop {
             tokio::select! {
-                () = tick(&mut watchdog) => notify(sd_notify::NotifyState::Watchdog),
+                () = tick(&mut watchdog) => manager.tell(Word::Watchdog),
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => renew(tls, true),
@@ -237,12 +264,5 @@ fn renew(tls: Option<&tls::Tls>, asked: bool) {
         Err(error) => {
             tracing::error!(%error, causes = ?error.causes, "the certificate in use stays in use");
         }
-    }
-}
-
-/// Tells systemd, when it started us.
-fn notify(state: sd_notify::NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "systemd could not be told");
     }
 }

@@ -60,18 +60,27 @@ fn run(outbox: &mut Outbox, stopped: &Receiver<()>) {
     let mut looked: Option<DateTime<Utc>> = None;
     loop {
         let now = Utc::now().trunc_subsecs(0);
-        if looked.is_none_or(|at| now - at >= LOOK || now < at) {
-            looked = Some(now);
-            if let Err(error) = outbox.tell(now) {
-                tracing::error!(%error, causes = ?error.causes, "what time tells cannot be found; it is tried again");
-            }
-        }
-        if let Err(error) = outbox.send_due(now) {
-            tracing::error!(%error, causes = ?error.causes, "messages to webhooks cannot be read; it is tried again");
+        if outbox.is_ours() {
+            round(outbox, &mut looked, now);
         }
         match stopped.recv_timeout(ROUND) {
             Err(RecvTimeoutError::Timeout) => {}
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
         }
+    }
+    if let Err(error) = outbox.finish(Utc::now().trunc_subsecs(0)) {
+        tracing::error!(%error, causes = ?error.causes, "what became of the last messages is not known; they are sent again");
+    }
+}
+
+fn round(outbox: &mut Outbox, looked: &mut Option<DateTime<Utc>>, now: DateTime<Utc>) {
+    if looked.is_none_or(|at| now - at >= LOOK || now < at) {
+        *looked = Some(now);
+        if let Err(error) = outbox.tell(now) {
+            tracing::error!(%error, causes = ?error.causes, "what time tells cannot be found; it is tried again");
+        }
+    }
+    if let Err(error) = outbox.send_due(now) {
+        tracing::error!(%error, causes = ?error.causes, "messages to webhooks cannot be read; it is tried again");
     }
 }

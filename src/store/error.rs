@@ -40,6 +40,8 @@ pub enum Error {
         "the keystore is another copy of the vault than this machine worked with: they parted at commit {seen} or before"
     )]
     Forked { seen: u64 },
+    #[error("the keystore that was opened is gone from {}", .0.display())]
+    Gone(PathBuf),
     #[error("{} can be read or written by others than its owner", .0.display())]
     TooOpen(PathBuf),
     #[error("somebody else changed it in the meantime")]

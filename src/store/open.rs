@@ -17,6 +17,7 @@ use crate::{
 };
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::{
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -34,10 +35,22 @@ pub struct Meta {
     pub path: PathBuf,
 }
 
+/// Which file was opened, whatever its name leads to by now: its device and its inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64);
+
+impl Identity {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let found = path.metadata()?;
+        Ok(Self(found.dev(), found.ino()))
+    }
+}
+
 /// A keystore whose file is one of ours and whose keys are not at hand.
 pub struct LockedStore {
     connection: Connection,
     meta: Meta,
+    file: Identity,
 }
 
 /// An open keystore.
@@ -46,6 +59,7 @@ pub struct Store {
     pub(super) caps: Arc<Capabilities>,
     pub(super) meta: Meta,
     pub(super) pins: Pins,
+    pub(super) file: Identity,
 }
 
 impl Store {
@@ -95,6 +109,7 @@ impl Store {
         if path.metadata()?.len() == 0 {
             return Err(Error::Foreign);
         }
+        let file = Identity::of(path)?;
         let connection = connect(path)?;
         schema::check(&connection)?;
         check_private(path)?;
@@ -109,7 +124,7 @@ impl Store {
             return Err(Error::Damaged(None));
         }
         let meta = Meta { vault_id, brand, created_at: time(created_at)?, path: path.to_owned() };
-        Ok(LockedStore { connection, meta })
+        Ok(LockedStore { connection, meta, file })
     }
 
     /// Begins a read.
@@ -147,6 +162,19 @@ impl Store {
             return Err(Error::Foreign);
         }
         locked.open_with(caps, self.pins.clone(), now)
+    }
+
+    /// Whether the file that was opened is still the one in its place. A change to a file without a name would be lost, and
+    /// what others change in the one that took its place would not be seen.
+    ///
+    /// # Errors
+    /// `Gone` when there is no file in its place.
+    pub fn is_in_place(&self) -> Result<bool> {
+        match Identity::of(&self.meta.path) {
+            Ok(found) => Ok(found == self.file),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::Gone(self.meta.path.clone())),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A number that differs once any other connection, of this process or another, has committed.
@@ -229,7 +257,7 @@ impl LockedStore {
     }
 
     fn open_with(self, caps: Arc<Capabilities>, pins: Pins, now: Time) -> Result<Store> {
-        let store = Store { connection: self.connection, caps, meta: self.meta, pins };
+        let store = Store { connection: self.connection, caps, meta: self.meta, pins, file: self.file };
         let unseen = store.read(now)?.unseen.clone();
         if let Some(pin) = unseen
             && let Err(error) = store.pins.advance(&store.meta.vault_id, &pin)
@@ -285,7 +313,7 @@ fn fill(
         archived: 0,
     };
     let meta = Meta { vault_id: caps.vault_id.clone(), brand: brand.clone(), created_at: now, path: path.to_owned() };
-    let store = Store { connection, caps: Arc::new(caps), meta, pins };
+    let store = Store { connection, caps: Arc::new(caps), meta, pins, file: Identity::of(path)? };
     let transaction = Transaction::new_unchecked(&store.connection, TransactionBehavior::Immediate)?;
     let view = View::on(&store.connection, &store.caps, &store.meta, now, head);
     let mut tx = Tx::on(view, transaction, &store.pins);

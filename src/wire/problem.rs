@@ -12,6 +12,9 @@ pub const BODY_TOO_LARGE: &str = "body_too_large";
 /// The reason of a body that took too long to arrive.
 pub const BODY_TOO_SLOW: &str = "body_too_slow";
 
+/// The reason of an address that asks too often: nothing was begun.
+pub const TOO_MANY: &str = "too_many_requests";
+
 /// The reason of a server that has more to do than it can answer: nothing was begun.
 pub const SERVER_BUSY: &str = "server_busy";
 
@@ -70,6 +73,7 @@ impl From<&Error> for Problem {
                 VERSION_CHANGED => 412,
                 // Nobody is in the way of this request: the server is.
                 SERVER_BUSY => 503,
+                TOO_MANY => 429,
                 // What was sent is no good; the keystore may well be.
                 reason if NOT_BELIEVED.contains(&reason) => 422,
                 _ => status_of(error.kind),

@@ -38,6 +38,8 @@ mod gateway;
 #[cfg(feature = "server")]
 mod gateways;
 mod guides;
+#[cfg(feature = "server")]
+mod handed_on;
 mod house;
 mod identify;
 mod import;
@@ -52,6 +54,8 @@ mod output;
 mod refusals;
 #[cfg(feature = "server")]
 mod remote;
+#[cfg(feature = "server")]
+mod remote_patience;
 #[cfg(feature = "server")]
 mod remote_trust;
 mod report;
@@ -73,6 +77,8 @@ mod serve_doors;
 mod serve_hostile;
 #[cfg(feature = "server")]
 mod serve_load;
+#[cfg(feature = "server")]
+mod serve_place;
 #[cfg(feature = "server")]
 mod serve_strain;
 #[cfg(feature = "server")]

@@ -46,6 +46,11 @@ impl Hook {
         format!("http://127.0.0.1:{}/hook", self.port)
     }
 
+    /// How many messages have arrived that nobody took up yet.
+    pub(crate) fn arrived(&self) -> usize {
+        self.got.try_iter().count()
+    }
+
     fn next(&self) -> Got {
         self.got.recv_timeout(Duration::from_secs(60)).unwrap()
     }
@@ -264,6 +269,28 @@ fn a_dead_receiver_starves_no_other() {
     home.ok(&["--workspace", "acme", "deactivate", "theirs"]);
     assert_eq!(hook.signed(&secret)["type"], "key.deactivate");
     assert_eq!(failed().as_array().unwrap().len(), 1, "one message is tried, and the others wait behind it");
+    drop((server, silent));
+}
+
+/// However often a receiver hangs, the others get what happens at once, and not when its time is over.
+#[test]
+fn a_receiver_that_hangs_holds_up_no_other() {
+    let (home, hook) = (Home::new(), Hook::new(&["204 No Content"]));
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = format!("http://{}/", silent.local_addr().unwrap());
+    home.ok(&["webhooks", "add", "hangs", &dead, "--allow-private"]);
+    let secret = add(&home, &hook, &[]);
+    home.ok(&["create", "sync"]);
+    let server = Served::start(&home, &[]);
+    assert_eq!(hook.signed(&secret)["type"], "key.create");
+    // The hanging one is being sent something from here on: its sender waits 15 seconds for it.
+    let (_taken, _) = silent.accept().unwrap();
+    let began = std::time::Instant::now();
+    for event in ["key.deactivate", "key.activate", "key.deactivate"] {
+        home.ok(&[event.strip_prefix("key.").unwrap(), "sync"]);
+        assert_eq!(hook.signed(&secret)["type"], event);
+    }
+    assert!(began.elapsed() < Duration::from_secs(14), "the other one waited {:?}", began.elapsed());
     drop((server, silent));
 }
 

@@ -1,18 +1,24 @@
 //! One call over HTTP: the circumstances as headers, the answer as a value or as the error it tells.
 
-use super::Remote;
+use super::{
+    Onlooker, Remote,
+    reply::{LONGEST_PAUSE, Refused, SILENT, answer, away, understood},
+};
 use crate::{
     ops::{Context, Error, Kind, Result},
-    wire::{Problem, header, problem::SERVER_BUSY},
+    wire::{
+        header,
+        problem::{SERVER_BUSY, TOO_MANY},
+    },
 };
 use backon::{BlockingRetryable, ExponentialBuilder};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
-    Method, StatusCode,
+    Method,
     blocking::{RequestBuilder, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::time::Duration;
+use std::{cell::Cell, rc::Rc, time::Duration};
 use zeroize::Zeroizing;
 
 /// What stands in a path or a header as it is.
@@ -30,23 +36,9 @@ const LONG: [&[&str]; 6] = [
 ];
 /// How long an answer may be read that comes bit by bit.
 const STREAM_TIME: Duration = Duration::from_secs(3600);
-/// The reason of a server that was connected to and said nothing in time.
-const SILENT: &str = "silent";
 
 pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, PLAIN).to_string()
-}
-
-/// An answer that is not a success, before it becomes an error.
-pub(super) struct Refused {
-    pub(super) error: Box<Error>,
-    pub(super) body: Zeroizing<Vec<u8>>,
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Self { error: Box::new(error), body: Zeroizing::default() }
-    }
 }
 
 impl Remote {
@@ -82,7 +74,7 @@ impl Remote {
         body: &impl Serialize,
     ) -> Result<T, Refused> {
         cx.writable()?;
-        self.post(Some(cx), method, path, query, body, None)
+        self.post(Some(cx), method, path, query, body, &Repeat::Never)
     }
 
     /// A creation with an idempotency key, which may be repeated.
@@ -95,12 +87,13 @@ impl Remote {
         idempotency_key: Option<&str>,
     ) -> Result<T> {
         cx.writable()?;
-        self.post(Some(cx), Method::POST, path, query, body, idempotency_key).map_err(|refused| *refused.error)
+        let repeat = idempotency_key.map_or(Repeat::Never, Repeat::By);
+        self.post(Some(cx), Method::POST, path, query, body, &repeat).map_err(|refused| *refused.error)
     }
 
-    /// Asks with a body, and changes nothing.
+    /// Asks with a body, and changes nothing: repeated as [`Remote::get`] is.
     pub(super) fn ask<T: DeserializeOwned>(&self, cx: &Context, path: &[&str], body: &impl Serialize) -> Result<T> {
-        self.post(Some(cx), Method::POST, path, &[], body, None).map_err(|refused| *refused.error)
+        self.asking(cx, path, &[], body)
     }
 
     /// The same, with a query.
@@ -111,7 +104,7 @@ impl Remote {
         query: &[(&'static str, String)],
         body: &impl Serialize,
     ) -> Result<T> {
-        self.post(Some(cx), Method::POST, path, query, body, None).map_err(|refused| *refused.error)
+        self.post(Some(cx), Method::POST, path, query, body, &Repeat::Always).map_err(|refused| *refused.error)
     }
 
     fn post<T: DeserializeOwned>(
@@ -121,18 +114,18 @@ impl Remote {
         path: &[&str],
         query: &[(&'static str, String)],
         body: &impl Serialize,
-        idempotency_key: Option<&str>,
+        repeat: &Repeat<'_>,
     ) -> Result<T, Refused> {
         let body = serde_json::to_vec(body).map(Zeroizing::new).map_err(|error| {
             Error::new(Kind::Internal, "request", "the request cannot be written").cause(error.to_string())
         })?;
-        let bytes = self.call(idempotency_key.is_some(), || {
+        let bytes = self.call(!matches!(repeat, Repeat::Never), || {
             let mut request = self.request(cx, method.clone(), path).query(query);
             request = request.header("content-type", "application/json").body(body.to_vec());
             if LONG.contains(&path) {
                 request = request.timeout(LONG_TIME);
             }
-            if let Some(key) = idempotency_key {
+            if let Repeat::By(key) = repeat {
                 request = request.header(header::IDEMPOTENCY_KEY, encoded(key));
             }
             Ok(request)
@@ -184,97 +177,65 @@ impl Remote {
             let sent = make()?.send().map_err(|error| away(&error))?;
             answer(sent)
         };
+        // What the server asked for is waited for, and no less than that.
+        let asked_for = Rc::new(Cell::new(Duration::ZERO));
+        let heard = Rc::clone(&asked_for);
+        let pause = move |own: Duration| heard.get().max(own);
+        let sleep = pause.clone();
+        let _watched = self.onlooker.as_deref().map(Watched::begin);
         once.retry(backoff)
-            .sleep(std::thread::sleep)
-            .when(|refused| is_worth_another_try(&refused.error, repeatable))
+            .sleep(move |own| std::thread::sleep(sleep(own)))
+            .when(|refused| is_worth_another_try(refused, repeatable))
+            .notify(|refused, own| {
+                asked_for.set(refused.retry_after.unwrap_or_default());
+                let (error, pause) = (&refused.error, pause(own));
+                tracing::info!(%error, ?pause, "the call is tried again");
+                if let Some(onlooker) = &self.onlooker {
+                    onlooker.again(&error.message, pause);
+                }
+            })
             .call()
+    }
+}
+
+/// Whether a call that may have come to the server is repeated.
+enum Repeat<'k> {
+    /// It could change something twice.
+    Never,
+    /// It changes nothing.
+    Always,
+    /// The server knows it again by this key.
+    By(&'k str),
+}
+
+/// A call that somebody watches, until it ends.
+struct Watched<'o>(&'o dyn Onlooker);
+
+impl<'o> Watched<'o> {
+    fn begin(onlooker: &'o dyn Onlooker) -> Self {
+        onlooker.waits();
+        Self(onlooker)
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        self.0.ends();
     }
 }
 
 /// Whether a call may and should be repeated. What never reached the server, or found it too busy to begin, can have had no
 /// effect. One that let us wait for as long as we do would do so again.
-fn is_worth_another_try(error: &Error, repeatable: bool) -> bool {
+fn is_worth_another_try(refused: &Refused, repeatable: bool) -> bool {
+    let error = &refused.error;
+    if refused.retry_after.is_some_and(|wait| wait > LONGEST_PAUSE) {
+        return false;
+    }
     match &*error.reason {
-        "connect" | SERVER_BUSY => true,
+        "connect" | SERVER_BUSY | TOO_MANY => true,
         SILENT => false,
         _ => repeatable && matches!(error.kind, Kind::Unavailable | Kind::Busy),
     }
-}
-
-/// The server cannot be reached, or the connection broke. The address is in the error, the credential never.
-fn away(error: &reqwest::Error) -> Error {
-    let mut told = if distrusted(error) {
-        Error::new(Kind::Unavailable, "certificate", "the server's certificate is not to be believed")
-            .hint("--ca-file FILE, with the certificate of who signed it, if it is yours")
-    } else if error.is_connect() {
-        Error::new(Kind::Unavailable, "connect", "the server cannot be reached")
-            .hint("is it running, and is --server its address?  keyward whoami --explain")
-    } else if error.is_timeout() {
-        Error::new(Kind::Unavailable, SILENT, "the server did not answer in time")
-            .hint("a change may have been made all the same: look before you repeat it")
-    } else {
-        Error::new(Kind::Unavailable, "network", "the server did not answer to the end")
-            .hint("a change may have been made all the same: look before you repeat it")
-    };
-    told.causes = causes(error);
-    told
-}
-
-/// Whether the server could not show a certificate that is believed. An error of I/O may hold its cause inside.
-fn distrusted(error: &(dyn std::error::Error + 'static)) -> bool {
-    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref::<rustls::Error>() {
-        return true;
-    }
-    let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    inside.is_some_and(|inside| distrusted(inside)) || error.source().is_some_and(distrusted)
-}
-
-/// Why a call failed, outermost first.
-pub(super) fn causes(error: &reqwest::Error) -> Vec<String> {
-    let mut causes = vec![error.to_string()];
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        causes.push(cause.to_string());
-        source = cause.source();
-    }
-    causes
-}
-
-fn answer(response: Response) -> Result<Zeroizing<Vec<u8>>, Refused> {
-    let status = response.status();
-    let body = Zeroizing::new(response.bytes().map_err(|error| away(&error))?.to_vec());
-    if status.is_success() {
-        return Ok(body);
-    }
-    let error = match serde_json::from_slice::<Problem>(&body) {
-        Ok(problem) => problem.into(),
-        Err(_) => stranger(status),
-    };
-    Err(Refused { error: Box::new(error), body })
-}
-
-/// An answer that is none of a keyward server: a proxy's, or another program's.
-fn stranger(status: StatusCode) -> Error {
-    let kind = match status.as_u16() {
-        401 => Kind::Auth,
-        403 => Kind::Forbidden,
-        408 | 425 | 429 | 500..=599 => Kind::Unavailable,
-        _ => Kind::Failure,
-    };
-    let error = Error::new(kind, "stranger", format!("something answered {status} that is no keyward server"));
-    if status.is_redirection() {
-        return error.cause("a redirect is not followed: it could carry the credential somewhere else");
-    }
-    error
-}
-
-fn understood<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        // Not the words of the error: they could repeat a part of a secret.
-        Error::new(Kind::Failure, "reply", "the server's reply is not understood")
-            .cause(format!("line {}, column {}", error.line(), error.column()))
-            .hint("is the server of another version?  keyward --version")
-    })
 }
 
 #[cfg(test)]
@@ -284,14 +245,20 @@ mod tests {
     #[test]
     fn what_can_have_had_no_effect_is_tried_again_and_what_let_us_wait_is_not() {
         let tried = |kind, reason: &'static str| {
-            let error = Error::new(kind, reason, "what");
-            [true, false].map(|repeatable| is_worth_another_try(&error, repeatable))
+            let refused = Refused::from(Error::new(kind, reason, "what"));
+            [true, false].map(|repeatable| is_worth_another_try(&refused, repeatable))
         };
         assert_eq!(tried(Kind::Unavailable, "connect"), [true, true]);
         assert_eq!(tried(Kind::Busy, SERVER_BUSY), [true, true]);
+        assert_eq!(tried(Kind::Busy, TOO_MANY), [true, true]);
         assert_eq!(tried(Kind::Busy, "busy"), [true, false]);
         assert_eq!(tried(Kind::Unavailable, "network"), [true, false]);
         assert_eq!(tried(Kind::Unavailable, SILENT), [false, false]);
         assert_eq!(tried(Kind::Conflict, "exists"), [false, false]);
+        let patient = Refused {
+            retry_after: Some(LONGEST_PAUSE + Duration::from_secs(1)),
+            ..Error::new(Kind::Busy, SERVER_BUSY, "what").into()
+        };
+        assert!(!is_worth_another_try(&patient, true), "nobody waits for so long");
     }
 }

@@ -5,6 +5,7 @@
 
 mod calls;
 mod http;
+mod reply;
 mod trail;
 
 use crate::{
@@ -34,6 +35,16 @@ const TIME: Duration = Duration::from_secs(30);
 /// No file of certificates is longer.
 const MAX_CA_FILE: u64 = 1024 * 1024;
 
+/// Who watches while a server is waited for.
+pub trait Onlooker {
+    /// A call is sent.
+    fn waits(&self);
+    /// It is sent again after a pause, and why.
+    fn again(&self, why: &str, pause: Duration);
+    /// It was answered, or given up.
+    fn ends(&self);
+}
+
 /// Which server, and with which credential.
 pub struct RemoteOptions {
     /// `https://host`, `http://127.0.0.1:8787` or `unix:/path`.
@@ -44,10 +55,13 @@ pub struct RemoteOptions {
     pub ca_file: Option<PathBuf>,
     /// The workspace to work in; the operator's own when not given.
     pub workspace: Option<String>,
+    /// Who watches, where somebody does.
+    pub onlooker: Option<Box<dyn Onlooker>>,
 }
 
 /// A server.
 pub struct Remote {
+    onlooker: Option<Box<dyn Onlooker>>,
     client: Client,
     base: Url,
     address: String,
@@ -81,10 +95,11 @@ impl Remote {
         }
         let client = builder.build().map_err(|error| {
             let mut told = Error::new(Kind::Failure, "client", "cannot prepare the connection");
-            told.causes = http::causes(&error);
+            told.causes = reply::causes(&error);
             told
         })?;
-        Ok(Self { client, base, address: options.server, workspace: options.workspace })
+        let RemoteOptions { server: address, workspace, onlooker, .. } = options;
+        Ok(Self { onlooker, client, base, address, workspace })
     }
 
     /// The address of the server, as it was given.

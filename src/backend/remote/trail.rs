@@ -17,9 +17,12 @@ use crate::{
 };
 use reqwest::Method;
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     path::Path,
 };
+
+/// No event is longer.
+const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 
 impl Remote {
     fn events(&self, cx: &Context, filter: &AuditFilter) -> Result<EventPage> {
@@ -77,8 +80,14 @@ impl Trail for Remote {
         let cut = |cause: String| {
             Error::new(Kind::Unavailable, "network", "the export was cut: its last line is missing").cause(cause)
         };
-        for line in BufReader::new(self.stream(cx, &["v1", "audit", "export"], &query)?).lines() {
-            let line = line.map_err(|error| cut(error.to_string()))?;
+        let mut lines = BufReader::new(self.stream(cx, &["v1", "audit", "export"], &query)?);
+        loop {
+            let mut line = String::new();
+            // An event is bounded; a line that never ends is none.
+            let read = lines.by_ref().take(LONGEST_LINE).read_line(&mut line);
+            if read.map_err(|error| cut(error.to_string()))? == 0 {
+                return Err(cut("the connection ended".to_owned()));
+            }
             let bad = |error: serde_json::Error| {
                 Error::new(Kind::Failure, "reply", "a line of the export is not understood").cause(error.to_string())
             };
@@ -88,7 +97,6 @@ impl Trail for Remote {
             let line: ExportedLine = serde_json::from_str(&line).map_err(bad)?;
             take(&line.try_into()?)?;
         }
-        Err(cut("the connection ended".to_owned()))
     }
 
     fn audit_size(&self, cx: &Context) -> Result<u64> {

@@ -141,6 +141,7 @@ fn look(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
     let clock =
         if clock_ok { "not before the vault was made" } else { "before the vault was made: the clock is wrong" };
     findings.push(Finding { check: "clock", ok: Some(clock_ok), detail: clock.to_owned() });
+    findings.push(servers(cx.vault()?.servers()));
     rotations(cx, findings)?;
     let report = backend.verify_audit(&operation, VerifyAudit::default())?;
     findings.push(fact(
@@ -152,6 +153,18 @@ fn look(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
         findings.push(review(cx, &*backend, created.unwrap_or(cx.now))?);
     }
     Ok(())
+}
+
+/// Several servers on one vault are no defect, but each lets through the whole limit of a key.
+fn servers(running: usize) -> Finding {
+    let detail = match running {
+        0 => "none runs on this vault".to_owned(),
+        1 => "one runs on this vault".to_owned(),
+        more => {
+            format!("{more} run on this vault: each lets through the whole limit of a key, and one of them sends to webhooks")
+        }
+    };
+    Finding { check: "servers", ok: (running < 2).then_some(true), detail }
 }
 
 /// Overdue keys are somebody's work, not a defect of the vault; an interrupted rotation wants to be finished.

@@ -39,6 +39,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         token: token.clone(),
         ca_file: ca_file.clone(),
         workspace: workspace.clone(),
+        onlooker: cx.onlooker(&args.url),
     })?;
     let me = server.whoami()?;
     let profile = Profile {

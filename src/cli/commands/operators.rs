@@ -63,7 +63,7 @@ struct Create {
     /// An address or range its credential works from; may be repeated
     #[arg(long, value_name = "CIDR")]
     allow_ip: Vec<String>,
-    /// How long its credential works [default: 90d]
+    /// How long its credential works [default: 90d, and no longer than the credential it is made with]
     #[arg(long, value_name = "D", value_parser = values::duration, conflicts_with_all = ["expires_at", "no_expiry"])]
     expires_in: Option<TimeDelta>,
     /// When its credential ends
@@ -120,9 +120,9 @@ fn appoint(cx: &mut Ctx, did: &str, would: &str, act: impl FnOnce(&mut Ctx) -> R
 
 fn request(args: Create) -> Result<CreateOperator> {
     let expiry = match (args.expires_in, args.expires_at, args.no_expiry) {
-        (_, Some(at), _) => Expiry::At(at),
-        (_, _, true) => Expiry::Never,
-        (lifetime, ..) => Expiry::In(lifetime.unwrap_or_else(|| TimeDelta::days(90))),
+        (_, Some(at), _) => Some(Expiry::At(at)),
+        (_, _, true) => Some(Expiry::Never),
+        (lifetime, ..) => lifetime.map(Expiry::In),
     };
     Ok(CreateOperator {
         name: args.name,

@@ -3,7 +3,7 @@
 use super::{Engine, usage::Batch};
 use crate::{
     backend::UsageSink,
-    ops::{Error, Kind, Result},
+    ops::{Error, GONE, Kind, Result},
 };
 use chrono::Utc;
 use std::{
@@ -101,7 +101,8 @@ impl Writer {
         let began = Instant::now();
         loop {
             match self.flush() {
-                Err(error) if began.elapsed() < LAST_TRIES => {
+                // A keystore that is gone does not come back because we wait.
+                Err(error) if began.elapsed() < LAST_TRIES && error.reason != GONE => {
                     tracing::warn!(%error, "the last usage cannot be written; it is tried again");
                     std::thread::sleep(LOOK);
                 }

@@ -11,7 +11,7 @@
 
 use super::{Engine, STALE_AFTER_MS};
 use crate::{
-    backend::{FactSource, REKEYED},
+    backend::{FactSource, REKEYED, SeenFile},
     domain::{Key, KeyId, Time},
     ops::{Error, Result, facts::Facts},
 };
@@ -57,7 +57,9 @@ pub(super) struct Refresher {
     engine: Arc<Engine>,
     pub(super) source: FactSource,
     seq: u64,
-    version: Option<i64>,
+    version: Option<SeenFile>,
+    /// Which file everything was read from.
+    file: u32,
     /// Keys that were made and are still to be taken up.
     made: VecDeque<KeyId>,
     /// How many there ever were to be taken up: who waits for those that there are is told once so many were.
@@ -86,7 +88,7 @@ pub(in crate::server) fn start(engine: Arc<Engine>, source: FactSource) -> Resul
 
 impl Refresher {
     pub(super) fn new(engine: Arc<Engine>, source: FactSource) -> Self {
-        Self { engine, source, seq: 0, version: None, made: VecDeque::new(), asked: 0 }
+        Self { engine, source, seq: 0, version: None, file: 0, made: VecDeque::new(), asked: 0 }
     }
 
     fn run(mut self, wakes: &Receiver<oneshot::Sender<()>>) {
@@ -153,8 +155,11 @@ impl Refresher {
     /// Takes up what has changed, and a slice of the keys that were made. What it says of when the keystore was seen holds
     /// for every key that was in memory before.
     pub(super) fn look(&mut self, now: Time) -> Result<()> {
-        let version = self.source.version()?;
+        let version = self.source.version(now)?;
         if self.version != Some(version) {
+            if self.file != version.file {
+                (self.seq, self.file) = (0, version.file);
+            }
             self.refresh(now)?;
             self.version = Some(version);
         }

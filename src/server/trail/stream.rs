@@ -3,7 +3,7 @@
 
 use super::{Stop, pause, place::StreamPlace};
 use crate::{
-    backend::TrailSource,
+    backend::{SeenFile, TrailSource},
     ops::{Context, Result, audit_stream::StreamFormat},
     server::metrics::{Metrics, Place},
 };
@@ -21,7 +21,7 @@ pub(super) struct Stream {
     place: StreamPlace,
     format: StreamFormat,
     cursor: u64,
-    version: Option<i64>,
+    version: Option<SeenFile>,
     reached: Gauge,
     failures: Counter,
 }
@@ -65,7 +65,7 @@ impl Stream {
 
     fn catch_up(&mut self) -> Result<(), String> {
         let told = |error: crate::ops::Error| error.to_string();
-        let version = self.source.version().map_err(told)?;
+        let version = self.source.version(Utc::now()).map_err(told)?;
         if self.version == Some(version) {
             return Ok(());
         }
