@@ -30,6 +30,9 @@ pub use crate::vault::recovery::RecoveryCode;
 pub use archive::Archived;
 pub use dirs::Dirs;
 pub use maintenance::VaultStatus;
+#[cfg(feature = "server")]
+pub use outbox::Outbox;
+pub use presence::Presence;
 pub use profiles::Profiles;
 pub use restore::Restored;
 pub use serving::{FactSource, SeenFile, ServedBackend, Serving, TokenHasher, TrailSource, UsageSink};
@@ -37,9 +40,6 @@ pub use session::LONGEST_SESSION;
 pub use slots::{NewSlot, NewSlotSecret, SlotView};
 pub use trail::{AuditReport, Trail, VerifyAudit};
 pub use unlock::{CREDENTIAL, InitOptions, Initialised, LocalVault, Unlock, harden};
-#[cfg(feature = "server")]
-pub use outbox::Outbox;
-pub use presence::Presence;
 
 use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};

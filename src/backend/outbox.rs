@@ -215,14 +215,7 @@ impl Drop for Ended {
 }
 
 /// Sends in order, and stops at the first that does not arrive, when it takes long, and when it is told to.
-fn send_to(
-    sender: &Sender,
-    target: &Target,
-    messages: &[Message],
-    now: Time,
-    stop: &AtomicBool,
-    sent: &mut Vec<Sent>,
-) {
+fn send_to(sender: &Sender, target: &Target, messages: &[Message], now: Time, stop: &AtomicBool, sent: &mut Vec<Sent>) {
     let began = Instant::now();
     for message in messages {
         if stop.load(Ordering::Relaxed) || began.elapsed() > ROUND_TIME {

@@ -166,7 +166,9 @@ impl FactSource {
     fn look(&mut self, now: Time) -> Result<()> {
         if self.keyring.refresh(&mut self.store, now)? {
             self.replaced = self.replaced.wrapping_add(1);
-            tracing::warn!("another file is in the place of the keystore: a newer state of the vault, which was opened");
+            tracing::warn!(
+                "another file is in the place of the keystore: a newer state of the vault, which was opened"
+            );
         }
         Ok(())
     }

@@ -109,14 +109,10 @@ impl LocalVault {
         if !remembered || self.exists() {
             return Ok(());
         }
-        Err(Error::new(
-            Kind::Unavailable,
-            GONE,
-            format!("the keystore that was here is gone: {}", place.display()),
-        )
-        .hint("mount its volume, or put the file back")
-        .hint("keyward vault restore FILE  (from a backup)")
-        .hint("keyward init  (a new vault, with none of its keys)"))
+        Err(Error::new(Kind::Unavailable, GONE, format!("the keystore that was here is gone: {}", place.display()))
+            .hint("mount its volume, or put the file back")
+            .hint("keyward vault restore FILE  (from a backup)")
+            .hint("keyward init  (a new vault, with none of its keys)"))
     }
 
     /// How many servers run on the vault.

@@ -53,7 +53,14 @@ impl Ctx {
             let Login { profile, token } = login;
             let ca_file = self.global.ca_file.clone().or(profile.ca_file.map(PathBuf::from));
             let workspace = self.global.workspace.clone().or(profile.workspace);
-            return Remote::new(RemoteOptions { onlooker: self.onlooker(&profile.server), server: profile.server, token, ca_file, workspace }).map(Some);
+            return Remote::new(RemoteOptions {
+                onlooker: self.onlooker(&profile.server),
+                server: profile.server,
+                token,
+                ca_file,
+                workspace,
+            })
+            .map(Some);
         }
         let Some(server) = self.global.server.clone() else { return Ok(None) };
         let token = match (self.global.token_file.clone(), self.env.text("KEYWARD_TOKEN")) {

@@ -134,9 +134,8 @@ mod tests {
 
     #[test]
     fn a_list_is_within_another_that_allows_all_of_it() {
-        let within = |one: &[&str], other: &[&str]| {
-            Allowlist::parse(one).unwrap().is_within(&Allowlist::parse(other).unwrap())
-        };
+        let within =
+            |one: &[&str], other: &[&str]| Allowlist::parse(one).unwrap().is_within(&Allowlist::parse(other).unwrap());
         assert!(within(&["10.1.0.0/16"], &["10.0.0.0/8"]) && within(&["192.0.2.1"], &["::ffff:192.0.2.0/120"]));
         assert!(within(&[], &[]) && within(&["10.0.0.0/8"], &[]));
         assert!(!within(&[], &["10.0.0.0/8"]), "anywhere is within nothing narrower");

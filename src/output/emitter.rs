@@ -22,11 +22,11 @@ use super::escape::{escape, escape_message};
 use super::format::{ColorPolicy, Format, TimeStyle};
 use super::json::{self, Batch};
 use super::markdown;
-use super::{progress::Progress, waiting::Waiting};
 use super::report::{Body, Report};
 use super::row::Row;
 use super::streams::{StdoutProblem, Streams};
 use super::table::{TableStyle, item, write_list};
+use super::{progress::Progress, waiting::Waiting};
 
 /// What is no secret is written in pieces of this size.
 const PIECE: usize = 64 * 1024;

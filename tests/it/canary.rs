@@ -84,7 +84,8 @@ fn secrets_are_found_nowhere() {
         serde_json::from_str(&loud(&home, &canaries, &["rotate", "canary", "-o", "json"], "").stdout).unwrap();
     let second = json["secret"].as_str().unwrap().to_owned();
     canaries.add_token(&second);
-    let code = loud(&home, &canaries, &["--passphrase-file", "pass", "vault", "recovery"], "").stdout.trim_end().to_owned();
+    let code =
+        loud(&home, &canaries, &["--passphrase-file", "pass", "vault", "recovery"], "").stdout.trim_end().to_owned();
     canaries.add("the recovery code", &code);
     canaries.add("the recovery code without dashes", &code.replace('-', ""));
     fs::write(home.path().join("keys.csv"), "name,env\none,production\ntwo,staging\n").unwrap();

@@ -42,7 +42,11 @@ impl Served1 {
     fn code(&self) -> String {
         let body = json!({ "key": self.key, "environment": "production" }).to_string();
         let answer = self.server.send("POST", "/v1/verify", &[("Authorization", &self.verifier)], &body);
-        if answer.status == 200 { answer.json()["code"].as_str().unwrap().to_owned() } else { answer.status.to_string() }
+        if answer.status == 200 {
+            answer.json()["code"].as_str().unwrap().to_owned()
+        } else {
+            answer.status.to_string()
+        }
     }
 }
 

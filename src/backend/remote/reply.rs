@@ -103,8 +103,12 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// A whole body, if it is no longer than anything that a server has to say: memory is not taken for what never ends.
 fn whole(response: &mut Response, longest: u64) -> Result<Zeroizing<Vec<u8>>> {
     let too_long = || {
-        Error::new(Kind::Failure, "reply", format!("the answer has more than {longest} bytes, and was not read to the end"))
-            .hint("is --server its address?  keyward whoami --explain")
+        Error::new(
+            Kind::Failure,
+            "reply",
+            format!("the answer has more than {longest} bytes, and was not read to the end"),
+        )
+        .hint("is --server its address?  keyward whoami --explain")
     };
     let told = response.content_length().unwrap_or_default();
     if told > longest {
@@ -119,7 +123,9 @@ fn whole(response: &mut Response, longest: u64) -> Result<Zeroizing<Vec<u8>>> {
 fn broken(error: &io::Error) -> Error {
     match error.get_ref().and_then(|inside| inside.downcast_ref::<reqwest::Error>()) {
         Some(inside) => away(inside),
-        None => Error::new(Kind::Unavailable, "network", "the server did not answer to the end").cause(error.to_string()),
+        None => {
+            Error::new(Kind::Unavailable, "network", "the server did not answer to the end").cause(error.to_string())
+        }
     }
 }
 

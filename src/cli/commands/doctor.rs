@@ -161,7 +161,9 @@ fn servers(running: usize) -> Finding {
         0 => "none runs on this vault".to_owned(),
         1 => "one runs on this vault".to_owned(),
         more => {
-            format!("{more} run on this vault: each lets through the whole limit of a key, and one of them sends to webhooks")
+            format!(
+                "{more} run on this vault: each lets through the whole limit of a key, and one of them sends to webhooks"
+            )
         }
     };
     Finding { check: "servers", ok: (running < 2).then_some(true), detail }
