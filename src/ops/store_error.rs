@@ -19,6 +19,7 @@ impl From<store::Error> for Error {
             E::Foreign => (Kind::Integrity, "foreign_file", "name the vault's directory with --vault DIR"),
             E::Newer { .. } => (Kind::Conflict, "newer_format", "update keyward"),
             E::Damaged(_) => (Kind::Integrity, "damaged_file", damaged),
+            E::Inconsistent(_) => (Kind::Integrity, "inconsistent_file", damaged),
             E::RowTampered { .. } => (Kind::Integrity, "row_tampered", damaged),
             E::RowRolledBack { .. } => (Kind::Integrity, "row_rolled_back", damaged),
             E::SetMismatch(_) => (Kind::Integrity, "rows_missing", damaged),

@@ -16,6 +16,8 @@ pub enum Error {
     Damaged(#[source] Option<rusqlite::Error>),
     #[error("the keystore has format {found}; this keyward knows up to {known}")]
     Newer { found: i64, known: i64 },
+    #[error("the keystore contradicts itself: {0}")]
+    Inconsistent(String),
     #[error("row {id} of {table} was changed outside keyward")]
     RowTampered { table: &'static str, id: String },
     #[error("row {id} of {table} is older than the audit trail says: it was put back")]
@@ -76,10 +78,27 @@ impl From<rusqlite::Error> for Error {
             Some(Code::SystemIoFailure) if extended(&error) == Some(ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
             Some(Code::SystemIoFailure) => Self::Io(std::io::Error::other(error)),
             Some(Code::NotADatabase) => Self::Foreign,
-            Some(Code::DatabaseCorrupt) => Self::Damaged(Some(error)),
+            Some(Code::DatabaseCorrupt | Code::TypeMismatch | Code::ConstraintViolation | Code::TooBig) => {
+                Self::Damaged(Some(error))
+            }
+            _ if is_of_other_data(&error) => Self::Damaged(Some(error)),
             _ => Self::Sqlite(error),
         }
     }
+}
+
+/// Whether a row, or a table, is none that keyward wrote: every statement and every type here is fixed.
+fn is_of_other_data(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error as E;
+    matches!(
+        error,
+        E::FromSqlConversionFailure(..)
+            | E::IntegralValueOutOfRange(..)
+            | E::InvalidColumnType(..)
+            | E::Utf8Error(..)
+            | E::QueryReturnedNoRows
+            | E::SqlInputError { .. }
+    )
 }
 
 fn extended(error: &rusqlite::Error) -> Option<i32> {

@@ -6,6 +6,7 @@
 use super::{
     audit::hex,
     error::{Error, Result},
+    open::Meta,
     pages::PageDigests,
     sum::Sum,
     tree,
@@ -70,10 +71,13 @@ pub(super) struct Head {
     /// So many of the oldest events were moved to archives.
     #[n(10)]
     pub(super) archived: u64,
+    /// What the vault says of itself in the clear: the brand of its tokens, and when it was made. Heads of before have none.
+    #[n(11)]
+    pub(super) made: Option<(String, i64)>,
 }
 
 /// What is sealed in the head: the sums of the tables, and the digests of the pages.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Digests {
     pub(super) tables: [Sum; TABLES],
     pub(super) pages: PageDigests,
@@ -84,9 +88,9 @@ impl Digests {
         Self { tables: [Sum::default(); TABLES], pages: PageDigests::none() }
     }
 
-    fn to_bytes(self) -> Vec<u8> {
+    fn to_bytes(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = self.tables.iter().flat_map(|sum| sum.to_bytes()).collect();
-        bytes.extend_from_slice(self.pages.as_bytes());
+        self.pages.write(&mut bytes);
         bytes
     }
 
@@ -96,10 +100,7 @@ impl Digests {
         for (sum, bytes) in digests.tables.iter_mut().zip(sums.as_chunks::<{ Sum::BYTES }>().0) {
             *sum = Sum::of_bytes(bytes);
         }
-        if pages.len() != PageDigests::BYTES {
-            return None;
-        }
-        digests.pages.as_bytes_mut().copy_from_slice(pages);
+        digests.pages = PageDigests::of_bytes(pages)?;
         Some(digests)
     }
 }
@@ -141,6 +142,17 @@ impl Head {
         }
         let pin = head.pin(&body);
         Ok((head, pin))
+    }
+
+    /// Compares what the vault says of itself in the clear with what was signed.
+    pub(super) fn check_made(&self, meta: &Meta) -> Result<()> {
+        let said = (meta.brand.as_str(), meta.created_at.timestamp());
+        match &self.made {
+            Some((brand, at)) if (brand.as_str(), *at) != said => {
+                Err(Error::RowTampered { table: "vault", id: meta.vault_id.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Compares the head with what was last seen: it is neither an older one nor one of a copy that went its own way.

@@ -8,6 +8,7 @@ use super::{
     records::{KeyColumns, KeyRecord, encode, environment_number},
     retired::{self, RetiredRow},
     rows::{self, SealedRow},
+    sum::Sum,
     tx::Tx,
 };
 use crate::{domain::Key, vault::Capabilities};
@@ -95,7 +96,9 @@ impl<'s> Tx<'s> {
         let mut lookups =
             self.connection.prepare_cached("INSERT OR IGNORE INTO lookups (lookup, key_id) VALUES (?1, ?2)")?;
         for lookup in &sealed.lookups {
-            lookups.execute((lookup, &sealed.columns.id))?;
+            if lookups.execute((lookup, &sealed.columns.id))? == 1 {
+                self.in_lookups(lookup, &sealed.columns.id, Sum::add)?;
+            }
         }
         drop(lookups);
         sealed.retired.iter().try_for_each(|row| self.put_retired(row))

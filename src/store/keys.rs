@@ -1,17 +1,19 @@
 //! Keys: sealed rows and their look-up ids.
 
 use super::{
+    buckets::Timed,
     error::{Error, Result},
     head::Table,
     records::{KeyColumns, KeyRecord, decode},
     rows,
     scan::{Sieve, Take},
+    timed::ALWAYS,
     tx::Tx,
     usage::{self, all_usage},
     view::View,
 };
 use crate::{
-    domain::{Environment, Key, KeyId, KeyRef, Lookup, RotationId, Scope, Time, Usage},
+    domain::{Environment, Key, KeyId, KeyRef, Lookup, Scope, Time, Usage},
     vault::{Capabilities, seal_framed},
 };
 use rusqlite::{OptionalExtension, Params, Row};
@@ -169,30 +171,13 @@ impl View<'_> {
             .prepare_cached("SELECT key_id FROM lookups WHERE lookup = ?1")?
             .query_row((lookup.as_str(),), |row| row.get(0))
             .optional()?;
-        let Some(id) = id else { return Ok(None) };
+        let Some(id) = id else { return self.check_lookup_absent(lookup.as_str()).map(|()| None) };
         let misled = || Error::RowTampered { table: "lookups", id: lookup.to_string() };
         let mut key = self.one("id = ?1", (&id,))?.ok_or_else(misled)?;
         if key.secrets.iter().all(|secret| secret.lookup != *lookup) {
             key.secrets.insert(0, self.retired_secret(lookup, &key.id)?.ok_or_else(misled)?);
         }
         Ok(Some(key))
-    }
-
-    /// The key whose running or last rotation has an id.
-    ///
-    /// # Errors
-    /// See [`View::key`].
-    pub fn key_rotating(&self, rotation: &RotationId) -> Result<Option<Key>> {
-        self.one("rotation = ?1", (rotation.as_str(),))
-    }
-
-    /// The keys of a workspace whose rotation was begun and has not ended.
-    ///
-    /// # Errors
-    /// See [`View::key`].
-    pub fn keys_rotating(&self, workspace: &str) -> Result<Vec<Key>> {
-        let sql = format!("SELECT {COLUMNS} FROM keys WHERE rotating = 1");
-        self.open_current(&sql, (), workspace, Sieve::default(), &Some)
     }
 
     /// The keys a reference may mean, within a workspace.
@@ -298,14 +283,17 @@ impl View<'_> {
             None => self.scan_for(Some(workspace), sieve, take),
             Some(ClearFilter::Expiring { after, by }) => {
                 let after = after.map_or(i64::MIN, |time| time.timestamp());
-                let sql = format!("SELECT {COLUMNS} FROM keys WHERE expires_at > ?1 AND expires_at <= ?2");
-                self.open_current(&sql, (after, by.timestamp()), workspace, sieve, take)
+                self.keys_timed(Timed::Expiry, (after, by.timestamp()), workspace, sieve, take)
             }
             Some(ClearFilter::Due { by }) => {
-                let sql = format!(
-                    "SELECT {COLUMNS} FROM keys WHERE due_at <= ?1 UNION SELECT {COLUMNS} FROM keys WHERE rotating = 1"
-                );
-                self.open_current(&sql, (by.timestamp(),), workspace, sieve, take)
+                let by = by.timestamp();
+                let mut found = self.keys_timed(Timed::Due, (i64::MIN, by), workspace, sieve, take)?;
+                let not_yet = |key: Key| {
+                    let found_before = Timed::Due.of_key(&key).is_some_and(|due| due <= by);
+                    if found_before { None } else { take(key) }
+                };
+                found.extend(self.keys_timed(Timed::Rotating, ALWAYS, workspace, sieve, &not_yet)?);
+                Ok(found)
             }
         }
     }
@@ -338,7 +326,7 @@ impl View<'_> {
         Ok(self.stored(&format!("SELECT {COLUMNS} FROM keys"), ())?.into_iter().map(|row| row.columns).collect())
     }
 
-    fn one(&self, condition: &str, parameters: impl Params) -> Result<Option<Key>> {
+    pub(super) fn one(&self, condition: &str, parameters: impl Params) -> Result<Option<Key>> {
         let sql = format!("SELECT {COLUMNS} FROM keys WHERE {condition}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let Some(stored) = statement.query_row(parameters, StoredKey::read).optional()? else { return Ok(None) };
@@ -362,7 +350,8 @@ impl Tx<'_> {
     pub fn delete_key(&mut self, key: &Key) -> Result<()> {
         self.forget_key_row(key.id.as_str(), i64::try_from(key.version).map_err(|_| Error::Stale)?)?;
         self.forget_retired(&key.id)?;
-        for sql in [&["DELETE FROM lookups WHERE key_id = ?1"][..], &usage::FORGET].concat() {
+        self.forget_lookups(key.id.as_str())?;
+        for sql in usage::FORGET {
             self.connection.prepare_cached(sql)?.execute((key.id.as_str(),))?;
         }
         Ok(())

@@ -258,11 +258,18 @@ impl LockedStore {
 
     fn open_with(self, caps: Arc<Capabilities>, pins: Pins, now: Time) -> Result<Store> {
         let store = Store { connection: self.connection, caps, meta: self.meta, pins, file: self.file };
-        let unseen = store.read(now)?.unseen.clone();
+        let (unseen, of_before) = {
+            let view = store.read(now)?;
+            (view.unseen.clone(), view.is_of_before())
+        };
         if let Some(pin) = unseen
             && let Err(error) = store.pins.advance(&store.meta.vault_id, &pin)
         {
             tracing::warn!(%error, "the last commit could not be remembered outside the keystore");
+        }
+        // Where it cannot be, all can be read as before, and the first change is told why.
+        if of_before && let Err(error) = store.bring_up(now) {
+            tracing::warn!(%error, "the keystore could not be brought up to this version");
         }
         Ok(store)
     }
@@ -311,6 +318,7 @@ fn fill(
         sealed_digests: Vec::new(),
         tree: CompactRange::default(),
         archived: 0,
+        made: Some((brand.as_str().to_owned(), now.timestamp())),
     };
     let meta = Meta { vault_id: caps.vault_id.clone(), brand: brand.clone(), created_at: now, path: path.to_owned() };
     let store = Store { connection, caps: Arc::new(caps), meta, pins, file: Identity::of(path)? };

@@ -1,15 +1,18 @@
 //! What makes a single row as trustworthy as a whole scan: a key that is read alone is known to be the current one, and
 //! a key that is not found is known not to be there.
 //!
-//! Rows are cut into buckets by the first two random characters of their id, names by the first bits of their blind
-//! index. The [sum](super::sum) of each bucket stands in a sealed page of 64, the digest of each page in the signed head.
-//! A reader checks the page against the head, adds up the bucket's rows (about 260 among a million, of an index alone),
-//! and compares. A writer changes the sums it touches in memory and seals each touched page once a commit.
+//! Rows are cut into [buckets](super::buckets): by the first two random characters of their id, names by the first bits of
+//! their blind index, look-ups by their first two characters, expiries and due dates by the day. The [sum](super::sum) of
+//! each bucket stands in a sealed page of 64, the digest of each page in the signed head. A reader checks the page against
+//! the head, adds up the bucket's rows (about 260 among a million, of an index alone), and compares: so no index can hide
+//! a row, nor lead to another one. A writer changes the sums it touches in memory and seals each touched page once a
+//! commit.
 //!
-//! A support slot holds none of these keys: for it the trail alone says how old a row may be, and a list by an index is
-//! complete only as far as the index is.
+//! A support slot holds none of these keys: for it the trail alone says how old a row may be, and it trusts no index of
+//! times.
 
 use super::{
+    buckets::{BUCKETS, Bucket, PAGES_BEFORE, Timed, first_beside, last_beside},
     error::{Error, Result},
     head::Table,
     records::KeyColumns,
@@ -21,56 +24,23 @@ use crate::vault::{Capabilities, seal_framed};
 use rusqlite::OptionalExtension;
 use std::collections::{BTreeMap, BTreeSet};
 
-const BUCKETS: usize = 64;
-/// Pages of buckets of ids, then as many of names.
-const PAGES_OF_EACH: u8 = 64;
-const PAGES: usize = 2 * PAGES_OF_EACH as usize;
 const DIGEST_BYTES: usize = 16;
 
 type Digest = [u8; DIGEST_BYTES];
 
-/// A bucket: its page and its place there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Bucket {
-    page: u8,
-    place: u8,
-}
-
-impl Bucket {
-    /// The bucket of an id, or of at least the first two random characters of one.
-    fn of_id(id: &str) -> Option<Self> {
-        let [first, second] = id.strip_prefix("key_")?.as_bytes().first_chunk::<2>()?;
-        Some(Self { page: base62(*first)?, place: base62(*second)? })
-    }
-
-    fn of_name(index: &[u8]) -> Option<Self> {
-        let [first, second] = index.first_chunk::<2>()?;
-        Some(Self { page: PAGES_OF_EACH + (first >> 2), place: (first & 3) << 4 | second >> 4 })
-    }
-}
-
-fn base62(character: u8) -> Option<u8> {
-    match character {
-        b'0'..=b'9' => Some(character - b'0'),
-        b'A'..=b'Z' => Some(character - b'A' + 10),
-        b'a'..=b'z' => Some(character - b'a' + 36),
-        _ => None,
-    }
-}
-
 /// The sums of the buckets of a page.
 #[derive(Clone, PartialEq, Eq)]
-struct Page([Sum; BUCKETS]);
+struct Page([Sum; BUCKETS as usize]);
 
 impl Page {
     fn empty() -> Self {
-        Self([Sum::default(); BUCKETS])
+        Self([Sum::default(); BUCKETS as usize])
     }
 
     fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let mut page = Self::empty();
         let (sums, rest) = bytes.as_chunks::<{ Sum::BYTES }>();
-        if sums.len() != BUCKETS || !rest.is_empty() {
+        if sums.len() != usize::from(BUCKETS) || !rest.is_empty() {
             return None;
         }
         for (sum, bytes) in page.0.iter_mut().zip(sums) {
@@ -84,31 +54,54 @@ impl Page {
     }
 }
 
-/// The digests of all pages, as the head signs them; zero where no page was ever written.
-#[derive(Clone, Copy)]
-pub(super) struct PageDigests([Digest; PAGES]);
+/// The digests of the pages that were ever written, as the head signs them.
+#[derive(Clone, Default)]
+pub(super) struct PageDigests {
+    digests: BTreeMap<u32, Digest>,
+    /// Whether look-ups and times are counted, too: in a head of before they are not.
+    whole: bool,
+}
 
 impl PageDigests {
-    pub(super) const BYTES: usize = PAGES * DIGEST_BYTES;
+    const ENTRY: usize = size_of::<u32>() + DIGEST_BYTES;
+    /// The digests of a head of before, in the order of the pages.
+    const BEFORE: usize = PAGES_BEFORE as usize * DIGEST_BYTES;
 
+    /// Those of a keystore without a row.
     pub(super) fn none() -> Self {
-        Self([[0; DIGEST_BYTES]; PAGES])
+        Self { digests: BTreeMap::new(), whole: true }
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.0.as_flattened()
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
+        for (number, digest) in &self.digests {
+            bytes.extend_from_slice(&number.to_le_bytes());
+            bytes.extend_from_slice(digest);
+        }
     }
 
-    pub(super) fn as_bytes_mut(&mut self) -> &mut [u8] {
-        self.0.as_flattened_mut()
+    pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        // No list of entries has that length.
+        const { assert!(!PageDigests::BEFORE.is_multiple_of(PageDigests::ENTRY)) };
+        if bytes.len() == Self::BEFORE {
+            let (digests, _) = bytes.as_chunks::<DIGEST_BYTES>();
+            let written = (0..).zip(digests.iter().copied()).filter(|(_, digest)| *digest != [0; DIGEST_BYTES]);
+            return Some(Self { digests: written.collect(), whole: false });
+        }
+        let (entries, rest) = bytes.as_chunks::<{ Self::ENTRY }>();
+        let entry = |entry: &[u8; Self::ENTRY]| {
+            let (number, digest) = entry.split_first_chunk()?;
+            Some((u32::from_le_bytes(*number), digest.try_into().ok()?))
+        };
+        let digests = entries.iter().map(entry).collect::<Option<_>>()?;
+        rest.is_empty().then_some(Self { digests, whole: true })
     }
 }
 
 /// The pages of a transaction: read and checked when they are first needed.
 pub(super) struct Pages {
     digests: PageDigests,
-    opened: BTreeMap<u8, Page>,
-    changed: BTreeSet<u8>,
+    opened: BTreeMap<u32, Page>,
+    changed: BTreeSet<u32>,
     /// Buckets of names that were added up in this transaction: what it writes itself keeps them right.
     checked_names: BTreeSet<Bucket>,
 }
@@ -118,11 +111,11 @@ impl Pages {
         Self { digests, opened: BTreeMap::new(), changed: BTreeSet::new(), checked_names: BTreeSet::new() }
     }
 
-    fn page(&mut self, view: &View<'_>, number: u8) -> Result<&mut Page> {
+    fn page(&mut self, view: &View<'_>, number: u32) -> Result<&mut Page> {
         use std::collections::btree_map::Entry;
         match self.opened.entry(number) {
             Entry::Occupied(page) => Ok(page.into_mut()),
-            Entry::Vacant(place) => Ok(place.insert(read(view, number, &self.digests.0[usize::from(number)])?)),
+            Entry::Vacant(place) => Ok(place.insert(read(view, number, self.digests.digests.get(&number))?)),
         }
     }
 
@@ -135,18 +128,21 @@ fn damaged() -> Error {
     Error::SetMismatch("pages")
 }
 
-fn bound(caps: &Capabilities, number: u8) -> Vec<u8> {
-    seal_framed(&[caps.vault_id.as_bytes(), b"page", &[number], &caps.generation.to_le_bytes()])
+/// A page's number as it is bound: the pages of before had numbers of one byte.
+fn name_of(number: u32) -> Vec<u8> {
+    u8::try_from(number).map_or_else(|_| number.to_le_bytes().to_vec(), |short| vec![short])
 }
 
-fn digest(caps: &Capabilities, number: u8, sealed: &[u8]) -> Option<Digest> {
-    caps.row_tag(&[b"page", &[number], sealed])?.first_chunk().copied()
+fn bound(caps: &Capabilities, number: u32) -> Vec<u8> {
+    seal_framed(&[caps.vault_id.as_bytes(), b"page", &name_of(number), &caps.generation.to_le_bytes()])
 }
 
-fn read(view: &View<'_>, number: u8, expected: &Digest) -> Result<Page> {
-    if *expected == [0; DIGEST_BYTES] {
-        return Ok(Page::empty());
-    }
+fn digest(caps: &Capabilities, number: u32, sealed: &[u8]) -> Option<Digest> {
+    caps.row_tag(&[b"page", &name_of(number), sealed])?.first_chunk().copied()
+}
+
+fn read(view: &View<'_>, number: u32, expected: Option<&Digest>) -> Result<Page> {
+    let Some(expected) = expected else { return Ok(Page::empty()) };
     let sealed: Option<Vec<u8>> = view
         .connection
         .prepare_cached("SELECT sealed FROM pages WHERE number = ?1")?
@@ -207,7 +203,7 @@ impl View<'_> {
         if pages.checked_names.contains(&bucket) {
             return Ok(());
         }
-        let (first, last) = names_of(bucket);
+        let (first, last) = bucket.names();
         let mut statement =
             self.connection.prepare_cached("SELECT name_index FROM keys WHERE name_index BETWEEN ?1 AND ?2")?;
         let mut rows = statement.query((first, last))?;
@@ -226,25 +222,88 @@ impl View<'_> {
         Ok(())
     }
 
+    /// Whether look-ups and times are counted under the signed head, and this slot can tell.
+    pub(super) fn counts_everything(&self) -> bool {
+        self.pages.as_ref().is_some_and(|pages| pages.borrow().digests.whole)
+    }
+
+    /// Checks that no key has, or ever had, this version of a secret.
+    pub(super) fn check_lookup_absent(&self, lookup: &str) -> Result<()> {
+        let (Some(pages), true) = (&self.pages, self.counts_everything()) else { return Ok(()) };
+        let missing = || Error::SetMismatch("lookups");
+        let bucket = Bucket::of_lookup(lookup).ok_or(Error::Damaged(None))?;
+        let first: String = lookup.chars().take(2).collect();
+        let mut statement =
+            self.connection.prepare_cached("SELECT lookup, key_id FROM lookups WHERE lookup BETWEEN ?1 AND ?2")?;
+        let mut rows = statement.query((&first, format!("{first}~")))?;
+        let mut sum = Sum::default();
+        while let Some(row) = rows.next()? {
+            let found = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            let key = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+            sum.add(sum::of_lookup(self.caps, found, key).ok_or(Error::SupportSlot)?);
+            if found == lookup {
+                return Err(missing());
+            }
+        }
+        if sum == *pages.borrow_mut().sum(self, bucket)? { Ok(()) } else { Err(missing()) }
+    }
+
+    /// What the keys add up to whose time is in a bucket with one after `after` and up to `by`.
+    pub(super) fn signed_times(&self, timed: Timed, after: i64, by: i64) -> Result<Sum> {
+        let mut pages = self.pages.as_ref().ok_or(Error::SupportSlot)?.borrow_mut();
+        let (first, last) = (timed.bucket(first_beside(after)), timed.bucket(last_beside(by)));
+        let numbers: Vec<u32> =
+            pages.digests.digests.range(first.page..=last.page).map(|(number, _)| *number).collect();
+        let changed: Vec<u32> = pages.changed.range(first.page..=last.page).copied().collect();
+        let mut sum = Sum::default();
+        for number in numbers.into_iter().chain(changed).collect::<BTreeSet<_>>() {
+            let page = pages.page(self, number)?;
+            for place in 0..BUCKETS {
+                if (first..=last).contains(&Bucket { page: number, place }) {
+                    sum.add(page.0[usize::from(place)]);
+                }
+            }
+        }
+        Ok(sum)
+    }
+
     /// Adds up every bucket: no page says anything that the rows, whose tags were checked, do not.
     pub(super) fn check_every_page(&self) -> Result<()> {
         let Some(pages) = &self.pages else { return Ok(()) };
-        let mut pages = pages.borrow_mut();
-        let mut found = vec![Page::empty(); PAGES];
+        let whole = self.counts_everything();
+        let mut found: BTreeMap<u32, Page> = BTreeMap::new();
         let mut add = |bucket: Option<Bucket>, element: Option<Sum>| -> Result<()> {
             let bucket = bucket.ok_or(Error::SetMismatch("keys"))?;
-            found[usize::from(bucket.page)].0[usize::from(bucket.place)].add(element.ok_or(Error::SupportSlot)?);
+            let page = found.entry(bucket.page).or_insert_with(Page::empty);
+            page.0[usize::from(bucket.place)].add(element.ok_or(Error::SupportSlot)?);
             Ok(())
         };
-        let mut statement = self.connection.prepare("SELECT id, tag, name_index FROM keys")?;
+        let sql = "SELECT id, tag, name_index, expires_at, due_at, rotating FROM keys";
+        let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query(())?;
         while let Some(row) = rows.next()? {
             let (id, tag, name): (String, Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
             add(Bucket::of_id(&id), sum::of_row(self.caps, Table::Keys, id.as_bytes(), &tag))?;
             add(Bucket::of_name(&name), sum::of_name(self.caps, &name))?;
+            let (expires_at, due_at, rotating) = (row.get(3)?, row.get(4)?, row.get(5)?);
+            for timed in Timed::ALL.into_iter().filter(|_| whole) {
+                if let Some(time) = timed.of_facts(expires_at, due_at, rotating) {
+                    add(Some(timed.bucket(time)), sum::of_time(self.caps, timed, time, &id))?;
+                }
+            }
         }
-        for (number, found) in (0..).zip(found) {
-            if *pages.page(self, number)? != found {
+        if whole {
+            self.each_lookup(|lookup, key| add(Bucket::of_lookup(lookup), sum::of_lookup(self.caps, lookup, key)))?;
+        }
+        let mut pages = pages.borrow_mut();
+        let written: Vec<u32> = pages.digests.digests.keys().copied().collect();
+        let stored: i64 = self.connection.query_row("SELECT count(*) FROM pages", (), |row| row.get(0))?;
+        if usize::try_from(stored) != Ok(written.len()) {
+            return Err(damaged());
+        }
+        let numbers: BTreeSet<u32> = written.into_iter().chain(found.keys().copied()).collect();
+        for number in numbers {
+            if *pages.page(self, number)? != *found.get(&number).unwrap_or(&Page::empty()) {
                 return Err(damaged());
             }
         }
@@ -272,15 +331,6 @@ impl View<'_> {
     }
 }
 
-/// The first and the last blind index of a bucket.
-fn names_of(bucket: Bucket) -> ([u8; 16], [u8; 16]) {
-    let head = [(bucket.page - PAGES_OF_EACH) << 2 | bucket.place >> 4, bucket.place << 4];
-    let (mut first, mut last) = ([0u8; 16], [0xffu8; 16]);
-    first[..2].copy_from_slice(&head);
-    last[..2].copy_from_slice(&[head[0], head[1] | 0x0f]);
-    (first, last)
-}
-
 impl Tx<'_> {
     /// Counts a key's row in.
     pub(super) fn key_added(&mut self, columns: &KeyColumns, tag: &[u8; 32]) -> Result<()> {
@@ -295,15 +345,41 @@ impl Tx<'_> {
     }
 
     fn in_buckets(&self, columns: &KeyColumns, tag: &[u8; 32], change: fn(&mut Sum, Sum)) -> Result<()> {
+        let caps = self.view.caps;
+        let row = sum::of_row(caps, Table::Keys, columns.id.as_bytes(), tag);
+        self.in_bucket(Bucket::of_id(&columns.id), row, change)?;
+        self.in_bucket(Bucket::of_name(&columns.name_index), sum::of_name(caps, &columns.name_index), change)?;
+        self.in_times(columns, change)
+    }
+
+    /// Counts a key in, or out, by its times alone.
+    pub(super) fn in_times(&self, columns: &KeyColumns, change: fn(&mut Sum, Sum)) -> Result<()> {
+        for timed in Timed::ALL {
+            if let Some(time) = timed.of(columns) {
+                let element = sum::of_time(self.view.caps, timed, time, &columns.id);
+                self.in_bucket(Some(timed.bucket(time)), element, change)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a look-up in, or out.
+    pub(super) fn in_lookups(&self, lookup: &str, key: &str, change: fn(&mut Sum, Sum)) -> Result<()> {
+        self.in_bucket(Bucket::of_lookup(lookup), sum::of_lookup(self.view.caps, lookup, key), change)
+    }
+
+    fn in_bucket(&self, bucket: Option<Bucket>, element: Option<Sum>, change: fn(&mut Sum, Sum)) -> Result<()> {
         let view = &self.view;
         let mut pages = view.pages.as_ref().ok_or(Error::SupportSlot)?.borrow_mut();
-        let row = sum::of_row(view.caps, Table::Keys, columns.id.as_bytes(), tag).ok_or(Error::SupportSlot)?;
-        let name = sum::of_name(view.caps, &columns.name_index).ok_or(Error::SupportSlot)?;
-        for (bucket, element) in [(Bucket::of_id(&columns.id), row), (Bucket::of_name(&columns.name_index), name)] {
-            let bucket = bucket.ok_or(Error::Damaged(None))?;
-            change(pages.sum(view, bucket)?, element);
-            pages.changed.insert(bucket.page);
-        }
+        let bucket = bucket.ok_or(Error::Damaged(None))?;
+        change(pages.sum(view, bucket)?, element.ok_or(Error::SupportSlot)?);
+        pages.changed.insert(bucket.page);
+        Ok(())
+    }
+
+    /// From now on look-ups and times are counted.
+    pub(super) fn count_everything(&self) -> Result<()> {
+        self.view.pages.as_ref().ok_or(Error::SupportSlot)?.borrow_mut().digests.whole = true;
         Ok(())
     }
 
@@ -318,43 +394,41 @@ impl Tx<'_> {
             view.connection
                 .prepare_cached("INSERT OR REPLACE INTO pages (number, sealed) VALUES (?1, ?2)")?
                 .execute((number, sealed))?;
-            pages.digests.0[usize::from(number)] = digest;
+            pages.digests.digests.insert(number, digest);
         }
-        Ok(pages.digests)
+        Ok(pages.digests.clone())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::KeyId;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn a_name_is_between_the_first_and_the_last_of_its_bucket(index in any::<[u8; 16]>()) {
-            let bucket = Bucket::of_name(&index).unwrap();
-            let (first, last) = names_of(bucket);
-            prop_assert!(first <= index && index <= last);
-            prop_assert_eq!((Bucket::of_name(&first), Bucket::of_name(&last)), (Some(bucket), Some(bucket)));
-        }
-
-        #[test]
-        fn a_page_is_read_as_it_was_written(sums in proptest::collection::vec(any::<[u8; 32]>(), BUCKETS)) {
+        fn a_page_is_read_as_it_was_written(sums in proptest::collection::vec(any::<[u8; 32]>(), usize::from(BUCKETS))) {
             let bytes = sums.as_flattened();
             prop_assert_eq!(Page::of_bytes(bytes).unwrap().to_bytes(), bytes);
             prop_assert!(Page::of_bytes(&bytes[1..]).is_none());
         }
+
+        #[test]
+        fn digests_are_read_as_they_were_written(digests in proptest::collection::btree_map(any::<u32>(), any::<[u8; 16]>(), 0..9)) {
+            let written = PageDigests { digests, whole: true };
+            let mut bytes = Vec::new();
+            written.write(&mut bytes);
+            let read = PageDigests::of_bytes(&bytes).unwrap();
+            prop_assert_eq!((read.digests, read.whole), (written.digests, true));
+        }
     }
 
     #[test]
-    fn every_id_has_a_bucket_among_the_pages_of_ids() {
-        let rng = &mut rand::rng();
-        for _ in 0..500 {
-            let bucket = Bucket::of_id(KeyId::generate(rng).as_str()).unwrap();
-            assert!(bucket.page < 62 && bucket.place < 62);
-        }
-        assert_eq!(Bucket::of_id("key_z"), None);
-        assert_eq!(Bucket::of_id("other_zz"), None);
+    fn the_digests_of_a_head_of_before_are_known_as_such() {
+        let mut bytes = vec![0; PageDigests::BEFORE];
+        bytes[DIGEST_BYTES] = 7;
+        let read = PageDigests::of_bytes(&bytes).unwrap();
+        assert!(!read.whole);
+        assert_eq!(read.digests.into_keys().collect::<Vec<_>>(), [1]);
     }
 }

@@ -2,7 +2,8 @@
 //! nor the keys that nobody asked for are ever in memory together.
 
 use super::{
-    error::Result,
+    buckets::Timed,
+    error::{Error, Result},
     head::Table,
     keys::{self, StoredKey},
     records::{KeyRecord, decode, environment_number},
@@ -47,17 +48,20 @@ struct Sifted<T> {
     taken: Vec<T>,
     rows: usize,
     sum: Sum,
+    /// What the times of the rows add up to, where that was asked for.
+    times: Sum,
 }
 
 impl<T> Sifted<T> {
     fn none() -> Self {
-        Self { taken: Vec::new(), rows: 0, sum: Sum::default() }
+        Self { taken: Vec::new(), rows: 0, sum: Sum::default(), times: Sum::default() }
     }
 
     fn add(&mut self, other: Self) {
         self.taken.extend(other.taken);
         self.rows += other.rows;
         self.sum.add(other.sum);
+        self.times.add(other.times);
     }
 }
 
@@ -66,6 +70,8 @@ struct Search<'a, T> {
     caps: &'a Capabilities,
     workspace_index: Option<[u8; 16]>,
     sieve: Sieve<'a>,
+    /// What of the rows is added up beside them.
+    timed: Option<Timed>,
     take: &'a (dyn Fn(Key, Option<[u8; 32]>) -> Option<T> + Sync),
 }
 
@@ -80,6 +86,11 @@ impl<T> Search<'_, T> {
                 tag.and_then(|tag| sum::of_row(self.caps, Table::Keys, row.columns.id.as_bytes(), &tag))
             {
                 sifted.sum.add(element);
+            }
+            let time = self.timed.and_then(|timed| Some((timed, timed.of(&row.columns)?)));
+            if let Some((timed, time)) = time {
+                let element = sum::of_time(self.caps, timed, time, &row.columns.id);
+                sifted.times.add(element.ok_or(Error::SupportSlot)?);
             }
             if let Some(key) = self.open(row, &bound, &mut opened)? {
                 sifted.taken.extend((self.take)(key, tag));
@@ -136,7 +147,7 @@ impl View<'_> {
         take: Take<'_, T>,
     ) -> Result<Vec<T>> {
         let sql = format!("SELECT {} FROM keys", keys::COLUMNS);
-        let sifted = self.sift(&sql, (), workspace, sieve, &|key, _| take(key))?;
+        let sifted = self.sift(&sql, (), workspace, sieve, None, &|key, _| take(key))?;
         self.check_set(Table::Keys, sifted.rows, sifted.sum)?;
         Ok(sifted.taken)
     }
@@ -151,19 +162,8 @@ impl View<'_> {
         self.scan_for(None, Sieve::default(), &nothing).map(drop)
     }
 
-    /// What is taken of the keys among these rows that pass the sieve; each row is checked to be the current one.
-    pub(super) fn open_current<T: Send>(
-        &self,
-        sql: &str,
-        parameters: impl Params,
-        workspace: &str,
-        sieve: Sieve<'_>,
-        take: Take<'_, T>,
-    ) -> Result<Vec<T>> {
-        self.open_current_of(sql, parameters, Some(workspace), sieve, take)
-    }
-
-    /// The same, of one workspace or of all.
+    /// What is taken of the keys among these rows that pass the sieve, of one workspace or of all; each row is checked to be
+    /// the current one.
     pub(super) fn open_current_of<T: Send>(
         &self,
         sql: &str,
@@ -172,10 +172,23 @@ impl View<'_> {
         sieve: Sieve<'_>,
         take: Take<'_, T>,
     ) -> Result<Vec<T>> {
+        self.open_current_timed(sql, parameters, workspace, sieve, None, take).map(|(taken, _)| taken)
+    }
+
+    /// The same, with what the times of all the rows add up to.
+    pub(super) fn open_current_timed<T: Send>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        workspace: Option<&str>,
+        sieve: Sieve<'_>,
+        timed: Option<Timed>,
+        take: Take<'_, T>,
+    ) -> Result<(Vec<T>, Sum)> {
         let with_its_tag = |key: Key, tag| Some((key.id.clone(), tag, take(key)));
-        let opened = self.sift(sql, parameters, workspace, sieve, &with_its_tag)?.taken;
+        let Sifted { taken: opened, times, .. } = self.sift(sql, parameters, workspace, sieve, timed, &with_its_tag)?;
         self.check_all_current(opened.iter().map(|(id, tag, _)| (id, *tag)))?;
-        Ok(opened.into_iter().filter_map(|(.., taken)| taken).collect())
+        Ok((opened.into_iter().filter_map(|(.., taken)| taken).collect(), times))
     }
 
     fn sift<T: Send>(
@@ -184,17 +197,23 @@ impl View<'_> {
         parameters: impl Params,
         workspace: Option<&str>,
         sieve: Sieve<'_>,
+        timed: Option<Timed>,
         take: &(dyn Fn(Key, Option<[u8; 32]>) -> Option<T> + Sync),
     ) -> Result<Sifted<T>> {
         let workspace_index = workspace.map(|workspace| keys::workspace_index(self.caps, workspace));
-        let search = Search { caps: self.caps, workspace_index, sieve, take };
+        let search = Search { caps: self.caps, workspace_index, sieve, timed, take };
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(parameters)?;
         let mut read = |chunk: &mut Vec<StoredKey>, count: usize| -> Result<bool> {
             chunk.clear();
             while chunk.len() < count {
                 let Some(row) = rows.next()? else { return Ok(true) };
-                chunk.push(StoredKey::read(row)?);
+                let stored = StoredKey::read(row)?;
+                // A support slot has no sum to compare a row with, but the trail says how old it may be.
+                if self.caps.admin.is_none() {
+                    self.check_current(&stored.columns.id, stored.columns.epoch, None)?;
+                }
+                chunk.push(stored);
             }
             Ok(false)
         };

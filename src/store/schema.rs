@@ -11,8 +11,15 @@ use std::time::Duration;
 /// "KWRD": marks the file as a keyward keystore.
 pub(super) const APPLICATION_ID: i64 = 0x4b57_5244;
 /// What brings a keystore from each format to the next one; only ever appended to.
-const MIGRATIONS: [&str; 6] =
-    [MIGRATION_1, usage::SCHEMA, usage::SPENT_SCHEMA, cursors::SCHEMA, webhooks::SCHEMA, webhooks::ORDER_SCHEMA];
+const MIGRATIONS: [&str; 7] = [
+    MIGRATION_1,
+    usage::SCHEMA,
+    usage::SPENT_SCHEMA,
+    cursors::SCHEMA,
+    webhooks::SCHEMA,
+    webhooks::ORDER_SCHEMA,
+    MIGRATION_7,
+];
 /// The format this keyward writes.
 const FORMAT: i64 = MIGRATIONS.len() as i64;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,6 +79,17 @@ WHEN OLD.seq > (SELECT coalesce(max(last), 0) FROM archives)
 BEGIN SELECT raise(ABORT, 'the audit trail is append-only'); END;
 CREATE TRIGGER audit_stays BEFORE UPDATE OF seq, epoch, target, done, body, hash ON audit
 BEGIN SELECT raise(ABORT, 'the audit trail is append-only'); END;
+";
+
+/// Indexes that say by themselves which key has which time, and tags of what a support slot must not forge. What is sealed
+/// follows with the first admin ([`super::upgrade`]).
+const MIGRATION_7: &str = "
+DROP INDEX keys_by_expiry;
+CREATE INDEX keys_by_expiry ON keys (expires_at, id) WHERE expires_at IS NOT NULL;
+DROP INDEX keys_by_due;
+CREATE INDEX keys_by_due ON keys (due_at, id) WHERE due_at IS NOT NULL;
+ALTER TABLE stream_cursors ADD COLUMN tag BLOB;
+ALTER TABLE told_once ADD COLUMN tag BLOB;
 ";
 
 /// Settings that hold for a connection, not for the file.

@@ -89,13 +89,16 @@ impl View<'_> {
 
     /// Checks the slots as a set against the head.
     pub(super) fn check_slots(&self) -> Result<()> {
-        let mut statement = self.connection.prepare_cached("SELECT id, body FROM slots")?;
+        let mut statement = self.connection.prepare_cached("SELECT id, body, tag FROM slots")?;
         let stored = statement
-            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?)))?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<Vec<(String, Vec<u8>, Vec<u8>)>>>()?;
         let mut sum = Sum::default();
-        for (id, body) in &stored {
+        for (id, body, found) in &stored {
             let tag = rows::tag(self.caps, Table::Slots, id.as_bytes(), body);
+            if tag.is_some_and(|tag| tag.as_slice() != found) {
+                return Err(Error::SetMismatch(Table::Slots.name()));
+            }
             if let Some(element) = tag.and_then(|tag| sum::of_row(self.caps, Table::Slots, id.as_bytes(), &tag)) {
                 sum.add(element);
             }

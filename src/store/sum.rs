@@ -3,7 +3,7 @@
 //! whatever else is in the set. Elements and sums leave the process sealed only: whoever sees enough of them can look
 //! for other rows with the same sum.
 
-use super::head::Table;
+use super::{buckets::Timed, head::Table};
 use crate::vault::Capabilities;
 
 /// A sum, its least significant part first.
@@ -58,6 +58,19 @@ pub(super) fn of_row(caps: &Capabilities, table: Table, id: &[u8], tag: &[u8]) -
 pub(super) fn of_name(caps: &Capabilities, name_index: &[u8]) -> Option<Sum> {
     const NAME: u8 = 0xff;
     caps.set_element(&[&[NAME], name_index]).map(|element| Sum::of_bytes(&element))
+}
+
+/// What a version of a secret adds: the look-up and the key that it leads to. Both are of fixed length.
+pub(super) fn of_lookup(caps: &Capabilities, lookup: &str, key: &str) -> Option<Sum> {
+    const LOOKUP: u8 = 0xfe;
+    caps.set_element(&[&[LOOKUP], lookup.as_bytes(), key.as_bytes()]).map(|element| Sum::of_bytes(&element))
+}
+
+/// What a time of a key adds.
+pub(super) fn of_time(caps: &Capabilities, timed: Timed, time: i64, key: &str) -> Option<Sum> {
+    const TIMED: u8 = 0xf0;
+    caps.set_element(&[&[TIMED + timed as u8], &time.to_le_bytes(), key.as_bytes()])
+        .map(|element| Sum::of_bytes(&element))
 }
 
 #[cfg(test)]

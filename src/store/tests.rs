@@ -15,6 +15,7 @@ use std::path::PathBuf;
 mod attack_tests;
 mod contention_tests;
 mod figures_tests;
+mod index_tests;
 mod place_tests;
 mod point_read_tests;
 mod restore_tests;

@@ -43,7 +43,11 @@ impl<'s> Tx<'s> {
         let sums = view.sums.ok_or(Error::SupportSlot)?;
         // Before anything is changed: afterwards the rows are no longer those of the head that was read.
         view.check_small_tables()?;
-        Ok(Self { view, transaction, pins: &store.pins, sums, forgot_idempotency: false })
+        let mut tx = Self { view, transaction, pins: &store.pins, sums, forgot_idempotency: false };
+        if tx.is_of_before() {
+            tx.seal_as_now()?;
+        }
+        Ok(tx)
     }
 
     /// A transaction on a keystore that has no head yet, or whose keys are being replaced.

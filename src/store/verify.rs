@@ -3,12 +3,16 @@
 use super::{
     error::{Error, Result},
     open::Store,
+    scan::Sieve,
     shape,
     trail::Walk,
     view::View,
 };
-use crate::domain::{Key, Time, merkle::Hash};
+use crate::domain::{Key, KeyId, Lookup, Time, merkle::Hash};
 use std::collections::HashMap;
+
+/// A key and the versions of its secret that stand in its row.
+pub(super) type KeyFacts = (KeyId, Vec<Lookup>);
 
 /// What was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +43,10 @@ impl Store {
     /// # Errors
     /// The first thing that is wrong, and where.
     pub fn verify_with(&self, now: Time, walk: Walk<'_>) -> Result<VerifyReport> {
-        let damaged: String = self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        // Every index is compared with its table, too: what is found by one is otherwise trusted.
+        let damaged: String = self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         if damaged != "ok" {
-            return Err(Error::Damaged(None));
+            return Err(Error::Inconsistent(damaged));
         }
         self.read(now)?.verify(walk)
     }
@@ -51,13 +56,20 @@ impl View<'_> {
     pub(super) fn verify(&self, walk: Walk<'_>) -> Result<VerifyReport> {
         shape::check(self.connection)?;
         let walked = self.walk_trail(walk)?;
-        let keys = self.scan()?;
+        let keys = self.facts_of_all_keys()?;
         self.check_objects()?;
         self.check_slots()?;
         self.all_remembered()?;
+        self.verify_lookups(&keys)?;
         self.check_every_page()?;
         self.verify_rows(&walked.last_epochs)?;
-        self.verify_lookups(&keys)?;
+        self.verify_archives()?;
+        self.cursors()?;
+        self.told()?;
+        if self.caps.admin.is_some() && !self.is_of_before() {
+            self.open_messages()?;
+        }
+        self.check_facts_of_use()?;
         Ok(VerifyReport {
             events: self.head.size,
             keys: keys.len() as u64,
@@ -67,18 +79,39 @@ impl View<'_> {
         })
     }
 
+    /// The ids of all keys with the versions of their secrets, checked as a set against the head.
+    pub(super) fn facts_of_all_keys(&self) -> Result<Vec<KeyFacts>> {
+        let facts = |key: Key| Some((key.id, key.secrets.into_iter().map(|secret| secret.lookup).collect()));
+        self.scan_for(None, Sieve::default(), &facts)
+    }
+
+    /// What was archived is what the head says.
+    fn verify_archives(&self) -> Result<()> {
+        let mut statement = self.connection.prepare("SELECT first, last FROM archives ORDER BY last")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut end = 0;
+        for row in rows {
+            let (first, last): (i64, i64) = row?;
+            if first != end + 1 || last < first {
+                return Err(Error::SetMismatch("archives"));
+            }
+            end = last;
+        }
+        if u64::try_from(end) == Ok(self.head.archived) { Ok(()) } else { Err(Error::SetMismatch("archives")) }
+    }
+
     /// Each version of each secret is found under its key, and nothing else is found.
-    fn verify_lookups(&self, keys: &[Key]) -> Result<()> {
+    pub(super) fn verify_lookups(&self, keys: &[KeyFacts]) -> Result<()> {
         let mut statement = self.connection.prepare("SELECT lookup, key_id FROM lookups")?;
         let found = statement
             .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?
             .collect::<rusqlite::Result<HashMap<_, _>>>()?;
         let retired = self.all_retired()?;
-        let in_rows = keys.iter().flat_map(|key| key.secrets.iter().map(|secret| (key.id.as_str(), secret)));
+        let in_rows = keys.iter().flat_map(|(id, lookups)| lookups.iter().map(|lookup| (id.as_str(), lookup)));
         let mut secrets = 0;
-        for (id, secret) in in_rows.chain(retired.iter().map(|(id, secret)| (id.as_str(), secret))) {
+        for (id, lookup) in in_rows.chain(retired.iter().map(|(id, secret)| (id.as_str(), &secret.lookup))) {
             secrets += 1;
-            if found.get(secret.lookup.as_str()).map(String::as_str) != Some(id) {
+            if found.get(lookup.as_str()).map(String::as_str) != Some(id) {
                 return Err(Error::SetMismatch("lookups"));
             }
         }

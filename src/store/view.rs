@@ -42,9 +42,10 @@ impl<'s> View<'s> {
             head.check_against(&own, &seen.pin, &store.connection)?;
         }
         let unseen = pin.is_none_or(|seen| own.is_after(&seen.pin) || store.pins.moved(&seen)).then_some(own);
+        head.check_made(&store.meta)?;
         let digests = head.digests(&store.caps)?;
         let mut view = Self::on(&store.connection, &store.caps, &store.meta, now, head);
-        view.sums = digests.map(|digests| digests.tables);
+        view.sums = digests.as_ref().map(|digests| digests.tables);
         view.pages = digests.map(|digests| RefCell::new(Pages::of(digests.pages)));
         view.small_tables_checked = Cell::new(false);
         view.unseen = unseen;

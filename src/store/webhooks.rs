@@ -1,8 +1,9 @@
 //! Webhooks, sealed rows of the table of objects, and the outbox: messages that are on their way to them.
 //!
-//! What an action tells is put into the outbox in the transaction of the action. What payloads say is sealed; ids, times and
-//! counts stand in the clear. The outbox is not covered by the signed head: whoever can write the file can drop a message or
-//! send it again, and can neither read nor change one. The audit trail stays what counts.
+//! What an action tells is put into the outbox in the transaction of the action. What payloads say is sealed by the key that
+//! only an admin holds, together with what names them: the server signs whatever opens. Times of attempts and counts stand
+//! in the clear. The outbox is not covered by the signed head: whoever can write the file can drop a message or send it
+//! again, and can neither read, change nor invent one. The audit trail stays what counts.
 
 use super::{
     error::{Error, Result},
@@ -162,14 +163,50 @@ impl View<'_> {
             .collect()
     }
 
-    /// Every message, opened, for re-keying.
+    /// Every message, opened, for whole checks and re-keying.
     pub(super) fn open_messages(&self) -> Result<Vec<Message>> {
+        self.each_message(|head, sealed| opened(self.caps, head, sealed))
+    }
+
+    /// Every message of an earlier version, which sealed them as it seals keys.
+    pub(super) fn messages_of_before(&self) -> Result<Vec<Message>> {
+        self.each_message(|head, sealed| {
+            let bound = seal_framed(&[
+                self.caps.vault_id.as_bytes(),
+                b"outbox",
+                head.id.as_bytes(),
+                head.webhook.as_bytes(),
+                head.event.as_bytes(),
+            ]);
+            let payload = self.caps.open_record(&bound, sealed).map_err(|_| head.tampered())?;
+            head.of_bytes(&payload)
+        })
+    }
+
+    fn each_message(&self, open: impl Fn(Head, &[u8]) -> Result<Message>) -> Result<Vec<Message>> {
         let mut statement =
             self.connection.prepare_cached("SELECT seq, id, webhook, event, at, attempts, sealed FROM outbox")?;
         let rows = statement
             .query_map([], |row| Ok((head(row)?, row.get(6)?)))?
             .collect::<rusqlite::Result<Vec<(Head, Vec<u8>)>>>()?;
-        rows.into_iter().map(|(head, sealed)| opened(self.caps, head, &sealed)).collect()
+        rows.into_iter().map(|(head, sealed)| open(head, &sealed)).collect()
+    }
+
+    /// What was told once: the marks with their times, each known to be one that an admin made.
+    pub(super) fn told(&self) -> Result<Vec<(String, i64)>> {
+        let mut statement = self.connection.prepare_cached("SELECT mark, at, tag FROM told_once")?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<Vec<(String, i64, Option<Vec<u8>>)>>>()?;
+        let known = |mark: &str, tag: Option<Vec<u8>>| {
+            // A support slot cannot tell, and nobody tagged them before.
+            !self.counts_everything() || tag.as_deref() == told_tag(self.caps, mark).as_ref().map(<[u8; 32]>::as_slice)
+        };
+        let checked = rows.into_iter().map(|(mark, at, tag)| match known(&mark, tag) {
+            true => Ok((mark, at)),
+            false => Err(Error::RowTampered { table: "told_once", id: mark }),
+        });
+        checked.collect()
     }
 }
 
@@ -221,6 +258,15 @@ impl Tx<'_> {
         let mut statement = self.connection.prepare_cached("UPDATE outbox SET sealed = ?2 WHERE id = ?1")?;
         for message in messages {
             statement.execute((&message.id, sealed(self.caps, message)?))?;
+        }
+        Ok(())
+    }
+
+    /// Tags what was told once under the keys of this transaction.
+    pub(super) fn tag_told(&mut self, told: &[(String, i64)]) -> Result<()> {
+        let mut statement = self.connection.prepare_cached("UPDATE told_once SET tag = ?2 WHERE mark = ?1")?;
+        for (mark, _) in told {
+            statement.execute((mark, told_tag(self.caps, mark).ok_or(Error::SupportSlot)?.as_slice()))?;
         }
         Ok(())
     }
@@ -294,8 +340,11 @@ impl Store {
             let mut fresh = false;
             // The first mark decides; the others are told with it.
             for (index, mark) in marks.iter().enumerate() {
-                let sql = "INSERT OR IGNORE INTO told_once (mark, at) VALUES (?1, ?2)";
-                let new = transaction.prepare_cached(sql)?.execute((mark, now.timestamp()))? == 1;
+                let tag = told_tag(&self.caps, mark).ok_or(Error::SupportSlot)?;
+                // A mark that somebody else put there keeps nobody from being told.
+                let sql = "INSERT INTO told_once (mark, at, tag) VALUES (?1, ?2, ?3) ON CONFLICT (mark)
+                           DO UPDATE SET at = ?2, tag = ?3 WHERE tag IS NOT ?3";
+                let new = transaction.prepare_cached(sql)?.execute((mark, now.timestamp(), tag.as_slice()))? == 1;
                 fresh |= index == 0 && new;
             }
             if fresh {
@@ -347,21 +396,42 @@ impl Head {
     }
 }
 
-fn bound(caps: &Capabilities, id: &str, webhook: &str, event: &str) -> Vec<u8> {
-    seal_framed(&[caps.vault_id.as_bytes(), b"outbox", id.as_bytes(), webhook.as_bytes(), event.as_bytes()])
+impl Head {
+    fn tampered(&self) -> Error {
+        Error::RowTampered { table: "outbox", id: self.id.clone() }
+    }
+
+    fn of_bytes(self, payload: &[u8]) -> Result<Message> {
+        let payload = String::from_utf8(payload.to_vec()).map_err(|_| self.tampered())?;
+        self.message(payload)
+    }
+}
+
+/// Only an admin can make it.
+fn told_tag(caps: &Capabilities, mark: &str) -> Option<[u8; 32]> {
+    caps.row_tag(&[b"told once", mark.as_bytes()])
+}
+
+fn bound(caps: &Capabilities, id: &str, webhook: &str, event: &str, at: i64) -> Vec<u8> {
+    seal_framed(&[
+        caps.vault_id.as_bytes(),
+        b"message",
+        id.as_bytes(),
+        webhook.as_bytes(),
+        event.as_bytes(),
+        &at.to_le_bytes(),
+    ])
 }
 
 fn sealed(caps: &Capabilities, message: &Message) -> Result<Vec<u8>> {
-    let bound = bound(caps, &message.id, &message.webhook, &message.event);
-    caps.seal_record(&mut rand::rng(), &bound, message.payload.as_bytes()).map_err(|_| Error::Damaged(None))
+    let bound = bound(caps, &message.id, &message.webhook, &message.event, message.at.timestamp());
+    Ok(caps.seal_detail(&mut rand::rng(), &bound, message.payload.as_bytes())?)
 }
 
 fn opened(caps: &Capabilities, head: Head, sealed: &[u8]) -> Result<Message> {
-    let tampered = || Error::RowTampered { table: "outbox", id: head.id.clone() };
-    let payload =
-        caps.open_record(&bound(caps, &head.id, &head.webhook, &head.event), sealed).map_err(|_| tampered())?;
-    let payload = String::from_utf8(payload.to_vec()).map_err(|_| tampered())?;
-    head.message(payload)
+    let bound = bound(caps, &head.id, &head.webhook, &head.event, head.at);
+    let payload = caps.open_detail(&bound, sealed).map_err(|_| head.tampered())?;
+    head.of_bytes(&payload)
 }
 
 fn put(connection: &Connection, caps: &Capabilities, message: &Message) -> Result<()> {

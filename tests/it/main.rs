@@ -29,6 +29,7 @@ mod doctor;
 #[cfg(feature = "server")]
 mod doors;
 mod due_runs;
+mod earlier_formats;
 mod examples;
 mod first_use;
 #[cfg(all(feature = "server", feature = "ui"))]
@@ -40,6 +41,7 @@ mod gateways;
 mod guides;
 #[cfg(feature = "server")]
 mod handed_on;
+mod hidden_rows;
 mod house;
 mod identify;
 mod import;

@@ -137,3 +137,54 @@ fn a_message_that_was_moved_to_another_webhook_does_not_open() {
     Connection::open(vault.path()).unwrap().execute("UPDATE outbox SET webhook = 'wh_2'", []).unwrap();
     assert!(vault.admin().due_messages("wh_2", now(), 9).is_err());
 }
+
+/// The server signs what it sends: nobody but an admin puts a message into the outbox.
+#[test]
+fn a_message_that_a_support_slot_sealed_is_not_sent() {
+    let vault = with_message();
+    let support = vault.open(&vault.support).unwrap();
+    let connection = Connection::open(vault.path()).unwrap();
+    for old in [true, false] {
+        let (name, at) = (if old { &b"outbox"[..] } else { b"message" }, now().timestamp().to_le_bytes());
+        let mut fields: Vec<&[u8]> = vec![b"vault_1", name, b"msg_9", b"wh_9", b"key.revoke"];
+        if !old {
+            fields.push(&at);
+        }
+        let bound = crate::vault::seal_framed(&fields);
+        let sealed = support.capabilities().seal_record(&mut rand::rng(), &bound, b"{}").unwrap();
+        connection
+            .execute(
+                "INSERT OR REPLACE INTO outbox (id, webhook, event, at, next_at, attempts, sealed)
+                 VALUES ('msg_9', 'wh_9', 'key.revoke', ?1, ?1, 0, ?2)",
+                (now().timestamp(), sealed),
+            )
+            .unwrap();
+        let store = vault.admin();
+        assert!(matches!(store.due_messages("wh_9", now(), 9), Err(Error::RowTampered { table: "outbox", .. })));
+        assert_eq!(store.due_messages("wh_1", now(), 9).unwrap().len(), 1);
+        assert!(store.verify_all(now()).is_err());
+    }
+}
+
+#[test]
+fn a_mark_that_somebody_else_put_there_keeps_nobody_from_being_told() {
+    let vault = Vault::new();
+    vault.vandalise("INSERT INTO told_once (mark, at) VALUES ('7d', 0)");
+    let store = vault.admin();
+    assert_eq!(store.tell_once(&[(vec!["7d".to_owned()], message(1))], now()).unwrap(), 1);
+    assert_eq!(store.tell_once(&[(vec!["7d".to_owned()], message(2))], now()).unwrap(), 0);
+    store.verify_all(now()).unwrap();
+}
+
+#[test]
+fn a_cursor_that_was_raised_leaves_no_event_out() {
+    let vault = Vault::new();
+    let store = vault.admin();
+    store.put_stream_cursor("file:x", 2).unwrap();
+    assert_eq!(store.read(now()).unwrap().stream_cursor("file:x").unwrap(), 2);
+    assert_eq!(store.read(now()).unwrap().stream_cursor("file:y").unwrap(), 0);
+    vault.vandalise("UPDATE stream_cursors SET seq = 3");
+    let found = store.read(now()).unwrap().stream_cursor("file:x");
+    assert!(matches!(found, Err(Error::RowTampered { table: "stream_cursors", .. })));
+    assert!(store.verify_all(now()).is_err());
+}

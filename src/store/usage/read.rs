@@ -170,6 +170,23 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// Reads every fact of use there is: what a list or a report would stumble over is found by a whole check, too.
+    pub(in crate::store) fn check_facts_of_use(&self) -> Result<()> {
+        all_usage(self)?;
+        self.usage_counts(None, None)?;
+        self.usage_addresses(None, None)?;
+        self.recent_verdicts(&VerdictFilter::default())?;
+        self.spent_limits()?;
+        let mut statement = self.connection.prepare("SELECT DISTINCT key_id FROM secret_usage")?;
+        for id in statement.query_map([], |row| row.get::<_, String>(0))? {
+            let id = id?;
+            self.secret_uses(&id.parse().map_err(|_| Place::Key(&id).tampered())?)?;
+        }
+        Ok(())
+    }
+}
+
 /// The totals of every key that was ever presented.
 pub(in crate::store) fn all_usage(view: &View<'_>) -> Result<HashMap<String, Usage>> {
     let mut statement = view.connection.prepare_cached(&format!("SELECT key_id, {TOTAL} FROM usage"))?;
