@@ -31,7 +31,8 @@ impl Keyring {
         Arc::new(Self { keystore, slot, newest: Mutex::new(store.shared_capabilities()) })
     }
 
-    fn newest(&self) -> Arc<Capabilities> {
+    /// The newest keys that are known.
+    pub(super) fn newest(&self) -> Arc<Capabilities> {
         Arc::clone(&self.newest.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

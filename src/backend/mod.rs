@@ -35,7 +35,7 @@ pub use outbox::Outbox;
 pub use presence::Presence;
 pub use profiles::Profiles;
 pub use restore::Restored;
-pub use serving::{FactSource, SeenFile, ServedBackend, Serving, TokenHasher, TrailSource, UsageSink};
+pub use serving::{AssertionSigner, FactSource, SeenFile, ServedBackend, Serving, TokenHasher, TrailSource, UsageSink};
 pub use session::LONGEST_SESSION;
 pub use slots::{NewSlot, NewSlotSecret, SlotView};
 pub use trail::{AuditReport, Trail, VerifyAudit};

@@ -64,6 +64,9 @@ pub struct TrailSource {
     replaced: u32,
 }
 
+/// Signs what upstreams are told of whoever calls, with the newest keys of the vault.
+pub struct AssertionSigner(Arc<Keyring>);
+
 /// Computes verifiers; shared by all threads.
 #[derive(Clone)]
 pub struct TokenHasher(Arc<Capabilities>);
@@ -118,6 +121,12 @@ impl Serving {
         Ok(TrailSource { local, keyring: Arc::clone(&self.keyring), replaced: 0 })
     }
 
+    /// Signs what upstreams are told of whoever calls.
+    #[must_use]
+    pub fn assertions(&self) -> AssertionSigner {
+        AssertionSigner(Arc::clone(&self.keyring))
+    }
+
     /// The directory of the keystore.
     #[must_use]
     pub fn data(&self) -> &Path {
@@ -150,6 +159,20 @@ impl ServedBackend {
     pub fn current(&mut self, now: Time) -> Result<&dyn Backend> {
         self.keyring.refresh(&mut self.local.store, now)?;
         Ok(&self.local)
+    }
+}
+
+impl AssertionSigner {
+    /// The public key; `None` without the admin part of the vault's keys.
+    #[must_use]
+    pub fn public_key(&self) -> Option<[u8; 32]> {
+        self.0.newest().assertion_key()
+    }
+
+    /// A signature; `None` without the admin part of the vault's keys.
+    #[must_use]
+    pub fn sign(&self, text: &str) -> Option<[u8; 64]> {
+        self.0.newest().sign_assertion(text)
     }
 }
 

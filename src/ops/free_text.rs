@@ -22,14 +22,28 @@ pub fn refuse(what: &str, text: &str) -> Result<()> {
         .hint("keyward identify -   names its key, from standard input; write the id of the key instead"))
 }
 
+/// The most that is recorded of a reason or a ticket, in characters: both stand in every line about their event.
+const LONGEST_REASON: usize = 1_000;
+
+/// Refuses a reason or a ticket that could not be recorded.
+fn refuse_why(what: &str, text: Option<&str>) -> Result<()> {
+    let text = text.unwrap_or_default();
+    let length = text.chars().count();
+    if length > LONGEST_REASON {
+        let told = format!("the {what} has {length} characters; {LONGEST_REASON} are the most");
+        return Err(Error::usage(told).hint("--ticket, with where the rest can be read"));
+    }
+    refuse(what, text)
+}
+
 impl Context {
     /// Refuses a reason or a ticket that could not be recorded.
     ///
     /// # Errors
-    /// `Usage` when it holds a secret.
+    /// `Usage` when it holds a secret, or is too long.
     pub fn recordable(&self) -> Result<()> {
-        refuse("reason", self.reason.as_deref().unwrap_or_default())?;
-        refuse("ticket", self.ticket.as_deref().unwrap_or_default())
+        refuse_why("reason", self.reason.as_deref())?;
+        refuse_why("ticket", self.ticket.as_deref())
     }
 }
 
@@ -52,8 +66,8 @@ pub(super) fn of_key(key: &Create) -> Result<()> {
 /// `Usage`, with the field.
 pub fn of_events(events: &[Event]) -> Result<()> {
     events.iter().try_for_each(|event| {
-        refuse("reason", event.reason.as_deref().unwrap_or_default())?;
-        refuse("ticket", event.ticket.as_deref().unwrap_or_default())?;
+        refuse_why("reason", event.reason.as_deref())?;
+        refuse_why("ticket", event.ticket.as_deref())?;
         refuse("name", &event.target)?;
         of_value("text", &event.changes)
     })

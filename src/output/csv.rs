@@ -5,10 +5,11 @@ use std::io::Write;
 
 use super::cell::{CellStyle, render};
 use super::columns::Picked;
-use super::escape::escape;
+use super::escape::{escape, escape_controls};
 use super::row::Row;
 
-/// Writes header and rows. On a terminal control characters in cells are escaped as well.
+/// Writes header and rows, with control characters escaped: a program may show a file as it is. Line breaks and tabs
+/// stay where no terminal reads them, for a quoted cell holds them.
 pub(super) fn write_csv<R: Row>(
     out: &mut dyn Write,
     columns: &[Picked],
@@ -22,7 +23,7 @@ pub(super) fn write_csv<R: Row>(
         for column in columns {
             let cell = column.cell(row);
             let text = render(&cell, column.kind, style);
-            let text = if terminal { escape(&text) } else { text };
+            let text = if terminal { escape(&text) } else { escape_controls(&text) };
             let text = if cell.is_number() { text } else { guard(&text) };
             writer.write_field(&*text)?;
         }
@@ -68,7 +69,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_cell_starts_a_formula_and_reading_back_gives_the_text(
+        fn no_text_cell_starts_a_formula_and_reading_back_gives_the_text_with_control_characters_escaped(
             texts in proptest::collection::vec("[=+@\t\r\n-]?(?s).*", 1..6)
         ) {
             let rows: Vec<_> = texts.iter().map(|text| json!({"a": text, "b": 1})).collect();
@@ -81,7 +82,8 @@ mod tests {
             prop_assert_eq!(cells.len(), texts.len());
             for (cell, text) in cells.iter().zip(&texts) {
                 prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']));
-                prop_assert_eq!(cell.strip_prefix('\'').filter(|_| !text.starts_with('\'')).unwrap_or(cell), text);
+                let shown = escape_controls(text);
+                prop_assert_eq!(cell.strip_prefix('\'').filter(|_| !text.starts_with('\'')).unwrap_or(cell), &*shown);
             }
         }
     }

@@ -26,9 +26,12 @@ pub(super) fn is_plain_ascii(text: &str) -> bool {
 
 /// Shows control and direction characters as `\x1b` or `\u{202e}`; other text is untouched.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    replace(text, |c, out| {
-        if c.is_ascii() { write!(out, "\\x{:02x}", u32::from(c)) } else { write!(out, "\\u{{{:x}}}", u32::from(c)) }
-    })
+    replace(text, is_unsafe)
+}
+
+/// Shows control characters as [`escape`] does, line breaks and tabs aside.
+pub(super) fn escape_controls(text: &str) -> Cow<'_, str> {
+    replace(text, |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
 }
 
 /// Text as a string of TOML, quotes included; what could steer a terminal is written as an escape.
@@ -56,15 +59,18 @@ pub(super) fn escape_message(text: &str) -> String {
     lines.join("\n  ")
 }
 
-fn replace(text: &str, mut write: impl FnMut(char, &mut String) -> std::fmt::Result) -> Cow<'_, str> {
-    if is_plain_ascii(text) || !text.chars().any(is_unsafe) {
+fn replace(text: &str, is_replaced: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if is_plain_ascii(text) || !text.chars().any(&is_replaced) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_unsafe(c) {
+        if is_replaced(c) {
             // Writing to a string cannot fail.
-            let _ = write(c, &mut out);
+            let _ = match u32::from(c) {
+                code if c.is_ascii() => write!(out, "\\x{code:02x}"),
+                code => write!(out, "\\u{{{code:x}}}"),
+            };
         } else {
             out.push(c);
         }

@@ -8,7 +8,7 @@ use super::{
     table::RouteTable,
 };
 use crate::{
-    backend::{Backend, ServedBackend},
+    backend::{AssertionSigner, Backend, ServedBackend},
     domain::Environment,
     ops::{Error, Kind, Result},
     wire::problem::SERVER_BUSY,
@@ -33,6 +33,8 @@ pub(super) struct App {
     pub(super) vaults: Vaults,
     /// The lists that are being read page by page.
     pub(super) listings: Listings,
+    /// Signs what upstreams are told of whoever calls.
+    pub(super) assertions: AssertionSigner,
     /// Whose credentials were refused lately.
     pub(super) intruded: Intruded,
     pub(super) wake: Wake,
@@ -50,6 +52,8 @@ pub(super) struct Gate {
     pub(super) query_parameter: Option<String>,
     /// The environment of the services behind this server.
     pub(super) environment: Option<Environment>,
+    /// Whether upstreams get an assertion.
+    pub(super) asserts: bool,
     /// What `/v1/authz` asks of which request.
     pub(super) routes: Option<RouteTable>,
 }

@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 use zeroize::Zeroizing;
 
 /// How long a body may take to arrive.
@@ -33,9 +33,37 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
         if !text.trim_ascii_start().starts_with(b"{") {
             return Err(Error::usage("the body is no JSON object").into());
         }
-        let sent = serde_json::from_slice(text);
+        let sent = serde_json::from_slice(&whole_numbers(text));
         Ok(Self(sent.map_err(|error| Error::usage("the body is not usable").cause(error.to_string()))?))
     }
+}
+
+/// The same JSON, where a number such as `454.0` is written `454`: to JSON Schema it is an integer, and some clients write
+/// every number so.
+pub(super) fn whole_numbers(text: &[u8]) -> Cow<'_, [u8]> {
+    let (mut written, mut copied, mut at, mut in_text) = (Zeroizing::new(Vec::new()), 0, 0, false);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            // What is escaped ends no text.
+            b'\\' if in_text => at += 1,
+            b'"' => in_text = !in_text,
+            b'.' if !in_text => {
+                let zeros = text[at + 1..].iter().take_while(|digit| **digit == b'0').count();
+                let ends = text.get(at + 1 + zeros).is_none_or(|next| !matches!(next, b'0'..=b'9' | b'e' | b'E'));
+                if zeros > 0 && ends {
+                    written.extend_from_slice(&text[copied..at]);
+                    copied = at + 1 + zeros;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    written.extend_from_slice(&text[copied..]);
+    Cow::Owned(std::mem::take(&mut *written))
 }
 
 /// A body that says nothing: a reason in it, say, would be taken for recorded.
@@ -130,5 +158,19 @@ pub(super) fn reply<T: Serialize>(status: StatusCode, value: &T) -> Result<Respo
 pub(super) fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_may_have_a_fraction_of_zeros() {
+        let read = |text: &str| String::from_utf8(whole_numbers(text.as_bytes()).into_owned()).unwrap();
+        assert_eq!(read(r#"{"a":454.0,"b":[-1.000 , 2.0]}"#), r#"{"a":454,"b":[-1 , 2]}"#);
+        for same in [r#"{"a":"1.0","b\"":"\\","c":1.5}"#, r#"{"a":1.0e2}"#, r#"{"a":1.05}"#, r#"{"a":1.}"#, "", "1"] {
+            assert_eq!(read(same), same);
+        }
     }
 }

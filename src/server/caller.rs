@@ -2,7 +2,7 @@
 //!
 //! The address of a client is what the connection says, unless that is a proxy that the operator of the server trusts:
 //! then `X-Forwarded-For` is walked from the right, through trusted proxies, to the first address that is none. What
-//! cannot be read on that way is refused, never skipped.
+//! cannot be read on that way is refused, never skipped; what stands beyond it is not read.
 
 use super::{
     app::App,
@@ -27,7 +27,7 @@ use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -49,18 +49,32 @@ pub(super) fn client_ip(peer: Peer, headers: &HeaderMap, trusted: &[IpNet]) -> R
         Peer::Local => None,
     };
     let refused = || Error::usage("X-Forwarded-For is no list of addresses");
-    let mut forwarded = Vec::new();
+    let mut parts = Vec::new();
     for value in headers.get_all(header::FORWARDED_FOR) {
-        for part in value.to_str().map_err(|_| refused())?.split(',') {
-            let ip: IpAddr = part.trim().parse().map_err(|_| refused())?;
-            forwarded.push(ip.to_canonical());
-            if forwarded.len() > MAX_FORWARDED {
-                return Err(refused());
-            }
+        parts.extend(value.to_str().map_err(|_| refused())?.split(','));
+    }
+    if parts.len() > MAX_FORWARDED {
+        return Err(refused());
+    }
+    let mut furthest = direct;
+    for part in parts.iter().rev() {
+        let ip = forwarded_ip(part.trim()).ok_or_else(refused)?;
+        furthest = Some(ip);
+        // What stands before it was said by an address that nobody trusts.
+        if !is_trusted(&ip) {
+            break;
         }
     }
-    // All of them trusted: the furthest that is known.
-    Ok(forwarded.iter().rev().find(|ip| !is_trusted(ip)).or(forwarded.first()).copied().or(direct))
+    Ok(furthest)
+}
+
+/// An address as proxies write it: alone, with a port (Azure's gateways), or in brackets. A name, `unknown` and the
+/// obfuscated identifiers of RFC 7239 are no address.
+fn forwarded_ip(written: &str) -> Option<IpAddr> {
+    let alone = written.parse().ok();
+    let with_port = || written.parse().ok().map(|address: SocketAddr| address.ip());
+    let in_brackets = || written.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    alone.or_else(with_port).or_else(in_brackets).map(|ip| ip.to_canonical())
 }
 
 /// An operator that has shown its credential, and the circumstances of its call.
@@ -309,6 +323,12 @@ mod tests {
         is("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3");
         is("10.0.0.1", &["::ffff:198.51.100.1"], "198.51.100.1");
         is("10.0.0.1", &["2001:db9::1, 2001:db8::7"], "2001:db9::1");
+        is("10.0.0.1", &["198.51.100.1:51234"], "198.51.100.1");
+        is("10.0.0.1", &["[2001:db9::1]:51234, 10.0.0.2:80"], "2001:db9::1");
+        is("10.0.0.1", &["[2001:db9::1]"], "2001:db9::1");
+        is("10.0.0.1", &["[::ffff:198.51.100.1]:80"], "198.51.100.1");
+        is("10.0.0.1", &["unknown, 198.51.100.1"], "198.51.100.1");
+        is("10.0.0.1", &["_hidden", "198.51.100.1, 10.0.0.2"], "198.51.100.1");
         is("10.0.0.1", &[], "10.0.0.1");
         is("unix", &["198.51.100.1"], "198.51.100.1");
         assert_eq!(ip("unix", &[]).unwrap(), None);
@@ -316,7 +336,22 @@ mod tests {
 
     #[test]
     fn a_forwarded_header_that_cannot_be_read_is_refused() {
-        for bad in ["unknown", "198.51.100.1,", "198.51.100.1:80", "a, 198.51.100.1", ""] {
+        for bad in [
+            "unknown",
+            "_hidden",
+            "198.51.100.1, unknown",
+            "198.51.100.1, _gateway, 10.0.0.2",
+            "198.51.100.1,",
+            "198.51.100.1:",
+            "198.51.100.1:http",
+            "198.51.100.1:70000",
+            "[198.51.100.1]",
+            "[2001:db9::1",
+            "2001:db9::1]:80",
+            "fe80::1%eth0",
+            "localhost",
+            "",
+        ] {
             assert!(ip("10.0.0.1", &[bad]).is_err(), "{bad:?} was accepted");
             assert!(ip("203.0.113.9", &[bad]).is_ok(), "what an untrusted peer says is not read");
         }

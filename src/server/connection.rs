@@ -6,18 +6,21 @@
 use super::{
     app::App,
     listen::Peer,
+    problem::Failed,
     progress::{Patience, Watched},
     rest, routes,
     tls::Tls,
 };
+use crate::ops::Error;
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
+    response::IntoResponse,
 };
 use hyper::{
-    Request, Response,
+    Request, Response, Version,
     body::{Frame, Incoming, SizeHint},
-    header::{CONNECTION, HeaderValue},
+    header::{CONNECTION, HOST, HeaderValue},
     server::conn::http1,
     service::service_fn,
 };
@@ -114,13 +117,25 @@ impl Open {
         let turn = Turn::begun(Arc::clone(self));
         async move {
             let open = &turn.0;
+            let names_one_host = names_one_host(&request);
             let (request, rest) = rest::split(request);
-            let mut response = routes::answer(&open.app, &open.router, open.peer, request).await;
-            if !rest.read().await {
+            let mut response = match names_one_host {
+                true => routes::answer(&open.app, &open.router, open.peer, request).await,
+                false => Failed(Error::usage("the request needs one Host header")).into_response(),
+            };
+            if !rest.read().await || !names_one_host {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok(response.map(|body| Answering { body, _turn: turn }))
         }
+    }
+}
+
+/// RFC 9112, section 3.2: programs on the way could pick another host of several, or make one up for none.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    match request.headers().get_all(HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        count => count == 1,
     }
 }
 

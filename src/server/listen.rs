@@ -94,8 +94,8 @@ fn cannot_listen(address: &Address, error: &io::Error) -> Error {
 }
 
 impl Listener {
-    /// Binds; a socket file that nobody listens on any more is replaced.
-    pub(super) async fn bind(address: &Address) -> Result<Self> {
+    /// Binds; a socket file that nobody listens on any more is replaced, and the new one has this mode.
+    pub(super) async fn bind(address: &Address, mode: u32) -> Result<Self> {
         let failed = |error: io::Error| cannot_listen(address, &error);
         match address {
             Address::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await.map_err(failed)?)),
@@ -106,7 +106,7 @@ impl Listener {
                     fs::remove_file(path).map_err(failed)?;
                 }
                 let listener = UnixListener::bind(path).map_err(failed)?;
-                fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(failed)?;
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
                 Ok(Self::Unix { listener, _file: Some(RemoveOnDrop::new(path)) })
             }
         }

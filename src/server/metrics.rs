@@ -1,4 +1,5 @@
-//! What the server tells of itself at `/metrics`, in the text format of OpenMetrics, which Prometheus reads.
+//! What the server tells of itself at `/metrics`, in the text format of OpenMetrics; [`super::exposition`] has the other
+//! one.
 //!
 //! Most of it is read when it is asked for, so that verdicts pay for one counter each. Labels are codes, routes, methods
 //! and statuses: a bounded number, none of which names a key or a customer.
@@ -46,7 +47,9 @@ pub(super) struct Metrics {
     /// The size of the last checkpoint that each place has.
     pub(super) anchored: Family<Place, Gauge>,
     pub(super) anchor_failures: Family<Place, Counter>,
-    requests: Family<Answered, Histogram>,
+    requests: Family<Answered, Counter>,
+    /// By method alone: each series of a histogram is many samples.
+    took: Family<[(&'static str, &'static str); 1], Histogram>,
     pub(super) connections: Gauge,
 }
 
@@ -62,12 +65,14 @@ struct OfProcess {
 impl Metrics {
     pub(super) fn new(engine: &Arc<Engine>) -> Self {
         let mut registry = Registry::default();
-        let requests = Family::new_with_constructor(buckets as fn() -> Histogram);
+        let requests = Family::<Answered, Counter>::default();
+        let took = Family::new_with_constructor(buckets as fn() -> Histogram);
         let connections = Gauge::default();
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("keyward_build", "The keyward that runs", version);
+        registry.register("keyward_requests", "Requests answered, the hot routes and health aside", requests.clone());
         let told = "How long requests took, the hot routes and health aside";
-        registry.register_with_unit("keyward_request_duration", told, Unit::Seconds, requests.clone());
+        registry.register_with_unit("keyward_request_duration", told, Unit::Seconds, took.clone());
         registry.register("keyward_connections", "Connections that are open", connections.clone());
         let (streamed, anchored) = (Family::<Place, Gauge>::default(), Family::<Place, Gauge>::default());
         let (stream_failures, anchor_failures) =
@@ -90,7 +95,7 @@ impl Metrics {
         );
         registry.register_collector(Box::new(OfEngine(Arc::clone(engine))));
         registry.register_collector(Box::new(OfProcess::starting_now()));
-        Self { registry, streamed, stream_failures, anchored, anchor_failures, requests, connections }
+        Self { registry, streamed, stream_failures, anchored, anchor_failures, requests, took, connections }
     }
 
     /// Counts a request that was answered; `route` is the pattern of its path.
@@ -99,7 +104,8 @@ impl Metrics {
         let method = METHODS.iter().find(|known| *known == method).map_or("other", Method::as_str);
         let labels =
             [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.as_str().to_owned())];
-        self.requests.get_or_create(&labels).observe(took.as_secs_f64());
+        self.requests.get_or_create(&labels).inc();
+        self.took.get_or_create(&[("method", method)]).observe(took.as_secs_f64());
     }
 
     /// All of it.

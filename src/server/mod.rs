@@ -4,17 +4,20 @@
 //! [`crate::backend::Backend`], on connections that requests take turns with. A stop lets every request finish.
 
 mod app;
+mod assertion;
 mod body;
 mod caller;
 mod connection;
 mod descriptors;
 mod engine;
+mod exposition;
 mod limits;
 mod listen;
 mod listings;
 mod log;
 mod metrics;
 mod openapi;
+mod path;
 mod postman;
 mod problem;
 mod progress;
@@ -69,6 +72,8 @@ const TLS_CHECK: Duration = Duration::from_secs(30);
 pub struct Options {
     /// Where to listen, besides the sockets that systemd hands over; when there are none, [`DEFAULT_ADDRESS`].
     pub listen: Vec<Address>,
+    /// Who may open the Unix sockets among them, as the mode of a file.
+    pub socket_mode: u32,
     /// The certificate for TCP addresses.
     pub tls: Option<TlsFiles>,
     /// Plain HTTP beyond this machine was spelled out.
@@ -81,6 +86,8 @@ pub struct Options {
     pub query_parameter: Option<String>,
     /// The environment of the services behind this server.
     pub environment: Option<Environment>,
+    /// Whether upstreams get a signed assertion of who calls.
+    pub assert: bool,
     /// What `/v1/authz` asks of which request; nothing but a good key without it.
     pub routes: Option<RouteTable>,
     /// How many connections at once.
@@ -122,6 +129,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
         engine,
         vaults: Vaults::new(backends),
         listings: Listings::default(),
+        assertions: serving.assertions(),
         intruded: Intruded::default(),
         wake,
         stop: watch::Sender::new(false),
@@ -129,6 +137,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
             trusted: options.trusted.clone(),
             query_parameter: options.query_parameter.clone(),
             environment: options.environment,
+            asserts: options.assert,
             routes: options.routes.clone(),
         },
     });
@@ -196,10 +205,10 @@ fn tell_of_others(serving: &Serving) {
 async fn bind(options: &Options, tls: bool) -> Result<Vec<Listener>> {
     let mut listeners = Listener::inherited()?;
     for address in &options.listen {
-        listeners.push(Listener::bind(address).await?);
+        listeners.push(Listener::bind(address, options.socket_mode).await?);
     }
     if listeners.is_empty() {
-        listeners.push(Listener::bind(&Address::Tcp(DEFAULT_ADDRESS)).await?);
+        listeners.push(Listener::bind(&Address::Tcp(DEFAULT_ADDRESS), options.socket_mode).await?);
     }
     if !tls && !options.insecure_http && listeners.iter().any(Listener::reaches_beyond) {
         return Err(Error::forbidden("plain_http", "plain HTTP beyond this machine would show every key on the way")

@@ -67,6 +67,7 @@ pub(super) fn finish(routes: OpenApi) -> Value {
         other => other,
     };
     polish(&mut document);
+    document["components"]["schemas"].as_object_mut().into_iter().flat_map(Map::values_mut).for_each(for_generators);
     document
 }
 
@@ -245,4 +246,41 @@ fn polish(value: &mut Value) {
         Value::Array(all) => all.iter_mut().for_each(polish),
         _ => {}
     }
+}
+
+/// What generators of clients stumble over, said in another way that means the same.
+///
+/// A field with a default is one that need not be sent, and generators for TypeScript make it one that must; every default
+/// of ours is what a missing field means anyway. Words that stand each in a variant of its own become types of one name in
+/// Rust: they are one variant with several words.
+fn for_generators(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(properties) = fields.get_mut("properties").and_then(Value::as_object_mut) {
+                properties
+                    .values_mut()
+                    .filter_map(Value::as_object_mut)
+                    .for_each(|field| drop(field.remove("default")));
+            }
+            if let Some(variants) = fields.get_mut("oneOf").and_then(Value::as_array_mut) {
+                join_words(variants);
+            }
+            fields.values_mut().for_each(for_generators);
+        }
+        Value::Array(all) => all.iter_mut().for_each(for_generators),
+        _ => {}
+    }
+}
+
+fn join_words(variants: &mut Vec<Value>) {
+    let is_word = |variant: &Value| variant["type"] == "string" && variant["enum"].is_array();
+    if variants.iter().filter(|variant| is_word(variant)).count() < 2 {
+        return;
+    }
+    let (words, mut joined): (Vec<Value>, Vec<Value>) = variants.drain(..).partition(is_word);
+    let told = |word: &Value| Some(format!("{}: {}", word["enum"][0], word["description"].as_str()?));
+    let descriptions: Vec<String> = words.iter().filter_map(told).collect();
+    let names: Vec<&Value> = words.iter().filter_map(|word| word["enum"].as_array()).flatten().collect();
+    joined.push(json!({ "type": "string", "enum": names, "description": descriptions.join(" ") }));
+    *variants = joined;
 }

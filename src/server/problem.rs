@@ -27,10 +27,11 @@ impl From<Error> for Failed {
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
         let Self(error) = self;
-        if matches!(error.kind, Kind::Internal | Kind::Integrity | Kind::Failure) {
+        let problem = Problem::from(&error);
+        // What a client sent and was no good is the client's failure.
+        if problem.status == StatusCode::INTERNAL_SERVER_ERROR.as_u16() {
             tracing::error!(%error, causes = ?error.causes, "a request failed");
         }
-        let problem = Problem::from(&error);
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();

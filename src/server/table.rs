@@ -1,14 +1,13 @@
 //! The route table of `/v1/authz`: which method and path needs which scopes, from `routes.toml`.
 //!
 //! The first route that fits decides; what no route fits is refused. Paths are compared decoded, as whoever serves them reads
-//! them, and a slash at the end says nothing. A path that two programs could read differently (`..`, `//`, an encoded slash)
-//! is refused before it is looked up: the gateway may not mean what we mean.
+//! them ([`super::path`]), and a slash at the end says nothing.
 
+use super::path::segments;
 use crate::{
     domain::{Environment, Scope},
     ops::{Error, Kind, Result},
 };
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use std::{borrow::Cow, path::Path};
 
@@ -26,6 +25,28 @@ pub(super) struct Route {
     pub(super) environment: Option<Environment>,
     /// A workspace-level key must name its project.
     pub(super) needs_project: bool,
+    /// Whoever asks may pass, with a key or without.
+    public: bool,
+    /// What a browser asks before it sends a request of this route passes without a key.
+    preflight: bool,
+}
+
+/// A request, as a gateway tells of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a str,
+    /// The segments of its path.
+    pub(super) path: &'a [Cow<'a, str>],
+    /// The method that a browser asks leave for (`Access-Control-Request-Method`).
+    pub(super) announced: Option<&'a str>,
+}
+
+/// What a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs<'t> {
+    Nothing,
+    /// A key that fits the route.
+    Key(&'t Route),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +79,10 @@ struct Entry {
     environment: Option<String>,
     #[serde(default = "yes")]
     needs_project: bool,
+    #[serde(default)]
+    public: bool,
+    #[serde(default)]
+    preflight: bool,
 }
 
 fn yes() -> bool {
@@ -88,9 +113,9 @@ impl RouteTable {
         routes.collect::<Result<_, _>>().map(Self)
     }
 
-    /// The route of a request; `None` when no route fits.
-    pub(super) fn find(&self, method: &str, path: &[Cow<'_, str>]) -> Option<&Route> {
-        self.0.iter().find(|route| route.fits(method, path))
+    /// What the first route that fits a request asks for; `None` when no route fits.
+    pub(super) fn find(&self, asked: Asked<'_>) -> Option<Needs<'_>> {
+        self.0.iter().find_map(|route| route.needs(asked))
     }
 
     /// Refuses routes of another environment than the server's: no key would ever pass them.
@@ -111,7 +136,13 @@ impl RouteTable {
 
 impl Entry {
     fn route(self) -> Result<Route, String> {
-        let written = segments(&self.path).filter(|_| !self.path.contains(['?', '#']));
+        if self.public && !(self.scopes.is_empty() && self.environment.is_none()) {
+            return Err("a public route lets everybody pass: it asks for neither scopes nor an environment".to_owned());
+        }
+        if self.public && self.preflight {
+            return Err("a public route needs no rule for preflights: it lets them pass".to_owned());
+        }
+        let written = segments(&self.path).filter(|_| !self.path.contains('?'));
         let decoded = written.ok_or("its path is not an absolute path in its simplest form")?;
         let last = decoded.len();
         // An encoded asterisk is an asterisk; one that is written stands for something else.
@@ -128,11 +159,22 @@ impl Entry {
             scopes: self.scopes.iter().map(|scope| scope.parse()).collect::<Result<_, _>>()?,
             environment: self.environment.map(|name| name.parse()).transpose()?,
             needs_project: self.needs_project,
+            public: self.public,
+            preflight: self.preflight,
         })
     }
 }
 
 impl Route {
+    fn needs(&self, asked: Asked<'_>) -> Option<Needs<'_>> {
+        let is_preflight = |method| self.preflight && asked.method == "OPTIONS" && self.fits(method, asked.path);
+        if asked.announced.is_some_and(is_preflight) {
+            return Some(Needs::Nothing);
+        }
+        let needs = if self.public { Needs::Nothing } else { Needs::Key(self) };
+        self.fits(asked.method, asked.path).then_some(needs)
+    }
+
     fn fits(&self, method: &str, path: &[Cow<'_, str>]) -> bool {
         // HEAD is GET without the body (RFC 9110, 9.3.2).
         let same = |own: &String| own == method || (method == "HEAD" && own == "GET");
@@ -152,28 +194,6 @@ impl Route {
     }
 }
 
-/// The segments of a path without its query, decoded; `None` for one that programs could read in different ways.
-pub(super) fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
-    let path = path.split(['?', '#']).next()?;
-    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return None;
-    }
-    match path.strip_prefix('/')? {
-        "" => Some(Vec::new()),
-        inside => inside.strip_suffix('/').unwrap_or(inside).split('/').map(segment).collect(),
-    }
-}
-
-/// A segment, decoded once. What would mean something else if it were decoded twice, or cut at a mark that some programs
-/// heed, is none: parameters after ';' are read by some and not by others.
-fn segment(written: &str) -> Option<Cow<'_, str>> {
-    let decoded = percent_decode_str(written).decode_utf8().ok()?;
-    let plain = !decoded.contains(|character: char| character.is_control() || "/\\;%?#".contains(character))
-        && decoded.trim() == decoded
-        && !matches!(&*decoded, "" | "." | "..");
-    plain.then_some(decoded)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,8 +210,10 @@ mod tests {
 
     fn scopes(method: &str, path: &str) -> Option<Vec<String>> {
         let table = table();
-        let route = table.find(method, &segments(path)?)?;
-        Some(route.scopes.iter().map(ToString::to_string).collect())
+        match table.find(Asked { method, path: &segments(path)?, announced: None })? {
+            Needs::Key(route) => Some(route.scopes.iter().map(ToString::to_string).collect()),
+            Needs::Nothing => None,
+        }
     }
 
     #[test]
@@ -220,46 +242,33 @@ mod tests {
         let table = RouteTable::parse("[[route]]\npath = '/%2A/\u{e9}'").is_err();
         assert!(table, "what is no ASCII is written in its encoding");
         let table = RouteTable::parse("[[route]]\npath = '/%2A/%C3%A9'").unwrap();
-        assert!(table.find("GET", &segments("/*/%c3%a9").unwrap()).is_some());
-        assert!(table.find("GET", &segments("/a/%c3%a9").unwrap()).is_none());
+        let finds =
+            |path: &str| table.find(Asked { method: "GET", path: &segments(path).unwrap(), announced: None }).is_some();
+        assert!(finds("/*/%c3%a9"));
+        assert!(!finds("/a/%c3%a9"));
     }
 
     #[test]
-    fn what_programs_read_differently_is_refused() {
-        for path in [
-            "",
-            "invoices",
-            "//invoices",
-            "/a//b",
-            "/a/../b",
-            "/a/./b",
-            "/..",
-            "/a%2Fb",
-            "/a\\b",
-            "/a;b/c",
-            "/a%5cb",
-            "/a\tb",
-            "/%00",
-            "/a%252fb",
-            "/a%20",
-            "/%20a",
-            "/a%3bb",
-            "/a%3Fb",
-            "/a%23",
-            "/%2e%2E/b",
-            "/.%2e",
-            "/a%zz",
-            "/a%",
-            "/a%ff",
-            "/a%c0%af",
-            "/a%7f",
-            "/a/%20/b",
-            "//",
-            "/a//",
-        ] {
-            assert_eq!(segments(path), None, "{path}");
-        }
-        assert_eq!(segments("/a/"), Some(vec!["a".into()]));
+    fn public_routes_and_preflights_need_no_key() {
+        let table = RouteTable::parse(
+            "[[route]]\nmethods = ['GET']\npath = '/public/**'\npublic = true\n\
+             [[route]]\nmethods = ['GET', 'PUT']\npath = '/invoices/**'\npreflight = true\n\
+             [[route]]\npath = '/all'\npreflight = true\n",
+        )
+        .unwrap();
+        let open = |method, path, announced| {
+            let path = segments(path).unwrap();
+            table.find(Asked { method, path: &path, announced }).map(|needs| needs == Needs::Nothing)
+        };
+        assert_eq!(open("GET", "/public/a", None), Some(true));
+        assert_eq!(open("HEAD", "/public/a", None), Some(true), "as GET");
+        assert_eq!(open("POST", "/public/a", None), None);
+        assert_eq!(open("OPTIONS", "/invoices/7", Some("PUT")), Some(true));
+        assert_eq!(open("OPTIONS", "/invoices/7", Some("DELETE")), None, "no route takes it");
+        assert_eq!(open("OPTIONS", "/invoices/7", None), None, "no preflight");
+        assert_eq!(open("GET", "/invoices/7", Some("PUT")), Some(false), "no preflight either");
+        assert_eq!(open("OPTIONS", "/all", Some("PUT")), Some(true));
+        assert_eq!(open("OPTIONS", "/all", None), Some(false));
     }
 
     #[test]
@@ -271,6 +280,10 @@ mod tests {
             "[[route]]\npath = '/a'\nscopes = ['nothing']",
             "[[route]]\npath = '/a'\nscope = []",
             "[[route]]\npath = '/a?b'",
+            "[[route]]\npath = '/a#b'",
+            "[[route]]\npath = '/a'\npublic = true\nscopes = ['a:read']",
+            "[[route]]\npath = '/a'\npublic = true\nenvironment = 'production'",
+            "[[route]]\npath = '/a'\npublic = true\npreflight = true",
             "routes = []",
         ] {
             assert!(RouteTable::parse(text).is_err(), "{text}");
@@ -281,7 +294,7 @@ mod tests {
         #[test]
         fn nothing_panics(path in ".{0,60}") {
             if let Some(path) = segments(&path) {
-                let _ = table().find("GET", &path);
+                let _ = table().find(Asked { method: "GET", path: &path, announced: None });
             }
         }
     }

@@ -152,6 +152,24 @@ impl Capabilities {
         Some(SigningKey::from_bytes(&seed))
     }
 
+    /// The public key of what upstreams are told of whoever calls. Its pair is derived like that of checkpoints: every
+    /// server of the vault has the same.
+    #[must_use]
+    pub fn assertion_key(&self) -> Option<[u8; 32]> {
+        Some(self.assertion_signer()?.verifying_key().to_bytes())
+    }
+
+    /// Signs what an upstream is told of whoever calls.
+    #[must_use]
+    pub fn sign_assertion(&self, text: &str) -> Option<[u8; 64]> {
+        Some(self.assertion_signer()?.sign(text.as_bytes()).to_bytes())
+    }
+
+    fn assertion_signer(&self) -> Option<SigningKey> {
+        let seed = derive(self.admin.as_ref()?.seed.as_slice(), self.vault_id.as_bytes(), b"keyward/v1/assertion");
+        Some(SigningKey::from_bytes(&seed))
+    }
+
     /// The secret of a webhook. Derived from the signing seed under a label of its own, so that it is kept nowhere and stays
     /// the same when the root is replaced.
     #[must_use]

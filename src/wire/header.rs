@@ -58,6 +58,9 @@ pub struct Forwarded {
     /// The addresses that the request came through; read where the sender is a trusted proxy.
     #[param(rename = "X-Forwarded-For")]
     pub forwarded_for: Option<String>,
+    /// The method that a browser asks leave for: its request passes without a key where the route table says so.
+    #[param(rename = "Access-Control-Request-Method")]
+    pub announced: Option<String>,
     /// The project that the request is about; needed for workspace-level keys, unless the route table says otherwise.
     #[param(rename = "X-Project-ID")]
     pub project: Option<String>,

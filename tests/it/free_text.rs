@@ -90,3 +90,30 @@ fn a_secret_comes_into_no_text_over_http_or_in_ui() {
     assert_eq!(home.json(&["show", "k"])["key"]["status"], "active");
     is_nowhere(&home, &token);
 }
+
+#[test]
+fn a_reason_has_a_length_at_every_door() {
+    let home = Home::new();
+    home.ok(&["create", "k"]);
+    let root = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
+    home.private("root.token", &root);
+    let server = Served::start(&home, &[]);
+    let (fits, long) = ("\u{e9}".repeat(1_000), "\u{e9}".repeat(1_001));
+    let remote = ["--server", server.url.as_str(), "--token-file", "root.token"];
+    for option in ["--reason", "--ticket"] {
+        let local = home.run(&["deactivate", "k", option, &long]);
+        let through = home.run(&[&remote[..], &["deactivate", "k", option, &long]].concat());
+        for ran in [local, through] {
+            assert_eq!(ran.code, Some(2), "{ran:?}");
+            assert!(ran.stderr.contains("1001 characters; 1000 are the most"), "{ran:?}");
+        }
+    }
+    let bearer = format!("Bearer {root}");
+    let off = |reason: &str| {
+        let reason = percent_encoding::utf8_percent_encode(reason, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let headers = [("Authorization", bearer.as_str()), ("Keyward-Reason", &reason)];
+        server.send("POST", "/v1/keys/k/deactivate", &headers, "").status
+    };
+    assert_eq!((off(&long), off(&fits)), (400, 200));
+    home.ok(&["activate", "k", "--reason", &fits]);
+}

@@ -1,9 +1,11 @@
 //! `/v1/authz`, `/v1/validate` and `/v1/projects`: for gateways and for whoever holds a key.
 
 use crate::support::{
-    Home,
+    Home, outsider,
     server::{Answer, ROUTES, Served},
 };
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde_json::Value;
 use std::path::PathBuf;
 
 struct Site {
@@ -136,4 +138,146 @@ fn an_address_has_a_limit_of_its_own() {
     assert_eq!(from("10.0.0.1, nonsense", &site.key), 400, "fails closed");
     assert_eq!(["2001:db8::1", "2001:db8::2", "2001:db8::3"].map(|ip| from(ip, &site.key)), [204; 3]);
     assert_eq!(from("2001:db8::4", &site.key), 429);
+}
+
+#[test]
+fn a_path_that_programs_read_differently_is_refused() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    for path in [
+        "/invoices/x#/../../admin",
+        "/invoices/x?a#b",
+        "/invoices/x /../../admin",
+        "/invoices/x;y",
+        "/invoices/%00",
+        "/invoices/..%c0%afadmin",
+        "/invoices/..%ef%bc%8fadmin",
+        "/invoices/x.",
+        "//invoices/x",
+        "http://api.example.com/invoices/x",
+    ] {
+        let answer = gate(&server, &site.key, "GET", path, &[]);
+        assert_eq!(answer.status, 400, "{path}: {answer:?}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("path"), "{answer:?}");
+    }
+    assert_eq!(gate(&server, "nonsense", "GET", "/invoices/x#", &[]).status, 401, "no business of outsiders");
+}
+
+#[test]
+fn a_caller_brings_no_word_of_its_own_about_who_it_is() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    for name in ["X-Keyward-Key-Id", "x_keyward_project", "X-Keyward-Other", "X.Keyward.Scopes", "X-Keyward"] {
+        let answer = gate(&server, &site.key, "GET", "/invoices/7", &[(name, "forged")]);
+        assert_eq!(answer.status, 400, "{name}: {answer:?}");
+        assert_eq!(server.get("/v1/authz/invoices/7", &[("X-API-Key", &site.key), (name, "forged")]).status, 400);
+        assert_eq!(gate(&server, "nonsense", "GET", "/invoices/7", &[(name, "forged")]).status, 401);
+    }
+    for name in ["X-Keywarden", "Keyward-Workspace", "XX-Keyward-Id"] {
+        assert_eq!(gate(&server, &site.key, "GET", "/invoices/7", &[(name, "x")]).status, 204, "{name}");
+    }
+}
+
+#[test]
+fn an_address_is_taken_as_proxies_write_it() {
+    let site = Site::new();
+    let key = site.home.ok(&["create", "here", "--allow-ip", "203.0.113.0/24", "--allow-ip", "2001:db8::/32"]);
+    let server = site.serve(&["--trust-proxy", "127.0.0.1/32"]);
+    let from =
+        |ip: &str| server.send("POST", "/v1/validate", &[("X-API-Key", &key), ("X-Forwarded-For", ip)], "").status;
+    for ip in ["203.0.113.9", "203.0.113.9:51234", "[2001:db8::1]:51234", "[2001:db8::1]", "unknown, 203.0.113.9"] {
+        assert_eq!(from(ip), 200, "{ip}");
+    }
+    assert_eq!(from("198.51.100.1:51234"), 403);
+    assert_eq!(from("203.0.113.9, 198.51.100.1"), 403, "what a caller says of itself");
+    for ip in ["unknown", "_hidden", "203.0.113.9, unknown", "203.0.113.9:http", "203.0.113.9:99999"] {
+        assert_eq!(from(ip), 400, "{ip} fails closed");
+    }
+}
+
+#[test]
+fn what_is_public_and_a_preflight_need_no_key() {
+    let site = Site::new();
+    let table = "[[route]]\nmethods = ['GET']\npath = '/public/**'\npublic = true\n\n\
+                 [[route]]\npath = '/orders/**'\nmethods = ['GET', 'POST']\nscopes = ['orders:read']\npreflight = true\n";
+    std::fs::write(&site.routes, table).unwrap();
+    let server = site.serve(&["--address-limit", "5/m", "--trust-proxy", "127.0.0.1/32"]);
+    let from = |ip: &str, method: &str, path: &str, more: &[(&str, &str)]| {
+        let headers = [("X-Forwarded-For", ip), ("X-Original-Method", method), ("X-Original-URI", path)];
+        server.get("/v1/authz", &[&headers, more].concat())
+    };
+    let ask = |path, method| from("192.0.2.1", "OPTIONS", path, &[("Access-Control-Request-Method", method)]).status;
+    assert_eq!(ask("/orders/7", "POST"), 204);
+    assert_eq!(ask("/orders/7", "DELETE"), 401);
+    let open = from("192.0.2.2", "GET", "/public/7", &[]);
+    assert_eq!(open.status, 204);
+    assert!(!open.headers.iter().any(|(name, _)| name.starts_with("x-keyward")), "nobody was asked: {open:?}");
+    assert_eq!(from("192.0.2.2", "GET", "/public/../orders/7", &[]).status, 401);
+    assert_eq!(server.get("/v1/authz/public/7", &[]).status, 200, "as Envoy asks");
+    let options = [("Access-Control-Request-Method", "POST")];
+    assert_eq!(server.send("OPTIONS", "/v1/authz/orders/7", &options, "").status, 200);
+    // The limit of an address is asked all the same.
+    let last: Vec<u16> = (0..6).map(|_| from("192.0.2.3", "GET", "/public/7", &[]).status).collect();
+    assert_eq!(last, [204, 204, 204, 204, 204, 429]);
+}
+
+#[test]
+fn upstreams_tell_names_apart_and_get_no_more_than_fits() {
+    let site = Site::new();
+    let scopes: Vec<String> = (0..1_000).map(|at| format!("resource-number-{at}-of-many:read")).collect();
+    let project_of = |project: &str, name: &str| {
+        site.home.ok(&["projects", "create", project]);
+        site.home.ok(&["create", name, "--project", project, "--env", "production", "--scope", "invoices:read"])
+    };
+    let (encoded, plain) = (project_of("%C3%9Cx", "a"), project_of("\u{dc}x", "b"));
+    let many = ["create", "many", "--project", "apollo", "--env", "production", "--scope", "invoices:read"];
+    let many: Vec<&str> = many.into_iter().chain(scopes.iter().flat_map(|scope| ["--scope", scope])).collect();
+    let many = site.home.ok(&many);
+    let server = site.serve(&[]);
+    let told = |key: &str, header: &str| {
+        let answer = gate(&server, key, "GET", "/invoices/7", &[]);
+        assert_eq!(answer.status, 204, "{answer:?}");
+        answer.header(header).map(str::to_owned)
+    };
+    assert_eq!(told(&plain, "x-keyward-project").as_deref(), Some("%C3%9Cx"));
+    assert_eq!(told(&encoded, "x-keyward-project").as_deref(), Some("%25C3%259Cx"));
+    let listed = told(&many, "x-keyward-scopes").unwrap();
+    assert!(listed.len() <= 2_048 && listed.split(' ').all(|scope| scope.ends_with(":read")), "{listed}");
+    assert_eq!(told(&many, "x-keyward-cut-short").as_deref(), Some("x-keyward-scopes"));
+    assert_eq!(told(&plain, "x-keyward-cut-short"), None);
+}
+
+#[test]
+fn an_upstream_checks_who_calls_with_the_public_key_alone() {
+    let site = Site::new();
+    let server = site.serve(&["--assert"]);
+    let keys = server.get("/.well-known/jwks.json", &[]).json();
+    let decode = |text: &str| BASE64_URL_SAFE_NO_PAD.decode(text).unwrap();
+    let json = |text: &str| -> Value { serde_json::from_slice(&decode(text)).unwrap() };
+    let public = decode(keys["keys"][0]["x"].as_str().unwrap());
+    let answer = gate(&server, &site.key, "GET", "/invoices/7?page=1", &[]);
+    let assertion = answer.header("x-keyward-assertion").unwrap();
+    let (signed, signature) = assertion.rsplit_once('.').unwrap();
+    assert!(outsider::signature_holds(signed.as_bytes(), &decode(signature), &public));
+    assert!(!outsider::signature_holds(format!("{signed}x").as_bytes(), &decode(signature), &public));
+    let (head, claims) = signed.split_once('.').map(|(head, claims)| (json(head), json(claims))).unwrap();
+    assert_eq!(head["alg"], "EdDSA");
+    assert_eq!(head["kid"], keys["keys"][0]["kid"]);
+    for (claim, header) in [
+        ("key_id", "x-keyward-key-id"),
+        ("sub", "x-keyward-key-id"),
+        ("workspace", "x-keyward-workspace"),
+        ("environment", "x-keyward-environment"),
+        ("project", "x-keyward-project"),
+        ("scopes", "x-keyward-scopes"),
+    ] {
+        assert_eq!(claims[claim].as_str(), answer.header(header), "{claim}");
+    }
+    assert_eq!((claims["iss"].as_str(), claims["method"].as_str()), (Some("keyward"), Some("GET")));
+    assert_eq!(claims["path"], "/invoices/7");
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
+    // Another server of the vault signs with the same key, and none without being told to.
+    let other = site.serve(&[]);
+    assert_eq!(other.get("/.well-known/jwks.json", &[]).json(), keys);
+    assert_eq!(gate(&other, &site.key, "GET", "/invoices/7", &[]).header("x-keyward-assertion"), None);
 }

@@ -37,6 +37,10 @@ mod free_text;
 #[cfg(feature = "server")]
 mod gateway;
 #[cfg(feature = "server")]
+mod gateway_identity;
+#[cfg(feature = "server")]
+mod gateway_shapes;
+#[cfg(feature = "server")]
 mod gateways;
 mod guides;
 #[cfg(feature = "server")]
@@ -49,6 +53,8 @@ mod journal;
 mod keystore_file;
 mod lifecycle;
 mod listing;
+#[cfg(feature = "server")]
+mod metrics;
 mod model;
 #[cfg(feature = "server")]
 mod openapi;

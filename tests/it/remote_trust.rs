@@ -185,3 +185,17 @@ fn only_a_certificate_that_is_known_is_believed() {
     let nothing = through(&home, &url, &token, &["--ca-file", key, "list"]);
     assert_eq!(nothing.code, Some(2), "{nothing:?}");
 }
+
+/// A proxy may have the server below a path.
+#[test]
+fn a_server_may_stand_below_a_path() {
+    let home = Home::new();
+    let token = token_file(&home, "kwop_whatever");
+    for end in ["/keys", "/keys/", "/a/keys"] {
+        let (url, seen) = stranger(vec![answer("404 Not Found", "", "{}")]);
+        through(&home, &format!("{url}{end}"), &token, &["whoami"]);
+        let below = end.trim_end_matches('/');
+        let heard = seen.join().unwrap();
+        assert!(heard[0].starts_with(&format!("GET {below}/v1/whoami HTTP/1.1\r\n")), "{heard:?}");
+    }
+}

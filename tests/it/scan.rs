@@ -275,6 +275,39 @@ fn real_scanners_read_the_rules() {
     }
 }
 
+/// kingfisher asks the server whether what it found works, and revokes it there with the credential of a revoker.
+#[test]
+#[cfg(feature = "server")]
+fn kingfisher_validates_and_revokes_what_it_found() {
+    let Some(kingfisher) = tool("kingfisher", "kingfisher-bin") else { return };
+    let home = Home::new();
+    let token = home.ok(&["create", "k", "--env", "production"]);
+    let revoker = home.ok(&["operators", "create", "on-call", "--role", "revoker", "--bind", "default"]);
+    let server = crate::support::server::Served::start(&home, &[]);
+    fs::create_dir_all(home.path().join("src")).unwrap();
+    home.write("src/config.txt", &format!("key = \"{token}\"\n"));
+    let rule = home.ok(&["scan-rule", "--format", "kingfisher", "--validate-at", &server.url]);
+    home.write("keyward.yml", &rule);
+    let common = ["--rules-path", "keyward.yml", "--allow-internal-ips"];
+    let scan = ["scan", "src", "--load-builtins=false", "--no-update-check"];
+    let found = run(&home, &kingfisher, &[&scan[..], &common].concat());
+    let said = String::from_utf8_lossy(&found.stdout).into_owned();
+    assert!(said.contains("Active Credential"), "{said}");
+    let secret = format!("REVOKER={revoker}");
+    let revoke = ["revoke", "--rule", "keyward.1", "--no-builtins", "--var", &secret, &token];
+    let revoked = run(&home, &kingfisher, &[&revoke[..], &common].concat());
+    assert!(String::from_utf8_lossy(&revoked.stdout).contains("REVOKED"), "{revoked:?}");
+    assert_eq!(home.json(&["show", "k"])["key"]["status"], "revoked");
+    let last = &home.json(&["audit", "list", "--action", "key.revoke"])["items"][0];
+    assert_eq!((last["actor"].as_str(), last["reason"].as_str()), (Some("on-call"), Some("leaked")), "{last}");
+    let again = run(&home, &kingfisher, &[&scan[..], &common].concat());
+    assert!(!String::from_utf8_lossy(&again.stdout).contains("Active Credential"), "{again:?}");
+    for wrong in ["keys.example.com", "unix:/run/k.sock", "https://", "https://a'b", "https://x{{y}}"] {
+        let refused = home.run(&["scan-rule", "--format", "kingfisher", "--validate-at", wrong]);
+        assert_eq!(refused.code, Some(2), "{wrong}: {refused:?}");
+    }
+}
+
 /// The hook that docs/support.md offers, run by pre-commit itself: a commit without a secret passes, one with a secret does not.
 #[test]
 fn the_documented_hook_stops_a_commit_with_a_secret() {

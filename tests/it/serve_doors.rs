@@ -1,5 +1,5 @@
 //! The doors of `serve`: TLS and its renewal, sockets that systemd hands over, readiness, the drain of a stop, limits, and
-//! who may read the metrics.
+//! how a request is begun.
 
 use crate::support::{
     Home,
@@ -203,40 +203,18 @@ fn bodies_have_a_size_and_connections_a_number() {
 }
 
 #[test]
-fn metrics_are_for_this_machine_and_for_operators_of_the_platform() {
+fn a_request_names_one_host() {
     let home = Home::new();
-    let key = home.ok(&["create", "sync"]);
-    let platform = operator(&home, "prometheus", "support", &[]);
-    let bound = operator(&home, "acme", "support", &["--bind", "default"]);
-    let server = Served::start(&home, &["--trust-proxy", "127.0.0.1/32"]);
-    for _ in 0..3 {
-        server.send("POST", "/v1/validate", &[("X-API-Key", &key)], "");
-    }
-    server.send("POST", "/v1/validate", &[("X-API-Key", "kw_dev_nonsense")], "");
-    server.send("FOO", &format!("/v1/keys/{key}"), &[("Authorization", &platform)], "");
-    let told = server.get("/metrics", &[]);
-    assert_eq!(told.status, 200);
-    assert!(told.header("content-type").unwrap().starts_with("application/openmetrics-text; version=1.0.0"));
-    for line in [
-        "keyward_verdicts_total{code=\"VALID\"} 3",
-        "keyward_verdicts_total{code=\"MALFORMED\"} 1",
-        "keyward_secrets 1",
-        "keyward_keystore_up 1",
-        "# EOF",
+    home.ok(&["create", "sync"]);
+    let server = Served::start(&home, &[]);
+    for (head, status) in [
+        ("GET /healthz HTTP/1.1\r\n", 400),
+        ("GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n", 400),
+        ("GET /healthz HTTP/1.0\r\nHost: a\r\nHost: b\r\n", 400),
+        ("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n", 200),
+        ("GET /healthz HTTP/1.0\r\n", 200),
     ] {
-        assert!(told.body.lines().any(|told| told == line), "{line}: {}", told.body);
+        let answer = server.raw(format!("{head}\r\n").as_bytes());
+        assert_eq!(answer.split(' ').nth(1), Some(status.to_string().as_str()), "{head:?}: {answer}");
     }
-    let id = home.json(&["show", "sync"])["key"]["id"].as_str().unwrap().to_owned();
-    for secret in [key.as_str(), &id, "sync", "prometheus", &platform[7..], "FOO"] {
-        assert!(!told.body.contains(secret), "{secret} is told: {}", told.body);
-    }
-    let through = |headers: &[(&str, &str)]| {
-        let mut all = vec![("X-Forwarded-For", "203.0.113.9")];
-        all.extend(headers);
-        server.get("/metrics", &all).status
-    };
-    assert_eq!(through(&[]), 401);
-    assert_eq!(through(&[("Authorization", &bound)]), 403);
-    assert_eq!(through(&[("Authorization", &platform)]), 200);
-    assert_eq!(server.get("/metrics", &[("Via", "1.1 proxy")]).status, 401);
 }

@@ -196,3 +196,15 @@ fn a_place_that_does_not_answer_does_not_keep_a_stop_from_writing_usage() {
     assert!(status.success() && said.contains("did not answer"), "{said}");
     assert_eq!(home.json(&["show", "one"])["key"]["uses"], 1);
 }
+
+#[test]
+fn a_checkpoint_that_a_client_made_up_is_no_failure_of_the_server() {
+    let home = Home::new();
+    let root = format!("Bearer {}", home.ok(&["operators", "create", "root", "--role", "platform-admin"]));
+    let server = Served::start(&home, &[]);
+    let sent = serde_json::json!({ "checkpoints": [{ "place": "here", "text": "no checkpoint" }] }).to_string();
+    let answer = server.send("POST", "/v1/audit/verify", &[("Authorization", &root)], &sent);
+    assert_eq!(answer.json()["reason"], "checkpoint_malformed", "{answer:?}");
+    let (_, said) = server.stop(nix::sys::signal::Signal::SIGTERM);
+    assert!(!said.contains("a request failed"), "{said}");
+}

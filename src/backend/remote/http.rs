@@ -147,7 +147,9 @@ impl Remote {
     fn request(&self, cx: Option<&Context>, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
         let path: Vec<String> = path.iter().map(|segment| encoded(segment)).collect();
-        url.set_path(&path.join("/"));
+        // A proxy may have the server below a path of its own.
+        let below = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{below}/{}", path.join("/")));
         let mut request = self.client.request(method, url);
         if let Some(workspace) = &self.workspace {
             request = request.header(header::WORKSPACE, encoded(workspace));

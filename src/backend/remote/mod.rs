@@ -47,7 +47,7 @@ pub trait Onlooker {
 
 /// Which server, and with which credential.
 pub struct RemoteOptions {
-    /// `https://host`, `http://127.0.0.1:8787` or `unix:/path`.
+    /// `https://host`, with a path before `/v1` where a proxy has one, `http://127.0.0.1:8787` or `unix:/path`.
     pub server: String,
     /// The credential of an operator.
     pub token: Zeroizing<String>,
@@ -169,8 +169,8 @@ fn check(url: &Url) -> std::result::Result<(), &'static str> {
     if url.host_str().is_none() || !url.username().is_empty() || url.password().is_some() {
         return Err("expected a host, and no user or password");
     }
-    if url.query().is_some() || url.fragment().is_some() || !matches!(url.path(), "" | "/") {
-        return Err("expected neither path nor query");
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("expected neither a query nor a fragment");
     }
     Ok(())
 }
@@ -187,9 +187,14 @@ mod tests {
     #[test]
     fn a_credential_goes_to_this_machine_or_over_tls() {
         let refused = |server: &str| address(server).err().map(|error| error.kind);
-        for server in
-            ["https://keys.example.com", "http://127.0.0.1:8787", "http://[::1]:1", "http://localhost", "unix:/x"]
-        {
+        for server in [
+            "https://keys.example.com",
+            "https://example.com/keys/",
+            "http://127.0.0.1:8787",
+            "http://[::1]:1",
+            "http://localhost",
+            "unix:/x",
+        ] {
             assert_eq!(refused(server), None, "{server}");
         }
         for server in [
@@ -202,16 +207,9 @@ mod tests {
         ] {
             assert_eq!(refused(server), Some(Kind::Forbidden), "{server}");
         }
-        for server in [
-            "",
-            "keys.example.com",
-            "ftp://x",
-            "https://u:p@x",
-            "https://x/path",
-            "https://x?y",
-            "file:///etc",
-            "unix:",
-        ] {
+        for server in
+            ["", "keys.example.com", "ftp://x", "https://u:p@x", "https://x#y", "https://x?y", "file:///etc", "unix:"]
+        {
             assert_eq!(refused(server), Some(Kind::Usage), "{server}");
         }
     }

@@ -3,7 +3,7 @@
 use crate::{
     cli::{context::Ctx, exit::Exit},
     domain::{Brand, Environment, scan_rule},
-    ops::Result,
+    ops,
 };
 use clap::ValueEnum;
 use serde_json::json;
@@ -11,7 +11,10 @@ use serde_json::json;
 /// Print the rule that finds secrets, for secret scanners
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  git grep -P \"$(keyward scan-rule)\"\n  \
-    keyward scan-rule --format gitleaks > .gitleaks.toml\n  keyward scan-rule --format detect-secrets > keyward_plugin.py\n\n\
+    keyward scan-rule --format gitleaks > .gitleaks.toml\n  keyward scan-rule --format detect-secrets > keyward_plugin.py\n  \
+    keyward scan-rule --format kingfisher --validate-at https://keys.example.com > keyward.yml\n\n\
+    With its rule kingfisher asks the server whether what it found works. 'kingfisher revoke --rule keyward.1\n\
+    --var REVOKER=CREDENTIAL' revokes it there, with the credential of an operator of the role revoker.\n\n\
     The rule for secretlint needs: npm install secretlint @secretlint/secretlint-rule-pattern")]
 pub(crate) struct Args {
     /// What the tokens start with [default: as the vault's, or kw where there is no vault]
@@ -20,6 +23,19 @@ pub(crate) struct Args {
     /// For which scanner
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = RuleFormat::Regex)]
     format: RuleFormat,
+    /// The server that says whether what was found works: for kingfisher
+    #[arg(long, value_name = "URL", value_parser = server_url, default_value = "http://127.0.0.1:8787")]
+    validate_at: String,
+}
+
+/// The address of a server, as a scanner asks it, without a slash at its end.
+fn server_url(text: &str) -> Result<String, String> {
+    let is_address = |rest: &str| {
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_~:/[]%".contains(&byte))
+    };
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let trimmed = || text.trim_end_matches('/').to_owned();
+    rest.filter(|rest| is_address(rest)).map(|_| trimmed()).ok_or_else(|| "expected https://HOST".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -37,18 +53,18 @@ enum RuleFormat {
 }
 
 /// Prints the rule; it unlocks no vault, and needs none.
-pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+pub(crate) fn run(cx: &mut Ctx, args: Args) -> ops::Result<u8> {
     let vault = cx.vault()?;
     let brand = match args.brand {
         Some(brand) => brand,
         None if vault.exists() => vault.brand()?,
         None => Brand::default(),
     };
-    cx.text("keyward.scan-rule/v1", "pattern", &rule(args.format, &brand))?;
+    cx.text("keyward.scan-rule/v1", "pattern", &rule(args.format, &brand, &args.validate_at))?;
     Ok(Exit::Ok.code())
 }
 
-fn rule(format: RuleFormat, brand: &Brand) -> String {
+fn rule(format: RuleFormat, brand: &Brand, server: &str) -> String {
     let regex = scan_rule(brand);
     let starts = Environment::ALL.map(|environment| format!("{brand}_{}_", environment.token_code()));
     match format {
@@ -60,10 +76,7 @@ fn rule(format: RuleFormat, brand: &Brand) -> String {
                  description = \"API key issued by keyward\"\nregex = '''{regex}'''\nkeywords = [{keywords}]\n"
             )
         }
-        RuleFormat::Kingfisher => format!(
-            "rules:\n  - name: API key issued by keyward\n    id: keyward.1\n    pattern: '({regex})'\n    \
-             min_entropy: 3.0\n    confidence: high\n"
-        ),
+        RuleFormat::Kingfisher => kingfisher(&regex, server),
         RuleFormat::Secretlint => {
             let pattern = json!({ "name": "API key issued by keyward", "patterns": [format!("/{regex}/g")] });
             let rule = json!({ "id": "@secretlint/secretlint-rule-pattern", "options": { "patterns": [pattern] } });
@@ -99,4 +112,56 @@ class KeywardDetector(RegexBasedDetector):
 "#
         ),
     }
+}
+
+/// The rule, with what kingfisher asks to know whether a key works, and to revoke it.
+fn kingfisher(regex: &str, server: &str) -> String {
+    format!(
+        r"rules:
+  - name: API key issued by keyward
+    id: keyward.1
+    pattern: '({regex})'
+    min_entropy: 3.0
+    confidence: high
+    validation:
+      type: Http
+      content:
+        request:
+          method: POST
+          url: '{server}/v1/validate'
+          headers:
+            Authorization: 'Bearer {{{{ TOKEN }}}}'
+          response_matcher:
+            - report_response: true
+            - type: StatusMatch
+              status: [200]
+    revocation:
+      type: HttpMultiStep
+      content:
+        steps:
+          - name: which key it is
+            request:
+              method: POST
+              url: '{server}/v1/validate'
+              headers:
+                Authorization: 'Bearer {{{{ TOKEN }}}}'
+              response_matcher:
+                - type: StatusMatch
+                  status: [200]
+            extract:
+              KEY_ID:
+                type: JsonPath
+                path: '$.key_id'
+          - name: revoke it
+            request:
+              method: POST
+              url: '{server}/v1/keys/{{{{ KEY_ID }}}}/revoke'
+              headers:
+                Authorization: 'Bearer {{{{ REVOKER }}}}'
+                Keyward-Reason: leaked
+              response_matcher:
+                - type: StatusMatch
+                  status: [200]
+"
+    )
 }

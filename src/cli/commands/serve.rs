@@ -20,6 +20,10 @@ pub(crate) struct Args {
     /// Where to listen: ADDRESS:PORT or unix:PATH; may be repeated [default: the sockets of systemd, else 127.0.0.1:8787]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<Address>,
+    /// Who may open the Unix sockets, as the mode of a file: 666 lets every user of this machine ask, as nginx's workers
+    /// need it
+    #[arg(long, value_name = "MODE", value_parser = socket_mode, default_value = "660")]
+    socket_mode: u32,
     /// The certificate chain for TLS, PEM
     #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
     tls_cert: Option<PathBuf>,
@@ -41,6 +45,10 @@ pub(crate) struct Args {
     /// The environment of the services behind this server: keys of another one are no good
     #[arg(long, value_name = "ENV", add = values::environments())]
     env: Option<Environment>,
+    /// Sign what upstreams are told of whoever calls: X-Keyward-Assertion, a JSON Web Token; /.well-known/jwks.json has the
+    /// public key
+    #[arg(long)]
+    assert: bool,
     /// The route table for gateways: method and path to scopes
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     routes: Option<PathBuf>,
@@ -65,6 +73,12 @@ pub(crate) struct Args {
     checkpoint_every: TimeDelta,
 }
 
+/// The mode of a socket, which its owner can open.
+fn socket_mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| mode & !0o666 == 0 && mode & 0o600 == 0o600);
+    mode.ok_or_else(|| "expected the mode of a file such as 600, 660 or 666".to_owned())
+}
+
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if cx.global.read_only || cx.global.dry_run {
@@ -74,12 +88,14 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     logs::start_for_server(&cx.global, &cx.env)?;
     let options = Options {
         listen: args.listen,
+        socket_mode: args.socket_mode,
         tls: args.tls_cert.zip(args.tls_key).map(|(certificate, key)| TlsFiles { certificate, key }),
         insecure_http: args.insecure_http,
         address_limit: args.address_limit.0,
         trusted: args.trust_proxy,
         query_parameter: args.key_parameter,
         environment: args.env,
+        assert: args.assert,
         routes: args.routes.as_deref().map(RouteTable::read).transpose()?,
         max_connections: args.max_connections as usize,
         usage_interval: args.usage_interval.to_std().unwrap_or_default(),

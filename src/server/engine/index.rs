@@ -2,7 +2,10 @@
 //!
 //! Keys with the same rules share them: a million keys are mostly the same few shapes.
 
-use super::window::{Standing, Window};
+use super::{
+    told::Told,
+    window::{Standing, Window},
+};
 use crate::{
     domain::{
         Allowlist, Environment, Facts, Form, Key, KeyId, Operator, RateLimit, Scope, SecretState, Spent, Time, Verifier,
@@ -11,7 +14,6 @@ use crate::{
 };
 use arc_swap::{ArcSwap, Guard};
 use axum::http::HeaderName;
-use percent_encoding::{CONTROLS, utf8_percent_encode};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -66,18 +68,17 @@ pub(in crate::server) struct Shape {
 }
 
 impl Shape {
-    /// Headers for upstreams; what is not plain ASCII is percent-encoded. As bytes: a value that is shared would be counted
-    /// by every core for every request, which costs more than a copy.
+    /// Headers for upstreams. As bytes: a value that is shared would be counted by every core for every request, which costs
+    /// more than a copy.
     fn identity(&self) -> Vec<(HeaderName, Box<[u8]>)> {
-        let scopes = self.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let mut told = vec![
-            ("x-keyward-workspace", self.workspace.clone()),
-            ("x-keyward-environment", self.environment.to_string()),
-            ("x-keyward-scopes", scopes),
-        ];
-        told.extend(self.project.clone().map(|project| ("x-keyward-project", project)));
-        let encoded = told.into_iter().map(|(name, value)| (name, utf8_percent_encode(&value, CONTROLS).to_string()));
-        encoded.map(|(name, value)| (HeaderName::from_static(name), value.into_bytes().into())).collect()
+        let mut told = Told::default();
+        told.text("x-keyward-workspace", &self.workspace);
+        told.text("x-keyward-environment", self.environment.as_str());
+        told.list("x-keyward-scopes", self.scopes.iter().map(ToString::to_string));
+        if let Some(project) = &self.project {
+            told.text("x-keyward-project", project);
+        }
+        told.finish()
     }
 }
 

@@ -8,6 +8,7 @@ mod addresses;
 pub(super) mod flush;
 mod index;
 pub(super) mod refresh;
+mod told;
 mod usage;
 mod window;
 
@@ -183,7 +184,8 @@ impl Engine {
         }
     }
 
-    fn take_address(&self, ip: Option<IpAddr>, now: Time) -> Option<Judged> {
+    /// Takes a request from the limit of its address; how it was denied, if it was.
+    pub(super) fn take_address(&self, ip: Option<IpAddr>, now: Time) -> Option<Judged> {
         let standing = self.addresses.as_ref()?.take(ip?, now.timestamp_millis());
         standing.denied.then_some(Judged { code: Code::RateLimited, key: None, secret: None, standing: Some(standing) })
     }

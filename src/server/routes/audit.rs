@@ -23,7 +23,7 @@ use crate::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header::ACCEPT},
     response::{IntoResponse, Response},
 };
 use hyper::body::Frame;
@@ -147,12 +147,14 @@ pub(super) async fn verify(
     params(EventParameters,
         ("limit" = Option<u64>, Query, description = "The newest so many that match."),
         ("format" = Option<String>, Query, description = "What the lines are for; recorded with the export.")),
-    responses((status = 200, description = "Lines of JSON.", body = String, content_type = "application/x-ndjson")),
+    responses((status = 200, description = "Lines of JSON, as plain text for whoever accepts nothing else.",
+        content((String = "application/x-ndjson"), (String = "text/plain")))),
     security(("operator" = [])),
 )]
 pub(super) async fn export(
     State(app): State<Arc<App>>,
     caller: Caller,
+    headers: HeaderMap,
     Query(mut query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Failed> {
     let format = query.iter().position(|(name, _)| name == "format").map(|at| query.remove(at).1);
@@ -194,7 +196,10 @@ pub(super) async fn export(
     // What is refused is told before there is a body.
     let first = receiver.recv().await.unwrap_or_else(|| Err(gone()))?;
     let mut response = Body::new(Lines { first: Some(first), rest: receiver }).into_response();
-    put(response.headers_mut(), "content-type", "application/x-ndjson");
+    // Clients that are generated know no lines of JSON.
+    let plain = headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/plain"));
+    let kind = if plain { "text/plain; charset=utf-8" } else { "application/x-ndjson" };
+    put(response.headers_mut(), "content-type", kind);
     put(response.headers_mut(), "cache-control", "no-store");
     Ok(response)
 }

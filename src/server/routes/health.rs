@@ -12,6 +12,7 @@ use std::sync::Arc;
 #[utoipa::path(
     get, path = "/healthz", operation_id = "healthz", tag = "server",
     responses((status = 200, description = "It is.", body = str, content_type = "text/plain")),
+    security(),
 )]
 pub(super) async fn healthz() -> &'static str {
     "ok\n"
@@ -24,6 +25,7 @@ pub(super) async fn healthz() -> &'static str {
     get, path = "/readyz", operation_id = "readyz", tag = "server",
     responses((status = 200, description = "They can.", body = str, content_type = "text/plain"),
         (status = 503, description = "Not now.", body = Problem, content_type = MEDIA_TYPE)),
+    security(),
 )]
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Failed> {
     if *app.stop.borrow() || app.engine.available(Utc::now()).is_err() {

@@ -7,13 +7,15 @@ use crate::{
     ops::{Error, Result},
     server::{
         app::App,
+        assertion::{ASSERTION, assertion, key_set},
         body::short_reply,
         caller::client_ip,
         engine::{Asked, Judged},
         limits,
         listen::Peer,
+        path::segments,
         problem::{Failed, unavailable},
-        table::segments,
+        table::{self, Needs},
     },
     wire::{
         header::{self, Forwarded},
@@ -34,7 +36,7 @@ use axum::{
 };
 use chrono::Utc;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 type Answer = Response<Body>;
@@ -46,6 +48,11 @@ const METHODS: [HeaderName; 2] =
     [HeaderName::from_static("x-original-method"), HeaderName::from_static("x-forwarded-method")];
 const URIS: [HeaderName; 2] = [HeaderName::from_static("x-original-uri"), HeaderName::from_static("x-forwarded-uri")];
 const KEY_ID: HeaderName = HeaderName::from_static("x-keyward-key-id");
+/// What a browser asks leave for, in a request without a key.
+const ANNOUNCED: HeaderName = HeaderName::from_static("access-control-request-method");
+/// How the names of the headers begin that tell an upstream who calls, with any mark between the words: CGI, WSGI and PHP
+/// make the same variable of `X-Keyward-` and of `X_Keyward_`.
+const TOLD: [&[u8]; 2] = [b"x", b"keyward"];
 
 /// The one answer to a credential that is no good, and to none at all.
 const OUTSIDER: &str = r#"{"type":"urn:keyward:problem:auth","title":"AUTH","status":401,"detail":"the key is missing or not valid here","code":"AUTH","reason":"key","retryable":false}"#;
@@ -130,7 +137,9 @@ pub(super) async fn projects(State(app): State<Arc<App>>, parts: Parts) -> Resul
         ("X-Keyward-Key-Id" = String, description = "The key."),
         ("X-Keyward-Workspace" = String, description = "Its workspace."),
         ("X-Keyward-Environment" = String, description = "Where it works."),
-        ("X-Keyward-Scopes" = String, description = "What it may do."),
+        ("X-Keyward-Scopes" = String, description = "What it may do, parted by blanks; cut short where there is much of it."),
+        ("X-Keyward-Cut-Short" = String, description = "The headers of these whose lists are cut short."),
+        ("X-Keyward-Assertion" = String, description = "All of it, signed, where the server was told to: a JSON Web Token."),
         ("X-Keyward-Project" = String, description = "The one project of a project-level key."),
     ))),
     security(("key" = []), ("key_as_bearer" = [])),
@@ -167,6 +176,18 @@ pub(super) async fn authz_path(
     Ok(gate(&app, peer_of(&parts), &parts, Some((method.as_str(), path)), StatusCode::OK)?)
 }
 
+/// The public key of assertions, as a set of JSON Web Keys (RFC 7517)
+///
+/// With it an upstream checks `X-Keyward-Assertion`. Every server of a vault has the same.
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", operation_id = "assertion_keys", tag = "verdicts",
+    responses((status = 200, description = "The keys.", body = serde_json::Value)),
+    security(),
+)]
+pub(super) async fn assertion_keys(State(app): State<Arc<App>>) -> Result<Json<Value>, Failed> {
+    Ok(Json(key_set(&app.assertions)?))
+}
+
 fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passes: StatusCode) -> Result<Answer> {
     let mut request = Request {
         project: one(&parts.headers, &PROJECT)?.map(str::to_owned),
@@ -174,9 +195,16 @@ fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passe
         ..asked_by(app, peer, parts)?
     };
     let mut elsewhere = None;
-    if let (Some(table), Some((method, path))) = (&app.doors.routes, asked) {
-        match segments(path).map(|path| table.find(method, &path)) {
-            Some(Some(route)) => {
+    if parts.headers.keys().any(tells_who_calls) {
+        elsewhere = Some(
+            Error::usage("the request brings headers that tell an upstream who calls: X-Keyward-*")
+                .hint("the gateway must remove them: see docs/gateways.md"),
+        );
+    } else if let (Some(table), Some((method, path))) = (&app.doors.routes, asked) {
+        let announced = one(&parts.headers, &ANNOUNCED)?;
+        match segments(path).map(|path| table.find(table::Asked { method, path: &path, announced })) {
+            Some(Some(Needs::Nothing)) => return Ok(let_everybody_pass(app, &request, passes)),
+            Some(Some(Needs::Key(route))) => {
                 request.scopes.clone_from(&route.scopes);
                 request.environment = route.environment.or(request.environment);
                 request.needs_project = route.needs_project;
@@ -196,18 +224,41 @@ fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passe
     if let Some(error) = elsewhere {
         return Err(error);
     }
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = passes;
+    let mut response = passed(passes);
     let headers = response.headers_mut();
-    // The key, its rules, and where its limit stands.
-    headers.reserve(key.rules.identity.len() + 3);
+    // The key, its rules, a signature, and where its limit stands.
+    headers.reserve(key.rules.identity.len() + 4);
     let id = (&KEY_ID, key.id.as_bytes().as_slice());
-    for (name, value) in key.rules.identity.iter().map(|(name, value)| (name, &**value)).chain([id]) {
+    let identity = || key.rules.identity.iter().map(|(name, value)| (name, &**value)).chain([id]);
+    for (name, value) in identity() {
         if let Ok(value) = HeaderValue::from_bytes(value) {
             headers.insert(name, value);
         }
     }
+    if app.doors.asserts {
+        headers.insert(ASSERTION, assertion(&app.assertions, identity(), asked, Utc::now())?);
+    }
     Ok(with_limit(response, &judged))
+}
+
+fn passed(status: StatusCode) -> Answer {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// The answer to what needs no key, and is told nothing about one: only the limit of its address is asked.
+fn let_everybody_pass(app: &App, request: &Request, passes: StatusCode) -> Answer {
+    match app.engine.take_address(request.ip, Utc::now()) {
+        Some(denied) => refused(&denied, request),
+        None => passed(passes),
+    }
+}
+
+/// Whether a header would be taken for one of ours by whoever stands behind the gateway.
+fn tells_who_calls(name: &HeaderName) -> bool {
+    let mut words = name.as_str().as_bytes().split(|byte| !byte.is_ascii_alphanumeric());
+    TOLD.iter().all(|word| words.next() == Some(*word))
 }
 
 fn peer_of(parts: &Parts) -> Peer {

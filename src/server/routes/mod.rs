@@ -76,6 +76,7 @@ fn hot() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(document))
+        .routes(routes!(holder::assertion_keys))
         .routes(routes!(verdict::verify))
         .routes(routes!(holder::validate))
         .routes((schemas, paths, any(holder::authz)))
@@ -161,6 +162,7 @@ pub(super) async fn answer(app: &Arc<App>, router: &Router, peer: Peer, request:
 #[utoipa::path(
     get, path = "/openapi.json", operation_id = "openapi", tag = "server",
     responses((status = 200, description = "OpenAPI 3.1.", body = serde_json::Value)),
+    security(),
 )]
 async fn document() -> Response {
     static DOCUMENT: LazyLock<Bytes> =

@@ -5,7 +5,7 @@ use crate::{
     ops::{Error, Verify},
     server::{
         app::App,
-        body::{Raw, read, short_reply},
+        body::{Raw, read, short_reply, whole_numbers},
         caller::Caller,
         engine::Asked,
         limits,
@@ -56,7 +56,7 @@ async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response
         caller.permitted(app, Permission::AskVerdicts, "verdict").await?;
     }
     let within = caller.operator.workspace.as_deref();
-    let asked: VerifyRequest = serde_json::from_slice(body)
+    let asked: VerifyRequest = serde_json::from_slice(&whole_numbers(body))
         .map_err(|error| Error::usage("the body is not a request for a verdict").cause(position(&error)))?;
     let (mut request, now) = (asked.request()?, Utc::now());
     if let Some(own) = app.doors.environment

@@ -4,6 +4,8 @@ pub(crate) mod book;
 pub(crate) mod browser;
 #[cfg(feature = "server")]
 pub(crate) mod door;
+#[cfg(feature = "server")]
+pub(crate) mod gateway;
 pub(crate) mod keys;
 pub(crate) mod outsider;
 #[cfg(feature = "server")]

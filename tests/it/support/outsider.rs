@@ -73,7 +73,8 @@ pub(crate) fn open_note(note: &str, key: &str) -> Option<(String, u64, [u8; 32])
     Some((lines.next()?.to_owned(), lines.next()?.parse().ok()?, decode(lines.next()?)?.try_into().ok()?))
 }
 
-fn signature_holds(text: &[u8], signature: &[u8], public: &[u8]) -> bool {
+/// Whether an Ed25519 signature of a text holds.
+pub(crate) fn signature_holds(text: &[u8], signature: &[u8], public: &[u8]) -> bool {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| {
         let path = dir.path().join(name);

@@ -94,7 +94,11 @@ impl Served {
 
     /// Sends a request with a JSON body, or none for an empty one.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut text = format!("{method} {path} HTTP/1.1\r\nHost: keyward.test\r\nConnection: close\r\n");
+        let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            let host = if self.url.starts_with("unix:") { "localhost" } else { self.authority() };
+            text.push_str(&format!("Host: {host}\r\n"));
+        }
         for (name, value) in headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
