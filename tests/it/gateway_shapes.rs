@@ -83,11 +83,11 @@ const SHAPES: [&str; 62] = [
     "invoices/../admin",
 ];
 
-/// A target as programs read it: with parts cut off or not, decoded so many times, with marks taken for others.
+/// A target as programs read it: with parts cut off or not, decoded once or twice, with marks taken for others.
 fn readings(target: &[u8]) -> Vec<Vec<String>> {
     let mut read = Vec::new();
-    for choice in 0..(3 * 64) {
-        let (decoded, choice) = (choice / 64, choice % 64);
+    for choice in 0..(2 * 64) {
+        let (decoded, choice) = (1 + choice / 64, choice % 64);
         let is = |bit: usize| choice & (1 << bit) != 0;
         let mut path = target.to_vec();
         let cut = |path: &mut Vec<u8>, mark: u8| {

@@ -110,13 +110,14 @@ fn a_forwarded_address_that_is_none_is_refused_and_never_skipped() {
     };
     assert_eq!((asked("192.0.2.7"), asked("198.51.100.1")), (204, 403));
     assert_eq!(asked("192.0.2.7, 198.51.100.1"), 403, "the nearest counts");
+    assert_eq!((asked("192.0.2.7:80"), asked("[2001:db8::1]")), (204, 403), "as proxies write addresses");
     let long = vec!["192.0.2.7"; 100].join(", ");
     for bad in [
         "",
         ",",
         "192.0.2.7,",
-        "192.0.2.7:80",
-        "[2001:db8::1]",
+        "192.0.2.7:http",
+        "[2001:db8::1",
         "192.0.2.7 198.51.100.1",
         "0300.0.2.7",
         "192.0.2",

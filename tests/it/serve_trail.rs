@@ -202,7 +202,7 @@ fn a_checkpoint_that_a_client_made_up_is_no_failure_of_the_server() {
     let home = Home::new();
     let root = format!("Bearer {}", home.ok(&["operators", "create", "root", "--role", "platform-admin"]));
     let server = Served::start(&home, &[]);
-    let sent = serde_json::json!({ "checkpoints": [{ "place": "here", "text": "no checkpoint" }] }).to_string();
+    let sent = serde_json::json!({ "checkpoints": [{ "place": "here", "note": "no checkpoint" }] }).to_string();
     let answer = server.send("POST", "/v1/audit/verify", &[("Authorization", &root)], &sent);
     assert_eq!(answer.json()["reason"], "checkpoint_malformed", "{answer:?}");
     let (_, said) = server.stop(nix::sys::signal::Signal::SIGTERM);

@@ -319,7 +319,7 @@ fn one_of<'a>(headers: &'a HeaderMap, names: &[HeaderName; 2]) -> Result<&'a str
         }
         (Some(value), _) | (None, Some(value)) => Ok(value),
         (None, None) => Err(Error::usage(format!("neither {} nor {} was sent", names[0], names[1]))
-            .hint("the gateway must name the method and the path: see the README")),
+            .hint("the gateway must name the method and the path: see docs/gateways.md")),
     }
 }
 

@@ -125,11 +125,9 @@ fn echo(mut stream: TcpStream) {
         }
         // The trailers, if there are any, up to the empty line.
         while !request.ends_with(b"\r\n\r\n") && read_until(&mut stream, &mut request, b"\r\n") {}
-    } else if let Some((_, length)) = head.split_once("\r\ncontent-length: ") {
-        let mut body = vec![0; length.split("\r\n").next().unwrap().parse().unwrap()];
-        if stream.read_exact(&mut body).is_err() {
-            return;
-        }
+    } else if let Some(length) = length_of(&head) {
+        let mut body = Vec::new();
+        let _ = (&mut stream).take(length).read_to_end(&mut body);
         request.extend(body);
     }
     let answer = if head.contains("\r\nupgrade: websocket") {
@@ -142,6 +140,10 @@ fn echo(mut stream: TcpStream) {
     };
     // A proxy that hangs up early is no concern of an upstream.
     let _ = stream.write_all(answer.as_bytes()).and_then(|()| stream.write_all(&request));
+}
+
+fn length_of(head: &str) -> Option<u64> {
+    head.split_once("\r\ncontent-length: ")?.1.split("\r\n").next()?.parse().ok()
 }
 
 /// Reads up to a mark; whether it came.
@@ -218,7 +220,17 @@ impl Gateway {
         let _ = stream.write_all(request);
         let mut answer = Vec::new();
         if read_until(&mut stream, &mut answer, b"\r\n\r\n") && !answer.starts_with(b"HTTP/1.1 101") {
-            let _ = stream.read_to_end(&mut answer);
+            // A gateway may keep the connection for another request.
+            let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+            if let Some(length) = length_of(&head) {
+                let mut body = Vec::new();
+                let _ = (&mut stream).take(length).read_to_end(&mut body);
+                answer.extend(body);
+            } else if head.contains("\r\ntransfer-encoding: chunked") {
+                read_until(&mut stream, &mut answer, b"\r\n0\r\n\r\n");
+            } else {
+                let _ = stream.read_to_end(&mut answer);
+            }
         }
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
