@@ -4,7 +4,7 @@
 //! own; where this opening holds no signing key, it goes to the [journal](super::journal) that the next admin absorbs.
 
 use super::{
-    Backend, BulkError, Dirs, NewSlot, SlotView, VaultStatus, journal::Journal, lease::Leases, maintenance, slots,
+    Backend, BulkError, Dirs, NewSlot, SlotView, VaultStatus, journal::Journal, lease::Leases, maintenance, reserve::Reserve, slots,
     unlock,
 };
 use crate::domain::Retention;
@@ -16,7 +16,7 @@ use crate::{
     domain::{Action, Environment, Event, Form, KeyId, KeyRef, Scope, Time, Verdict},
     ops::{
         self, Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
-        CreateOperator, Created, Declared, Delete, Deleted, Done, Error, ExportKeys, Import, KeyView, Kind, List,
+        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, Done, Error, ExportKeys, Import, KeyView, Kind, List,
         Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
         RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched,
         Update, Updated, Verify,
@@ -243,9 +243,14 @@ impl Backend for Local {
     }
 
     fn switch(&self, cx: &Context, key: &KeyRef, environment: Option<Environment>, switch: Switch) -> Result<Switched> {
-        self.change(cx, switch.action(), &key.to_string(), |tx| {
-            ops::lifecycle::switch(tx, cx, key, environment, switch)
-        })
+        let attempt = || {
+            self.change(cx, switch.action(), &key.to_string(), |tx| {
+                ops::lifecycle::switch(tx, cx, key, environment, switch)
+            })
+        };
+        // A server keeps some room, so that a full disk does not protect a secret that leaked.
+        let kept = (self.for_clients && switch != Switch::Activate).then(|| Reserve::of(&self.dirs.data));
+        kept.map_or_else(attempt, |reserve| reserve.used_by(attempt))
     }
 
     fn delete(&self, cx: &Context, request: &Delete) -> Result<Deleted> {
@@ -425,6 +430,10 @@ impl Backend for Local {
 
     fn refuse(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()> {
         self.record_refusal(cx, action, target, error)
+    }
+
+    fn credentials_refused(&self, cx: &Context, report: &CredentialReport) -> Result<()> {
+        self.told_of_credentials(cx, report)
     }
 
     fn status(&self, cx: &Context) -> Result<VaultStatus> {

@@ -12,7 +12,7 @@ use crate::{
         merkle::Hash,
     },
     ops::{
-        self, AuditFilter, AuditList, Context, Done, Error, Kind, Result,
+        self, AuditFilter, AuditList, Context, CredentialReport, Done, Error, Kind, Result,
         audit_checkpoint::{AuditProof, KeptCheckpoint, SignedCheckpoint, believe, compare},
         audit_export::{self, Exported},
         audit_review::{self, ReviewState, TRAIL, Tally},
@@ -46,6 +46,16 @@ impl Local {
             self.record_refusal(cx, Action::OperatorDenied, &cx.workspace, error)?;
         }
         came
+    }
+
+    /// Records credentials that were refused, and tells webhooks of a burst.
+    pub(super) fn told_of_credentials(&self, cx: &Context, report: &CredentialReport) -> Result<()> {
+        self.store.begin(cx.now)?.commit_all(ops::credentials::events(cx, report))?;
+        let told = self.read(cx, |view| ops::credentials::burst(view, cx, report))?;
+        if !told.is_empty() {
+            self.store.tell_once(&told, cx.now)?;
+        }
+        Ok(())
     }
 
     /// Remembers a checkpoint beside what else was last seen of the vault.

@@ -16,6 +16,7 @@ mod presence;
 pub mod profiles;
 #[cfg(feature = "server")]
 pub mod remote;
+mod reserve;
 mod restore;
 mod serving;
 mod session;
@@ -50,7 +51,7 @@ use crate::{
     domain::{Action, Environment, Form, KeyId, KeyRef, Scope, Verdict},
     ops::{
         Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
-        CreateOperator, Created, Declared, Delete, Deleted, EntryError, Error, ExportKeys, Import, KeyView, List,
+        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, EntryError, Error, ExportKeys, Import, KeyView, List,
         Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
         RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched,
         Update, Updated, Verify,
@@ -308,6 +309,11 @@ pub trait Backend: Trail {
     /// # Errors
     /// Those of the store: a refusal that cannot be recorded is not answered as one.
     fn refuse(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()>;
+    /// Records credentials of operators that a server refused, and tells webhooks of a burst of them.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn credentials_refused(&self, cx: &Context, report: &CredentialReport) -> Result<()>;
     /// The facts of the keystore.
     ///
     /// # Errors

@@ -15,6 +15,11 @@ const SENDER: &str = "sender.lock";
 const ENDING: &str = "running";
 const NAME_CHARS: usize = 12;
 
+/// The directory of what servers keep beside a keystore.
+pub(super) fn directory(data: &Path) -> PathBuf {
+    data.join(DIRECTORY)
+}
+
 /// A server that says that it runs, as long as this lives.
 pub struct Presence {
     path: PathBuf,
@@ -34,7 +39,7 @@ impl Presence {
     /// # Errors
     /// When the directory cannot be written.
     pub fn announce(data: &Path) -> io::Result<Self> {
-        let dir = data.join(DIRECTORY);
+        let dir = directory(data);
         files::create_private_dir(&dir)?;
         let path = dir.join(random_base62(&mut rand::rng(), NAME_CHARS)).with_extension(ENDING);
         // Locked before it has its name: a file without a lock is taken for one that a killed server left.
@@ -48,7 +53,7 @@ impl Presence {
     /// How many servers run on the keystore of a directory. What killed ones left is removed.
     #[must_use]
     pub fn count(data: &Path) -> usize {
-        let entries = fs::read_dir(data.join(DIRECTORY)).into_iter().flatten().flatten();
+        let entries = fs::read_dir(directory(data)).into_iter().flatten().flatten();
         let named = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == ENDING));
         named.filter(|path| is_held(path)).count()
     }
@@ -76,7 +81,7 @@ pub(super) struct SendingRight {
 
 impl SendingRight {
     pub(super) fn of(data: &Path) -> Self {
-        Self { path: data.join(DIRECTORY).join(SENDER), held: None }
+        Self { path: directory(data).join(SENDER), held: None }
     }
 
     /// Takes the right, unless another server has it; says whether it is ours. Where no lock can be had, everybody sends:

@@ -4,6 +4,7 @@ use super::{
     Backend,
     keyring::Keyring,
     local::Local,
+    reserve::Reserve,
     unlock::{LocalVault, OpenedBy, Unlock},
 };
 use crate::domain::{Digest, Lookup};
@@ -81,6 +82,7 @@ impl LocalVault {
         if first.store.capabilities().admin.is_none() {
             return Err(ops::support_refused());
         }
+        Reserve::of(&first.dirs.data).take();
         let keyring = Keyring::of(&first.store, &first.opened_by);
         Ok(Serving { first, keyring, now: cx.now })
     }

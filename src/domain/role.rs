@@ -58,7 +58,7 @@ pub enum Role {
     Revoker,
     /// Reads keys; reads, verifies and exports the audit trail.
     Auditor,
-    /// Reads keys.
+    /// Reads keys and their history, and asks why one works or does not.
     Support,
     /// Asks for verdicts.
     Verifier,
@@ -95,6 +95,10 @@ pub enum Permission {
     ManageOperators,
     /// Ask for verdicts on keys.
     AskVerdicts,
+    /// Ask why a key works or does not, which counts as no use of it.
+    ExplainVerdicts,
+    /// Read what happened to a key.
+    ReadHistory,
 }
 
 impl Role {
@@ -135,9 +139,9 @@ impl Role {
             Self::Issuer => matches!(permission, P::CreateKeys | P::RotateKeys),
             Self::Rotator => permission == P::RotateKeys,
             Self::Revoker => permission == P::StopKeys,
-            Self::Auditor => matches!(permission, P::ReadKeys | P::ReadAudit | P::ExportAudit),
-            Self::Support => permission == P::ReadKeys,
-            Self::Verifier => permission == P::AskVerdicts,
+            Self::Auditor => matches!(permission, P::ReadKeys | P::ReadAudit | P::ReadHistory | P::ExportAudit),
+            Self::Support => matches!(permission, P::ReadKeys | P::ExplainVerdicts | P::ReadHistory),
+            Self::Verifier => matches!(permission, P::AskVerdicts | P::ExplainVerdicts),
         }
     }
 
@@ -150,7 +154,7 @@ impl Role {
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ReadKeys,
         Self::CreateKeys,
         Self::UpdateKeys,
@@ -165,6 +169,8 @@ impl Permission {
         Self::ExportAudit,
         Self::ManageOperators,
         Self::AskVerdicts,
+        Self::ExplainVerdicts,
+        Self::ReadHistory,
     ];
 
     /// The action that the trail names when it is refused.
@@ -184,7 +190,9 @@ impl Permission {
             | Self::ChangePlatform
             | Self::ReadAudit
             | Self::ManageOperators
-            | Self::AskVerdicts => Action::OperatorDenied,
+            | Self::AskVerdicts
+            | Self::ExplainVerdicts
+            | Self::ReadHistory => Action::OperatorDenied,
         }
     }
 
@@ -206,6 +214,8 @@ impl Permission {
             Self::ExportAudit => "export the audit trail",
             Self::ManageOperators => "manage operators",
             Self::AskVerdicts => "ask for verdicts",
+            Self::ExplainVerdicts => "ask why a key works or does not",
+            Self::ReadHistory => "read the history of keys",
         }
     }
 }
@@ -251,6 +261,8 @@ mod tests {
             (Permission::ExportAudit,     [true,  true,  false, false, false, true,  false, false]),
             (Permission::ManageOperators, [true,  true,  false, false, false, false, false, false]),
             (Permission::AskVerdicts,     [true,  true,  false, false, false, false, false, true]),
+            (Permission::ExplainVerdicts, [true,  true,  false, false, false, false, true,  true]),
+            (Permission::ReadHistory,     [true,  true,  false, false, false, true,  true,  false]),
         ];
         assert_eq!(table.len(), Permission::ALL.len());
         for ((permission, row), each) in table.into_iter().zip(Permission::ALL) {

@@ -8,6 +8,10 @@ use super::{
     token::{Brand, MAX_BRAND, PlainToken, TOKEN_TAIL},
 };
 use memchr::memmem::Finder;
+use std::{borrow::Cow, ops::Range};
+
+/// What stands in the place of a token that is not shown.
+const MASK: &str = "(a secret)";
 
 /// Finds the tokens of one brand.
 pub struct TokenFinder {
@@ -50,17 +54,43 @@ impl TokenFinder {
 /// Whether a whole token stands in a text, of whichever brand: by shape and checksum.
 #[must_use]
 pub fn holds_token(text: &str) -> bool {
-    Environment::ALL.iter().any(|environment| {
+    tokens(text).next().is_some()
+}
+
+/// A text with every whole token in it replaced, of whichever brand.
+#[must_use]
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let mut found: Vec<Range<usize>> = tokens(text).collect();
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    found.sort_by_key(|range| range.start);
+    let (mut told, mut from) = (String::with_capacity(text.len()), 0);
+    for range in found {
+        told.push_str(text.get(from..range.start).unwrap_or_default());
+        // One that overlaps with the one before is behind the same mask.
+        if range.start >= from {
+            told.push_str(MASK);
+        }
+        from = from.max(range.end);
+    }
+    told.push_str(text.get(from..).unwrap_or_default());
+    Cow::Owned(told)
+}
+
+/// Where whole tokens stand in a text, whatever their brand.
+fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
+    Environment::ALL.into_iter().flat_map(move |environment| {
         let code = format!("_{}_", environment.token_code());
-        text.match_indices(&code).any(|(at, _)| {
+        let places: Vec<usize> = text.match_indices(&code).map(|(at, _)| at).collect();
+        places.into_iter().filter_map(move |at| {
             // The code has the separator before the lookup id in it, which the tail counts, too.
-            let Some(end) = (at + code.len() - 1).checked_add(TOKEN_TAIL).filter(|end| text.is_char_boundary(*end))
-            else {
-                return false;
-            };
+            let end =
+                (at + code.len() - 1).checked_add(TOKEN_TAIL).filter(|end| text.is_char_boundary(*end))?;
             // What stands before the brand may be glued to it.
             let brands = (1..=MAX_BRAND).map_while(|length| at.checked_sub(length));
-            brands.filter_map(|from| text.get(from..end)).any(|whole| PlainToken::parse(whole).is_ok())
+            let is_token = |from: &usize| text.get(*from..end).is_some_and(|whole| PlainToken::parse(whole).is_ok());
+            brands.filter(is_token).min().map(|from| from..end)
         })
     })
 }
@@ -85,6 +115,15 @@ mod tests {
             }
         }
         assert!(!holds_token("billing_prod_eu, rotated by hand") && !holds_token("_prod_é"));
+    }
+
+    #[test]
+    fn a_masked_text_holds_no_part_of_a_token() {
+        let [a, b] = [Environment::Production, Environment::Staging].map(token);
+        let (a, b) = (a.expose_plaintext(), b.expose_plaintext());
+        assert_eq!(masked(&format!("curl/8 {a}")), format!("curl/8 {MASK}"));
+        assert_eq!(masked(&format!("é{b}{a}é")), format!("é{MASK}{MASK}é"));
+        assert_eq!(masked("plain_prod_text"), "plain_prod_text");
     }
 
     fn token(environment: Environment) -> PlainToken {

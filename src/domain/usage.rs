@@ -6,11 +6,12 @@
 use super::{
     decision::Code,
     ids::KeyId,
+    scan,
     time::{Time, format_duration},
     token::Lookup,
 };
 use chrono::TimeDelta;
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 /// The longest user agent and reason that are kept: both come from strangers.
 const LONGEST_TEXT: usize = 256;
@@ -43,10 +44,13 @@ impl UsageRecord {
         self.code == Code::Valid
     }
 
-    /// The record with texts no longer than is kept.
+    /// The record with texts no longer than is kept, and without a secret that a client put into them.
     #[must_use]
     pub fn bounded(mut self) -> Self {
         for text in [&mut self.user_agent, &mut self.detail].into_iter().flatten() {
+            if let Cow::Owned(masked) = scan::masked(text) {
+                *text = masked;
+            }
             if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
                 text.truncate(end);
             }

@@ -18,13 +18,15 @@ pub enum Notice {
     Overdue,
     /// Many requests with a key were refused within a short time.
     DeniedBurst,
+    /// Many credentials of operators that nobody has were refused within a short time.
+    CredentialBurst,
     /// Somebody tries the webhook out.
     Test,
 }
 
 impl Notice {
     /// What can be subscribed to.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Done(Action::KeyCreate),
         Self::Done(Action::KeyUpdate),
         Self::Done(Action::KeyHandover),
@@ -37,6 +39,7 @@ impl Notice {
         Self::Expiring,
         Self::Overdue,
         Self::DeniedBurst,
+        Self::CredentialBurst,
     ];
 
     /// The name, as in the payload.
@@ -47,6 +50,7 @@ impl Notice {
             Self::Expiring => "key.expiring",
             Self::Overdue => "key.overdue",
             Self::DeniedBurst => "key.denied_burst",
+            Self::CredentialBurst => "operator.denied_burst",
             Self::Test => "webhook.test",
         }
     }

@@ -54,12 +54,18 @@ impl Authority {
     }
 
     /// Refuses an operator that would be wider than the caller: in role, workspace and ceiling, in how long its credential
-    /// works, and from where. `expires_at` is when it is to end.
+    /// works, and from where. `workspace` is what it is to be bound to, and `expires_at` when it is to end.
     ///
     /// # Errors
     /// `Forbidden`, naming the bound.
-    pub fn may_appoint(&self, tx: &View<'_>, request: &CreateOperator, expires_at: Option<Time>) -> Result<()> {
-        self.bounds(tx, request.role, request.workspace.as_deref(), request.ceiling.as_deref())?;
+    pub fn may_appoint(
+        &self,
+        tx: &View<'_>,
+        request: &CreateOperator,
+        workspace: Option<&str>,
+        expires_at: Option<Time>,
+    ) -> Result<()> {
+        self.bounds(tx, request.role, workspace, request.ceiling.as_deref())?;
         self.outlasts(expires_at, &request.allow_ips).map_err(|error| error.hint(self.own_bounds()))
     }
 

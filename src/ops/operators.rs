@@ -32,9 +32,11 @@ pub struct CreateOperator {
     pub name: String,
     /// What it may do.
     pub role: Role,
-    /// The one workspace it is bound to; `None` is the whole platform.
-    #[serde(default)]
-    pub workspace: Option<String>,
+    /// The one workspace it is bound to: that of the call when absent, none but the whole platform for null. A platform-admin
+    /// is bound to none.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<String>))]
+    pub workspace: Option<Option<String>>,
     /// The most that a key it makes or rotates may be allowed.
     #[serde(default)]
     pub ceiling: Option<Vec<Scope>>,
@@ -49,6 +51,14 @@ pub struct CreateOperator {
 impl CreateOperator {
     /// How long a credential works when nothing is said.
     const LIFE: TimeDelta = TimeDelta::days(90);
+
+    /// The one workspace it is to be bound to; `None` for the whole platform.
+    pub(super) fn bound_to(&self, cx: &Context) -> Option<String> {
+        match &self.workspace {
+            Some(said) => said.clone(),
+            None => (self.role != Role::PlatformAdmin).then(|| cx.workspace.clone()),
+        }
+    }
 
     fn expires_at(&self, cx: &Context) -> Result<Option<Time>> {
         let Some(expiry) = self.expiry else {
@@ -137,18 +147,19 @@ pub fn create(
     cx: &Context,
     request: CreateOperator,
 ) -> Result<Done<Appointed>> {
-    if request.role == Role::WorkspaceAdmin && request.workspace.is_none() {
+    let workspace = request.bound_to(cx);
+    if request.role == Role::WorkspaceAdmin && workspace.is_none() {
         return Err(Error::usage("a workspace-admin is bound to a workspace").hint("--bind WORKSPACE"));
     }
-    if request.role == Role::PlatformAdmin && (request.workspace.is_some() || request.ceiling.is_some()) {
+    if request.role == Role::PlatformAdmin && (workspace.is_some() || request.ceiling.is_some()) {
         return Err(Error::usage("a platform-admin is bound to nothing")
             .hint("--role workspace-admin --bind WORKSPACE, for one workspace"));
     }
-    if let Some(workspace) = &request.workspace {
+    if let Some(workspace) = &workspace {
         super::entitlement::plan_of(tx, workspace)?;
     }
     let expires_at = request.expires_at(cx)?;
-    cx.authority.may_appoint(tx, &request, expires_at)?;
+    cx.authority.may_appoint(tx, &request, workspace.as_deref(), expires_at)?;
     if let Some(taken) = tx.operators()?.iter().find(|operator| operator.name == request.name) {
         if !managed(tx, cx)?.contains(taken) {
             return Err(Error::conflict("exists", format!("the name '{}' is taken", taken.name)).hint("choose another"));
@@ -161,7 +172,7 @@ pub fn create(
         id: format!("op_{}", random_base62(rng, 16)),
         name: request.name,
         role: request.role,
-        workspace: request.workspace,
+        workspace,
         ceiling: request.ceiling,
         allow_ips: request.allow_ips,
         expires_at,

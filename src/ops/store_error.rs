@@ -6,6 +6,9 @@ use crate::store;
 /// Why a keystore cannot be read by who opened it before: it got new keys.
 pub const REKEYED: &str = "rekeyed";
 
+/// Why nothing can be written: there is no room.
+pub const DISK_FULL: &str = "disk_full";
+
 /// Why a keystore that was there cannot be read.
 pub const GONE: &str = "keystore_gone";
 
@@ -50,7 +53,7 @@ impl From<store::Error> for Error {
             E::Gone(_) => (Kind::Unavailable, GONE, "mount its volume, or put the file back"),
             E::Stale => (Kind::Conflict, "stale", "run the command again"),
             E::Busy => (Kind::Busy, "busy", "run the command again"),
-            E::Full => (Kind::Unavailable, "disk_full", "make room on the disk and run the command again"),
+            E::Full => (Kind::Unavailable, DISK_FULL, "make room on the disk and run the command again"),
             E::ReadOnly(_) => (Kind::Unavailable, "read_only_file", "check the permissions of the vault's directory"),
             E::Io(_) => (Kind::Unavailable, "io", "check the vault's directory: keyward doctor"),
             E::Sqlite(_) => (Kind::Failure, "sqlite", "keyward doctor"),

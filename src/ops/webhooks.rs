@@ -295,7 +295,7 @@ fn gone(event: &Event) -> Value {
     })
 }
 
-fn message(webhook: &Webhook, notice: Notice, now: Time, data: Value) -> Message {
+pub(super) fn message(webhook: &Webhook, notice: Notice, now: Time, data: Value) -> Message {
     let payload = json!({ "type": notice.as_str(), "timestamp": format_time(now), "data": data });
     Message {
         seq: None,

@@ -2,6 +2,7 @@
 
 use super::{
     caller::Intruded,
+    denials::Denials,
     engine::{Engine, refresh::Wake},
     listings::Listings,
     metrics::Metrics,
@@ -37,6 +38,8 @@ pub(super) struct App {
     pub(super) assertions: AssertionSigner,
     /// Whose credentials were refused lately.
     pub(super) intruded: Intruded,
+    /// The credentials that were refused since it was last told.
+    pub(super) denials: Denials,
     pub(super) wake: Wake,
     /// How requests from outside are read.
     pub(super) doors: Gate,

@@ -7,17 +7,17 @@
 use super::{
     app::App,
     listen::Peer,
-    problem::{Failed, unavailable},
+    problem::{Failed, too_many, unavailable},
 };
 use crate::{
-    domain::{Action, Operator, Permission, key_from_headers},
+    domain::{Action, Operator, Permission, PlainToken, Role, Time, key_from_headers},
     ops::{Authority, Context, Error, Kind, Result},
     wire::header,
 };
 use axum::{
     extract::FromRequestParts,
     http::{
-        HeaderMap, HeaderValue,
+        Extensions, HeaderMap, HeaderValue,
         header::{AUTHORIZATION, IF_MATCH},
         request::Parts,
     },
@@ -90,6 +90,32 @@ pub(super) struct Caller {
     expected_version: Option<u64>,
 }
 
+/// Who is at the other end of the connection of a request.
+pub(super) fn peer_of(extensions: &Extensions) -> Peer {
+    extensions.get::<Peer>().copied().unwrap_or(Peer::Local)
+}
+
+/// Takes a request from the limit of its address.
+///
+/// # Errors
+/// When that is used up; `Usage` for a header that is not usable.
+pub(super) fn count(app: &App, peer: Peer, headers: &HeaderMap) -> Result<(), Failed> {
+    let ip = client_ip(peer, headers, &app.doors.trusted)?;
+    match app.engine.take_request(ip, Utc::now()) {
+        None => Ok(()),
+        Some(standing) => {
+            app.metrics.limited.inc();
+            Err(too_many(standing, "requests"))
+        }
+    }
+}
+
+/// Counts a credential that is no good.
+fn refused(app: &App, ip: Option<IpAddr>, now: Time) {
+    app.engine.credential_refused(ip, now);
+    app.metrics.credentials_refused.inc();
+}
+
 fn unauthorised() -> Error {
     Error::new(Kind::Auth, "credential", "no operator has this credential, or it does not work from here or any more")
         .hint("keyward login URL")
@@ -135,8 +161,8 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Failed;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failed> {
-        let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer::Local);
-        Ok(Self::of(app, peer, &parts.headers).await?)
+        let peer = peer_of(&parts.extensions);
+        Self::of(app, peer, &parts.headers).await
     }
 }
 
@@ -144,21 +170,49 @@ impl Caller {
     /// The operator whose credential a request carries.
     ///
     /// # Errors
-    /// `Auth` for none, or one that does not work, which is recorded where it did once; `Usage` for a header that is not
-    /// usable.
-    pub(super) async fn of(app: &Arc<App>, peer: Peer, headers: &HeaderMap) -> Result<Self> {
+    /// `Auth` for none, or one that does not work, which is counted, and told in the trail; too many requests, or
+    /// credentials that are no good, from one address; `Usage` for a header that is not usable.
+    pub(super) async fn of(app: &Arc<App>, peer: Peer, headers: &HeaderMap) -> Result<Self, Failed> {
+        let (ip, now) = (client_ip(peer, headers, &app.doors.trusted)?, Utc::now());
+        if let Some(standing) = app.engine.refused_too_many(ip, now) {
+            app.metrics.limited.inc();
+            // Also a good one: an answer would tell whoever guesses which one that is.
+            return Err(too_many(standing, "credentials that are no good"));
+        }
         let bearer = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
-        let token = key_from_headers(bearer, []).map_err(|error| unauthorised().cause(error.to_string()))?;
-        let now = Utc::now();
-        let known = app.engine.operator(token, now).map_err(|_| unavailable())?;
-        let (operator, works) = known.ok_or_else(unauthorised)?;
-        let ip = client_ip(peer, headers, &app.doors.trusted)?;
+        let token = match key_from_headers(bearer, []) {
+            Ok(token) => token,
+            Err(error) => {
+                count(app, peer, headers)?;
+                if headers.contains_key(AUTHORIZATION) {
+                    refused(app, ip, now);
+                    app.denials.note(ip, now);
+                }
+                return Err(unauthorised().cause(error.to_string()).into());
+            }
+        };
+        let mut known = app.engine.operator(token, now).map_err(|_| unavailable())?;
+        if known.is_none() && PlainToken::parse(token).is_ok() {
+            // One that was made a moment ago, by another process, is in the keystore already.
+            app.wake.caught_up().await;
+            known = app.engine.operator(token, now).map_err(|_| unavailable())?;
+        }
+        // A service that asks for verdicts asks for everybody: each question is counted for the address that it names.
+        if !known.as_ref().is_some_and(|(operator, works)| *works && operator.role == Role::Verifier) {
+            count(app, peer, headers)?;
+        }
+        let Some((operator, works)) = known else {
+            refused(app, ip, now);
+            app.denials.note(ip, now);
+            return Err(unauthorised().into());
+        };
         // Bound to addresses, and the address unknown: closed.
         let from_here = operator.allow_ips.is_empty() || ip.is_some_and(|ip| operator.allow_ips.permits(ip));
         if !works || !from_here {
             let why = if works { "does not work from this address" } else { "does not work any more" };
+            refused(app, ip, now);
             intruded(app, &operator, ip, why).await?;
-            return Err(unauthorised());
+            return Err(unauthorised().into());
         }
         Ok(Self {
             operator,

@@ -3,7 +3,7 @@
 //! `RateLimit: "key";r=41;t=17` says that 41 are left and that one more comes free in 17 seconds. The limit of an address is
 //! called `"address"`.
 
-use super::engine::Judged;
+use super::engine::{Judged, Standing};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::{fmt, io::Write};
 
@@ -16,7 +16,11 @@ const STANDING: HeaderName = HeaderName::from_static("ratelimit");
 pub(super) fn tell(headers: &mut HeaderMap, judged: &Judged) {
     let Some(standing) = &judged.standing else { return };
     // Only of an address can a limit be used up before the key is known.
-    let name = if judged.key.is_some() { "key" } else { "address" };
+    tell_standing(headers, if judged.key.is_some() { "key" } else { "address" }, standing);
+}
+
+/// Adds the headers of a limit of this name.
+pub(super) fn tell_standing(headers: &mut HeaderMap, name: &str, standing: &Standing) {
     // Rounded up: whoever waits so long is not refused again.
     let seconds = standing.free_in_ms.max(0).saturating_add(999) / 1_000;
     let limit = standing.limit;

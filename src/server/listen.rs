@@ -94,8 +94,9 @@ fn cannot_listen(address: &Address, error: &io::Error) -> Error {
 }
 
 impl Listener {
-    /// Binds; a socket file that nobody listens on any more is replaced, and the new one has this mode.
-    pub(super) async fn bind(address: &Address, mode: u32) -> Result<Self> {
+    /// Binds; a socket file that nobody listens on any more is replaced, and the new one has this mode. When nothing is
+    /// said its owner and group may connect, unless the umask leaves the group nothing.
+    pub(super) async fn bind(address: &Address, mode: Option<u32>) -> Result<Self> {
         let failed = |error: io::Error| cannot_listen(address, &error);
         match address {
             Address::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await.map_err(failed)?)),
@@ -106,6 +107,10 @@ impl Listener {
                     fs::remove_file(path).map_err(failed)?;
                 }
                 let listener = UnixListener::bind(path).map_err(failed)?;
+                // What the system gave it has the umask taken off already.
+                let given = fs::symlink_metadata(path).map_err(failed)?.permissions().mode();
+                let usual = if given & 0o070 == 0 { 0o600 } else { 0o660 };
+                let mode = mode.unwrap_or(usual);
                 fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
                 Ok(Self::Unix { listener, _file: Some(RemoveOnDrop::new(path)) })
             }

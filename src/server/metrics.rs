@@ -51,6 +51,10 @@ pub(super) struct Metrics {
     /// By method alone: each series of a histogram is many samples.
     took: Family<[(&'static str, &'static str); 1], Histogram>,
     pub(super) connections: Gauge,
+    /// Credentials of operators that were no good.
+    pub(super) credentials_refused: Counter,
+    /// Requests that were refused because an address asked too often.
+    pub(super) limited: Counter,
 }
 
 /// What the engine knows, read when it is asked for.
@@ -93,9 +97,31 @@ impl Metrics {
             "Checkpoints that a place did not take",
             anchor_failures.clone(),
         );
+        let (credentials_refused, limited) = (Counter::default(), Counter::default());
+        registry.register(
+            "keyward_operator_credentials_refused",
+            "Credentials of operators that were no good",
+            credentials_refused.clone(),
+        );
+        registry.register(
+            "keyward_requests_limited",
+            "Requests beside verdicts that came too often from one address",
+            limited.clone(),
+        );
         registry.register_collector(Box::new(OfEngine(Arc::clone(engine))));
         registry.register_collector(Box::new(OfProcess::starting_now()));
-        Self { registry, streamed, stream_failures, anchored, anchor_failures, requests, took, connections }
+        Self {
+            registry,
+            streamed,
+            stream_failures,
+            anchored,
+            anchor_failures,
+            requests,
+            took,
+            connections,
+            credentials_refused,
+            limited,
+        }
     }
 
     /// Counts a request that was answered; `route` is the pattern of its path.

@@ -8,6 +8,7 @@ mod assertion;
 mod body;
 mod caller;
 mod connection;
+mod denials;
 mod descriptors;
 mod engine;
 mod exposition;
@@ -41,6 +42,7 @@ use crate::{
 use app::{App, Gate, Vaults};
 use caller::Intruded;
 use connection::{Doors, Watching};
+use denials::Denials;
 use engine::{Engine, flush::Flusher, refresh};
 use ipnet::IpNet;
 use listen::Listener;
@@ -72,8 +74,8 @@ const TLS_CHECK: Duration = Duration::from_secs(30);
 pub struct Options {
     /// Where to listen, besides the sockets that systemd hands over; when there are none, [`DEFAULT_ADDRESS`].
     pub listen: Vec<Address>,
-    /// Who may open the Unix sockets among them, as the mode of a file.
-    pub socket_mode: u32,
+    /// Who may open the Unix sockets among them, as the mode of a file; the umask decides about the group when it is not said.
+    pub socket_mode: Option<u32>,
     /// The certificate for TCP addresses.
     pub tls: Option<TlsFiles>,
     /// Plain HTTP beyond this machine was spelled out.
@@ -131,6 +133,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
         listings: Listings::default(),
         assertions: serving.assertions(),
         intruded: Intruded::default(),
+        denials: Denials::default(),
         wake,
         stop: watch::Sender::new(false),
         doors: Gate {
@@ -150,6 +153,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
         watching: Arc::new(Watching::new()),
     };
     let urls: Vec<String> = listeners.iter().map(|listener| listener.url(tls.is_some())).collect();
+    let denials = tokio::spawn(denials::report(Arc::clone(&app), cx.clone()));
     let accepting: Vec<_> =
         listeners.into_iter().map(|listener| tokio::spawn(listener.accept(doors.clone()))).collect();
     listening(&urls);
@@ -168,6 +172,8 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
     if tokio::time::timeout(GRACE, doors.watching.finish()).await.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
+    // A task that panicked has ended too.
+    let _ = denials.await;
     drop((doors, app));
     // The last sender is gone with the application: the thread ends after what it is doing.
     let ended = tokio::task::spawn_blocking(move || {
@@ -208,7 +214,7 @@ async fn bind(options: &Options, tls: bool) -> Result<Vec<Listener>> {
         listeners.push(Listener::bind(address, options.socket_mode).await?);
     }
     if listeners.is_empty() {
-        listeners.push(Listener::bind(&Address::Tcp(DEFAULT_ADDRESS), options.socket_mode).await?);
+        listeners.push(Listener::bind(&Address::Tcp(DEFAULT_ADDRESS), None).await?);
     }
     if !tls && !options.insecure_http && listeners.iter().any(Listener::reaches_beyond) {
         return Err(Error::forbidden("plain_http", "plain HTTP beyond this machine would show every key on the way")

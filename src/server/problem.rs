@@ -1,12 +1,13 @@
 //! Errors as HTTP answers.
 
-use super::body::reply;
+use super::{body::reply, engine::Standing, limits};
 use crate::{
+    domain::scan,
     ops::{EntryError, Error, Kind, Result},
     wire::{
         Problem,
         keys::{RefusedEntries, RefusedEntry},
-        problem::MEDIA_TYPE,
+        problem::{MEDIA_TYPE, TOO_MANY},
     },
 };
 use axum::{
@@ -15,19 +16,31 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use std::borrow::Cow;
+
 /// An error on its way out.
-pub(super) struct Failed(pub(super) Error);
+pub(super) struct Failed {
+    error: Error,
+    /// Where a limit stands that was used up.
+    standing: Option<Standing>,
+}
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Self(error)
+        Self { error, standing: None }
     }
+}
+
+/// An address that asks too often.
+pub(super) fn too_many(standing: Standing, what: &str) -> Failed {
+    let error = Error::new(Kind::Busy, TOO_MANY, format!("too many {what} from this address; see Retry-After"));
+    Failed { error, standing: Some(standing) }
 }
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        let Self(error) = self;
-        let problem = Problem::from(&error);
+        let Self { error, standing } = self;
+        let problem = without_secrets(Problem::from(&error));
         // What a client sent and was no good is the client's failure.
         if problem.status == StatusCode::INTERNAL_SERVER_ERROR.as_u16() {
             tracing::error!(%error, causes = ?error.causes, "a request failed");
@@ -45,8 +58,22 @@ impl IntoResponse for Failed {
             }
             _ => {}
         }
+        if let Some(standing) = &standing {
+            limits::tell_standing(headers, "address", standing);
+        }
         response
     }
+}
+
+/// A problem without a secret that the request had in the wrong place, such as a field's name: answers are logged.
+fn without_secrets(mut problem: Problem) -> Problem {
+    let texts = problem.causes.iter_mut().chain(&mut problem.hints).chain([&mut problem.detail]);
+    for text in texts {
+        if let Cow::Owned(masked) = scan::masked(text) {
+            *text = masked;
+        }
+    }
+    problem
 }
 
 /// The path exists, for other methods; axum says which.
@@ -67,7 +94,10 @@ pub(super) fn unavailable() -> Error {
 pub(super) fn refused_entries(entries: &[EntryError]) -> Result<Response> {
     let count = entries.len();
     let error = Error::new(Kind::Partial, "entries", format!("{count} of the entries are wrong; nothing was created"));
-    let told = |entry: &EntryError| RefusedEntry { index: entry.index, problem: Problem::from(&entry.error) };
+    let told = |entry: &EntryError| RefusedEntry {
+        index: entry.index,
+        problem: without_secrets(Problem::from(&entry.error)),
+    };
     let body = RefusedEntries { problem: Problem::from(&error), entries: entries.iter().map(told).collect() };
     let mut response = reply(StatusCode::UNPROCESSABLE_ENTITY, &body)?;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));

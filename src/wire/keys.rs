@@ -14,12 +14,29 @@ pub const PAGE: usize = 100;
 /// The most that a page has.
 pub const MAX_PAGE: usize = 1_000;
 
+/// How many keys a server makes in one request: others wait for as long as that takes.
+pub const MAX_BULK: usize = 50_000;
+
+/// Refuses more keys than are made in one request.
+///
+/// # Errors
+/// `Usage`.
+pub fn within_bulk(count: usize) -> Result<()> {
+    if count <= MAX_BULK {
+        return Ok(());
+    }
+    Err(Error::usage(format!("a server makes at most {MAX_BULK} keys in one request, and these are {count}"))
+        .cause("nobody else could change anything for as long as that takes")
+        .hint("several files of fewer keys, one after the other"))
+}
+
 /// Many keys to be created, all or none.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[derive(utoipa::ToSchema)]
 pub struct CreateMany {
-    /// The keys.
+    /// The keys, 50,000 at most.
+    #[schema(max_items = 50_000)]
     pub keys: Vec<Create>,
 }
 

@@ -196,6 +196,33 @@ fn many_keys_are_made_only_where_there_is_room_for_their_secrets() {
     assert_eq!(home.json(&["list", "--status", "any"])["page"]["total"], 0);
 }
 
+/// A leaked secret is stopped also where there is no room for anything else.
+#[cfg(feature = "server")]
+#[test]
+fn a_key_is_revoked_on_a_full_disk() {
+    let Some(disk) = SmallDisk::mount("size=4m") else { return };
+    let home = Home::at(disk.dir.path());
+    home.ok(&["create", "leaked"]);
+    let bearer = format!("Bearer {}", home.ok(&["operators", "create", "root", "--role", "platform-admin"]));
+    let server = crate::support::server::Served::start(&home, &[]);
+    let filler = disk.dir.path().join("filler");
+    let post = |path: &str, body: &str| server.send("POST", path, &[("Authorization", &bearer)], body);
+    let full = || assert!(std::fs::write(&filler, vec![0; 8 << 20]).is_err());
+    full();
+    let mut made = 0;
+    while post("/v1/keys", &format!("{{\"name\":\"k-{made}\"}}")).status == 201 {
+        made += 1;
+        assert!(made < 5_000);
+        full();
+    }
+    let revoked = post("/v1/keys/leaked/revoke", "");
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    std::fs::remove_file(&filler).unwrap();
+    let shown = home.run(&["-o", "json", "show", "leaked"]);
+    assert!(shown.stdout.contains("\"status\": \"revoked\"") || shown.stdout.contains("\"revoked\""), "{shown:?}");
+    home.ok(&["audit", "verify"]);
+}
+
 #[test]
 fn a_full_disk_and_a_read_only_one_lose_nothing() {
     let Some(disk) = SmallDisk::mount("size=1280k") else { return };

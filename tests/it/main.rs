@@ -58,6 +58,8 @@ mod metrics;
 mod model;
 #[cfg(feature = "server")]
 mod openapi;
+#[cfg(feature = "server")]
+mod operators;
 mod output;
 mod refusals;
 #[cfg(feature = "server")]
@@ -82,9 +84,13 @@ mod serve_bounds;
 #[cfg(feature = "server")]
 mod serve_doors;
 #[cfg(feature = "server")]
+mod serve_guessing;
+#[cfg(feature = "server")]
 mod serve_hostile;
 #[cfg(feature = "server")]
 mod serve_load;
+#[cfg(feature = "server")]
+mod serve_manners;
 #[cfg(feature = "server")]
 mod serve_place;
 #[cfg(feature = "server")]

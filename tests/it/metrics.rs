@@ -12,7 +12,7 @@ fn operator(home: &Home, name: &str, role: &str, args: &[&str]) -> String {
 fn metrics_are_for_this_machine_and_for_operators_of_the_platform() {
     let home = Home::new();
     let key = home.ok(&["create", "sync"]);
-    let platform = operator(&home, "prometheus", "support", &[]);
+    let platform = operator(&home, "prometheus", "support", &["--platform"]);
     let bound = operator(&home, "acme", "support", &["--bind", "default"]);
     let server = Served::start(&home, &["--trust-proxy", "127.0.0.1/32"]);
     for _ in 0..3 {

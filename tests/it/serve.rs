@@ -233,6 +233,6 @@ fn an_operator_is_bound_to_its_workspace_and_its_ceiling() {
     assert_eq!((beyond.status, beyond.json()["reason"].as_str()), (403, Some("workspace")));
     let own = server.send("POST", "/v1/keys/theirs/deactivate", &[("Authorization", &admin)], "");
     assert_eq!(own.json()["key"]["status"], "inactive", "{own:?}");
-    let refused = home.run(&["operators", "create", "lost", "--role", "workspace-admin"]);
+    let refused = home.run(&["operators", "create", "lost", "--role", "workspace-admin", "--platform"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
 }

@@ -56,7 +56,7 @@ impl Hook {
     }
 
     /// The next message, whose signature fits.
-    fn signed(&self, secret: &str) -> Value {
+    pub(crate) fn signed(&self, secret: &str) -> Value {
         let got = self.next();
         let (id, at) = (got.header("webhook-id"), got.header("webhook-timestamp"));
         let key = BASE64_STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();

@@ -5,7 +5,7 @@ use crate::{
     backend::{Backend, BulkError, NewSlot, SlotView, VaultStatus},
     domain::{Action, Environment, Form, KeyId, KeyRef, Retention, Scope, Time, Verdict, time::format_time},
     ops::{
-        Abort, Applied, Apply, Appointed, Commit, Context, Create, CreateOperator, Created, Declared, Delete, Deleted,
+        Abort, Applied, Apply, Appointed, Commit, Context, Create, CreateOperator, Created, CredentialReport, Declared, Delete, Deleted,
         EntryError, Error, ExportKeys, Import, KeyName, KeyView, Kind, List, Listed, ListedNames, LogQuery, Logs,
         ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
         RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched,
@@ -363,6 +363,11 @@ impl Backend for Remote {
     }
 
     fn refuse(&self, _cx: &Context, _action: Action, _target: &str, _error: &Error) -> Result<()> {
+        // The server records its own refusals.
+        Ok(())
+    }
+
+    fn credentials_refused(&self, _cx: &Context, _report: &CredentialReport) -> Result<()> {
         // The server records its own refusals.
         Ok(())
     }

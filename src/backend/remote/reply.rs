@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 const LONGEST: u64 = 512 * 1024 * 1024;
 const LONGEST_PROBLEM: u64 = 16 * 1024 * 1024;
 /// A server that asks to be left alone for longer is not waited for.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The reason of a server that was connected to and said nothing in time.
 pub(super) const SILENT: &str = "silent";
 

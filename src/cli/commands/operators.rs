@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 /// Operators: who may use a server, with a credential and a role of their own
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyward operators create ci-deploy --role rotator --expires-in 90d\n  \
-    keyward operators create gateway --role verifier --bind default --allow-ip 10.0.0.0/8\n  keyward operators list")]
+    keyward operators create gateway --role verifier --platform --allow-ip 10.0.0.0/8\n  keyward operators list")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -54,9 +54,12 @@ struct Create {
     /// What it may do
     #[arg(long, value_name = "ROLE", value_parser = PossibleValuesParser::new(Role::ALL.map(Role::as_str)).try_map(|word| word.parse::<Role>()))]
     role: Role,
-    /// The one workspace it is bound to; the whole platform when not given
+    /// The one workspace it is bound to [default: the workspace in use; none for a platform-admin]
     #[arg(long, value_name = "WORKSPACE")]
     bind: Option<String>,
+    /// Bind it to no workspace: it may do what its role allows in all of them
+    #[arg(long, conflicts_with = "bind")]
+    platform: bool,
     /// A scope that keys it makes or rotates may have, and no others; may be repeated
     #[arg(long, value_name = "SCOPE")]
     ceiling: Vec<Scope>,
@@ -108,7 +111,11 @@ fn appoint(cx: &mut Ctx, did: &str, would: &str, act: impl FnOnce(&mut Ctx) -> R
     let operator = &appointed.operator;
     let (name, id) = (operator.name.clone(), operator.id.clone());
     let verb = if cx.global.dry_run { would } else { did };
-    cx.note(&format!("{verb} the operator '{name}' ({id}), {}", operator.role));
+    let bound = operator.workspace.as_ref().map_or("the whole platform".to_owned(), |own| format!("workspace {own}"));
+    cx.note(&format!("{verb} the operator '{name}' ({id}), {} of {bound}", operator.role));
+    if operator.role == Role::Issuer.as_str() && operator.ceiling.is_none() {
+        cx.note("it has no ceiling: keys that it makes may have every scope; --ceiling SCOPE sets one");
+    }
     let secret = appointed.secret.map(|token| ("secret", Zeroizing::new(token.expose_plaintext().to_owned())));
     let report = Report::item("keyward.operator/v1", "operator", json!(operator), secret);
     let report = report.with_columns(columns::OPERATOR).named_by("id");
@@ -127,7 +134,7 @@ fn request(args: Create) -> Result<CreateOperator> {
     Ok(CreateOperator {
         name: args.name,
         role: args.role,
-        workspace: args.bind,
+        workspace: if args.platform { Some(None) } else { args.bind.map(Some) },
         ceiling: (!args.ceiling.is_empty()).then(|| values::sorted(args.ceiling)),
         allow_ips: values::allowlist("--allow-ip", &args.allow_ip)?,
         expiry,

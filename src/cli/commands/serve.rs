@@ -21,9 +21,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR")]
     listen: Vec<Address>,
     /// Who may open the Unix sockets, as the mode of a file: 666 lets every user of this machine ask, as nginx's workers
-    /// need it
-    #[arg(long, value_name = "MODE", value_parser = socket_mode, default_value = "660")]
-    socket_mode: u32,
+    /// need it [default: 660, or 600 where the umask leaves the group nothing]
+    #[arg(long, value_name = "MODE", value_parser = socket_mode)]
+    socket_mode: Option<u32>,
     /// The certificate chain for TLS, PEM
     #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
     tls_cert: Option<PathBuf>,

@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 const SHARDS: usize = 64;
@@ -39,13 +39,25 @@ impl Addresses {
 
     /// Takes one request of an address.
     pub(super) fn take(&self, ip: IpAddr, now_ms: i64) -> Standing {
+        let (mut shard, place) = self.place(ip);
+        shard.entry(place).or_default().take(self.limit, 1, now_ms)
+    }
+
+    /// Where an address stands that has nothing left; nothing is taken.
+    pub(super) fn used_up(&self, ip: IpAddr, now_ms: i64) -> Option<Standing> {
+        let (mut shard, place) = self.place(ip);
+        let standing = shard.get_mut(&place)?.take(self.limit, 0, now_ms);
+        (standing.remaining == 0).then_some(Standing { denied: true, ..standing })
+    }
+
+    fn place(&self, ip: IpAddr) -> (MutexGuard<'_, HashMap<Place, Window>>, Place) {
         let mut place = Place::of(ip);
         let hash = self.hasher.hash_one(place);
-        let mut shard = self.shards[(hash as usize) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
+        let shard = self.shards[(hash as usize) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner);
         if shard.len() >= MAX_IN_SHARD && !shard.contains_key(&place) {
             place = Place::Shared((hash >> 32) % SHARED_IN_SHARD);
         }
-        shard.entry(place).or_default().take(self.limit, 1, now_ms)
+        (shard, place)
     }
 
     /// How many are remembered.
@@ -92,6 +104,16 @@ mod tests {
         assert!(take(&addresses, "192.0.2.1") && take(&addresses, "::ffff:192.0.2.1"));
         assert!(!take(&addresses, "192.0.2.1"));
         assert!(take(&addresses, "192.0.2.2"));
+    }
+
+    #[test]
+    fn an_address_that_is_looked_at_loses_nothing() {
+        let addresses = Addresses::new(RateLimit { limit: 2, window_seconds: 60 });
+        let ip = "192.0.2.1".parse().unwrap();
+        assert!(addresses.used_up(ip, 1_000).is_none() && take(&addresses, "192.0.2.1"));
+        assert!(addresses.used_up(ip, 1_000).is_none() && take(&addresses, "192.0.2.1"));
+        assert!(addresses.used_up(ip, 1_000).is_some_and(|standing| standing.free_in_ms > 0));
+        assert!(addresses.used_up(ip, 62_000).is_none());
     }
 
     #[test]

@@ -35,11 +35,16 @@ use std::{
 /// How long the last look at the keystore may be ago before nothing is judged any more.
 const STALE_AFTER_MS: i64 = 3_000;
 
+/// How many credentials of operators that are no good an address may present, before none from there is looked at.
+const REFUSED_CREDENTIALS: RateLimit = RateLimit { limit: 30, window_seconds: 60 };
+
 /// Everything that is needed to judge.
 pub(super) struct Engine {
     index: Index,
     hasher: TokenHasher,
     addresses: Option<Addresses>,
+    /// The credentials of operators that were no good, by address.
+    refused: Addresses,
     usage: usage::Buffer,
     /// How many verdicts were given, by code.
     verdicts: [AtomicU64; Code::ALL.len()],
@@ -84,6 +89,7 @@ impl Engine {
             index: Index::default(),
             hasher,
             addresses: address_limit.map(Addresses::new),
+            refused: Addresses::new(REFUSED_CREDENTIALS),
             usage: usage::Buffer::default(),
             verdicts: Default::default(),
             seen_ms: AtomicI64::new(0),
@@ -181,6 +187,24 @@ impl Engine {
     fn sweep(&self, now: Time) {
         if let Some(addresses) = &self.addresses {
             addresses.sweep(now.timestamp_millis());
+        }
+        self.refused.sweep(now.timestamp_millis());
+    }
+
+    /// Takes a request that is not judged from the limit of an address: where that is used up, how it stands.
+    pub(super) fn take_request(&self, ip: Option<IpAddr>, now: Time) -> Option<Standing> {
+        self.take_address(ip, now)?.standing
+    }
+
+    /// How an address stands from which too many credentials of operators were no good.
+    pub(super) fn refused_too_many(&self, ip: Option<IpAddr>, now: Time) -> Option<Standing> {
+        self.refused.used_up(ip?, now.timestamp_millis())
+    }
+
+    /// Counts a credential of an operator that is no good.
+    pub(super) fn credential_refused(&self, ip: Option<IpAddr>, now: Time) {
+        if let Some(ip) = ip {
+            self.refused.take(ip, now.timestamp_millis());
         }
     }
 

@@ -68,7 +68,11 @@ pub(super) async fn list(
     if filter.limit.is_none() {
         filter.upto = Some(filter.upto.unwrap_or(u64::MAX).min(reach));
     }
-    let cx = caller.permitted(&app, Permission::ReadAudit, "trail").await?;
+    let permission = match filter.key {
+        Some(_) => caller.either(Permission::ReadAudit, Permission::ReadHistory),
+        None => Permission::ReadAudit,
+    };
+    let cx = caller.permitted(&app, permission, "trail").await?;
     let (upto, paged) = (filter.upto, filter.limit.is_none());
     let (size, listed) = app.ask(move |backend| Ok((backend.audit_size(&cx)?, backend.audit(&cx, &filter)?))).await?;
     let next = upto.filter(|upto| paged && *upto < size && *upto == reach).map(|upto| upto.to_string());

@@ -16,7 +16,7 @@ use crate::{
         header::{IdempotencyKey, IfMatch},
         keys::{
             CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, ListParameters, MAX_PAGE, PAGE, RefusedEntries,
-            UpdatedReply, filter_of,
+            UpdatedReply, filter_of, within_bulk,
         },
         problem::MEDIA_TYPE,
     },
@@ -149,6 +149,7 @@ pub(super) async fn create_many(
     Sent(request): Sent<CreateMany, BULK>,
 ) -> Result<Response, Failed> {
     let cx = caller.permitted(&app, Permission::CreateKeys, "keys").await?;
+    within_bulk(request.keys.len())?;
     // An entry's error and an error of the whole are told apart after the transaction is gone.
     let made = app.change(move |backend| Ok(backend.create_many(&cx, request.keys, &mut |_| ()))).await?;
     match made {

@@ -30,7 +30,7 @@ use crate::{
     domain::Environment,
     ops::{Error, ObjectKind, Result},
     server::{
-        caller::Caller,
+        caller::{self, Caller},
         listen::Peer,
         problem::{Failed, no_such_method},
         rest::Sending,
@@ -132,7 +132,10 @@ fn managing() -> OpenApiRouter<Arc<App>> {
 pub(super) fn router(app: &Arc<App>) -> Router {
     let logged = managing().layer(from_fn_with_state(Arc::clone(app), log::request));
     let (router, _) = hot().merge(logged).split_for_parts();
-    let nothing = || async { Failed(Error::not_found("there is nothing at this path")) };
+    let nothing = |State(app): State<Arc<App>>, parts: Parts| async move {
+        caller::count(&app, caller::peer_of(&parts.extensions), &parts.headers)?;
+        Err::<Response, Failed>(Error::not_found("there is nothing at this path").into())
+    };
     router.fallback(nothing).method_not_allowed_fallback(no_such_method).with_state(Arc::clone(app))
 }
 
@@ -141,8 +144,8 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 pub(super) async fn answer(app: &Arc<App>, router: &Router, peer: Peer, request: hyper::Request<Sending>) -> Response {
     let (path, is_post) = (request.uri().path(), request.method() == Method::POST);
     let answered = match path {
-        "/v1/authz" => holder::authz_of(app, peer, &request.into_parts().0).map_err(Failed),
-        "/v1/validate" if is_post => holder::validate_of(app, peer, &request.into_parts().0).map_err(Failed),
+        "/v1/authz" => holder::authz_of(app, peer, &request.into_parts().0).map_err(Failed::from),
+        "/v1/validate" if is_post => holder::validate_of(app, peer, &request.into_parts().0).map_err(Failed::from),
         // In boxes: what is to be waited for is large, and would be moved about with every short answer.
         "/v1/verify" if is_post => {
             let (parts, body) = request.into_parts();

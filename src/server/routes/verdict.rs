@@ -52,12 +52,17 @@ pub(super) async fn verify_of(app: &Arc<App>, peer: Peer, headers: HeaderMap, bo
 }
 
 async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response, Failed> {
-    if !caller.may(Permission::AskVerdicts) {
+    if !caller.may(Permission::ExplainVerdicts) {
         caller.permitted(app, Permission::AskVerdicts, "verdict").await?;
     }
     let within = caller.operator.workspace.as_deref();
     let asked: VerifyRequest = serde_json::from_slice(&whole_numbers(body))
         .map_err(|error| Error::usage("the body is not a request for a verdict").cause(position(&error)))?;
+    // Who may only ask why changes nothing by it: neither the limit of a key nor when it was used.
+    let only_explains = asked.explain && !asked.record;
+    if !only_explains && !caller.may(Permission::AskVerdicts) {
+        caller.permitted(app, Permission::AskVerdicts, "verdict").await?;
+    }
     let (mut request, now) = (asked.request()?, Utc::now());
     if let Some(own) = app.doors.environment
         && *request.environment.get_or_insert(own) != own
@@ -77,7 +82,8 @@ async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response
         let mut verdict = app.engine.explain(&question, at.unwrap_or(now), asked.record).map_err(|_| unavailable())?;
         if at.is_some() || request.project.is_some() || request.customer.is_some() {
             // What was, and which names are known, the keystore alone says.
-            let cx = caller.permitted(app, Permission::AskVerdicts, "verdict").await?;
+            let permission = caller.either(Permission::AskVerdicts, Permission::ExplainVerdicts);
+            let cx = caller.permitted(app, permission, "verdict").await?;
             let token = Zeroizing::new(asked.key.clone());
             let again = Verify { token, request, at, record: None };
             verdict = app.ask(move |backend| backend.verify(&cx, &again)).await?;
