@@ -4,8 +4,8 @@
 //! own; where this opening holds no signing key, it goes to the [journal](super::journal) that the next admin absorbs.
 
 use super::{
-    Backend, BulkError, Dirs, NewSlot, SlotView, VaultStatus, journal::Journal, lease::Leases, maintenance, reserve::Reserve, slots,
-    unlock,
+    Backend, BulkError, Dirs, NewSlot, SlotView, VaultStatus, journal::Journal, lease::Leases, maintenance,
+    reserve::Reserve, slots, unlock,
 };
 use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};
@@ -16,10 +16,10 @@ use crate::{
     domain::{Action, Environment, Event, Form, KeyId, KeyRef, Scope, Time, Verdict},
     ops::{
         self, Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
-        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, Done, Error, ExportKeys, Import, KeyView, Kind, List,
-        Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
-        RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched,
-        Update, Updated, Verify,
+        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, Done, Error, ExportKeys, Import, KeyView,
+        Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated,
+        RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch,
+        Switched, Update, Updated, Verify,
     },
     store::{Store, Tx},
 };

@@ -51,10 +51,10 @@ use crate::{
     domain::{Action, Environment, Form, KeyId, KeyRef, Scope, Verdict},
     ops::{
         Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
-        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, EntryError, Error, ExportKeys, Import, KeyView, List,
-        Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
-        RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched,
-        Update, Updated, Verify,
+        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, EntryError, Error, ExportKeys, Import,
+        KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator,
+        Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged,
+        Step, Switch, Switched, Update, Updated, Verify,
     },
 };
 

@@ -85,8 +85,7 @@ fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
         let places: Vec<usize> = text.match_indices(&code).map(|(at, _)| at).collect();
         places.into_iter().filter_map(move |at| {
             // The code has the separator before the lookup id in it, which the tail counts, too.
-            let end =
-                (at + code.len() - 1).checked_add(TOKEN_TAIL).filter(|end| text.is_char_boundary(*end))?;
+            let end = (at + code.len() - 1).checked_add(TOKEN_TAIL).filter(|end| text.is_char_boundary(*end))?;
             // What stands before the brand may be glued to it.
             let brands = (1..=MAX_BRAND).map_while(|length| at.checked_sub(length));
             let is_token = |from: &usize| text.get(*from..end).is_some_and(|whole| PlainToken::parse(whole).is_ok());

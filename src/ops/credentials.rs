@@ -78,8 +78,7 @@ pub fn burst(view: &View<'_>, cx: &Context, report: &CredentialReport) -> Result
             continue;
         }
         let named = report.refused.iter().filter(|one| one.address.is_some()).take(NAMED);
-        let addresses: Vec<_> =
-            named.map(|one| json!({ "address": one.address, "denied": one.count })).collect();
+        let addresses: Vec<_> = named.map(|one| json!({ "address": one.address, "denied": one.count })).collect();
         let data = json!({ "denied": count, "window_seconds": window, "addresses": addresses });
         let mark = format!("{} operators {}", webhook.id, cx.now.timestamp().div_euclid(window.max(1)));
         told.push((vec![mark], webhooks::message(&webhook, Notice::CredentialBurst, cx.now, data)));

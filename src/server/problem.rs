@@ -22,7 +22,7 @@ use std::borrow::Cow;
 pub(super) struct Failed {
     error: Error,
     /// Where a limit stands that was used up.
-    standing: Option<Standing>,
+    standing: Option<Box<Standing>>,
 }
 
 impl From<Error> for Failed {
@@ -34,7 +34,7 @@ impl From<Error> for Failed {
 /// An address that asks too often.
 pub(super) fn too_many(standing: Standing, what: &str) -> Failed {
     let error = Error::new(Kind::Busy, TOO_MANY, format!("too many {what} from this address; see Retry-After"));
-    Failed { error, standing: Some(standing) }
+    Failed { error, standing: Some(Box::new(standing)) }
 }
 
 impl IntoResponse for Failed {
@@ -94,10 +94,8 @@ pub(super) fn unavailable() -> Error {
 pub(super) fn refused_entries(entries: &[EntryError]) -> Result<Response> {
     let count = entries.len();
     let error = Error::new(Kind::Partial, "entries", format!("{count} of the entries are wrong; nothing was created"));
-    let told = |entry: &EntryError| RefusedEntry {
-        index: entry.index,
-        problem: without_secrets(Problem::from(&entry.error)),
-    };
+    let told =
+        |entry: &EntryError| RefusedEntry { index: entry.index, problem: without_secrets(Problem::from(&entry.error)) };
     let body = RefusedEntries { problem: Problem::from(&error), entries: entries.iter().map(told).collect() };
     let mut response = reply(StatusCode::UNPROCESSABLE_ENTITY, &body)?;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));

@@ -110,7 +110,8 @@ fn support_walks_its_tour_through_a_server() {
     assert!(wrong.code == Some(13) && wrong.stdout.contains("production"), "{wrong:?}");
     let history = run(&["-o", "json", "audit", "list", "--key", "nightly-export"], "");
     let history: Value = serde_json::from_str(&history.stdout).unwrap();
-    let actions: Vec<&str> = history["items"].as_array().unwrap().iter().map(|one| one["action"].as_str().unwrap()).collect();
+    let actions: Vec<&str> =
+        history["items"].as_array().unwrap().iter().map(|one| one["action"].as_str().unwrap()).collect();
     assert!(actions.starts_with(&["key.create"]) && actions.len() == 2, "{actions:?}");
     for refused in [
         &["audit", "list"][..],

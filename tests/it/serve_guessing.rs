@@ -64,7 +64,10 @@ fn who_tries_many_credentials_is_stopped_and_seen() {
     assert!(denials.len() <= 2, "{denials:?}");
     assert_eq!(counted(&denials), 30);
     assert!(denials.iter().all(|event| event["source"] == "server 127.0.0.1" && event["outcome"] == "refused"));
-    assert_eq!(home.json(&["audit", "list", "--address", "127.0.0.1", "--action", "operator.denied"])["items"], json!(denials));
+    assert_eq!(
+        home.json(&["audit", "list", "--address", "127.0.0.1", "--action", "operator.denied"])["items"],
+        json!(denials)
+    );
     home.ok(&["audit", "verify"]);
 }
 
