@@ -121,7 +121,7 @@ impl Open {
             let (request, rest) = rest::split(request);
             let mut response = match names_one_host {
                 true => routes::answer(&open.app, &open.router, open.peer, request).await,
-                false => Failed(Error::usage("the request needs one Host header")).into_response(),
+                false => Failed::from(Error::usage("the request needs one Host header")).into_response(),
             };
             if !rest.read().await || !names_one_host {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

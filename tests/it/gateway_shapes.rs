@@ -111,8 +111,7 @@ fn readings(target: &[u8]) -> Vec<Vec<String>> {
         if is(5) {
             cut(&mut path, b' ');
         }
-        let text =
-            String::from_utf8_lossy(&path).replace('\u{ff0f}', "/").replace('\u{2215}', "/").replace('\u{ff0e}', ".");
+        let text = String::from_utf8_lossy(&path).replace(['\u{ff0f}', '\u{2215}'], "/").replace('\u{ff0e}', ".");
         let mut segments: Vec<String> = Vec::new();
         for segment in text.split('/').skip(1) {
             let segment = if is(3) { segment.split(';').next().unwrap() } else { segment };
