@@ -118,6 +118,7 @@ fn vault(home: &Path) -> (Box<dyn Backend>, Context) {
         config: part("config"),
         state: part("state"),
         runtime: part("runtime"),
+        require_state: false,
     });
     let cx = Context {
         now: now(),
@@ -138,7 +139,7 @@ fn vault(home: &Path) -> (Box<dyn Backend>, Context) {
         key_file: None,
         credentials_dir: None,
         passphrase_named: false,
-        passphrase: &mut || Ok(None),
+        passphrase: &mut |_| Ok(None),
     };
     (vault.unlock(&cx, unlock).unwrap(), cx)
 }

@@ -48,8 +48,10 @@ pub fn man_pages() -> io::Result<Vec<(String, Vec<u8>)>> {
 fn page(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
     let titled = command.clone().display_name(name.to_owned()).bin_name(name.replace('-', " "));
     let mut text = Vec::new();
-    // The version would make every page stale at each release.
-    clap_mangen::Man::new(titled.version("")).source("keyward").manual("keyward manual").render(&mut text)?;
+    clap_mangen::Man::new(titled.version(env!("CARGO_PKG_VERSION")))
+        .source("keyward")
+        .manual("keyward manual")
+        .render(&mut text)?;
     pages.push((format!("{name}.1"), text));
     for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
         if subcommand.get_name() != "help" || name == "keyward" {

@@ -86,6 +86,8 @@ pub struct ConfigFile {
     pub audit_review_days: Option<u32>,
     /// How many days of the trail `audit archive` leaves in the vault; at least 90.
     pub audit_retention_days: Option<u32>,
+    /// Refuse a change that the state directory cannot remember.
+    pub require_state: Option<bool>,
 }
 
 impl ConfigFile {
@@ -98,7 +100,9 @@ impl ConfigFile {
         let refused = |cause: String| {
             Error::new(Kind::Usage, "config_file", format!("the configuration file {} is not usable", path.display()))
                 .cause(cause)
-                .hint("it may set: output, time, no_input, workspace, audit_review_days, audit_retention_days")
+                .hint(
+                    "it may set: output, time, no_input, workspace, audit_review_days, audit_retention_days, require_state",
+                )
         };
         if std::fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
             // A pipe would keep every command waiting.
@@ -131,6 +135,7 @@ pub fn dirs(vault: Option<PathBuf>) -> Result<Dirs> {
         config: platform.config_dir().to_owned(),
         runtime: platform.runtime_dir().map_or_else(|| state.join("run"), Path::to_owned),
         state,
+        require_state: false,
     })
 }
 

@@ -1,5 +1,9 @@
 //! Private files: 0600 from the first byte, replaced atomically, never half written.
 
+mod way;
+
+pub use way::{Laid, laid_by_others, real};
+
 use std::{
     fmt,
     fs::{self, DirBuilder, File, Metadata, OpenOptions},

@@ -156,20 +156,13 @@ impl Backend for Local {
         cx: &Context,
         requests: Vec<Create>,
         progress: &mut dyn FnMut(usize),
+        keep: &mut dyn FnMut(&[Created]) -> Result<()>,
     ) -> std::result::Result<Vec<Created>, BulkError> {
-        let caps = self.store.capabilities();
-        let begun = cx.writable().and_then(|()| self.begin(cx));
-        let mut tx = begun.map_err(|error| {
-            let recorded = self.record_refusal(cx, Action::KeyCreate, &cx.workspace, &error);
-            BulkError::Whole(recorded.err().unwrap_or(error))
-        })?;
-        let done = ops::create_many::create_many(&mut tx, caps, &mut rand::rng(), cx, requests, progress)
-            .map_err(BulkError::Entries)?;
-        if !cx.dry_run && !done.events.is_empty() {
-            ops::webhooks::enqueue(&mut tx, cx, &done.events).map_err(BulkError::Whole)?;
-            tx.commit_all(done.events).map_err(|error| BulkError::Whole(error.into()))?;
-        }
-        Ok(done.outcome)
+        self.made_in_bulk(cx, requests, progress, keep)
+    }
+
+    fn unremembered(&self) -> Option<String> {
+        self.store.pins().missed()
     }
 
     fn list(&self, cx: &Context, request: &List) -> Result<Listed> {
@@ -467,6 +460,10 @@ impl Backend for Local {
 
     fn backup(&self, cx: &Context, file: &Path) -> Result<u64> {
         maintenance::backup(self, cx, file)
+    }
+
+    fn stream_backup(&self, cx: &Context, out: &mut dyn std::io::Write) -> Result<u64> {
+        maintenance::stream_backup(self, cx, out)
     }
 
     fn open_session(&self, cx: &Context, until: Time) -> Result<Zeroizing<String>> {

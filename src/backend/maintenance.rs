@@ -8,13 +8,17 @@ use super::{
 use crate::{
     domain::{Action, SlotRole, time::format_time},
     files,
-    ops::{Context, Error, Result},
+    ops::{Context, Error, Kind, Result},
     store::NewCopy,
     vault::{Slot, SlotKind, SlotSecret, device},
 };
 use serde::Serialize;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+};
 use zeroize::Zeroizing;
 
 /// The facts of a keystore.
@@ -91,8 +95,30 @@ pub(super) fn rekey(local: &Local, cx: &Context, drop_slots: bool) -> Result<Vec
 pub(super) fn backup(local: &Local, cx: &Context, file: &Path) -> Result<u64> {
     // Before the event: what cannot be written is no backup.
     let copy = NewCopy::at(file)?;
+    copied(local, cx, copy, &file.display().to_string())
+}
+
+/// The same to a stream: SQLite copies into a file, which is made beside the keystore and is gone afterwards.
+pub(super) fn stream_backup(local: &Local, cx: &Context, out: &mut dyn Write) -> Result<u64> {
+    let place = files::sibling(&local.store.meta().path, "stream");
+    let copy = NewCopy::at(&place)?;
+    let epoch = copied(local, cx, copy, "-");
+    let written = match &epoch {
+        Ok(_) if !cx.dry_run => File::open(&place).and_then(|mut file| std::io::copy(&mut file, out)).map(drop),
+        _ => Ok(()),
+    };
+    // Sealed, and worth no error.
+    let _ = std::fs::remove_file(&place);
+    written.map_err(|error| {
+        Error::new(Kind::Unavailable, "stdout", "the backup could not be written to standard output")
+            .cause(error.to_string())
+    })?;
+    epoch
+}
+
+fn copied(local: &Local, cx: &Context, copy: NewCopy, told: &str) -> Result<u64> {
     if !cx.dry_run {
-        let changes = json!({ "file": file.display().to_string() });
+        let changes = json!({ "file": told });
         let vault_id = local.store.meta().vault_id.clone();
         let event = cx.event(Action::VaultBackup, vault_id, changes);
         if local.store.capabilities().admin.is_some() && !cx.read_only {

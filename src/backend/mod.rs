@@ -3,10 +3,12 @@
 //! [`Backend`] is synchronous and object-safe; requests and outcomes are the structs of [`crate::ops`].
 
 mod archive;
+mod bulk;
 pub mod dirs;
 pub mod journal;
 mod keyring;
 mod lease;
+mod leaving;
 pub mod local;
 mod local_trail;
 mod maintenance;
@@ -30,12 +32,13 @@ pub use crate::ops::REKEYED;
 pub use crate::vault::recovery::RecoveryCode;
 pub use archive::Archived;
 pub use dirs::Dirs;
+pub use leaving::Doomed;
 pub use maintenance::VaultStatus;
 #[cfg(feature = "server")]
 pub use outbox::Outbox;
 pub use presence::Presence;
 pub use profiles::Profiles;
-pub use restore::Restored;
+pub use restore::{HowRestored, Restored};
 pub use serving::{AssertionSigner, FactSource, SeenFile, ServedBackend, Serving, TokenHasher, TrailSource, UsageSink};
 pub use session::LONGEST_SESSION;
 pub use slots::{NewSlot, NewSlotSecret, SlotView};
@@ -77,12 +80,21 @@ pub trait Backend: Trail {
     /// Creates many keys, all or none; `progress` hears how many are done.
     ///
     /// # Errors
-    /// See [`crate::ops::create_many::create_many`].
+    /// Why the last change could not be remembered outside the keystore; `None` when it was, and through a server, which
+    /// tells its own log.
+    fn unremembered(&self) -> Option<String> {
+        None
+    }
+
+    /// See [`crate::ops::create_many::create_many`]. `keep` is given the keys with their secrets and makes them durable
+    /// before anything is committed: else a kill would leave keys whose secrets nobody has. Through a server it is called
+    /// when the answer is there, for the server has committed by then.
     fn create_many(
         &self,
         cx: &Context,
         requests: Vec<Create>,
         progress: &mut dyn FnMut(usize),
+        keep: &mut dyn FnMut(&[Created]) -> Result<()>,
     ) -> std::result::Result<Vec<Created>, BulkError>;
     /// Lists keys.
     ///
@@ -345,6 +357,11 @@ pub trait Backend: Trail {
     /// # Errors
     /// `Conflict` when the file exists, `Unavailable` when it cannot be written.
     fn backup(&self, cx: &Context, file: &std::path::Path) -> Result<u64>;
+    /// Writes a consistent copy of the keystore to a stream, as [`Backend::backup`] writes it to a file.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be written.
+    fn stream_backup(&self, cx: &Context, out: &mut dyn std::io::Write) -> Result<u64>;
     /// A random id of this opening for `unlock`: a copy of the capabilities until a time.
     ///
     /// # Errors

@@ -16,7 +16,10 @@ use crate::{
     },
 };
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 use zeroize::Zeroizing;
 
 /// Refuses core dumps and tracing for this process, as far as the system lets it.
@@ -47,10 +50,12 @@ pub struct Initialised {
     pub device_key: Option<PathBuf>,
     /// The vault's random id.
     pub vault_id: String,
+    /// Why it could not be remembered outside the keystore; `None` when it was.
+    pub unremembered: Option<String>,
 }
 
-/// Asks for a passphrase; `None` when nobody can be asked.
-pub type AskPassphrase<'a> = dyn FnMut() -> Result<Option<Zeroizing<String>>> + 'a;
+/// Asks for a passphrase or a recovery code with these words; `None` when nobody can be asked.
+pub type AskPassphrase<'a> = dyn FnMut(&str) -> Result<Option<Zeroizing<String>>> + 'a;
 
 /// The sources that may open the vault.
 pub struct Unlock<'a> {
@@ -91,9 +96,16 @@ impl LocalVault {
     }
 
     /// Whether there is a keystore.
-    #[must_use]
-    pub fn exists(&self) -> bool {
-        self.dirs.keystore().symlink_metadata().is_ok()
+    ///
+    /// # Errors
+    /// `Forbidden` where this user may not look: what cannot be seen is not gone.
+    pub fn exists(&self) -> Result<bool> {
+        let keystore = self.dirs.keystore();
+        match keystore.symlink_metadata() {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+            Err(error) => Err(Dirs::cannot_look(&keystore, &error)),
+        }
     }
 
     /// Refuses where a keystore is remembered and none is: a new one in its place would pass for it, without a key in it.
@@ -106,7 +118,7 @@ impl LocalVault {
             Error::new(Kind::Unavailable, "state", format!("cannot read {}", self.dirs.state.display()))
                 .cause(error.to_string())
         })?;
-        if !remembered || self.exists() {
+        if !remembered || self.exists()? {
             return Ok(());
         }
         Err(Error::new(Kind::Unavailable, GONE, format!("the keystore that was here is gone: {}", place.display()))
@@ -122,7 +134,13 @@ impl LocalVault {
     }
 
     fn pins(&self) -> Pins {
-        Pins::new(&self.dirs.state).at(&self.dirs.keystore())
+        Pins::new(&self.dirs.state).at(&self.dirs.keystore()).required(self.dirs.require_state)
+    }
+
+    /// Whether changes of the vault could be remembered outside its keystore; why not, else.
+    #[must_use]
+    pub fn forgets(&self) -> Option<String> {
+        self.pins().check().err().map(|error| error.to_string())
     }
 
     /// What its tokens begin with; that stands in the clear and needs no unlocking.
@@ -140,7 +158,7 @@ impl LocalVault {
     pub fn init(&self, cx: &Context, options: InitOptions) -> Result<Option<Initialised>> {
         cx.writable()?;
         let keystore = self.dirs.keystore();
-        if self.exists() {
+        if self.exists()? {
             return Err(exists(&keystore));
         }
         if cx.dry_run {
@@ -166,8 +184,9 @@ impl LocalVault {
             }
         };
         let event = cx.event(Action::VaultInit, vault_id.clone(), json!({ "slot": slot.kind.as_str() }));
-        match Store::create(&keystore, caps, &[slot], &options.brand, event, &self.pins(), cx.now) {
-            Ok(()) => Ok(Some(Initialised { keystore, device_key, vault_id })),
+        let pins = self.pins();
+        match Store::create(&keystore, caps, &[slot], &options.brand, event, &pins, cx.now) {
+            Ok(()) => Ok(Some(Initialised { keystore, device_key, vault_id, unremembered: pins.missed() })),
             Err(error) => {
                 if let Some(path) = device_key {
                     std::fs::remove_file(&path).map_err(|error| Error::cannot_write(&path, &error))?;
@@ -187,7 +206,7 @@ impl LocalVault {
     }
 
     pub(super) fn open(&self, cx: &Context, unlock: Unlock<'_>) -> Result<Local> {
-        if !self.exists() {
+        if !self.exists()? {
             self.refuse_if_gone()?;
             return Err(Error::not_found(format!("there is no vault at {}", self.dirs.keystore().display()))
                 .hint("keyward init"));
@@ -240,9 +259,9 @@ impl LocalVault {
             return open_with_file(&slots, path, vault_id, Kind::Usage);
         }
         if unlock.passphrase_named
-            && let Some(passphrase) = (unlock.passphrase)()?
+            && let Some(passphrase) = (unlock.passphrase)("Passphrase of the vault")?
         {
-            return open_with_passphrase(&slots, &passphrase, vault_id);
+            return open_with_text(&slots, &passphrase, vault_id);
         }
         let mut tried = Vec::new();
         if let Some(dir) = &unlock.credentials_dir {
@@ -262,16 +281,49 @@ impl LocalVault {
         } else {
             tried.push(format!("{} (no such file)", path.display()));
         }
-        if slots.iter().any(|slot| slot.kind == SlotKind::Passphrase) {
-            if let Some(passphrase) = (unlock.passphrase)()? {
-                return open_with_passphrase(&slots, &passphrase, vault_id);
-            }
-            tried.push("a passphrase (none was given, and there is no terminal to ask on)".to_owned());
+        let has = |kind| slots.iter().any(|slot| slot.kind == kind);
+        let (typed, options) = match (has(SlotKind::Passphrase), has(SlotKind::Recovery)) {
+            (true, true) => ("passphrase or recovery code", "--passphrase-file, --passphrase-fd or --key-file FILE"),
+            (true, false) => ("passphrase", "--passphrase-file, --passphrase-fd or --key-file FILE"),
+            (false, true) => ("recovery code", "--key-file FILE, a file with it and mode 600"),
+            (false, false) => ("", ""),
+        };
+        let error = |tried: &[String]| {
+            Error::new(Kind::Locked, "no_slot", "the vault is locked").cause(format!("tried {}", tried.join(", ")))
+        };
+        if typed.is_empty() {
+            return Err(
+                error(&tried).hint("--key-file FILE, the device key that opens it: keyward doctor says where it is")
+            );
         }
-        Err(Error::new(Kind::Locked, "no_slot", "the vault is locked")
-            .cause(format!("tried {}", tried.join(", ")))
-            .hint("keyward unlock --for 15m  (on a terminal), or --passphrase-file, --passphrase-fd or --key-file"))
+        let capital = format!("{}{}", typed[..1].to_uppercase(), &typed[1..]);
+        if let Some(text) = (unlock.passphrase)(&format!("{capital} of the vault"))? {
+            return open_with_text(&slots, &text, vault_id);
+        }
+        tried.push(format!("a {typed} (none was given, and there is no terminal to ask on)"));
+        Err(error(&tried).hint(format!("keyward unlock --for 15m  (on a terminal), or {options}")))
     }
+}
+
+/// What somebody typed: a recovery code where it is one and a slot takes it, else a passphrase.
+fn open_with_text(slots: &[Slot], text: &str, vault_id: &str) -> Result<(Capabilities, OpenedBy)> {
+    let has = |kind| slots.iter().any(|slot| slot.kind == kind);
+    match RecoveryCode::parse(text) {
+        Ok(code) if has(SlotKind::Recovery) => match open_any(slots, SlotKind::Recovery, code.secret(), vault_id) {
+            Err(SlotError::WrongSecret) if has(SlotKind::Passphrase) => {}
+            Err(SlotError::WrongSecret) => {
+                return Err(Error::new(Kind::Locked, "wrong_code", "that recovery code opens no slot of this vault")
+                    .hint("keyward doctor  says which vault this is"));
+            }
+            opened => return Ok(opened?),
+        },
+        Err(NotARecoveryCode::Mistyped) if !has(SlotKind::Passphrase) => {
+            return Err(Error::new(Kind::Locked, "mistyped", NotARecoveryCode::Mistyped.to_string())
+                .hint("type it again; dashes, spaces and case do not matter"));
+        }
+        _ => {}
+    }
+    open_with_passphrase(slots, text, vault_id)
 }
 
 /// Opens the first slot of a kind that the secret fits, and one of the role admin before any other.
@@ -338,7 +390,8 @@ fn open_with_file(slots: &[Slot], path: &Path, vault_id: &str, unread: Kind) -> 
 
 fn passphrase_error(error: SlotError) -> Error {
     match error {
-        SlotError::WrongSecret => Error::new(Kind::Locked, "wrong_passphrase", "wrong passphrase"),
+        SlotError::WrongSecret => Error::new(Kind::Locked, "wrong_passphrase", "wrong passphrase")
+            .hint("try again; a recovery code opens the vault too: type it instead, or --key-file FILE"),
         other => other.into(),
     }
 }

@@ -94,10 +94,10 @@ pub(crate) struct Global {
     /// The workspace to work in [env: KEYWARD_WORKSPACE] [default: default]
     #[arg(long, global = true, value_name = "W")]
     pub(crate) workspace: Option<String>,
-    /// A file with the key of a device slot or a recovery code
+    /// A file with the key of a device slot or a recovery code [env: KEYWARD_KEY_FILE]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(crate) key_file: Option<PathBuf>,
-    /// A file with the passphrase
+    /// A file with the passphrase [env: KEYWARD_PASSPHRASE_FILE]
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(crate) passphrase_file: Option<PathBuf>,
     /// An open file descriptor to read the passphrase from
@@ -128,14 +128,20 @@ pub(crate) enum Command {
     Lock(commands::lock::Args),
     Vault(commands::vault::Args),
     Create(commands::create::Args),
+    #[command(visible_alias = "ls")]
     List(commands::list::Args),
+    #[command(visible_alias = "get")]
     Show(commands::show::Args),
     Update(commands::update::Args),
+    #[command(visible_alias = "regenerate")]
     Rotate(commands::rotate::Args),
     Rotation(commands::rotation::Args),
+    #[command(visible_alias = "enable")]
     Activate(commands::activate::Args),
+    #[command(visible_alias = "disable")]
     Deactivate(commands::deactivate::Args),
     Revoke(commands::revoke::Args),
+    #[command(visible_aliases = ["rm", "remove"])]
     Delete(commands::delete::Args),
     Scopes(commands::scopes::Args),
     Verify(commands::verify::Args),

@@ -1,25 +1,33 @@
 //! Bulk creation from a CSV or JSONL file: every line is read and judged before anything is written, and the keys come
 //! into being in one transaction, all or none.
 //!
-//! A line has the fields of `create`. In CSV, lists are separated by `;`. Secrets go to a new private file or, as JSONL,
-//! to stdout.
+//! A line has the fields of `create`. In CSV, lists are separated by `;`. Secrets go to a new private file, where they are
+//! durable before a key exists, or, as JSONL, to stdout.
 
-use super::{bulk_file, context::Ctx, exit::Exit, render::MINTED};
+use super::{
+    bulk_file,
+    columns::KEY,
+    context::Ctx,
+    exit::Exit,
+    render::{MINTED, minted},
+};
 use crate::{
     backend::BulkError,
-    domain::counted,
+    domain::{KeyRef, counted},
     files,
-    ops::{Create, Created, EntryError, Error, Kind, Result},
+    ops::{Create, Created, EntryError, Error, Kind, Result, Show},
 };
 use std::{
     fs::File,
-    io::{self, Read, Seek, Write},
+    io::{self, BufRead, BufReader, Read, Seek, Write},
     path::Path,
 };
 use zeroize::Zeroizing;
 
 /// So many wrong lines are told; the rest would only scroll them away.
 const TOLD: usize = 100;
+/// A line of secrets is shorter.
+const LONGEST_LINE: u64 = 1 << 20;
 /// Secrets are written in pieces of this size.
 const PIECE: usize = 64 * 1024;
 
@@ -28,6 +36,8 @@ const PIECE: usize = 64 * 1024;
 /// # Errors
 /// The kind of the first wrong line, after every wrong line was told.
 pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &Create) -> Result<u8> {
+    let out = out.filter(|out| *out != Path::new("-"));
+    out.map_or(Ok(()), |out| cx.may_create("--out", out))?;
     if out.is_none() {
         cx.refuse_secrets_in_ci()?;
         cx.preflight_secret()?;
@@ -44,32 +54,81 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
         return Err(refused(cx, &place, "created", wrong));
     }
     let (requests, lines) = (parsed.requests, parsed.lines);
-    let backend = cx.backend()?;
+    let backend = cx.backend_or_new()?;
     let sink = match out {
         Some(path) if !cx.global.dry_run => {
-            Some((path, room_for(path, length, requests.len()).map_err(|error| Error::cannot_write(path, &error))?))
+            Some((path, room_for(path, length, requests.len()).map_err(|error| in_the_way(cx, path, &error))?))
         }
         _ => None,
     };
+    let count = requests.len();
+    let mut begun = false;
     let created = {
-        let mut progress = cx.out.progress(requests.len() as u64, "creating keys");
+        let mut progress = cx.out.progress(count as u64, "creating keys");
         let mut told = 0;
         let mut heard = |done: usize| {
             progress.inc(done.saturating_sub(told) as u64);
             told = done;
         };
-        backend.create_many(&cx.operation(), requests, &mut heard)
-    };
-    let created = match created {
-        Ok(created) => created,
-        Err(error) => {
-            if let Some((path, _)) = &sink {
-                std::fs::remove_file(path).map_err(|error| Error::cannot_write(path, &error))?;
+        let operation = cx.operation();
+        let mut keep = |created: &[Created]| {
+            begun = true;
+            match &sink {
+                Some((path, file)) => {
+                    write_secrets(path, file, created).map_err(|error| Error::cannot_write(path, &error))
+                }
+                None => print_secrets(cx, created),
             }
-            return Err(failed(cx, &place, "created", error, &lines));
-        }
+        };
+        backend.create_many(&operation, requests, &mut heard, &mut keep)
     };
-    hand_out(cx, created, sink)
+    match created {
+        Ok(created) => tell(cx, &created, out),
+        // The server has made the keys: what was written of their secrets is all there is.
+        Err(BulkError::Whole(error)) if begun && cx.is_remote() => Err(lost(error, count)),
+        Err(error) => {
+            let failed = failed(cx, &place, "created", error, &lines);
+            match &sink {
+                Some((path, _)) => std::fs::remove_file(path).map_err(|error| Error::cannot_write(path, &error))?,
+                None if begun => {
+                    return Err(failed.cause("no key was made: the secrets that were printed open nothing"));
+                }
+                None => {}
+            }
+            Err(failed)
+        }
+    }
+}
+
+/// A file where the secrets are to go, told by what it is: a run that was killed leaves the secrets of keys that it did not
+/// come to make, and nothing else in the way may be taken for that.
+fn in_the_way(cx: &mut Ctx, path: &Path, error: &io::Error) -> Error {
+    let told = Error::cannot_write(path, error);
+    if error.kind() != io::ErrorKind::AlreadyExists {
+        return told;
+    }
+    let mut line = String::new();
+    let first = File::open(path).and_then(|file| BufReader::new(file).take(LONGEST_LINE).read_line(&mut line));
+    let line = Zeroizing::new(line);
+    let id =
+        serde_json::from_str::<serde_json::Value>(&line).ok().and_then(|one| one["key"]["id"].as_str()?.parse().ok());
+    let unwritten = first.is_ok() && line.starts_with('\0');
+    let dead = id.is_some_and(|key: KeyRef| {
+        let asked = cx.backend().and_then(|backend| backend.show(&cx.operation(), &Show { key, environment: None }));
+        asked.is_err_and(|error| error.kind == Kind::NotFound)
+    });
+    if unwritten || dead {
+        let rm = shell_words::join(["rm", "--", &path.to_string_lossy()]);
+        return Error { hints: vec![rm], ..told }.cause("an earlier run left it that was ended before it made a key");
+    }
+    told
+}
+
+/// The keys are there, and the secrets of some are nowhere.
+fn lost(error: Error, count: usize) -> Error {
+    error
+        .undelivered(format!("created {}, and not every secret could be written", counted(count, "key")))
+        .hint("keyward list --sort -created -o name, then: keyward rotate KEY --now   for each whose secret is missing")
 }
 
 /// The error of a bulk request, with the lines that its entries came from.
@@ -84,8 +143,17 @@ pub(super) fn failed(cx: &Ctx, place: &str, verb: &str, error: BulkError, lines:
     }
 }
 
-fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) -> Result<u8> {
-    let verb = if cx.global.dry_run { "would create" } else { "created" };
+/// Prints a line a key, before the keys are committed: whoever is killed in between loses none.
+fn print_secrets(cx: &mut Ctx, created: &[Created]) -> Result<()> {
+    let reports: Vec<_> = created.iter().map(|one| cx.minted(&one.key, one.secret.as_ref())).collect();
+    cx.emit_lines(MINTED, &reports)
+}
+
+fn tell(cx: &mut Ctx, created: &[Created], out: Option<&Path>) -> Result<u8> {
+    let dry = cx.global.dry_run;
+    if dry && out.is_none() && cx.reply_asked() {
+        print_secrets(cx, created)?;
+    }
     let existed = created.iter().filter(|one| one.existed).count();
     let count = created.len() - existed;
     let mut notes: Vec<&String> = created.iter().filter(|one| !one.existed).flat_map(|one| &one.notes).collect();
@@ -93,25 +161,11 @@ fn hand_out(cx: &mut Ctx, created: Vec<Created>, sink: Option<(&Path, File)>) ->
     for note in notes {
         cx.note(note);
     }
-    let lost = |error: Error| {
-        let what = format!("created {}, and not every secret could be written", counted(count, "key"));
-        error.undelivered(what).hint(
-            "keyward list --sort -created -o name, then: keyward rotate KEY --now   for each whose secret is missing",
-        )
+    let place = match out {
+        Some(path) if !dry => format!("; their secrets are in {}", path.display()),
+        _ => String::new(),
     };
-    let place = if let Some((path, file)) = sink {
-        let kept = write_secrets(&file, &created)
-            .and_then(|()| file.set_len((&file).stream_position()?))
-            .and_then(|()| file.sync_all());
-        kept.map_err(|error| lost(Error::cannot_write(path, &error)))?;
-        format!("; their secrets are in {}", path.display())
-    } else {
-        let reports: Vec<_> = created.iter().map(|one| Ctx::minted(&one.key, one.secret.as_ref())).collect();
-        if !cx.global.dry_run || cx.reply_asked() {
-            cx.emit_lines(MINTED, &reports).map_err(lost)?;
-        }
-        String::new()
-    };
+    let verb = if dry { "would create" } else { "created" };
     cx.note(&match existed {
         0 => format!("{verb} {}{place}", counted(count, "key")),
         _ => format!("{verb} {}, {existed} existed{place}", counted(count, "key")),
@@ -129,13 +183,17 @@ fn room_for(path: &Path, length: usize, keys: usize) -> io::Result<File> {
     Ok(file)
 }
 
-/// Writes a line a key.
-fn write_secrets(file: &File, created: &[Created]) -> io::Result<()> {
+/// Writes a line a key, durably: the file, and its name in the directory.
+fn write_secrets(path: &Path, file: &File, created: &[Created]) -> io::Result<()> {
     let mut out = Pieces { file, piece: Zeroizing::new(Vec::with_capacity(PIECE)) };
     for one in created {
-        Ctx::minted(&one.key, one.secret.as_ref()).write_json_line(&mut out)?;
+        minted(&one.key, one.secret.as_ref(), KEY).write_json_line(&mut out)?;
     }
-    out.flush()
+    out.flush()?;
+    let mut file = file;
+    file.set_len(file.stream_position()?)?;
+    file.sync_all()?;
+    files::sync_dir_of(path)
 }
 
 /// Gathers what is written into pieces, in memory that is wiped.

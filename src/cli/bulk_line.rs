@@ -157,7 +157,7 @@ fn expiry(lifetime: Option<String>, at: Option<String>, never: Option<Switch>) -
             .map(|lifetime| Some(Expiry::In(lifetime)))
             .map_err(|why| format!("expires_in: {why}")),
         (None, Some(text), false) => {
-            time::parse_time(&text).map(|at| Some(Expiry::At(at))).map_err(|why| format!("expires_at: {why}"))
+            time::parse_end(&text).map(|at| Some(Expiry::At(at))).map_err(|why| format!("expires_at: {why}"))
         }
         (None, None, true) => Ok(Some(Expiry::Never)),
         _ => Err("expires_in, expires_at and no_expiry exclude each other".to_owned()),

@@ -43,7 +43,6 @@ fn open() -> Option<(Ctx, Box<dyn crate::backend::Backend>)> {
     if cx.is_remote() {
         return None;
     }
-    let vault = cx.vault().ok()?;
-    let backend = vault.exists().then(|| cx.unlock(&vault, true))?.ok()?;
+    let backend = cx.unlock(true).ok()?;
     Some((cx, backend))
 }

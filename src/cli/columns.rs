@@ -86,6 +86,12 @@ pub(super) const KEY: &[Column] = &[
     Column::new("imported", "imported", Text),
 ];
 
+/// One key beside its fresh secret: what somebody has to see at that moment, the rest in `-o wide`.
+pub(super) fn minted() -> Vec<Column> {
+    const SEEN: [&str; 5] = ["name", "id", "environment", "scopes", "expires_at"];
+    KEY.iter().map(|column| if SEEN.contains(&column.path) { *column } else { column.wide() }).collect()
+}
+
 /// Operators.
 pub(super) const OPERATORS: &[Column] = &[
     Column::new("name", "name", Text),

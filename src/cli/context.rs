@@ -1,10 +1,10 @@
 //! What a command works with: the settings, the streams, and the vault, opened when it is first asked for.
 //!
-//! A command that needs a vault where there is none makes one with a device slot, and says so on stderr.
+//! Where the local vault is, and what makes one, is [`super::local`].
 
-use super::{args::Global, input::Source, prompt, terminal::Terminal};
+use super::{args::Global, input::Source, local, prompt, terminal::Terminal};
 use crate::{
-    backend::{Backend, CREDENTIAL, Dirs, InitOptions, Initialised, LocalVault, Restored, Unlock},
+    backend::{Backend, Dirs, HowRestored, Initialised, Restored, Unlock},
     config::{self, ConfigFile, Env},
     domain::Time,
     ops::{Authority, Context, Error, Result},
@@ -29,6 +29,8 @@ pub(crate) struct Ctx {
     pub(super) terminal: Terminal,
     /// Whether the command draws on the whole terminal, where a line of anybody else would stay.
     pub(super) whole_screen: bool,
+    /// Nothing may be changed that cannot be remembered outside the keystore.
+    pub(super) require_state: bool,
     /// The command line as it was given.
     args: Vec<OsString>,
     backend: Option<Rc<dyn Backend>>,
@@ -50,9 +52,15 @@ impl Ctx {
         let given = global.clone();
         let file = config::dirs(None).and_then(|dirs| ConfigFile::read(&dirs.config));
         let file = if heeded { file } else { Ok(file.unwrap_or_default()) };
-        if let Err(error) = file.and_then(|file| fill_in(&mut global, &env, file)) {
-            return Err(Box::new((error, streams)));
-        }
+        let filled = file.and_then(|file| {
+            let required = file.require_state.unwrap_or(false);
+            fill_in(&mut global, &env, file)
+                .map(|()| env.text("KEYWARD_REQUIRE_STATE").map_or(required, |_| env.switch("KEYWARD_REQUIRE_STATE")))
+        });
+        let require_state = match filled {
+            Ok(required) => required,
+            Err(error) => return Err(Box::new((error, streams))),
+        };
         let now = match config::now() {
             Ok(now) => now,
             Err(error) => return Err(Box::new((error, streams))),
@@ -74,6 +82,7 @@ impl Ctx {
             now,
             terminal: Terminal::default(),
             whole_screen: false,
+            require_state,
             args,
             backend: None,
         })
@@ -149,22 +158,40 @@ impl Ctx {
     /// # Errors
     /// `Failure` when the user has no home directory.
     pub(super) fn dirs(&self) -> Result<Dirs> {
-        config::dirs(self.global.vault.clone())
+        Ok(Dirs { require_state: self.require_state, ..config::dirs(self.global.vault.clone())? })
     }
 
-    /// The local vault, which may not exist yet.
-    ///
-    /// # Errors
-    /// `Failure` when the user has no home directory.
-    pub(super) fn vault(&self) -> Result<LocalVault> {
-        Ok(LocalVault::locate(self.dirs()?))
+    /// Says that the last change is not remembered: from now on an older copy would pass for the newest. Also with `-q`.
+    pub(super) fn warn_if_unremembered(&mut self) {
+        if let Some(why) = self.backend.as_ref().and_then(|backend| backend.unremembered()) {
+            self.tell_unremembered(&why);
+        }
     }
 
-    /// The opened vault; made first where there is none.
+    fn tell_unremembered(&mut self, why: &str) {
+        self.out.warn(&format!(
+            "the change is done, and this machine could not remember it ({why}): an older copy of the keystore would pass \
+             for the newest; keyward doctor says more"
+        ));
+    }
+
+    /// The opened vault, or the server.
     ///
     /// # Errors
-    /// `Locked` when nothing opens it.
+    /// `NotFound` where there is no vault; `Locked` when nothing opens it.
     pub(super) fn backend(&mut self) -> Result<Rc<dyn Backend>> {
+        self.opened(false)
+    }
+
+    /// The same for what may make the vault: `create`, `import` and `apply`.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no vault and none is made by accident; `Locked` when nothing opens it.
+    pub(super) fn backend_or_new(&mut self) -> Result<Rc<dyn Backend>> {
+        self.opened(true)
+    }
+
+    fn opened(&mut self, make: bool) -> Result<Rc<dyn Backend>> {
         if let Some(backend) = &self.backend {
             return Ok(Rc::clone(backend));
         }
@@ -174,57 +201,56 @@ impl Ctx {
             self.backend = Some(Rc::clone(&backend));
             return Ok(backend);
         }
-        let vault = self.vault()?;
-        tracing::info!(keystore = %vault.dirs().keystore().display(), "opening the vault");
-        if !vault.exists() {
-            self.make_vault(&vault)?;
+        if make {
+            self.make_vault_if_none()?;
         }
-        let backend: Rc<dyn Backend> = Rc::from(self.unlock(&vault, true)?);
+        let backend: Rc<dyn Backend> = Rc::from(self.unlock(true)?);
         tracing::info!("the vault is open");
         self.backend = Some(Rc::clone(&backend));
         Ok(backend)
     }
 
+    /// Closes what was opened.
+    pub(super) fn close(&mut self) {
+        self.backend = None;
+    }
+
     /// Opens the vault; with `session` also by the token of an earlier `unlock`.
     ///
     /// # Errors
-    /// `Locked` when nothing opens it.
-    pub(super) fn unlock(&mut self, vault: &LocalVault, session: bool) -> Result<Box<dyn Backend>> {
+    /// `NotFound` where there is none; `Locked` when nothing opens it.
+    pub(super) fn unlock(&mut self, session: bool) -> Result<Box<dyn Backend>> {
+        let vault = self.existing_vault()?;
+        tracing::info!(keystore = %vault.dirs().keystore().display(), "opening the vault");
         self.with_sources(session, |operation, unlock| vault.unlock(operation, unlock))
     }
 
-    /// The opened vault for a server; made first where there is none.
+    /// The opened vault for a server.
     ///
     /// # Errors
-    /// `Locked` when nothing opens it; `Forbidden` for a support slot.
+    /// `NotFound` where there is none; `Locked` when nothing opens it; `Forbidden` for a support slot.
     #[cfg(feature = "server")]
     pub(super) fn serving(&mut self) -> Result<crate::backend::Serving> {
-        let vault = self.vault()?;
-        if !vault.exists() {
-            self.make_vault(&vault)?;
-        }
+        let vault = self.existing_vault()?;
         self.with_sources(true, |operation, unlock| vault.serve(operation, unlock))
     }
 
     /// Puts a backup back; it opens by the same sources as a vault, but not by a session.
     ///
     /// # Errors
-    /// See [`LocalVault::restore`].
-    pub(super) fn restore(&mut self, file: &Path, force: bool) -> Result<Restored> {
+    /// See [`crate::backend::LocalVault::restore`].
+    pub(super) fn restore(&mut self, file: &Path, how: HowRestored) -> Result<Restored> {
         let vault = self.vault()?;
-        self.with_sources(false, |operation, unlock| vault.restore(operation, file, force, unlock))
+        self.with_sources(false, |operation, unlock| vault.restore(operation, file, how, unlock))
     }
 
-    /// The logins that the local vault keeps; the vault is made first where there is none and `make` says so.
+    /// The logins that the local vault keeps.
     ///
     /// # Errors
-    /// `Locked` when nothing opens it; `NotFound` where there is none.
+    /// `NotFound` where there is none; `Locked` when nothing opens it.
     #[cfg(feature = "server")]
-    pub(super) fn profiles(&mut self, make: bool) -> Result<crate::backend::Profiles> {
-        let vault = self.vault()?;
-        if make && !vault.exists() {
-            self.make_vault(&vault)?;
-        }
+    pub(super) fn profiles(&mut self) -> Result<crate::backend::Profiles> {
+        let vault = self.existing_vault()?;
         self.with_sources(true, |operation, unlock| vault.profiles(operation, unlock))
     }
 
@@ -234,58 +260,19 @@ impl Ctx {
         let operation = self.operation();
         let (key_file, credentials_dir) = (self.global.key_file.clone(), self.env.path("CREDENTIALS_DIRECTORY"));
         let named = source.is_some();
-        let mut ask = || match &source {
+        let mut ask = |question: &str| match &source {
             Some(source) => source.read_private(self, "passphrase").map(Some),
-            None => prompt::passphrase(self, "Passphrase of the vault"),
+            None => prompt::passphrase(self, question),
         };
         open(&operation, Unlock { session, key_file, credentials_dir, passphrase_named: named, passphrase: &mut ask })
-    }
-
-    fn make_vault(&mut self, vault: &LocalVault) -> Result<()> {
-        vault.refuse_if_gone()?;
-        if self.global.read_only || self.global.dry_run {
-            let place = vault.dirs().keystore();
-            return Err(Error::not_found(format!("there is no vault at {}", place.display())).hint("keyward init"));
-        }
-        if let Some(named) = &self.global.vault {
-            parent_exists(named)?;
-        }
-        self.refuse_other_key(vault)?;
-        match vault.init(&self.operation(), InitOptions::default()) {
-            Ok(made) => {
-                made.iter().for_each(|made| self.announce(made));
-                Ok(())
-            }
-            // Two first commands at once: one of them makes the vault, and both use it.
-            Err(_) if vault.exists() => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whoever names what opens a vault, or a server, means one that is there: a new vault would open by something else.
-    fn refuse_other_key(&self, vault: &LocalVault) -> Result<()> {
-        let global = &self.global;
-        let absent = || Error::not_found(format!("there is no vault at {}", vault.dirs().keystore().display()));
-        #[cfg(feature = "server")]
-        if global.vault.is_none() && (global.token_file.is_some() || self.env.text("KEYWARD_TOKEN").is_some()) {
-            return Err(absent()
-                .cause("a credential for a server is given, and no server")
-                .hint("name it: --server URL or KEYWARD_SERVER"));
-        }
-        let named = global.key_file.is_some() || global.passphrase_file.is_some() || global.passphrase_fd.is_some();
-        let handed = self.env.path("CREDENTIALS_DIRECTORY").is_some_and(|dir| dir.join(CREDENTIAL).exists());
-        if !named && !handed {
-            return Ok(());
-        }
-        Err(absent()
-            .cause("the key or passphrase that is given would not open a new one")
-            .hint("correct --vault or KEYWARD_VAULT, or mount its volume")
-            .hint("keyward init --passphrase   makes one that a passphrase opens"))
     }
 
     /// Says where a new vault is and what opens it: also with `-q`, for a vault that nobody knows of is lost.
     pub(super) fn announce(&mut self, made: &Initialised) {
         self.out.tell(&format!("made a vault: {}", made.keystore.display()));
+        if let Some(why) = &made.unremembered {
+            self.tell_unremembered(why);
+        }
         match &made.device_key {
             Some(path) => {
                 self.out.tell(&format!("it opens on this machine with: {}", path.display()));
@@ -328,23 +315,19 @@ impl Ctx {
     }
 }
 
-/// A directory that was named with a slip, or whose volume is not there, is not made by whoever only wanted to look.
-fn parent_exists(named: &Path) -> Result<()> {
-    let parent = named.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if parent.is_dir() {
-        return Ok(());
-    }
-    Err(Error::not_found(format!("there is no vault at {}, and no directory {}", named.display(), parent.display()))
-        .hint("correct --vault or KEYWARD_VAULT, or mount its volume")
-        .hint("keyward init  (makes both)"))
-}
-
 fn fill_in(global: &mut Global, env: &Env, file: ConfigFile) -> Result<()> {
     if global.output.is_none() {
         global.output = choice("KEYWARD_OUTPUT", env, "output", file.output)?;
     }
     if global.time.is_none() {
         global.time = choice("KEYWARD_TIME", env, "time", file.time)?;
+    }
+    let opens = global.key_file.is_some() || global.passphrase_file.is_some() || global.passphrase_fd.is_some();
+    // What is said on the command line stands before what the environment holds, also of another kind; and a session is
+    // the latest word of the environment.
+    if !opens && env.text("KEYWARD_SESSION").is_none() {
+        global.key_file = env.path("KEYWARD_KEY_FILE");
+        global.passphrase_file = env.path("KEYWARD_PASSPHRASE_FILE").filter(|_| global.key_file.is_none());
     }
     let text = |given: &mut Option<String>, variable| *given = given.take().or_else(|| env.text(variable));
     text(&mut global.reason, "KEYWARD_REASON");
@@ -353,7 +336,13 @@ fn fill_in(global: &mut Global, env: &Env, file: ConfigFile) -> Result<()> {
     global.workspace = global.workspace.take().or(file.workspace);
     // A vault that is named on the command line is meant, whatever server the environment names.
     let vault_named = global.vault.is_some();
+    if let Some(named) = &global.vault {
+        local::refuse_address(named, "--vault")?;
+    }
     global.vault = global.vault.take().or_else(|| env.path("KEYWARD_VAULT"));
+    if let Some(named) = global.vault.as_deref().filter(|_| !vault_named) {
+        local::refuse_address(named, "KEYWARD_VAULT")?;
+    }
     let server = env.text("KEYWARD_SERVER").filter(|_| !vault_named);
     #[cfg(feature = "server")]
     {

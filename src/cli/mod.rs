@@ -4,6 +4,7 @@
 //! back. It never ends the process, and reaches the vault only through the backend.
 
 mod args;
+mod asking;
 mod bulk;
 mod bulk_file;
 mod bulk_line;
@@ -19,6 +20,7 @@ pub mod exit;
 mod grouping;
 mod hygiene;
 mod input;
+mod local;
 mod logs;
 mod operand;
 mod parsed;
@@ -35,6 +37,7 @@ mod terminal;
 mod ui;
 mod unparsed;
 mod values;
+mod written;
 
 pub use bulk_file::{BulkFile, parse as bulk_requests};
 
@@ -88,6 +91,7 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
         Ok(mut cx) => {
             // Of the command line it was told already; the environment is another door.
             let ended = cx.operation().recordable().and_then(|()| command.run(&mut cx));
+            cx.warn_if_unremembered();
             let code = ended.unwrap_or_else(|error| fail(cx.emitter(), &error));
             closing::close(cx.emitter(), code);
             code

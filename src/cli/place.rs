@@ -49,7 +49,7 @@ impl Ctx {
     /// `Auth` without a credential, `Forbidden` when its file can be read by others, those of [`Remote::new`].
     pub(super) fn remote(&mut self) -> Result<Option<Remote>> {
         if let Some(name) = self.profile_chosen() {
-            let login = self.profiles(false)?.login(&self.operation(), &name)?;
+            let login = self.profiles()?.login(&self.operation(), &name)?;
             let Login { profile, token } = login;
             let ca_file = self.global.ca_file.clone().or(profile.ca_file.map(PathBuf::from));
             let workspace = self.global.workspace.clone().or(profile.workspace);
@@ -101,11 +101,14 @@ impl Ctx {
             ("token", credential, false, "KEYWARD_TOKEN"),
             ("ca-file", path(&now.ca_file), given.ca_file.is_some(), "KEYWARD_CA_FILE"),
             ("vault", path(&now.vault), given.vault.is_some(), "KEYWARD_VAULT"),
+            ("key-file", path(&now.key_file), given.key_file.is_some(), "KEYWARD_KEY_FILE"),
+            ("passphrase-file", path(&now.passphrase_file), given.passphrase_file.is_some(), "KEYWARD_PASSPHRASE_FILE"),
             ("workspace", now.workspace.clone(), given.workspace.is_some(), "KEYWARD_WORKSPACE"),
             ("output", text(&now.output), given.output.is_some(), "KEYWARD_OUTPUT"),
             ("time", now.time.map(|time| time.as_str().to_owned()), given.time.is_some(), "KEYWARD_TIME"),
             ("no-input", word(now.no_input), given.no_input, "KEYWARD_NO_INPUT"),
             ("read-only", word(now.read_only), given.read_only, "KEYWARD_READ_ONLY"),
+            ("require-state", word(self.require_state), false, "KEYWARD_REQUIRE_STATE"),
             ("reason", now.reason.clone(), given.reason.is_some(), "KEYWARD_REASON"),
             ("ticket", now.ticket.clone(), given.ticket.is_some(), "KEYWARD_TICKET"),
         ];

@@ -2,7 +2,7 @@
 //!
 //! A change says in one line on stderr what it did; its reply stands on stdout when a format, a field or `-q` asks for it.
 
-use super::{context::Ctx, exit::Exit};
+use super::{columns, context::Ctx, exit::Exit};
 use crate::{
     domain::PlainToken,
     ops::{Error, Kind, Result},
@@ -121,7 +121,7 @@ impl Ctx {
         if !self.reply_asked() {
             return Ok(());
         }
-        let report = Report::item("keyward.key/v1", "key", key, None).with_columns(super::columns::KEY).minting();
+        let report = Report::item("keyward.key/v1", "key", key, None).with_columns(columns::KEY).minting();
         let written = self.emit(&report);
         self.after_change(written)
     }
@@ -133,10 +133,22 @@ impl Ctx {
         if bare || options.field.is_some() { self.raw(b"\n") } else { Ok(()) }
     }
 
-    /// The reply of create and rotate, with the secret beside the key.
-    pub(super) fn minted<R: Row>(key: R, secret: Option<&PlainToken>) -> Report<R> {
-        let secret = secret.map(|token| ("secret", Zeroizing::new(token.expose_plaintext().to_owned())));
-        Report::item("keyward.key/v1", "key", key, secret).with_columns(super::columns::KEY).named_by("id").minting()
+    /// The reply of create and rotate, with the secret beside the key. People see a few facts of it, all with `-v`.
+    pub(super) fn minted<R: Row>(&self, key: R, secret: Option<&PlainToken>) -> Report<R> {
+        let few = columns::minted();
+        minted(key, secret, if self.global.verbose == 0 { &few } else { columns::KEY })
+    }
+
+    /// Puts the secret to come on the clipboard too.
+    ///
+    /// # Errors
+    /// `Usage` where no terminal is there to be asked.
+    pub(super) fn copy_secret(&mut self) -> Result<()> {
+        if !self.out.streams.stderr_terminal {
+            return Err(Error::usage("--copy asks the terminal, and standard error is none").hint("leave --copy out"));
+        }
+        self.out.copy_secrets();
+        Ok(())
     }
 
     /// Refuses to mint what could not be printed.
@@ -189,6 +201,12 @@ impl Ctx {
     pub(super) fn emitter(&mut self) -> &mut Emitter {
         &mut self.out
     }
+}
+
+/// A key with its secret beside it.
+pub(super) fn minted<R: Row>(key: R, secret: Option<&PlainToken>, columns: &[Column]) -> Report<R> {
+    let secret = secret.map(|token| ("secret", Zeroizing::new(token.expose_plaintext().to_owned())));
+    Report::item("keyward.key/v1", "key", key, secret).with_columns(columns).named_by("id").minting()
 }
 
 /// What repeats an argument repeats not all of one that is a whole file.

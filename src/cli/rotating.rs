@@ -37,7 +37,7 @@ pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Optio
     if staged.lookup.is_none() || staged.ready {
         return settled(cx, staged).map(|()| None);
     }
-    let report = Ctx::minted(json!(staged.key), staged.secret.as_ref());
+    let report = cx.minted(json!(staged.key), staged.secret.as_ref());
     let unprinted = Unprinted {
         parked: staged.rotation.as_ref().is_some_and(|rotation| rotation.parked),
         rotation: staged.rotation.map(|rotation| parsed(&rotation.id)).transpose()?,

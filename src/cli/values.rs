@@ -37,6 +37,10 @@ pub(super) fn time(text: &str) -> Parsed<Time, String> {
     time::parse_time(text)
 }
 
+pub(super) fn end(text: &str) -> Parsed<Time, String> {
+    time::parse_end(text)
+}
+
 pub(super) fn rate_limit(text: &str) -> Parsed<RateLimitArg, String> {
     RateLimit::parse_or_none(text).map(RateLimitArg)
 }

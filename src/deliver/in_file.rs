@@ -70,6 +70,12 @@ impl Destination for InFile {
         self.target.prove(self.mode, new.len())
     }
 
+    fn remark(&self) -> Option<String> {
+        let mode = self.target.open_to_others(self.mode)?;
+        let who = if mode & 0o004 != 0 { "everybody on this machine" } else { "its group" };
+        Some(format!("{} can be read by {who} (mode {mode:04o})", self.path))
+    }
+
     fn deliver(&self, token: &PlainToken, run: &Running<'_>) -> Result<String, SinkError> {
         let reads = !matches!(self.format, Format::Whole);
         self.target.replace(self.mode, reads, run, |old| self.edit(old, token.expose_plaintext()))?;

@@ -146,6 +146,11 @@ pub struct Receipt {
 trait Destination {
     fn preflight(&self) -> Result<(), SinkError>;
 
+    /// What whoever delivers there should know of it.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+
     /// Hands the secret over; answers with what was done.
     fn deliver(&self, token: &PlainToken, run: &Running<'_>) -> Result<String, SinkError>;
 
@@ -202,6 +207,12 @@ impl Sink {
     /// When a delivery would fail.
     pub fn preflight(&self) -> Result<(), SinkError> {
         self.destination.preflight()
+    }
+
+    /// What whoever delivers there should know of the destination, such as who else can read it.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        self.destination.remark()
     }
 
     /// Hands the secret over.

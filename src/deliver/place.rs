@@ -1,9 +1,9 @@
 //! Where a sink writes, told in one way however it was written: two secrets that meet there cannot both stay.
 
+use crate::files;
 use std::{
     cmp::Ordering,
-    fs,
-    path::{Path, PathBuf, absolute},
+    path::{Path, PathBuf},
 };
 
 /// A destination as it is now: links followed, for they may be changed.
@@ -33,11 +33,20 @@ pub(super) enum Part {
 
 impl Place {
     pub(super) fn in_file(path: &str, part: Part) -> Self {
-        Self { holder: Holder::File(real(Path::new(path))), part }
+        Self { holder: Holder::File(files::real(Path::new(path))), part }
     }
 
     pub(super) fn named(words: impl Into<String>) -> Self {
         Self { holder: Holder::Named(words.into()), part: Part::Whole }
+    }
+
+    /// The file, links followed; `None` for a service or a command.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.holder {
+            Holder::File(path) => Some(path),
+            Holder::Named(_) => None,
+        }
     }
 
     /// Whether two places share a holder; only then can they meet.
@@ -65,22 +74,10 @@ impl Place {
     }
 }
 
-/// The file that is replaced: itself when it is there, else its name in the directory where it will be.
-fn real(path: &Path) -> PathBuf {
-    if let Ok(real) = fs::canonicalize(path) {
-        return real;
-    }
-    let whole = absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (whole.parent().map(fs::canonicalize), whole.file_name()) {
-        (Some(Ok(parent)), Some(name)) => parent.join(name),
-        _ => whole,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Options, testing::sink};
-    use super::*;
+    use std::fs;
 
     fn meet(one: &str, other: &str) -> bool {
         let options = Options::default();

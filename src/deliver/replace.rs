@@ -90,6 +90,12 @@ impl Target {
 
     /// Follows links to the file that is to be replaced.
     fn find(&self) -> Result<Found, SinkError> {
+        if let Some(laid) = files::laid_by_others(&self.path) {
+            let what = format!("{} is refused as the place of a secret", self.path.display());
+            return Err(SinkError::new(Fault::Forbidden, what)
+                .cause(laid.to_string())
+                .hint("name a file in a directory that only you can write to"));
+        }
         let (path, old) = files::regular(&self.path).map_err(|obstacle| {
             let refused = self.refused(&obstacle.to_string());
             match obstacle {
@@ -197,6 +203,11 @@ impl Target {
             }
         }
         Err(self.refused("somebody else changes it all the time"))
+    }
+
+    /// The mode that the file will have, where that lets others read it.
+    pub(super) fn open_to_others(&self, mode: Mode) -> Option<u32> {
+        self.find().ok().map(|found| found.mode(mode)).filter(|mode| mode & 0o044 != 0)
     }
 
     /// What is there now; `None` when there is no such file.

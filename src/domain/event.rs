@@ -116,6 +116,8 @@ actions! {
     VaultBackup = "vault.backup",
     /// The vault was put back from a file.
     VaultRestore = "vault.restore",
+    /// The vault was to be deleted by somebody who may not.
+    VaultDelete = "vault.delete",
     /// The trail was exported.
     AuditExport = "audit.export",
     /// A verdict was to be counted as a use, and might not be.

@@ -71,6 +71,18 @@ pub fn parse_time(text: &str) -> Result<Time, String> {
     date.and_hms_opt(0, 0, 0).map(|time| time.and_utc()).ok_or_else(|| "no such date".to_owned())
 }
 
+/// Reads when something ends: RFC 3339, or a date, which is the last day and whole: it ends with its last second in UTC.
+///
+/// # Errors
+/// When it is neither.
+pub fn parse_end(text: &str) -> Result<Time, String> {
+    let time = parse_time(text)?;
+    match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        Ok(_) => time.checked_add_signed(TimeDelta::seconds(86_399)).ok_or_else(|| "no such date".to_owned()),
+        Err(_) => Ok(time),
+    }
+}
+
 fn whole_seconds(time: Time) -> Result<Time, String> {
     DateTime::from_timestamp(time.timestamp(), 0).ok_or_else(|| "the time is out of range".to_owned())
 }

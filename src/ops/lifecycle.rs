@@ -1,8 +1,15 @@
 //! The switches of a key's life: activate, deactivate, revoke.
 
-use super::{Done, context::Context, error::Result, lookup, rotation_view::refused, view::KeyView};
+use super::{
+    Done,
+    context::Context,
+    error::{Error, Result},
+    lookup,
+    rotation_view::refused,
+    view::KeyView,
+};
 use crate::{
-    domain::{Action, Environment, KeyRef},
+    domain::{Action, Environment, KeyRef, time::format_time},
     store::Tx,
 };
 use serde_json::json;
@@ -42,7 +49,7 @@ pub struct Switched {
 /// Switches one key.
 ///
 /// # Errors
-/// `NotFound`, or `Conflict` when a revoked key is to be activated or deactivated.
+/// `NotFound`, or `Conflict` when a revoked key is to be activated or deactivated, or an expired one to be activated.
 pub fn switch(
     tx: &mut Tx<'_>,
     cx: &Context,
@@ -53,6 +60,13 @@ pub fn switch(
     let mut key = lookup::key(tx, &cx.workspace, key, environment)?;
     cx.expects(&key)?;
     let before = key.status_at(cx.now);
+    if let (Switch::Activate, None, Some(at)) = (switch, key.revoked_at, key.expires_at.filter(|at| *at <= cx.now)) {
+        // Whoever is told that it is done goes on as if the key worked.
+        let (name, id) = (&key.name, &key.id);
+        return Err(Error::conflict("illegal_state", format!("{name} ({id}) expired {}", format_time(at)))
+            .cause("it would not work when it is active either")
+            .hint(format!("keyward rotate {id} --renew  (a new secret, and its lifetime starts again)")));
+    }
     let changed = match switch {
         Switch::Activate => key.activate(),
         Switch::Deactivate => key.deactivate(),

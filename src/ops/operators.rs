@@ -164,8 +164,11 @@ pub fn create(
         if !managed(tx, cx)?.contains(taken) {
             return Err(Error::conflict("exists", format!("the name '{}' is taken", taken.name)).hint("choose another"));
         }
-        return Err(Error::conflict("exists", format!("an operator named '{}' exists: {}", taken.name, taken.id))
-            .hint(format!("keyward operators rotate {}  (a new credential for the same operator)", taken.name)));
+        match taken.status_at(cx.now) {
+            // Its row makes room; what it did and how it ended stays in the trail.
+            "revoked" => {}
+            status => return Err(exists(taken, status)),
+        }
     }
     let (token, secret) = credential(caps, rng, cx)?;
     let operator = Operator {
@@ -187,6 +190,25 @@ pub fn create(
     Ok(Done { outcome: Appointed { operator: view, secret: (!cx.dry_run).then_some(token) }, events })
 }
 
+fn exists(taken: &Operator, status: &str) -> Error {
+    let name = &taken.name;
+    let error = Error::conflict("exists", format!("an operator named '{name}' exists, and is {status}: {}", taken.id));
+    match status {
+        "active" => error.hint(format!("keyward operators rotate {name}  (a new credential for the same operator)")),
+        _ => with_successor(error, taken, status),
+    }
+}
+
+/// The way to a new operator of the name.
+fn with_successor(error: Error, operator: &Operator, status: &str) -> Error {
+    let (name, role) = (&operator.name, operator.role);
+    let error = match status {
+        "revoked" => error,
+        _ => error.hint(format!("keyward operators revoke {name} --yes  (its name is free then)")),
+    };
+    error.hint(format!("keyward operators create {name} --role {role}  (a new operator of that name)"))
+}
+
 /// Gives an operator a new credential.
 ///
 /// # Errors
@@ -202,8 +224,8 @@ pub fn rotate(
     cx.authority.may_replace(tx, &operator)?;
     if !operator.active_at(cx.now) {
         let status = operator.status_at(cx.now);
-        return Err(Error::conflict("illegal_state", format!("the operator '{}' is {status}", operator.name))
-            .hint("keyward operators create NAME --role ROLE"));
+        let error = Error::conflict("illegal_state", format!("the operator '{}' is {status}", operator.name));
+        return Err(with_successor(error, &operator, status));
     }
     let (token, secret) = credential(caps, rng, cx)?;
     let until = match request.overlap {

@@ -55,6 +55,16 @@ impl From<store::Error> for Error {
             E::Busy => (Kind::Busy, "busy", "run the command again"),
             E::Full => (Kind::Unavailable, DISK_FULL, "make room on the disk and run the command again"),
             E::ReadOnly(_) => (Kind::Unavailable, "read_only_file", "check the permissions of the vault's directory"),
+            E::LogShut(..) => (
+                Kind::Conflict,
+                "log_shut",
+                "copy the keystore together with its -wal file into a directory of your own, and name it with --vault DIR",
+            ),
+            E::Unremembered(_) => (
+                Kind::Conflict,
+                "unremembered",
+                "give it a directory that this user can write to: XDG_STATE_HOME, or StateDirectory= of a service; the setting require_state asks for it",
+            ),
             E::Io(_) => (Kind::Unavailable, "io", "check the vault's directory: keyward doctor"),
             E::Sqlite(_) => (Kind::Failure, "sqlite", "keyward doctor"),
             E::SupportSlot => return crate::ops::support_refused(),

@@ -95,16 +95,25 @@ pub struct Emitter {
     /// How.
     pub options: Options,
     held: Option<Held>,
+    copies: bool,
 }
 
 impl Emitter {
     /// An emitter over the given streams.
     pub fn new(streams: Streams, options: Options) -> Self {
-        Self { streams, options, held: None }
+        Self { streams, options, held: None, copies: false }
     }
 
     /// Writes a reply. The talk that belongs to it (an empty or cut list) goes to stderr.
     pub fn emit<R: Row>(&mut self, report: &Report<R>) -> Result<(), EmitError> {
+        self.write_reply(report)?;
+        if let Some((_, secret)) = &report.secret {
+            self.copy(secret);
+        }
+        Ok(())
+    }
+
+    fn write_reply<R: Row>(&mut self, report: &Report<R>) -> Result<(), EmitError> {
         if let Some(path) = self.options.field.clone() {
             return self.field(report, &path);
         }

@@ -54,6 +54,10 @@ pub enum Error {
     Full,
     #[error("the keystore cannot be written")]
     ReadOnly(#[source] rusqlite::Error),
+    #[error("the keystore cannot be read here: its newest part is in {}, which takes a place that can be written", .0.display())]
+    LogShut(PathBuf, #[source] Box<Self>),
+    #[error("the keystore is in order, and what is remembered of it outside cannot be kept")]
+    Unremembered(#[source] std::io::Error),
     #[error("the keystore cannot be read or written")]
     Io(#[source] std::io::Error),
     #[error("the keystore did not answer")]

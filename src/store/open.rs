@@ -3,6 +3,7 @@
 //! Outside [`Store::create`] nothing is ever opened with CREATE: to SQLite an empty file is a valid empty database.
 
 use super::{
+    connect::{Still, connect},
     error::{Error, Result},
     head::{Head, TABLES},
     records::time,
@@ -15,7 +16,7 @@ use crate::{
     files,
     vault::{Capabilities, Pins, Slot},
 };
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -49,6 +50,7 @@ impl Identity {
 /// A keystore whose file is one of ours and whose keys are not at hand.
 pub struct LockedStore {
     connection: Connection,
+    still: Option<Still>,
     meta: Meta,
     file: Identity,
 }
@@ -56,6 +58,7 @@ pub struct LockedStore {
 /// An open keystore.
 pub struct Store {
     pub(super) connection: Connection,
+    still: Option<Still>,
     pub(super) caps: Arc<Capabilities>,
     pub(super) meta: Meta,
     pub(super) pins: Pins,
@@ -95,9 +98,7 @@ impl Store {
         }
         made?;
         files::sync_dir_of(path)?;
-        if let Err(error) = pins.settle(&vault_id) {
-            tracing::warn!(%error, "the place of the keystore could not be remembered");
-        }
+        pins.settle(&vault_id);
         Ok(())
     }
 
@@ -110,7 +111,7 @@ impl Store {
             return Err(Error::Foreign);
         }
         let file = Identity::of(path)?;
-        let connection = connect(path)?;
+        let (connection, still) = connect(path)?;
         schema::check(&connection)?;
         check_private(path)?;
         let meta = connection.query_row("SELECT vault_id, brand, created_at FROM vault", [], |row| {
@@ -124,7 +125,7 @@ impl Store {
             return Err(Error::Damaged(None));
         }
         let meta = Meta { vault_id, brand, created_at: time(created_at)?, path: path.to_owned() };
-        Ok(LockedStore { connection, meta, file })
+        Ok(LockedStore { connection, still, meta, file })
     }
 
     /// Begins a read.
@@ -132,6 +133,7 @@ impl Store {
     /// # Errors
     /// `HeadForged`, `TrailCut` or `RolledBack` when the file is not what the last commit left.
     pub fn read(&self, now: Time) -> Result<Snapshot<'_>> {
+        self.still.as_ref().map_or(Ok(()), Still::check)?;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
         Ok(Snapshot::new(View::of(self, now)?, transaction))
     }
@@ -240,6 +242,36 @@ impl LockedStore {
         &self.connection
     }
 
+    /// How many keys it holds; that stands in the clear.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn count_keys(&self) -> Result<u64> {
+        let count: i64 = self.connection.query_row("SELECT count(*) FROM keys", [], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Removes the file and what SQLite keeps beside it, unless somebody else has it open: only alone may a connection
+    /// give up the log.
+    ///
+    /// # Errors
+    /// `Busy`; those of the file system.
+    pub fn remove(self) -> Result<()> {
+        let mode: String = self.connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0))?;
+        if !mode.eq_ignore_ascii_case("delete") {
+            return Err(Error::Busy);
+        }
+        let Self { connection, meta, .. } = self;
+        connection.close().map_err(|(_, error)| error)?;
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            match std::fs::remove_file(files::with_suffix(&meta.path, suffix)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(files::sync_dir_of(&meta.path)?)
+    }
+
     /// Its slots.
     ///
     /// # Errors
@@ -257,7 +289,8 @@ impl LockedStore {
     }
 
     fn open_with(self, caps: Arc<Capabilities>, pins: Pins, now: Time) -> Result<Store> {
-        let store = Store { connection: self.connection, caps, meta: self.meta, pins, file: self.file };
+        let store =
+            Store { connection: self.connection, still: self.still, caps, meta: self.meta, pins, file: self.file };
         let (unseen, of_before) = {
             let view = store.read(now)?;
             (view.unseen.clone(), view.is_of_before())
@@ -284,13 +317,6 @@ fn check_private(path: &Path) -> Result<()> {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection> {
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    schema::configure(&connection)?;
-    Ok(connection)
-}
-
 fn fill(
     path: &Path,
     caps: Capabilities,
@@ -300,7 +326,7 @@ fn fill(
     pins: Pins,
     now: Time,
 ) -> Result<()> {
-    let connection = connect(path)?;
+    let (connection, still) = connect(path)?;
     schema::create(&connection)?;
     connection.execute(
         "INSERT INTO vault (one, vault_id, brand, created_at) VALUES (1, ?1, ?2, ?3)",
@@ -321,7 +347,7 @@ fn fill(
         made: Some((brand.as_str().to_owned(), now.timestamp())),
     };
     let meta = Meta { vault_id: caps.vault_id.clone(), brand: brand.clone(), created_at: now, path: path.to_owned() };
-    let store = Store { connection, caps: Arc::new(caps), meta, pins, file: Identity::of(path)? };
+    let store = Store { connection, still, caps: Arc::new(caps), meta, pins, file: Identity::of(path)? };
     let transaction = Transaction::new_unchecked(&store.connection, TransactionBehavior::Immediate)?;
     let view = View::on(&store.connection, &store.caps, &store.meta, now, head);
     let mut tx = Tx::on(view, transaction, &store.pins);

@@ -21,6 +21,7 @@ impl Store {
     /// # Errors
     /// When anything does not open under the old keys, or not under the new ones.
     pub fn rekey(&self, fresh: &Capabilities, slots: &[Slot], event: Event, now: Time) -> Result<()> {
+        self.pins.before_change().map_err(Error::Unremembered)?;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         let old = View::of(self, now)?;
         old.verify(Walk::quick())?;

@@ -9,7 +9,7 @@ use super::{
     view::View,
 };
 use crate::{
-    domain::{Event, Time},
+    domain::{Event, Plan, Time},
     files,
     vault::{Capabilities, Pin},
 };
@@ -27,6 +27,22 @@ impl LockedStore {
     pub fn last_commit(&self, caps: &Capabilities) -> Result<Pin> {
         let _moment = Transaction::new_unchecked(self.connection(), TransactionBehavior::Deferred)?;
         Head::of_any_generation(self.connection(), caps).map(|(_, pin)| pin)
+    }
+
+    /// Whether nothing was ever put into it: no key is or was there, and no object but those that every vault begins with.
+    /// That is told without its keys.
+    ///
+    /// # Errors
+    /// Those of SQLite.
+    pub fn holds_nothing(&self) -> Result<bool> {
+        let at_first = 1 + Plan::builtin().len() as i64;
+        let holds: bool = self.connection().query_row(
+            "SELECT EXISTS (SELECT 1 FROM keys) OR EXISTS (SELECT 1 FROM retired) OR EXISTS (SELECT 1 FROM archives)
+             OR (SELECT count(*) FROM objects) > ?1",
+            (at_first,),
+            |row| row.get(0),
+        )?;
+        Ok(!holds)
     }
 }
 

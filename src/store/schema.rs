@@ -6,7 +6,7 @@ use super::{
     usage, webhooks,
 };
 use rusqlite::{Connection, Transaction, TransactionBehavior, config::DbConfig};
-use std::time::Duration;
+use std::{fs::File, io::Read, path::Path, time::Duration};
 
 /// "KWRD": marks the file as a keyward keystore.
 pub(super) const APPLICATION_ID: i64 = 0x4b57_5244;
@@ -106,6 +106,25 @@ pub(super) fn configure(connection: &Connection) -> Result<()> {
          PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;",
     )?;
     Ok(())
+}
+
+/// Whether a file is a keystore, as far as its header tells; nothing is opened by SQLite.
+#[must_use]
+pub fn is_keystore(path: &Path) -> bool {
+    /// How every SQLite file begins, and where the mark of the program stands.
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    const MARK: std::ops::Range<usize> = 68..72;
+    let mut header = [0; MARK.end];
+    // A pipe would be waited for.
+    let read = path.metadata().is_ok_and(|found| found.is_file())
+        && File::open(path).and_then(|mut file| file.read_exact(&mut header)).is_ok();
+    let mark = u32::from_be_bytes(header[MARK].try_into().unwrap_or_default());
+    read && header.starts_with(MAGIC) && i64::from(mark) == APPLICATION_ID
+}
+
+/// Reads the file for the first time.
+pub(super) fn touch(connection: &Connection) -> Result<()> {
+    number(connection, "application_id").map(drop)
 }
 
 /// Makes the tables in a new file, which can give pages back to the disk.

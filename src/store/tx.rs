@@ -37,6 +37,7 @@ impl<'s> Deref for Tx<'s> {
 impl<'s> Tx<'s> {
     /// Begins IMMEDIATE: a deferred transaction would starve among many writers.
     pub(super) fn begin(store: &'s Store, now: Time) -> Result<Self> {
+        store.pins.before_change().map_err(Error::Unremembered)?;
         let transaction = Transaction::new_unchecked(&store.connection, TransactionBehavior::Immediate)?;
         shape::check(&store.connection)?;
         let view = View::of(store, now)?;
@@ -72,9 +73,7 @@ impl<'s> Tx<'s> {
         self.transaction.commit()?;
         // The change is committed: failing now would lose a secret that is minted. An older pin is only less watchful,
         // and the next commit renews it.
-        if let Err(error) = self.pins.advance(&vault_id, &pin) {
-            tracing::warn!(%error, "the last commit could not be remembered outside the keystore");
-        }
+        self.pins.changed(&vault_id, &pin);
         Ok(seq)
     }
 

@@ -4,7 +4,8 @@ use super::slots::SlotSecret;
 use crate::files;
 use rand::CryptoRng;
 use std::{
-    io,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -26,7 +27,7 @@ pub fn create(path: &Path, rng: &mut impl CryptoRng) -> io::Result<SlotSecret> {
     let mut key = Zeroizing::new([0u8; KEY_BYTES]);
     rng.fill_bytes(key.as_mut());
     let bytes = Zeroizing::new([MAGIC, key.as_slice()].concat());
-    if path.exists() {
+    if path.symlink_metadata().is_ok() {
         return Err(io::Error::from(io::ErrorKind::AlreadyExists));
     }
     if let Some(dir) = path.parent() {
@@ -34,6 +35,16 @@ pub fn create(path: &Path, rng: &mut impl CryptoRng) -> io::Result<SlotSecret> {
     }
     files::write_private_atomic(path, &bytes)?;
     Ok(SlotSecret::from_random(key.as_slice()))
+}
+
+/// Whether a file is a device key, as far as its beginning tells.
+#[must_use]
+pub fn is_one(path: &Path) -> bool {
+    let mut begins = [0; MAGIC.len()];
+    // A pipe would be waited for.
+    path.metadata().is_ok_and(|found| found.is_file())
+        && File::open(path).and_then(|mut file| file.read_exact(&mut begins)).is_ok()
+        && begins == MAGIC
 }
 
 /// The secret in the bytes of a device key file; `None` when they are something else.

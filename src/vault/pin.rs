@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 const MAX_FILE: u64 = 16 * 1024;
@@ -50,13 +51,17 @@ pub struct Pins {
     dir: PathBuf,
     /// The keystore file that is looked at; `None` for a copy that is not to be remembered.
     keystore: Option<String>,
+    /// Nothing may be changed that cannot be remembered.
+    required: bool,
+    /// Why the last change was not remembered; shared by all copies of this value.
+    missed: Arc<Mutex<Option<String>>>,
 }
 
 impl Pins {
     /// The pins in a state directory, for a keystore whose place does not matter.
     #[must_use]
     pub fn new(state: &Path) -> Self {
-        Self { dir: state.join("pins"), keystore: None }
+        Self { dir: state.join("pins"), keystore: None, required: false, missed: Arc::default() }
     }
 
     /// The same, for the keystore in this place, which is remembered too.
@@ -69,7 +74,76 @@ impl Pins {
     /// The same, with no place to remember yet.
     #[must_use]
     pub fn nowhere(&self) -> Self {
-        Self { dir: self.dir.clone(), keystore: None }
+        Self { keystore: None, ..self.clone() }
+    }
+
+    /// The same, where nothing may be changed that cannot be remembered.
+    #[must_use]
+    pub fn required(self, required: bool) -> Self {
+        Self { required, ..self }
+    }
+
+    /// Makes sure, before a change, that it can be remembered where that is required.
+    ///
+    /// # Errors
+    /// When the directory cannot be written.
+    pub fn before_change(&self) -> io::Result<()> {
+        if !self.required {
+            return Ok(());
+        }
+        files::create_private_dir(&self.dir)?;
+        let trial = files::sibling(&self.dir.join("trial"), "new");
+        files::create_private(&trial)?;
+        std::fs::remove_file(&trial)
+    }
+
+    /// Remembers a change that was made. That it could not be is no failure of the change: it is told.
+    pub fn changed(&self, vault_id: &str, pin: &Pin) {
+        let missed = self.advance(vault_id, pin).err().map(|error| format!("{}: {error}", self.dir.display()));
+        if let Some(why) = &missed {
+            tracing::warn!(%why, "the last change could not be remembered outside the keystore");
+        }
+        *self.missed.lock().unwrap_or_else(PoisonError::into_inner) = missed;
+    }
+
+    /// Why the last change was not remembered; `None` when it was.
+    #[must_use]
+    pub fn missed(&self) -> Option<String> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether changes could be remembered, as far as that can be told without making anything.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> io::Result<()> {
+        let there = self.dir.ancestors().find(|dir| dir.symlink_metadata().is_ok()).unwrap_or(&self.dir);
+        if let Some(error) = files::not_writable(there) {
+            return Err(io::Error::new(error.kind(), format!("{}: {error}", there.display())));
+        }
+        match std::fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            entries => entries.map(drop),
+        }
+    }
+
+    /// Forgets a vault that is no more.
+    ///
+    /// # Errors
+    /// When its files cannot be removed.
+    pub fn forget(&self, vault_id: &str) -> io::Result<()> {
+        let entries = match std::fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let name = entry?.file_name();
+            let rest = name.to_str().and_then(|name| name.strip_prefix(vault_id));
+            if rest.is_some_and(|rest| rest.starts_with(['.', '-'])) {
+                std::fs::remove_file(self.dir.join(&name))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a vault was last seen in another place than this, or nowhere.
@@ -98,11 +172,11 @@ impl Pins {
     }
 
     /// Remembers the place of a vault that has just come there.
-    ///
-    /// # Errors
-    /// When the directory cannot be written.
-    pub fn settle(&self, vault_id: &str) -> io::Result<()> {
-        self.load(vault_id)?.map_or(Ok(()), |seen| self.advance(vault_id, &seen.pin))
+    pub fn settle(&self, vault_id: &str) {
+        // What was not remembered at the commit has no place either.
+        if let Ok(Some(seen)) = self.load(vault_id) {
+            self.changed(vault_id, &seen.pin);
+        }
     }
 
     /// What was last seen of a vault; `None` on first sight.
@@ -187,7 +261,7 @@ mod tests {
         }
         let here = pins.clone().at(&dir.path().join("keystore.db"));
         assert!(!here.remember_this_place().unwrap());
-        here.settle("vault_1").unwrap();
+        here.settle("vault_1");
         assert!(here.remember_this_place().unwrap());
         assert_eq!(here.load("vault_1").unwrap().unwrap().pin, pin(2, 1), "the head stays");
         pins.advance("vault_1", &pin(2, 2)).unwrap();

@@ -13,7 +13,7 @@ struct Api {
 
 impl Api {
     fn new() -> Self {
-        let home = Home::new();
+        let home = Home::with_vault();
         home.ok(&["operators", "create", "first", "--role", "platform-admin"]);
         let server = Served::start(&home, &[]);
         Self { home, server }

@@ -333,7 +333,7 @@ fn a_clock_that_is_wrong_is_said_and_harms_nothing() {
 
 #[test]
 fn what_is_named_stands_before_a_session_that_is_stale() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["vault", "slots", "add", "--device-file", "ci.key"]);
     let stale = [("KEYWARD_SESSION", "stale")];
     assert_eq!(home.run_in(&["list"], &stale).code, Some(7));
@@ -343,7 +343,7 @@ fn what_is_named_stands_before_a_session_that_is_stale() {
 
 #[test]
 fn a_wildcard_over_nothing_is_a_slip_once_the_catalogue_is_closed() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["scopes", "add", "audits:read"]);
     home.ok(&["create", "early", "--scope", "later:*"]);
     home.ok(&["scopes", "close"]);

@@ -276,6 +276,7 @@ fn old_home() -> Home {
         config: home.path().join(".config/keyward"),
         state: share.join("state/keyward"),
         runtime: share.join("state/keyward/run"),
+        require_state: false,
     };
     let vault = LocalVault::locate(dirs);
     let at = |date: &str| Context {
@@ -292,7 +293,7 @@ fn old_home() -> Home {
         dry_run: false,
     };
     vault.init(&at("2020-01-01"), InitOptions::default()).unwrap();
-    let mut ask = || Ok(None);
+    let mut ask = |_: &str| Ok(None);
     let unlock =
         Unlock { session: None, key_file: None, credentials_dir: None, passphrase_named: false, passphrase: &mut ask };
     let backend: Box<dyn Backend> = vault.unlock(&at("2020-01-01"), unlock).unwrap();

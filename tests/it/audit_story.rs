@@ -44,7 +44,7 @@ fn the_environment_decides_between_keys_of_one_name() {
 
 #[test]
 fn a_workspace_that_is_named_shows_and_exports_its_own_events() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["workspaces", "create", "acme"]);
     home.ok(&["create", "of-default"]);
     home.ok(&["--workspace", "acme", "create", "of-acme"]);

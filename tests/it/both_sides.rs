@@ -111,6 +111,10 @@ fn compare(example: &str, base: &Home) -> Result<Option<String>, String> {
     examples::prepare(&local, example)?;
     let here = Ran::of(examples::shell(&local, &examples::at_home(example, &local)).output().unwrap());
     examples::prepare(&behind, example)?;
+    if !behind.path().join(".local/share/keyward/keystore.db").exists() {
+        // A server makes no vault.
+        behind.ok(&["init"]);
+    }
     let text = examples::at_home(example, &behind);
     let server = Served::start(&behind, &[]);
     let client = client_of(&behind);
@@ -202,7 +206,7 @@ fn recorded(home: &Home, server: Option<&str>) -> Recorded {
 
 #[test]
 fn the_tours_answer_alike_on_both_sides() {
-    let base = Home::new();
+    let base = Home::with_vault();
     base.private("root.token", &base.ok(&["operators", "create", "root", "--role", "platform-admin"]));
     let behind = examples::copy_of(&base);
     let here = recorded(&base, None);

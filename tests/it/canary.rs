@@ -194,7 +194,7 @@ fn secrets_are_found_nowhere() {
 /// Operators' credentials and the secrets of webhooks: on the machine of the server and on that of the client.
 #[test]
 fn credentials_and_signing_secrets_are_found_nowhere() {
-    let (behind, desk) = (Home::new(), Home::new());
+    let (behind, desk) = (Home::with_vault(), Home::with_vault());
     let mut canaries = Canaries(Vec::new());
     let operator = |canaries: &mut Canaries, args: &[&str]| {
         let said = loud(&behind, canaries, args, "");

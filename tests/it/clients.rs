@@ -42,7 +42,7 @@ print("done")
 "#;
 
 fn served() -> (Home, Served, String) {
-    let home = Home::new();
+    let home = Home::with_vault();
     let token = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
     let server = Served::start(&home, &[]);
     (home, server, token)

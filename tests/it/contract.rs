@@ -234,7 +234,7 @@ fn times_have_one_form_in_scripts() {
 
 #[test]
 fn one_table_of_exit_codes() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let shown = home.json(&["help", "exit-codes"]);
     let rows: Vec<(String, String)> = shown["items"]
         .as_array()

@@ -117,7 +117,7 @@ fn a_probe_that_says_no_leaves_a_staged_secret_staged() {
 
 #[test]
 fn options_of_no_probe_and_no_command_are_refused() {
-    let home = Home::new();
+    let home = Home::with_vault();
     for command in [&["create", "a"][..], &["create", "a", "--deliver", "file:key"]] {
         let refused = home.run(&[command, &["--probe-tries", "2"]].concat());
         assert_eq!(refused.code, Some(2), "{refused:?}");
@@ -267,7 +267,7 @@ fn a_failure_in_json_is_one_object_on_stderr() {
     assert!(fine.code == Some(0) && fine.stderr.contains("stored") && fine.stderr.contains("created d"), "{fine:?}");
     // A first command that fails has made a vault all the same.
     let first = Home::new();
-    let told = first.run(&["show", "nosuch", "-o", "json"]).error();
+    let told = first.run(&["create", "a", "--deliver", "file:nodir/x", "-o", "json"]).error();
     assert!(told["notes"][0].as_str().unwrap().starts_with("made a vault: "), "{told:#}");
 }
 

@@ -298,7 +298,7 @@ fn files_of_declared_keys_are_applied_alike() {
 
 #[test]
 fn whoever_may_not_change_every_kind_of_thing_applies_no_file() {
-    let (behind, client) = (Home::new(), Home::new());
+    let (behind, client) = (Home::with_vault(), Home::new());
     let operator =
         |name: &str, role: &str| behind.ok(&["operators", "create", name, "--role", role, "--bind", "default"]);
     let (issuer, support, admin) =

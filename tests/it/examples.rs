@@ -18,10 +18,11 @@ pub(crate) const NOT_RUN: [(&str, &str); 2] = [
 ];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 31] = [
+const PREPARED: [(&str, &str); 32] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward vault restore", "keyward vault backup backup/keystore.db"),
+    ("keyward vault adopt", "keyward vault backup backup/keystore.db"),
     ("keyward vault slots remove", "keyward vault slots add --device-file media/other.key --label other"),
     ("keyward workspaces show", "keyward workspaces create acme"),
     ("keyward workspaces update", "keyward workspaces create acme"),
@@ -234,6 +235,9 @@ pub(crate) fn at_home(example: &str, home: &Home) -> String {
     for (made_up, name) in made_up.into_iter().zip(["billing-sync", "nightly-export"]) {
         let id = home.ok(&["show", name, "--field", "key.id"]);
         text = text.replace(made_up, &id[..made_up.len().min(id.len())]);
+    }
+    if text.contains("vault_0123456789abcdef") {
+        text = text.replace("vault_0123456789abcdef", &home.ok(&["vault", "status", "--field", "vault_id"]));
     }
     if text.contains("slot_0123456789abcdef") {
         let slots = home.ok(&["-q", "vault", "slots", "list"]);

@@ -62,7 +62,7 @@ fn a_keystore_that_is_gone_is_not_replaced_by_an_empty_one() {
     assert_eq!(verified.code, Some(9), "not a verdict: {verified:?}");
     // A place that nobody remembers is made, as on first use; so is this one when somebody says so.
     std::fs::create_dir(home.path().join("elsewhere")).unwrap();
-    home.ok(&["--vault", "elsewhere/vault", "list"]);
+    home.ok(&["--vault", "elsewhere/vault", "create", "a"]);
     home.ok(&["init"]);
     home.ok(&["create", "a"]);
     // And what was away comes back.

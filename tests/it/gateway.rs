@@ -17,7 +17,7 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let home = Home::new();
+        let home = Home::with_vault();
         home.ok(&["projects", "create", "apollo"]);
         home.ok(&["projects", "create", "gemini"]);
         let key =

@@ -15,7 +15,7 @@ struct Desk {
 }
 
 fn desk() -> Desk {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "sync"]);
     home.ok(&["operators", "create", "long", "--role", "verifier", "--bind", "default", "--no-expiry"]);
     home.ok(&["operators", "create", "wide", "--role", "verifier", "--bind", "default", "--expires-in", "10m"]);
@@ -79,7 +79,7 @@ fn a_new_credential_of_an_operator_is_handed_on_too() {
 #[test]
 fn the_command_line_says_which_bounds_fit() {
     let desk = desk();
-    let client = Home::new();
+    let client = Home::with_vault();
     let run = |line: &str| {
         let variables = [("KEYWARD_SERVER", desk.server.url.as_str()), ("KEYWARD_TOKEN", desk.token.as_str())];
         client.run_in(&line.split(' ').collect::<Vec<_>>(), &variables)

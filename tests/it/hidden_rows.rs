@@ -64,7 +64,7 @@ fn an_emptied_index_hides_no_key_that_is_due_or_expires() {
 #[test]
 fn an_emptied_index_hides_nothing_from_who_asks_a_server() {
     use crate::support::server::Served;
-    let home = Home::new();
+    let home = Home::with_vault();
     DUE_AND_ENDING.iter().for_each(|args| drop(home.ok(args)));
     let token = home.ok(&["operators", "create", "desk", "--role", "support"]);
     let server = Served::start(&home, &[]);

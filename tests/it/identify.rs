@@ -147,7 +147,7 @@ fn imported_secrets_are_found_beside_others_and_what_is_left_out_is_said() {
 
 #[test]
 fn options_of_a_scan_are_refused_without_one() {
-    let home = Home::new();
+    let home = Home::with_vault();
     for option in ["--no-ignore", "--binary"] {
         assert_eq!(home.run_with(&["identify", "-", option], "x").code, Some(2), "{option}");
     }

@@ -8,14 +8,18 @@
     reason = "a test fails by panicking, helpers included, and says what it skips"
 )]
 
+mod accidents;
 #[cfg(feature = "server")]
 mod api;
 mod arguments;
+mod asked;
 mod audit;
 mod audit_formats;
 mod audit_story;
 #[cfg(feature = "server")]
 mod both_sides;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod bulk_kills;
 mod canary;
 mod check;
 #[cfg(feature = "server")]
@@ -61,6 +65,7 @@ mod openapi;
 #[cfg(feature = "server")]
 mod operators;
 mod output;
+mod places;
 mod refusals;
 #[cfg(feature = "server")]
 mod remote;

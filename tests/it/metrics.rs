@@ -53,7 +53,7 @@ fn metrics_are_for_this_machine_and_for_operators_of_the_platform() {
 
 #[test]
 fn metrics_come_in_the_format_that_is_asked_for_and_in_few_series() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let root = operator(&home, "root", "platform-admin", &[]);
     let server = Served::start(&home, &[]);
     for path in

@@ -65,10 +65,11 @@ impl ModelKey {
 
 fn vault(dir: &std::path::Path, cx: &Context) -> Box<dyn Backend> {
     let at = |name: &str| dir.join(name);
-    let dirs = Dirs { data: at("data"), config: at("config"), state: at("state"), runtime: at("run") };
+    let dirs =
+        Dirs { data: at("data"), config: at("config"), state: at("state"), runtime: at("run"), require_state: false };
     let vault = LocalVault::locate(dirs);
     vault.init(cx, InitOptions::default()).unwrap();
-    let mut nobody = || Ok(None);
+    let mut nobody = |_: &str| Ok(None);
     let unlock = Unlock {
         session: None,
         key_file: None,

@@ -28,7 +28,7 @@ struct Contract {
 
 impl Contract {
     fn new() -> Self {
-        let home = Home::new();
+        let home = Home::with_vault();
         let root = format!("Bearer {}", home.ok(&["operators", "create", "root", "--role", "platform-admin"]));
         let server = Served::start(&home, &[]);
         let document = server.get("/openapi.json", &[]).json();

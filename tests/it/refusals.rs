@@ -75,7 +75,7 @@ fn a_refused_action_is_an_event() {
 
 #[test]
 fn the_free_plan_has_no_api_access() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["workspaces", "create", "acme", "--plan", "free"]);
     let ran = home.run(&["--workspace", "acme", "create", "k"]);
     assert_eq!(ran.code, Some(5));
@@ -123,7 +123,7 @@ fn a_named_passphrase_is_used_before_the_device_key_that_is_found() {
 
 #[test]
 fn an_unknown_workspace_project_or_customer_is_not_an_empty_one() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["workspaces", "create", "acme"]);
     let (hook, map) = ("touch told", "deliver.toml");
     std::fs::write(home.path().join(map), "[[rule]]\nglob = \"*\"\ndeliver = [\"file:{name}.key\"]\n").unwrap();
@@ -211,7 +211,7 @@ fn many_secrets_in_ci_have_a_way_out_of_their_own() {
 
 #[test]
 fn a_bad_value_is_named_with_its_option() {
-    let home = Home::new();
+    let home = Home::with_vault();
     for (args, told) in [
         (&["create", "k", "--allow-ip", "10.0.0.1/8"][..], "--allow-ip '10.0.0.1/8': the range has bits set"),
         (&["update", "k", "--add-ip", "home"], "--add-ip 'home': expected an address"),

@@ -36,7 +36,7 @@ fn what_is_a_matter_of_the_vault_is_not_done_through_a_server() {
 
 #[test]
 fn a_role_has_the_exit_codes_of_the_command_line() {
-    let (behind, client) = (Home::new(), Home::new());
+    let (behind, client) = (Home::with_vault(), Home::new());
     let support = behind.ok(&["operators", "create", "desk", "--role", "support"]);
     let listen = format!("unix:{}", socket(&behind).display());
     let server = Served::start_with(&behind, &["serve", "--listen", &listen]);
@@ -83,7 +83,7 @@ fn a_vault_that_is_named_is_meant_and_no_file_of_a_project_counts() {
 /// A job that may rotate, and nothing else.
 #[test]
 fn a_rotator_rotates_what_is_due_and_sees_no_more() {
-    let (behind, client) = (Home::new(), Home::new());
+    let (behind, client) = (Home::with_vault(), Home::new());
     let ci = behind.ok(&["operators", "create", "ci", "--role", "rotator", "--bind", "default"]);
     behind.ok(&["create", "one", "--rotate-every", "1h", "--scope", "a:read"]);
     behind.ok(&["create", "other"]);
@@ -121,7 +121,7 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 #[test]
 fn a_login_is_tried_kept_sealed_and_used() {
-    let (behind, desk) = (Home::new(), Home::new());
+    let (behind, desk) = (Home::with_vault(), Home::with_vault());
     let token = behind.ok(&["operators", "create", "alice", "--role", "workspace-admin", "--bind", "default"]);
     behind.ok(&["create", "behind-the-server"]);
     let server = Served::start(&behind, &[]);
@@ -206,7 +206,7 @@ fn a_vault_that_gets_new_keys_goes_on_being_served() {
 
 #[test]
 fn a_server_whose_slot_is_gone_says_so_and_judges_nothing() {
-    let behind = Home::new();
+    let behind = Home::with_vault();
     let token = behind.ok(&["operators", "create", "root", "--role", "platform-admin"]);
     behind.ok(&["vault", "slots", "add", "--device-file", "spare.key"]);
     let server = Served::start(&behind, &["--key-file", "spare.key"]);
@@ -348,7 +348,7 @@ fn reviews_retention_and_counted_verdicts_go_through_a_server() {
 
 #[test]
 fn an_auditor_of_a_workspace_sees_its_events_alone() {
-    let (behind, client) = (Home::new(), Home::new());
+    let (behind, client) = (Home::with_vault(), Home::new());
     behind.ok(&["workspaces", "create", "acme", "--plan", "unlimited"]);
     behind.ok(&["workspaces", "create", "other", "--plan", "unlimited"]);
     behind.ok(&["--workspace", "acme", "create", "ours"]);

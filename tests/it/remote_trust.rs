@@ -166,7 +166,7 @@ fn certificate(home: &Home) -> Option<(PathBuf, PathBuf)> {
 
 #[test]
 fn only_a_certificate_that_is_known_is_believed() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let Some((key, certificate)) = certificate(&home) else { return };
     let secret = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
     let token = token_file(&home, &secret);

@@ -4,7 +4,7 @@ use crate::support::Home;
 
 #[test]
 fn what_an_addition_does_not_name_stays_as_it_is() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["scopes", "add", "a:op", "--implies", "a:read", "--description", "operate a"]);
     let token = home.ok(&["create", "k", "--scope", "a:op"]);
     let reads = || home.verdict(&token, &["--scope", "a:read"]).1 == Some(0);
@@ -29,7 +29,7 @@ fn what_an_addition_does_not_name_stays_as_it_is() {
 
 #[test]
 fn a_file_takes_nothing_away_from_the_catalogue() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["scopes", "add", "a:op", "--implies", "a:read", "--description", "operate a"]);
     home.write("names.csv", "name\na:op\n");
     home.write("words.csv", "name,description,implies\na:op,run a,\n");
@@ -44,7 +44,7 @@ fn a_file_takes_nothing_away_from_the_catalogue() {
 
 #[test]
 fn a_scope_that_a_key_has_by_implication_is_not_removed() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["scopes", "add", "a:op", "--implies", "a:read"]);
     home.ok(&["scopes", "add", "a:read"]);
     home.ok(&["scopes", "add", "*:run", "--implies", "*:look"]);

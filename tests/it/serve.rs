@@ -56,7 +56,7 @@ fn until(server: &Gateway, key: &str, expected: &str) -> Duration {
 
 #[test]
 fn verdicts_have_the_codes_of_the_command_line() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = create(&home, "sync", &["--env", "production", "--scope", "invoices:read", "--allow-ip", "192.0.2.0/24"]);
     let server = Gateway::start(&home, &[]);
     assert_eq!((server.server.get("/healthz", &[]).status, server.server.get("/readyz", &[]).status), (200, 200));
@@ -80,7 +80,7 @@ fn verdicts_have_the_codes_of_the_command_line() {
 
 #[test]
 fn what_another_process_changes_is_heeded() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = create(&home, "sync", &[]);
     let server = Gateway::start(&home, &[]);
     assert_eq!(code(&server, json!({ "key": key })), "VALID");
@@ -98,7 +98,7 @@ fn what_another_process_changes_is_heeded() {
 
 #[test]
 fn a_limit_is_told_in_headers_and_holds() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = create(&home, "sync", &["--rate-limit", "2/h"]);
     let server = Gateway::start(&home, &[]);
     let ask = || server.ask(&json!({ "key": key }));
@@ -115,7 +115,7 @@ fn a_limit_is_told_in_headers_and_holds() {
 
 #[test]
 fn a_stop_ends_well_and_frees_the_socket() {
-    let home = Home::new();
+    let home = Home::with_vault();
     create(&home, "sync", &[]);
     let path = socket(&home);
     let listen = format!("unix:{}", path.display());
@@ -130,7 +130,7 @@ fn a_stop_ends_well_and_frees_the_socket() {
 
 #[test]
 fn plain_http_beyond_this_machine_is_refused() {
-    let home = Home::new();
+    let home = Home::with_vault();
     create(&home, "sync", &[]);
     let refused = home.run(&["serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(refused.code, Some(5), "{refused:?}");
@@ -141,7 +141,7 @@ fn plain_http_beyond_this_machine_is_refused() {
 
 #[test]
 fn what_is_not_http_gets_an_answer_or_is_cut_off() {
-    let home = Home::new();
+    let home = Home::with_vault();
     create(&home, "sync", &[]);
     let gateway = Gateway::start(&home, &[]);
     let server = &gateway.server;
@@ -166,7 +166,7 @@ fn what_is_not_http_gets_an_answer_or_is_cut_off() {
 
 #[test]
 fn operators_do_what_their_role_allows_and_refusals_are_recorded() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = create(&home, "sync", &[]);
     let (revoker, support) = (operator(&home, "oncall", "revoker", &[]), operator(&home, "desk", "support", &[]));
     let gateway = Gateway::start(&home, &[]);
@@ -197,7 +197,7 @@ fn operators_do_what_their_role_allows_and_refusals_are_recorded() {
 
 #[test]
 fn a_credential_that_does_not_work_is_one_answer() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let old = operator(&home, "old", "support", &[]);
     let elsewhere = operator(&home, "elsewhere", "support", &["--allow-ip", "192.0.2.0/24"]);
     let gone = operator(&home, "gone", "support", &[]);
@@ -220,7 +220,7 @@ fn a_credential_that_does_not_work_is_one_answer() {
 
 #[test]
 fn an_operator_is_bound_to_its_workspace_and_its_ceiling() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["workspaces", "create", "acme"]);
     let theirs = create(&home, "theirs", &["--workspace", "acme"]);
     let bound = operator(&home, "acme-gate", "verifier", &["--bind", "default"]);

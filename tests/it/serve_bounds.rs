@@ -37,7 +37,7 @@ needs_project = false
 
 #[test]
 fn a_route_holds_however_its_path_is_written_and_is_no_business_of_outsiders() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = home.ok(&["create", "k", "--scope", "inv:read"]);
     home.ok(&["scopes", "add", "admin:all"]);
     let routes = home.path().join("routes.toml");
@@ -67,7 +67,7 @@ fn a_route_holds_however_its_path_is_written_and_is_no_business_of_outsiders() {
 
 #[test]
 fn a_key_with_an_allowlist_needs_an_address() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = home.ok(&["create", "k", "--allow-ip", "10.0.0.0/8"]);
     let listen = format!("unix:{}", socket(&home).display());
     let server = Served::start_with(&home, &["serve", "--listen", &listen]);
@@ -84,7 +84,7 @@ fn a_key_with_an_allowlist_needs_an_address() {
 
 #[test]
 fn a_server_of_one_environment_judges_for_no_other() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let [staging, production] = ["staging", "production"].map(|env| home.ok(&["create", "k", "--env", env]));
     let service = operator(&home, "service", &["--role", "verifier"]);
     let server = Served::start(&home, &["--env", "production"]);
@@ -104,7 +104,7 @@ fn a_server_of_one_environment_judges_for_no_other() {
 
 #[test]
 fn a_ceiling_holds_for_the_ends_of_rotations_and_for_what_scopes_imply() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "wide", "--scope", "a:read", "--scope", "b:write"]);
     home.ok(&["rotate", "wide", "--deliver", "file:wide.key", "--stage"]);
     let issuer = operator(&home, "issuer", &["--role", "issuer", "--ceiling", "a:read"]);
@@ -133,7 +133,7 @@ fn a_ceiling_holds_for_the_ends_of_rotations_and_for_what_scopes_imply() {
 
 #[test]
 fn a_credential_that_is_no_good_any_more_or_here_is_recorded_once_in_a_while() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let elsewhere = operator(&home, "elsewhere", &["--role", "auditor", "--allow-ip", "192.0.2.0/24"]);
     let gone = operator(&home, "gone", &["--role", "auditor"]);
     home.ok(&["operators", "revoke", "gone", "--yes"]);
@@ -147,7 +147,7 @@ fn a_credential_that_is_no_good_any_more_or_here_is_recorded_once_in_a_while() {
 
 #[test]
 fn what_a_plan_or_a_binding_forbids_is_recorded() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["plans", "create", "blind", "--api-access", "true", "--audit-view", "false"]);
     home.ok(&["workspaces", "create", "dark", "--plan", "blind"]);
     let auditor = operator(&home, "auditor", &["--role", "auditor", "--bind", "dark"]);
@@ -162,7 +162,7 @@ fn what_a_plan_or_a_binding_forbids_is_recorded() {
 
 #[test]
 fn things_beyond_a_binding_are_not_told() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["workspaces", "create", "wa"]);
     let theirs = home.json(&["operators", "create", "theirs", "--role", "auditor"])["operator"]["id"].clone();
     let admin = operator(&home, "admin", &["--role", "workspace-admin", "--bind", "wa"]);
@@ -183,7 +183,7 @@ fn things_beyond_a_binding_are_not_told() {
 
 #[test]
 fn what_is_not_read_is_refused() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "k"]);
     let root = operator(&home, "root", &["--role", "platform-admin"]);
     let server = Served::start(&home, &[]);
@@ -203,7 +203,7 @@ fn what_is_not_read_is_refused() {
 
 #[test]
 fn a_cursor_goes_on_in_its_own_list_alone() {
-    let home = Home::new();
+    let home = Home::with_vault();
     for name in ["a", "b", "c"] {
         home.ok(&["create", name, "--owner", "o"]);
     }

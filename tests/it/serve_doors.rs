@@ -47,7 +47,7 @@ fn trusts(server: &Served, pem: &str) -> bool {
 
 #[test]
 fn a_certificate_is_renewed_while_it_serves_and_a_broken_one_changes_nothing() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "sync"]);
     let files = (home.path().join("cert.pem"), home.path().join("key.pem"));
     let first = certificate(&files);
@@ -76,7 +76,7 @@ fn a_certificate_is_renewed_while_it_serves_and_a_broken_one_changes_nothing() {
 
 #[test]
 fn sockets_of_systemd_are_taken_over_and_it_is_told() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "sync"]);
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -113,7 +113,7 @@ fn sockets_of_systemd_are_taken_over_and_it_is_told() {
 
 #[test]
 fn a_keystore_that_cannot_be_believed_is_unavailable_and_never_invalid() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = home.ok(&["create", "sync"]);
     let bearer = operator(&home, "gateway", "verifier", &[]);
     let server = Served::start(&home, &[]);
@@ -138,7 +138,7 @@ fn a_keystore_that_cannot_be_believed_is_unavailable_and_never_invalid() {
 
 #[test]
 fn a_stop_answers_what_has_begun_and_takes_nothing_new() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = home.ok(&["create", "sync"]);
     let bearer = operator(&home, "gateway", "verifier", &[]);
     let server = Served::start(&home, &[]);
@@ -168,7 +168,7 @@ fn a_stop_answers_what_has_begun_and_takes_nothing_new() {
 
 #[test]
 fn bodies_have_a_size_and_connections_a_number() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let bearer = operator(&home, "gateway", "verifier", &[]);
     let server = Served::start(&home, &["--max-connections", "3"]);
     let too_large = |answer: &Answer| (answer.status, answer.json()["reason"].as_str().map(str::to_owned));
@@ -204,7 +204,7 @@ fn bodies_have_a_size_and_connections_a_number() {
 
 #[test]
 fn a_request_names_one_host() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "sync"]);
     let server = Served::start(&home, &[]);
     for (head, status) in [

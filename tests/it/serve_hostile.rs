@@ -17,7 +17,7 @@ fn all_of(mut stream: TcpStream) -> String {
 
 #[test]
 fn a_client_that_is_slow_is_cut_off_wherever_it_stops() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let bearer = format!("Bearer {}", home.ok(&["operators", "create", "gateway", "--role", "verifier"]));
     let server = Served::start(&home, &[]);
     let begun = |text: &str| {
@@ -50,7 +50,7 @@ fn a_client_that_is_slow_is_cut_off_wherever_it_stops() {
 /// answers 200: it must not be seen.
 #[test]
 fn requests_that_could_be_read_differently_are_refused() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let (key, other) = (home.ok(&["create", "one"]), home.ok(&["create", "two"]));
     let server = Served::start(&home, &[]);
     let smuggled = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -101,7 +101,7 @@ fn requests_that_could_be_read_differently_are_refused() {
 
 #[test]
 fn a_forwarded_address_that_is_none_is_refused_and_never_skipped() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = home.ok(&["create", "sync", "--allow-ip", "192.0.2.0/24"]);
     let server = Served::start(&home, &["--trust-proxy", "127.0.0.0/8"]);
     let asked = |forwarded: &str| {

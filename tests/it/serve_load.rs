@@ -83,7 +83,7 @@ const UNLIMITED: [&str; 2] = ["--address-limit", "none"];
 
 #[test]
 fn what_another_process_stops_is_stopped_under_load() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let keys = keys(&home, &["stays", "revoked", "switched-off", "deleted", "replaced", "overlapping"]);
     let server = Served::start(&home, &UNLIMITED);
     let load = Load::start(&server, &keys);
@@ -122,7 +122,7 @@ fn what_another_process_stops_is_stopped_under_load() {
 
 #[test]
 fn a_stop_under_load_loses_no_use() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let keys = keys(&home, &["one", "two", "three"]);
     let server = Served::start(&home, &[&UNLIMITED[..], &["--usage-interval", "1s"]].concat());
     let load = Load::start(&server, &keys);
@@ -140,7 +140,7 @@ fn uses(home: &Home, name: &str) -> u64 {
 
 #[test]
 fn a_kill_under_load_breaks_nothing() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let keys = keys(&home, &["one", "two", "three"]);
     let arguments = [&UNLIMITED[..], &["--usage-interval", "1s"]].concat();
     let server = Served::start(&home, &arguments);

@@ -30,7 +30,7 @@ struct Served1 {
 }
 
 fn served() -> Served1 {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = home.ok(&["create", "sync", "--env", "production"]);
     let verifier = format!("Bearer {}", home.ok(&["operators", "create", "v", "--role", "verifier"]));
     let admin = format!("Bearer {}", home.ok(&["operators", "create", "root", "--role", "platform-admin"]));
@@ -94,7 +94,7 @@ fn a_keystore_that_is_gone_is_unavailable_until_it_is_back() {
 #[test]
 fn another_vault_in_the_place_of_the_keystore_is_not_served() {
     let served = served();
-    let other = Home::new();
+    let other = Home::with_vault();
     other.ok(&["create", "theirs"]);
     other.ok(&["vault", "backup", "theirs.db"]);
     let file = served.home.keystore();
@@ -106,7 +106,7 @@ fn another_vault_in_the_place_of_the_keystore_is_not_served() {
 
 #[test]
 fn several_servers_say_so_and_one_of_them_sends_to_webhooks() {
-    let (home, hook) = (Home::new(), crate::webhooks::Hook::new(&["204 No Content"]));
+    let (home, hook) = (Home::with_vault(), crate::webhooks::Hook::new(&["204 No Content"]));
     home.ok(&["webhooks", "add", "chat", &hook.url(), "--allow-private"]);
     home.ok(&["create", "sync"]);
     let servers = |home: &Home| {
@@ -137,7 +137,7 @@ fn several_servers_say_so_and_one_of_them_sends_to_webhooks() {
 /// The queue of a notify socket holds a few messages, and nobody takes them.
 #[test]
 fn a_service_manager_that_reads_nothing_does_not_keep_a_server_from_its_end() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "sync"]);
     let path = home.path().join("notify");
     let silent = UnixDatagram::bind(&path).unwrap();

@@ -14,7 +14,7 @@ use std::{
 
 /// A home with many keys and so many events, and the credentials of an operator that may do everything.
 fn busy_home(keys: usize) -> (Home, String) {
-    let home = Home::new();
+    let home = Home::with_vault();
     let lines: String = (0..keys).map(|number| format!("k-{number}\n")).collect();
     home.private("keys.csv", &format!("name\n{lines}"));
     home.ok(&["create", "--from", "keys.csv", "--out", "tokens.csv"]);
@@ -87,7 +87,7 @@ fn readers_that_do_not_read_keep_nobody_from_a_revocation() {
 /// Every connection is a file: too few of them must leave the keystore its own, and verdicts come after all.
 #[test]
 fn few_files_mean_fewer_connections_and_no_failure() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = home.ok(&["create", "sync"]);
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -n 128; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_keyward")]);
@@ -108,7 +108,7 @@ fn few_files_mean_fewer_connections_and_no_failure() {
 /// A place belongs to a connection, not to a listener that waits for one.
 #[test]
 fn one_place_serves_two_listeners() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "sync"]);
     let path = socket(&home);
     let listen = format!("unix:{}", path.display());
@@ -126,7 +126,7 @@ fn one_place_serves_two_listeners() {
 /// Whoever replaces a server binds its socket before the old one is gone.
 #[test]
 fn a_stopping_server_leaves_the_socket_of_another_alone() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "sync"]);
     let path = socket(&home);
     let listen = format!("unix:{}", path.display());
@@ -142,7 +142,7 @@ fn a_stopping_server_leaves_the_socket_of_another_alone() {
 /// A body that nobody reads is no reason to cut a connection without a word: the next request on it would be lost.
 #[test]
 fn a_connection_goes_on_after_a_body_that_was_not_read_or_says_that_it_ends() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = home.ok(&["create", "sync"]);
     let server = Served::start(&home, &[]);
     let mut connection = KeptAlive::open(server.authority()).unwrap();

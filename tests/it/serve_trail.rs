@@ -35,7 +35,7 @@ fn until(path: &Path, count: u64) -> String {
 
 #[test]
 fn a_stream_goes_on_where_it_was_and_its_lines_can_be_checked() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "one"]);
     let path = home.path().join("trail.jsonl");
     let to = format!("file:{}", path.display());
@@ -87,7 +87,7 @@ fn answer(mut stream: TcpStream, status: &str) {
 
 #[test]
 fn a_kill_between_sending_and_the_cursor_repeats_and_never_skips() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "one"]);
     let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("http://user:canary@{}/in?token=canary", receiver.local_addr().unwrap());
@@ -120,7 +120,7 @@ fn a_kill_between_sending_and_the_cursor_repeats_and_never_skips() {
 
 #[test]
 fn syslog_receives_framed_events_and_confirms_by_closing() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "one"]);
     let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("syslog:{}", receiver.local_addr().unwrap());
@@ -146,7 +146,7 @@ fn syslog_receives_framed_events_and_confirms_by_closing() {
 
 #[test]
 fn checkpoints_are_made_on_a_schedule_and_hold() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["create", "one"]);
     let path = home.path().join("anchors");
     let to = format!("file:{}", path.display());
@@ -172,7 +172,7 @@ fn checkpoints_are_made_on_a_schedule_and_hold() {
 
 #[test]
 fn a_plan_without_export_streams_nothing() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["plans", "create", "small", "--audit-export", "false"]);
     home.ok(&["workspaces", "update", "default", "--plan", "small"]);
     let refused = home.run(&["serve", "--listen", "127.0.0.1:0", "--stream", "file:out"]);
@@ -184,7 +184,7 @@ fn a_plan_without_export_streams_nothing() {
 
 #[test]
 fn a_place_that_does_not_answer_does_not_keep_a_stop_from_writing_usage() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let key = home.ok(&["create", "one"]);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("http://{}/in", silent.local_addr().unwrap());
@@ -199,7 +199,7 @@ fn a_place_that_does_not_answer_does_not_keep_a_stop_from_writing_usage() {
 
 #[test]
 fn a_checkpoint_that_a_client_made_up_is_no_failure_of_the_server() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let root = format!("Bearer {}", home.ok(&["operators", "create", "root", "--role", "platform-admin"]));
     let server = Served::start(&home, &[]);
     let sent = serde_json::json!({ "checkpoints": [{ "place": "here", "note": "no checkpoint" }] }).to_string();

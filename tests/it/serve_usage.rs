@@ -14,7 +14,7 @@ struct Vault {
 
 impl Vault {
     fn new() -> Self {
-        let home = Home::new();
+        let home = Home::with_vault();
         let bearer = format!("Bearer {}", home.ok(&["operators", "create", "gateway", "--role", "verifier"]));
         Self { home, bearer }
     }

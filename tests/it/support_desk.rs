@@ -32,6 +32,8 @@ const COMMANDS: &[(&str, Does)] = &[
     ("vault rekey --yes", IsRefused("vault.rekey")),
     ("vault backup copy.db", IsOwn(0)),
     ("vault restore backup.db --force --yes", IsRefused("vault.restore")),
+    ("vault adopt backup.db", IsRefused("vault.restore")),
+    ("vault delete --confirm x", IsRefused("vault.delete")),
     ("vault recovery", IsRefused("vault.slot_add")),
     ("create new", IsRefused("key.create")),
     ("create --from keys.csv", IsRefused("key.create")),

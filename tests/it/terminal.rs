@@ -100,7 +100,7 @@ fn delete_wants_the_name_of_the_key() {
 
 #[test]
 fn yes_or_no_is_asked_and_no_is_a_failure() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["workspaces", "create", "w"]);
     let mut shell = Terminal::open(&home);
     shell.type_line("keyward workspaces delete w");

@@ -272,7 +272,7 @@ fn it_works_in_every_window_with_no_keys_and_with_hostile_ones() {
 
 #[test]
 fn the_end_of_a_long_line_is_shown() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let description = format!("{}the end", "words ".repeat(40));
     let mut line = vec!["create".to_owned(), "wide".to_owned(), "--description".to_owned(), description];
     line.extend((0..30).map(|at| format!("--scope=resource-{at:02}:read")));

@@ -100,7 +100,7 @@ fn a_session_is_bounded() {
 
 #[test]
 fn files_that_are_in_the_way_are_conflicts_and_never_overwritten() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["vault", "slots", "add", "--device-file", "ci.key"]);
     home.ok(&["vault", "backup", "copy.db"]);
     home.private("keys.csv", "name\none\n");
@@ -167,7 +167,7 @@ fn a_slot_that_is_not_there_is_not_asked_about() {
 
 #[test]
 fn what_does_not_open_the_vault_says_why() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.private("pp", FIRST);
     let code = home.ok(&["-q", "vault", "recovery"]);
     let last = code.chars().last().unwrap();

@@ -9,7 +9,7 @@ fn detail<'a>(verdict: &'a serde_json::Value, check: &str) -> &'a str {
 
 #[test]
 fn a_time_before_there_was_the_key_or_its_secret_is_refused() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let token = home.ok(&["create", "k"]);
     let early = home.run_with(&["verify", "-", "--at", "2020-01-01"], &token);
     assert_eq!((early.code, &*early.stdout), (Some(2), ""), "{early:?}");
@@ -21,7 +21,7 @@ fn a_time_before_there_was_the_key_or_its_secret_is_refused() {
 
 #[test]
 fn the_switch_says_that_it_has_no_history() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let token = home.ok(&["create", "k", "--no-expiry"]);
     home.ok(&["deactivate", "k"]);
     let (verdict, code) = home.verdict(&token, &["--at", "2099-01-01", "--explain"]);
@@ -35,7 +35,7 @@ fn the_switch_says_that_it_has_no_history() {
 
 #[test]
 fn a_project_or_customer_that_nobody_knows_is_no_silent_yes() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["projects", "create", "shop"]);
     home.ok(&["customers", "create", "acme"]);
     let token = home.ok(&["create", "wide"]);

@@ -213,7 +213,7 @@ fn what_time_tells_is_told_once() {
 
 #[test]
 fn nothing_is_sent_into_private_networks_or_along_a_redirect() {
-    let (home, hook) = (Home::new(), Hook::new(&["302 Found\r\nLocation: /elsewhere", "204 No Content"]));
+    let (home, hook) = (Home::with_vault(), Hook::new(&["302 Found\r\nLocation: /elsewhere", "204 No Content"]));
     for url in [
         "https://127.0.0.1/",
         "https://[::ffff:10.0.0.1]/",
@@ -248,7 +248,7 @@ fn nothing_is_sent_into_private_networks_or_along_a_redirect() {
 /// workspaces.
 #[test]
 fn a_dead_receiver_starves_no_other() {
-    let (home, hook) = (Home::new(), Hook::new(&["204 No Content"]));
+    let (home, hook) = (Home::with_vault(), Hook::new(&["204 No Content"]));
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let dead = format!("http://{}/", silent.local_addr().unwrap());
     home.ok(&["webhooks", "add", "dead", &dead, "--allow-private", "--event", "key.create"]);
@@ -275,7 +275,7 @@ fn a_dead_receiver_starves_no_other() {
 /// However often a receiver hangs, the others get what happens at once, and not when its time is over.
 #[test]
 fn a_receiver_that_hangs_holds_up_no_other() {
-    let (home, hook) = (Home::new(), Hook::new(&["204 No Content"]));
+    let (home, hook) = (Home::with_vault(), Hook::new(&["204 No Content"]));
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let dead = format!("http://{}/", silent.local_addr().unwrap());
     home.ok(&["webhooks", "add", "hangs", &dead, "--allow-private"]);
@@ -319,7 +319,7 @@ fn messages_arrive_in_order_and_say_where_they_stand() {
 /// than for the message that is on its way.
 #[test]
 fn a_stop_writes_usage_before_it_waits_for_a_receiver() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", receiver.local_addr().unwrap());
     home.ok(&["webhooks", "add", "chat", &url, "--allow-private"]);
@@ -343,7 +343,7 @@ fn a_stop_writes_usage_before_it_waits_for_a_receiver() {
 
 #[test]
 fn a_webhook_is_removed_with_what_was_on_its_way() {
-    let (home, hook) = (Home::new(), Hook::new(&["204 No Content"]));
+    let (home, hook) = (Home::with_vault(), Hook::new(&["204 No Content"]));
     add(&home, &hook, &[]);
     home.ok(&["workspaces", "create", "acme"]);
     home.ok(&["--workspace", "acme", "create", "theirs"]);

@@ -4,7 +4,7 @@ use crate::support::Home;
 
 #[test]
 fn a_workspace_takes_its_catalogue_and_its_idempotency_keys_with_it() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let within = |args: &[&str]| home.ok(&[&["--workspace", "t1"], args].concat());
     home.ok(&["workspaces", "create", "t1"]);
     within(&["scopes", "add", "a:read", "--implies", "*"]);
@@ -28,7 +28,7 @@ fn a_workspace_takes_its_catalogue_and_its_idempotency_keys_with_it() {
 
 #[test]
 fn what_belongs_to_a_workspace_and_works_keeps_it_from_being_deleted() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["workspaces", "create", "t1"]);
     home.ok(&["--workspace", "t1", "projects", "create", "shop"]);
     home.ok(&["--workspace", "t1", "webhooks", "add", "pager", "https://hooks.example.com/x"]);
@@ -44,7 +44,7 @@ fn what_belongs_to_a_workspace_and_works_keeps_it_from_being_deleted() {
 
 #[test]
 fn an_empty_description_is_none_and_an_update_of_nothing_is_no_update() {
-    let home = Home::new();
+    let home = Home::with_vault();
     for kind in ["workspaces", "projects", "customers"] {
         home.ok(&[kind, "create", "x", "--description", "words"]);
         let described = || home.json(&[kind, "show", "x"])[kind.trim_end_matches('s')]["description"].clone();

@@ -68,13 +68,19 @@ impl Backend for Remote {
         cx: &Context,
         requests: Vec<Create>,
         progress: &mut dyn FnMut(usize),
+        keep: &mut dyn FnMut(&[Created]) -> Result<()>,
     ) -> std::result::Result<Vec<Created>, BulkError> {
         let path = ["v1", "keys", "bulk"];
         let made = self.change_or_refused::<CreatedList>(cx, Method::POST, &path, &[], &CreateMany { keys: requests });
         match made {
             Ok(list) => {
                 progress(list.items.len());
-                list.items.into_iter().map(|one| one.try_into().map_err(BulkError::Whole)).collect()
+                let made = list.items.into_iter().map(|one| one.try_into().map_err(BulkError::Whole));
+                let made = made.collect::<std::result::Result<Vec<Created>, _>>()?;
+                if !cx.dry_run {
+                    keep(&made).map_err(BulkError::Whole)?;
+                }
+                Ok(made)
             }
             Err(refused) => match serde_json::from_slice::<RefusedEntries>(&refused.body) {
                 Ok(told) => {
@@ -393,6 +399,10 @@ impl Backend for Remote {
     }
 
     fn backup(&self, _cx: &Context, _file: &Path) -> Result<u64> {
+        Err(only_local("a backup"))
+    }
+
+    fn stream_backup(&self, _cx: &Context, _out: &mut dyn std::io::Write) -> Result<u64> {
         Err(only_local("a backup"))
     }
 

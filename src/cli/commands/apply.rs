@@ -54,7 +54,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let targets = Targets::of(cx, &args.deliver)?;
     let prune = (!args.prune.is_empty()).then_some(args.prune);
     let mut request = Apply { keys: file.keys.clone(), prune, expected: None };
-    let plan = cx.backend()?.plan(&cx.operation(), &request)?;
+    let plan = cx.backend_or_new()?.plan(&cx.operation(), &request)?;
     if plan.feasible() == 0 && !plan.is_refused() {
         declared::show(cx, &plan, |step| file.beside(step))?;
         cx.note(&declared::summary(&plan));
@@ -68,7 +68,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let resumed = interrupted(cx, &plan, &file, &targets)?;
     refuse_shared(new.iter().chain(&resumed).map(|waiting| (&waiting.key, &waiting.target)))?;
     for waiting in new.iter().chain(&resumed) {
-        waiting.target.preflight()?;
+        waiting.target.preflight(cx)?;
     }
     if !cx.reply_asked() || cx.global.dry_run {
         declared::show(cx, &plan, |step| beside(step, &new, &resumed, None))?;

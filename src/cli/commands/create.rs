@@ -60,8 +60,8 @@ pub(crate) struct Args {
     /// How long the key lives; never changed afterwards [default: 90d, less where the workspace says so]
     #[arg(long, value_name = "D", value_parser = values::duration, conflicts_with_all = ["expires_at", "no_expiry"])]
     expires_in: Option<TimeDelta>,
-    /// When the key ends: RFC 3339 or a date
-    #[arg(long, value_name = "T", value_parser = values::time, conflicts_with = "no_expiry")]
+    /// When the key ends: RFC 3339, or a date, whose day is included
+    #[arg(long, value_name = "T", value_parser = values::end, conflicts_with = "no_expiry")]
     expires_at: Option<Time>,
     /// The key never expires
     #[arg(long)]
@@ -78,12 +78,15 @@ pub(crate) struct Args {
     /// Repeating the call with this key within 24 hours makes no second key, also when the first was deleted
     #[arg(long, value_name = "K", value_parser = NonEmptyStringValueParser::new(), conflicts_with = "from")]
     idempotency_key: Option<String>,
+    /// Also ask the terminal to put the secret on its clipboard (OSC 52)
+    #[arg(long, conflicts_with_all = ["from", "deliver", "deliver_map"])]
+    copy: bool,
     #[command(flatten)]
     deliver: DeliverArgs,
     /// Create the keys of a CSV or JSONL file, all or none; the other options are their defaults
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     from: Option<PathBuf>,
-    /// Write the secrets of --from to this new file, readable by you alone, instead of stdout
+    /// Write the secrets of --from to this new file, readable by you alone, instead of stdout; `-` is stdout
     #[arg(long, value_name = "FILE", requires = "from", conflicts_with = "name", value_hint = clap::ValueHint::FilePath)]
     out: Option<PathBuf>,
 }
@@ -92,6 +95,9 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let (from, out, deliver) = (args.from.clone(), args.out.clone(), args.deliver.clone());
     deliver.refuse_idle()?;
+    if args.copy {
+        cx.copy_secret()?;
+    }
     let request = request(args)?;
     match from {
         Some(_) if deliver.is_asked() => {
@@ -111,7 +117,7 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
         // A repetition must find out whether the secret was printed: then printing it is a delivery with a receipt.
         (request.sinks, request.intend) = (vec![rotating::STDOUT.to_owned()], true);
     }
-    let mut created = cx.backend()?.create(&cx.operation(), request.clone())?;
+    let mut created = cx.backend_or_new()?.create(&cx.operation(), request.clone())?;
     if let (Some(rotation), true) = (&created.rotation, created.existed) {
         match rotating::resume(cx, rotation) {
             Ok(()) => {
@@ -124,7 +130,7 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
     notes(cx, &created);
     told(cx, &created);
     let (id, name) = (created.key.id.clone(), created.key.name.clone());
-    let report = Ctx::minted(json!(created.key), created.secret.as_ref());
+    let report = cx.minted(json!(created.key), created.secret.as_ref());
     cx.emit(&report).map_err(|error| lost(error, &id, &name))?;
     if let Some(rotation) = created.rotation.as_ref().filter(|_| created.secret.is_some()) {
         rotating::commit(cx, rotation, vec![rotating::STDOUT.to_owned()])?;
@@ -163,7 +169,7 @@ fn delivered(cx: &mut Ctx, args: &DeliverArgs, request: Create) -> Result<u8> {
 
 fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -> Result<()> {
     let targets = Targets::of(cx, args)?;
-    let preview = cx.backend()?.create(&Context { dry_run: true, ..cx.operation() }, request.clone())?;
+    let preview = cx.backend_or_new()?.create(&Context { dry_run: true, ..cx.operation() }, request.clone())?;
     let Some(target) = targets.for_key(&preview.key)? else {
         return Err(Error::usage(format!("no rule of the deliver map matches {}", preview.key.name)));
     };
@@ -184,7 +190,7 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
         return cx.item_without_secret(json!(delivered.key));
     }
     if !preview.existed {
-        target.preflight()?;
+        target.preflight(cx)?;
     }
     request.id = preview.key.id.parse().ok();
     request.sinks = target.names();

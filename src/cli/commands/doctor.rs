@@ -11,7 +11,7 @@ use crate::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use std::path::Path;
+use std::{io::ErrorKind, path::Path};
 
 /// Check where things are, permissions, slots, the clock and the audit trail
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,12 @@ fn places(cx: &Ctx, findings: &mut Vec<Finding>) -> Result<()> {
         [("data", &dirs.data), ("config", &dirs.config), ("state", &dirs.state), ("keystore", &dirs.keystore())]
     {
         let found = place(check, path);
-        findings.push(if check == "config" || found.ok != Some(true) { found } else { writable(found, path) });
+        findings.push(match check {
+            "config" => found,
+            _ if found.ok != Some(true) => found,
+            "state" => remembering(cx, writable(found, path))?,
+            _ => writable(found, path),
+        });
     }
     let devices = std::fs::read_dir(dirs.config.join("devices")).into_iter().flatten().flatten();
     findings.extend(devices.map(|entry| place("device key", &entry.path())));
@@ -61,10 +66,30 @@ fn places(cx: &Ctx, findings: &mut Vec<Finding>) -> Result<()> {
     Ok(())
 }
 
+/// The same of the directory that remembers what was last seen of the vault.
+fn remembering(cx: &Ctx, found: Finding) -> Result<Finding> {
+    let vault = cx.vault()?;
+    if found.ok == Some(false) || !vault.exists().unwrap_or(true) {
+        return Ok(found);
+    }
+    let Some(why) = vault.forgets() else { return Ok(found) };
+    let detail = format!(
+        "{}: changes are not remembered there, and an older copy of the keystore would pass for the newest: {why}",
+        vault.dirs().state.display()
+    );
+    Ok(Finding { ok: Some(false), detail, ..found })
+}
+
 fn place(check: &'static str, path: &Path) -> Finding {
     let shown = path.display();
-    if path.symlink_metadata().is_err() {
-        return Finding { check, ok: None, detail: format!("{shown} (not there)") };
+    match path.symlink_metadata() {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Finding { check, ok: None, detail: format!("{shown} (not there)") };
+        }
+        Err(error) => {
+            return Finding { check, ok: Some(false), detail: format!("{shown} cannot be looked at: {error}") };
+        }
+        Ok(_) => {}
     }
     if files::too_open(path) {
         return Finding { check, ok: Some(false), detail: format!("{shown} is open to others: chmod go= {shown}") };
@@ -94,17 +119,9 @@ fn server(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Option<Error> {
 
 /// What the vault says of itself; the error, if it does not open or is not intact.
 fn vault(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<Option<Error>> {
-    if !cx.vault()?.exists() {
-        if let Err(error) = cx.vault()?.refuse_if_gone() {
-            findings.push(Finding { check: "vault", ok: Some(false), detail: error.message.clone() });
-            return Ok(Some(error));
-        }
-        findings.push(Finding {
-            check: "vault",
-            ok: None,
-            detail: "none; the first command makes one, and keyward vault restore FILE puts a backup back".to_owned(),
-        });
-        return Ok(None);
+    if let Err(error) = cx.existing_vault() {
+        findings.push(Finding { check: "vault", ok: Some(false), detail: error.message.clone() });
+        return Ok(Some(error));
     }
     let checked = look(cx, findings);
     Ok(checked.err().inspect(|error| {

@@ -24,6 +24,9 @@ Environment variables. An option on the command line beats its variable, a varia
   KEYWARD_TOKEN_FILE  --token-file: the file with the credential for it
   KEYWARD_TOKEN       the credential itself, where there is no place for a file
   KEYWARD_CA_FILE     --ca-file: certificates to trust besides the system's
+  KEYWARD_KEY_FILE    --key-file: what opens the vault, a device key or a recovery code
+  KEYWARD_PASSPHRASE_FILE  --passphrase-file: the file with the passphrase of the vault
+  KEYWARD_REQUIRE_STATE    refuse a change that this machine cannot remember outside the keystore
   KEYWARD_NO_INPUT    --no-input: never prompt
   KEYWARD_READ_ONLY   --read-only: refuse every change
   KEYWARD_REASON      --reason, for the audit trail

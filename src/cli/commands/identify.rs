@@ -155,7 +155,7 @@ fn look(
     none: &mut Option<String>,
 ) -> Result<Scanned> {
     let vault = cx.vault()?;
-    let brand = if vault.exists() { vault.brand()? } else { Brand::default() };
+    let brand = if vault.exists()? { vault.brand()? } else { Brand::default() };
     let finder = TokenFinder::new(&brand);
     if !args.scan.is_empty() {
         let options = scan::Options { no_ignore: args.no_ignore, binary: args.binary };

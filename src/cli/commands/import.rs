@@ -56,7 +56,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if !wrong.is_empty() {
         return Err(bulk::refused(cx, &place, "imported", wrong));
     }
-    let backend = cx.backend()?;
+    let backend = cx.backend_or_new()?;
     let imported = {
         let mut progress = cx.out.progress(requests.len() as u64, "importing keys");
         let mut told = 0;

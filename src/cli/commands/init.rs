@@ -42,13 +42,14 @@ fn refuse_what_opens_nothing(cx: &Ctx, args: &Args) -> Result<()> {
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     cx.local_only("init")?;
     let vault = cx.vault()?;
-    if !vault.exists() {
+    let there = vault.exists()?;
+    if !there {
         refuse_what_opens_nothing(cx, &args)?;
     }
     let named = Source::of(cx.global.passphrase_file.as_deref(), cx.global.passphrase_fd, false);
     let passphrase = match (args.passphrase, named) {
         // Where there is a vault already, nobody is asked for a passphrase in vain.
-        _ if vault.exists() => None,
+        _ if there => None,
         (_, Some(source)) => Some(source.read_private(cx, "passphrase")?),
         (true, None) => Some(prompt::new_passphrase(cx, "--passphrase-file")?),
         (false, None) => None,

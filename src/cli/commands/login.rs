@@ -53,7 +53,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         at: cx.now,
     };
     let login = Login { profile, token };
-    cx.profiles(true)?.put(&cx.operation(), &login)?;
+    cx.profiles()?.put(&cx.operation(), &login)?;
     let profile = login.profile;
     let verb = if cx.global.dry_run { "would log in" } else { "logged in" };
     if !cx.global.dry_run {

@@ -6,7 +6,7 @@ use crate::{
     domain::counted,
     ops::{Error, Kind, Result},
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Print the manual page, or write all of them
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,10 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
         None => {
             let page = pages.into_iter().next().map(|(_, page)| page).unwrap_or_default();
             cx.raw(&page)?;
+        }
+        Some(directory) if directory == Path::new("-") => {
+            return Err(Error::usage("--out takes a directory, and - is standard output")
+                .hint("keyward man   prints the page of keyward"));
         }
         Some(directory) if cx.global.dry_run => {
             cx.note(&format!("would write {} to {}", counted(pages.len(), "page"), directory.display()));

@@ -69,8 +69,8 @@ struct Create {
     /// How long its credential works [default: 90d, and no longer than the credential it is made with]
     #[arg(long, value_name = "D", value_parser = values::duration, conflicts_with_all = ["expires_at", "no_expiry"])]
     expires_in: Option<TimeDelta>,
-    /// When its credential ends
-    #[arg(long, value_name = "T", value_parser = values::time, conflicts_with = "no_expiry")]
+    /// When its credential ends: RFC 3339, or a date, whose day is included
+    #[arg(long, value_name = "T", value_parser = values::end, conflicts_with = "no_expiry")]
     expires_at: Option<Time>,
     /// Its credential never ends by itself
     #[arg(long)]
@@ -94,8 +94,17 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             appoint(cx, "rotated", "would rotate", |cx| cx.backend()?.rotate_operator(&cx.operation(), &request))?;
         }
         Command::Revoke { name } => {
-            prompt::confirm(cx, &format!("Cut off the operator '{name}' for good?"))?;
-            let revoked = cx.backend()?.revoke_operator(&cx.operation(), &name)?;
+            let backend = cx.backend()?;
+            // Nobody is asked about what is not there, or is so already.
+            let all = backend.operators(&cx.operation())?;
+            let living = all.iter().find(|one| (one.name == name || one.id == name) && one.status != "revoked");
+            if let Some(one) = living {
+                prompt::confirm(
+                    cx,
+                    &format!("Cut off the operator '{}' ({}, {}) for good?", one.name, one.id, one.role),
+                )?;
+            }
+            let revoked = backend.revoke_operator(&cx.operation(), &name)?;
             let verb = if cx.global.dry_run { "would revoke" } else { "revoked" };
             cx.note(&format!("{verb} the operator '{}' ({})", revoked.name, revoked.id));
             cx.item_if_asked("keyward.operator/v1", "operator", json!(revoked), columns::OPERATOR)?;

@@ -59,7 +59,7 @@ fn facts(cx: &Ctx, profile: &Profile) -> Result<Value> {
 }
 
 fn list(cx: &mut Ctx) -> Result<()> {
-    let profiles = if cx.vault()?.exists() { cx.profiles(false)?.list(&cx.operation())? } else { Vec::new() };
+    let profiles = cx.profiles()?.list(&cx.operation())?;
     let rows = profiles.iter().map(|profile| facts(cx, profile)).collect::<Result<Vec<_>>>()?;
     let total = rows.len();
     cx.list("keyward.profile-list/v1", rows, total, columns::PROFILES)
@@ -75,7 +75,7 @@ fn choose(cx: &mut Ctx, name: &str) -> Result<()> {
         cx.note(&format!("{verb} the local vault"));
         return Ok(());
     }
-    let profile = cx.profiles(false)?.login(&cx.operation(), name)?.profile;
+    let profile = cx.profiles()?.login(&cx.operation(), name)?.profile;
     if !cx.global.dry_run {
         config::use_profile(&cx.dirs()?.config, Some(name))?;
     }
@@ -85,7 +85,7 @@ fn choose(cx: &mut Ctx, name: &str) -> Result<()> {
 
 /// Forgets a profile; whoever used it works on the local vault from now on.
 pub(super) fn forget(cx: &mut Ctx, name: &str) -> Result<()> {
-    let profile = cx.profiles(false)?.remove(&cx.operation(), name)?;
+    let profile = cx.profiles()?.remove(&cx.operation(), name)?;
     let was_used = in_use(cx)?.as_deref() == Some(name);
     if was_used && !cx.global.dry_run {
         config::use_profile(&cx.dirs()?.config, None)?;

@@ -161,7 +161,12 @@ fn place(file: &Path) -> Result<PathBuf> {
 
 /// Writes the page, whole or not at all; only its owner can read it.
 fn write_page(cx: &mut Ctx, of: KeysOf, policy: Option<&Path>, file: &Path) -> Result<()> {
-    let place = (file != Path::new("-")).then(|| place(file)).transpose()?;
+    let place = if file == Path::new("-") {
+        None
+    } else {
+        cx.may_write("--html", file)?;
+        Some(place(file)?)
+    };
     if place.is_none() && cx.reply_asked() {
         return Err(Error::usage("standard output holds the page or a reply about it, not both")
             .hint("keyward report --html FILE -o json")

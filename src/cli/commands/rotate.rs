@@ -2,6 +2,7 @@
 
 use crate::{
     cli::{
+        asking,
         context::Ctx,
         delivery::{DeliverArgs, Driver, Targets},
         due::{self, DueArgs, How},
@@ -11,7 +12,7 @@ use crate::{
         values,
     },
     domain::{KeyRef, Overlap},
-    ops::{Result, Stage},
+    ops::{Error, Result, Stage},
 };
 use chrono::TimeDelta;
 use clap::builder::NonEmptyStringValueParser;
@@ -42,6 +43,9 @@ pub(crate) struct Args {
     /// Start the key's original lifetime again
     #[arg(long, conflicts_with = "due")]
     renew: bool,
+    /// Also ask the terminal to put the secret on its clipboard (OSC 52)
+    #[arg(long, conflicts_with_all = ["due", "sinks"])]
+    copy: bool,
     /// Leave both secrets working, until `rotation commit` or `rotation abort`
     #[arg(long)]
     stage: bool,
@@ -61,11 +65,21 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
         return due::run(cx, &args.due, &args.deliver, &How { overlap: overlap(args), park: args.stage });
     }
     args.deliver.refuse_idle()?;
+    if args.now {
+        asking::before(cx, "End the working secret at once of", &args.keys.keys, args.keys.env)?;
+    }
     if args.deliver.is_asked() {
         return delivered(cx, args);
     }
     cx.refuse_secret_in_ci()?;
     cx.preflight_secret()?;
+    if args.copy {
+        if args.keys.keys.len() > 1 {
+            return Err(Error::usage("--copy is for one secret: a clipboard keeps the last one")
+                .hint("rotate one key at a time"));
+        }
+        cx.copy_secret()?;
+    }
     let mut keys = args.keys.keys.clone();
     if keys.len() > 1 {
         keys = distinct(cx, &args.keys)?.into_iter().map(|(key, _)| key).collect();

@@ -57,7 +57,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> ops::Result<u8> {
     let vault = cx.vault()?;
     let brand = match args.brand {
         Some(brand) => brand,
-        None if vault.exists() => vault.brand()?,
+        None if vault.exists()? => vault.brand()?,
         None => Brand::default(),
     };
     cx.text("keyward.scan-rule/v1", "pattern", &rule(args.format, &brand, &args.validate_at))?;

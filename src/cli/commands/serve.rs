@@ -85,6 +85,12 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         return Err(Error::usage("serve takes neither --read-only nor --dry-run"));
     }
     cx.local_only("serve")?;
+    cx.may_anchor("--checkpoint-to", &args.checkpoint_to)?;
+    for place in &args.stream {
+        if let StreamPlace::File(path) = place {
+            cx.may_write("--stream", path)?;
+        }
+    }
     logs::start_for_server(&cx.global, &cx.env)?;
     let options = Options {
         listen: args.listen,

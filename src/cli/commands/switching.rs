@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        columns,
+        asking, columns,
         context::Ctx,
         operand::{KeyOperands, each},
     },
@@ -13,6 +13,11 @@ use serde_json::json;
 /// Switches every key and tells what came of it.
 pub(super) fn switch_all(cx: &mut Ctx, operands: &KeyOperands, switch: Switch) -> Result<u8> {
     let backend = cx.backend()?;
+    match switch {
+        Switch::Activate => {}
+        Switch::Deactivate => asking::before(cx, "Deactivate", &operands.keys, operands.env)?,
+        Switch::Revoke => asking::before(cx, "Revoke for ever", &operands.keys, operands.env)?,
+    }
     let single = operands.keys.len() == 1;
     let (mut switched, code) = each(cx, &operands.keys, |cx, key| {
         let switched = backend.switch(&cx.operation(), key, operands.env, switch)?;

@@ -30,9 +30,8 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     let until =
         cx.now.checked_add_signed(args.period).ok_or_else(|| Error::usage("--for reaches past the calendar"))?;
     cx.local_only("unlock")?;
-    let vault = cx.vault()?;
     // A session opens no further session: it would never have to end.
-    let backend = cx.unlock(&vault, false)?;
+    let backend = cx.unlock(false)?;
     if cx.global.dry_run {
         cx.note(&format!("would open until {}", format_time(until)));
         return Ok(Exit::Ok.code());

@@ -1,14 +1,14 @@
 //! `vault`: looking after the vault itself: status, slots, passphrase, re-keying, backup, recovery.
 
 use crate::{
-    backend::{NewSlot, NewSlotSecret, RecoveryCode, SlotView},
+    backend::{HowRestored, NewSlot, NewSlotSecret, RecoveryCode, SlotView},
     cli::{columns, context::Ctx, exit::Exit, input::Source, prompt},
-    domain::{SlotRole, counted},
-    ops::{Error, Result},
+    domain::{Action, SlotRole, counted},
+    ops::{Error, Result, support_refused},
     output::Report,
 };
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Look after the vault itself
@@ -44,7 +44,7 @@ enum Command {
     /// Write a consistent copy of the keystore to a new file
     #[command(after_help = "Example:\n  keyward vault backup /mnt/backup/keystore.db")]
     Backup {
-        /// The new file
+        /// The new file; `-` is standard output
         #[arg(value_hint = clap::ValueHint::FilePath)]
         file: PathBuf,
     },
@@ -57,6 +57,23 @@ enum Command {
         /// Also replace a keystore that knows what the copy does not, or does not open
         #[arg(long)]
         force: bool,
+    },
+    /// Put a copy back on this machine and add a slot for it, so that it opens here without more
+    #[command(after_help = "Example:\n  keyward vault adopt /mnt/backup/keystore.db")]
+    Adopt {
+        /// The copy
+        #[arg(value_hint = clap::ValueHint::FilePath)]
+        file: PathBuf,
+        /// Also replace a keystore that knows what the copy does not, or does not open
+        #[arg(long)]
+        force: bool,
+    },
+    /// Delete the keystore for good, with its keys and its trail; backups and device keys stay
+    #[command(after_help = "Example:\n  keyward vault delete --confirm vault_0123456789abcdef --dry-run")]
+    Delete {
+        /// The vault's id, as `vault status` shows it, as confirmation; --yes is not enough
+        #[arg(long, value_name = "VAULT")]
+        confirm: Option<String>,
     },
     /// Print a recovery code, once, and add the slot that it opens
     #[command(after_help = "Example:\n  keyward vault recovery | lp")]
@@ -142,25 +159,68 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             }
         }
         Command::Backup { file } => backup(cx, &file)?,
-        Command::Restore { file, force } => {
-            let restored = cx.restore(&file, force)?;
-            let verb = if cx.global.dry_run { "would restore" } else { "restored" };
-            cx.note(&format!(
-                "{verb} {} and {}: {}",
-                counted(restored.keys, "key"),
-                counted(restored.events, "event"),
-                restored.keystore.display()
-            ));
-            if let Some((commit, seen)) = restored.lost {
-                cx.note(&format!(
-                    "this machine remembers commit {seen} of the vault, and the backup ends with commit {commit}: what came \
-                     in between is undone, and a key that was revoked then works again"
-                ));
-            }
-        }
+        Command::Restore { file, force } => restore(cx, &file, HowRestored { force, adopt: false })?,
+        Command::Adopt { file, force } => restore(cx, &file, HowRestored { force, adopt: true })?,
+        Command::Delete { confirm } => delete(cx, confirm.as_deref())?,
         Command::Recovery => recovery(cx)?,
     }
     Ok(Exit::Ok.code())
+}
+
+fn restore(cx: &mut Ctx, file: &Path, how: HowRestored) -> Result<()> {
+    let restored = cx.restore(file, how)?;
+    let verb = if cx.global.dry_run { "would restore" } else { "restored" };
+    cx.note(&format!(
+        "{verb} {} and {}: {}",
+        counted(restored.keys, "key"),
+        counted(restored.events, "event"),
+        restored.keystore.display()
+    ));
+    if let Some((commit, seen)) = restored.lost {
+        cx.note(&format!(
+            "this machine remembers commit {seen} of the vault, and the backup ends with commit {commit}: what came \
+                 in between is undone, and a key that was revoked then works again"
+        ));
+    }
+    match &restored.device_key {
+        Some(path) => cx.out.tell(&format!("it opens on this machine with: {}", path.display())),
+        None if how.adopt && !cx.global.dry_run => cx.note("this machine opens it already: no slot was added"),
+        None => {}
+    }
+    Ok(())
+}
+
+fn delete(cx: &mut Ctx, confirm: Option<&str>) -> Result<()> {
+    let vault = cx.existing_vault()?;
+    let doomed = vault.doomed()?;
+    let (backend, operation) = (cx.backend()?, cx.operation());
+    if backend.status(&operation)?.role != SlotRole::Admin.as_str() {
+        let error = support_refused();
+        backend.refuse(&operation, Action::VaultDelete, &doomed.vault_id, &error)?;
+        return Err(error);
+    }
+    drop(backend);
+    let keys = counted(doomed.keys, "key");
+    let what = format!("delete the vault {} with {keys} and its trail, {}", doomed.vault_id, doomed.keystore.display());
+    prompt::confirm_name(cx, &doomed.vault_id, confirm, &what)?;
+    // Whoever has it open is in the way, this command too.
+    cx.close();
+    let doomed = vault.delete(&cx.operation())?;
+    let verb = if cx.global.dry_run { "would delete" } else { "deleted" };
+    cx.note(&format!("{verb} the vault {} with {keys}: {}", doomed.vault_id, doomed.keystore.display()));
+    if let Some(path) = &doomed.device_key {
+        cx.note(&format!(
+            "its backups still open with {}, which stays; remove it with the last of them",
+            path.display()
+        ));
+    }
+    if !cx.reply_asked() {
+        return Ok(());
+    }
+    let reply = json!({
+        "vault_id": doomed.vault_id, "keystore": doomed.keystore, "keys": doomed.keys, "device_key": doomed.device_key,
+    });
+    cx.flat("keyward.vault-deletion/v1", reply, "vault_id")
 }
 
 fn list(cx: &mut Ctx, slots: &[SlotView]) -> Result<()> {
@@ -177,7 +237,10 @@ fn told(cx: &mut Ctx, did: &str, would: &str, slot: &SlotView) -> Result<()> {
 fn add_slot(cx: &mut Ctx, add: Add) -> Result<()> {
     let backend = cx.backend()?;
     let secret = match add.device_file {
-        Some(file) => NewSlotSecret::DeviceFile(file),
+        Some(file) => {
+            cx.may_create("--device-file", &file)?;
+            NewSlotSecret::DeviceFile(file)
+        }
         None => NewSlotSecret::Passphrase(add.new.read(cx)?),
     };
     let slot =
@@ -222,7 +285,11 @@ fn passphrase(cx: &mut Ctx, new: &NewPassphrase) -> Result<()> {
     told(cx, "the passphrase is set:", "would set the passphrase:", &slot)
 }
 
-fn backup(cx: &mut Ctx, file: &std::path::Path) -> Result<()> {
+fn backup(cx: &mut Ctx, file: &Path) -> Result<()> {
+    if file == Path::new("-") {
+        return stream_backup(cx);
+    }
+    cx.may_create("FILE", file)?;
     let epoch = cx.backend()?.backup(&cx.operation(), file)?;
     let verb = if cx.global.dry_run { "would write" } else { "wrote" };
     cx.note(&format!("{verb} {} (epoch {epoch}); it opens with the same slots", file.display()));
@@ -230,6 +297,24 @@ fn backup(cx: &mut Ctx, file: &std::path::Path) -> Result<()> {
         return Ok(());
     }
     cx.flat("keyward.backup/v1", json!({ "file": file, "epoch": epoch }), "file")
+}
+
+fn stream_backup(cx: &mut Ctx) -> Result<()> {
+    if cx.reply_asked() {
+        return Err(Error::usage("standard output holds the backup or a reply about it, not both")
+            .hint("keyward vault backup FILE -o json")
+            .hint("leave out -o, --field and -q"));
+    }
+    if cx.out.streams.stdout_terminal {
+        return Err(Error::usage("a backup is no text, and standard output is a terminal")
+            .hint("keyward vault backup - > FILE"));
+    }
+    let backend = cx.backend()?;
+    let operation = cx.operation();
+    let epoch = backend.stream_backup(&operation, &mut *cx.out.streams.stdout)?;
+    let verb = if cx.global.dry_run { "would write" } else { "wrote" };
+    cx.note(&format!("{verb} a backup to standard output (epoch {epoch}); it opens with the same slots"));
+    Ok(())
 }
 
 fn recovery(cx: &mut Ctx) -> Result<()> {

@@ -115,7 +115,7 @@ impl Driver<'_> {
     /// # Errors
     /// Those of the keystore and the sinks; `Undelivered` when a sink may hold a secret that is not the current one.
     pub(in crate::cli) fn rotate(&self, cx: &mut Ctx, target: &Target, request: Stage) -> Result<Delivered> {
-        target.preflight()?;
+        target.preflight(cx)?;
         let readable = || target.sinks.iter().filter(|sink| sink.can_read_back());
         let ask_back = readable().map(|sink| sink.name().to_owned()).collect();
         let mut request = Stage { sinks: target.names(), ask_back, probe: target.probe.is_some(), ..request };

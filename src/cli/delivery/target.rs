@@ -2,7 +2,8 @@
 
 use super::options::DeliverArgs;
 use crate::{
-    cli::context::Ctx,
+    backend::Dirs,
+    cli::{context::Ctx, written::refuse_own},
     deliver::{DeliverMap, Fault, KeyFacts, Options, Retry, Sink, SinkError, SinkSpec, command_for},
     ops::{Error, KeyView, Kind, Result},
 };
@@ -19,6 +20,8 @@ pub(in crate::cli) struct Targets {
     map: Option<DeliverMap>,
     pub(super) retry: Retry,
     pub(in crate::cli) options: Options,
+    /// Keyward's own files are no sinks.
+    dirs: Dirs,
 }
 
 /// What the caller asked for, for one key.
@@ -45,8 +48,13 @@ impl Targets {
             github_output: cx.env.path("GITHUB_OUTPUT"),
             ..Options::default()
         };
+        let dirs = cx.dirs()?;
+        let summary = cx.env.path("GITHUB_STEP_SUMMARY");
+        for file in [&options.github_env, &options.github_output, &summary].into_iter().flatten() {
+            refuse_own(&dirs, file)?;
+        }
         let retry = Retry { tries: usize::from(args.probe_tries.unwrap_or(PROBE_TRIES)), backoff: FIRST_WAIT };
-        Ok(Self { args: args.clone(), map, retry, options })
+        Ok(Self { args: args.clone(), map, retry, options, dirs })
     }
 
     /// The target of a key; `None` when no rule of the map matches it.
@@ -82,6 +90,9 @@ impl Targets {
             return Ok(None);
         }
         let sinks = specs.iter().map(|spec| spec.resolve(&facts, &self.options)).collect::<Result<Vec<_>, _>>();
+        for file in sinks.iter().flatten().filter_map(|sink| sink.place().file()) {
+            refuse_own(&self.dirs, file)?;
+        }
         let probe = probe.map(|command| command_for(command, &facts)).transpose();
         Ok(Some(Target {
             sinks: sinks.map_err(|error| refused(&error))?,
@@ -96,9 +107,12 @@ impl Target {
     ///
     /// # Errors
     /// What the first sink lacks.
-    pub(in crate::cli) fn preflight(&self) -> Result<()> {
+    pub(in crate::cli) fn preflight(&self, cx: &mut Ctx) -> Result<()> {
         for sink in &self.sinks {
             sink.preflight().map_err(|error| refused(&error).cause("nothing was minted"))?;
+            if let Some(remark) = sink.remark() {
+                cx.out.warn(&remark);
+            }
         }
         Ok(())
     }

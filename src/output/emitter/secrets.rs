@@ -4,6 +4,8 @@ use super::super::format::Format;
 use super::super::report::Report;
 use super::super::row::Row;
 use super::{EmitError, Emitter, write_table};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
 
 impl Emitter {
     /// Looks, before minting, whether a secret will be shown: stdout must take it and the
@@ -43,6 +45,9 @@ impl Emitter {
         let human = self.options.format.is_human() && !self.options.quiet;
         let text = human.then(|| self.description(report));
         self.write_line(secret, true)?;
+        if human && self.streams.stdout_terminal {
+            self.say("copy it now: it is not shown again\n");
+        }
         match text {
             Some(Ok(text)) => self.say(&text),
             // The secret is out, so a wrong --columns is no failure of the command any more.
@@ -50,6 +55,21 @@ impl Emitter {
             None => {}
         }
         Ok(())
+    }
+
+    /// Puts every secret that is shown on the clipboard too, as terminals take it (OSC 52).
+    pub fn copy_secrets(&mut self) {
+        self.copies = true;
+    }
+
+    /// Hands a secret to the terminal for its clipboard; whether it took it nobody is told.
+    pub(super) fn copy(&mut self, secret: &str) {
+        if self.copies {
+            let encoded = Zeroizing::new(STANDARD.encode(secret));
+            let sequence = Zeroizing::new(format!("\x1b]52;c;{}\x07", *encoded));
+            self.say(&sequence);
+            self.say("the terminal was asked to put it on the clipboard\n");
+        }
     }
 
     /// Nothing was minted: the place of the secret is empty, and the description stays on stderr.

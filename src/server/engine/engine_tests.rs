@@ -33,7 +33,13 @@ impl Vault {
     pub(super) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let dir = |name: &str| home.path().join(name);
-        let dirs = Dirs { data: dir("data"), config: dir("config"), state: dir("state"), runtime: dir("run") };
+        let dirs = Dirs {
+            data: dir("data"),
+            config: dir("config"),
+            state: dir("state"),
+            runtime: dir("run"),
+            require_state: false,
+        };
         let vault = LocalVault::locate(dirs);
         vault.init(&context(), InitOptions::default()).unwrap();
         let unlock = Unlock {
@@ -41,7 +47,7 @@ impl Vault {
             key_file: None,
             credentials_dir: None,
             passphrase_named: false,
-            passphrase: &mut || Ok(None),
+            passphrase: &mut |_| Ok(None),
         };
         let serving = vault.serve(&context(), unlock).unwrap();
         let limit = RateLimit { limit: 800, window_seconds: 60 };
@@ -107,7 +113,7 @@ fn a_revocation_does_not_wait_for_the_keys_that_were_made_beside_it() {
     let mut backend = vault.serving.backend().unwrap();
     let backend = backend.current(Utc::now()).unwrap();
     let requests = (0..3_000).map(|number| Create::named(format!("many-{number}"))).collect();
-    let made = backend.create_many(&context(), requests, &mut |_| ()).ok().unwrap();
+    let made = backend.create_many(&context(), requests, &mut |_| (), &mut |_| Ok(())).ok().unwrap();
     backend.switch(&context(), &named(&id), None, Switch::Revoke).unwrap();
     vault.refresh();
     assert_eq!(vault.code(&token), Code::Revoked);

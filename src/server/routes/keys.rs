@@ -151,7 +151,8 @@ pub(super) async fn create_many(
     let cx = caller.permitted(&app, Permission::CreateKeys, "keys").await?;
     within_bulk(request.keys.len())?;
     // An entry's error and an error of the whole are told apart after the transaction is gone.
-    let made = app.change(move |backend| Ok(backend.create_many(&cx, request.keys, &mut |_| ()))).await?;
+    let made =
+        app.change(move |backend| Ok(backend.create_many(&cx, request.keys, &mut |_| (), &mut |_| Ok(())))).await?;
     match made {
         Ok(made) => {
             let items = made.iter().map(CreatedReply::from).collect();

@@ -141,7 +141,7 @@ pub(crate) struct Doors {
 
 impl Doors {
     pub(crate) fn new() -> Self {
-        let (local, behind, client) = (Home::new(), Home::new(), Home::new());
+        let (local, behind, client) = (Home::with_vault(), Home::with_vault(), Home::new());
         local.ok(&["operators", "create", "root", "--role", "platform-admin"]);
         let token = behind.ok(&["operators", "create", "root", "--role", "platform-admin"]);
         let file = client.path().join("token");

@@ -46,7 +46,7 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new() -> (Self, Served) {
-        let home = Home::new();
+        let home = Home::with_vault();
         home.ok(&["projects", "create", "apollo"]);
         let scopes: Vec<String> = (0..1_000).map(|at| format!("resource-number-{at}-of-many:read")).collect();
         let key = |name, args: &[&str]| home.ok(&[&["create", name, "--env", "production"], args].concat());

@@ -43,9 +43,16 @@ impl Home {
         Self { path: dir.path().to_owned(), variables: Vec::new(), _dir: Some(dir) }
     }
 
+    /// A home with an empty vault.
+    pub(crate) fn with_vault() -> Self {
+        let home = Self::new();
+        home.ok(&["init"]);
+        home
+    }
+
     /// A home with a key with everything, one with nothing, and one of each status that lists hide.
     pub(crate) fn furnished() -> Self {
-        let home = Self::new();
+        let home = Self::with_vault();
         home.ok(&["projects", "create", "shop"]);
         home.ok(&["customers", "create", "contoso"]);
         let all = "create full --env production --owner o@example.com --description d --project shop --customer contoso \

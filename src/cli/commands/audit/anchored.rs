@@ -46,6 +46,7 @@ fn facts(signed: &SignedCheckpoint) -> Value {
 }
 
 pub(super) fn checkpoint(cx: &mut Ctx, args: &CheckpointArgs) -> Result<()> {
+    cx.may_anchor("--to", &args.to)?;
     let data = cx.dirs()?.data;
     args.to.iter().try_for_each(|anchor| anchor.check(&data))?;
     let places: Vec<String> = args.to.iter().map(ToString::to_string).collect();

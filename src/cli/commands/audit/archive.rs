@@ -39,6 +39,7 @@ pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
         return Ok(());
     }
     let (Some(before), Some(out)) = (args.before, &args.out) else { return Ok(()) };
+    cx.may_create("--out", out)?;
     let kept = ConfigFile::read(&dirs(None)?.config)?.audit_retention_days.unwrap_or(DEFAULT_DAYS);
     if kept < LEAST_DAYS {
         return Err(Error::usage(format!(

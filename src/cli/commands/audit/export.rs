@@ -43,6 +43,9 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
         (None, Format::Csv) => "csv".to_owned(),
         (None, _) => "jsonl".to_owned(),
     };
+    if let Some(path) = &args.checkpoint_out {
+        cx.may_create("--checkpoint-out", path)?;
+    }
     let backend = cx.backend()?;
     let operation = cx.operation();
     if args.checkpoint_out.as_ref().is_some_and(|path| path.symlink_metadata().is_ok()) {

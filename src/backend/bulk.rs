@@ -1,0 +1,36 @@
+//! Many keys at once, whose secrets are kept before there is a key.
+
+use super::{BulkError, local::Local};
+use crate::{
+    domain::Action,
+    ops::{self, Context, Create, Created, Result},
+};
+
+impl Local {
+    /// See [`Backend::create_many`](super::Backend::create_many).
+    pub(super) fn made_in_bulk(
+        &self,
+        cx: &Context,
+        requests: Vec<Create>,
+        progress: &mut dyn FnMut(usize),
+        keep: &mut dyn FnMut(&[Created]) -> Result<()>,
+    ) -> std::result::Result<Vec<Created>, BulkError> {
+        let caps = self.store.capabilities();
+        let begun = cx.writable().and_then(|()| self.begin(cx));
+        let mut tx = begun.map_err(|error| {
+            let recorded = self.record_refusal(cx, Action::KeyCreate, &cx.workspace, &error);
+            BulkError::Whole(recorded.err().unwrap_or(error))
+        })?;
+        let done = ops::create_many::create_many(&mut tx, caps, &mut rand::rng(), cx, requests, progress)
+            .map_err(BulkError::Entries)?;
+        if cx.dry_run {
+            return Ok(done.outcome);
+        }
+        keep(&done.outcome).map_err(BulkError::Whole)?;
+        if !done.events.is_empty() {
+            ops::webhooks::enqueue(&mut tx, cx, &done.events).map_err(BulkError::Whole)?;
+            tx.commit_all(done.events).map_err(|error| BulkError::Whole(error.into()))?;
+        }
+        Ok(done.outcome)
+    }
+}

@@ -1,0 +1,223 @@
+//! What is asked of a person at a terminal before it is done, what a script is told instead, and the words that are known.
+
+use crate::support::{Home, terminal::Terminal};
+
+#[test]
+fn what_cannot_be_taken_back_asks_once_and_names_the_key_and_its_last_use() {
+    let home = Home::new();
+    let token = home.ok(&["create", "billing"]);
+    home.ok(&["create", "mailer"]);
+    let id = home.ok(&["show", "billing", "--field", "id"]);
+    home.run_with(&["verify", "-", "--ip", "192.0.2.7", "--record"], &token);
+    let mut shell = Terminal::open(&home);
+    for (line, question) in [
+        ("keyward revoke billing", "Revoke for ever billing"),
+        ("keyward deactivate billing", "Deactivate billing"),
+        ("keyward rotate billing --now", "End the working secret at once of billing"),
+        ("keyward disable billing", "Deactivate billing"),
+        ("keyward regenerate billing --now", "End the working secret at once of billing"),
+    ] {
+        shell.type_line(line);
+        shell.press(question, "n");
+        let seen = shell.finished(1);
+        assert!(seen.contains(&id) && seen.contains("development, "), "{line}: {seen}");
+        assert!(seen.contains("used") && seen.contains("cancelled"), "{line}: {seen}");
+        assert!(home.works(&token), "{line}");
+    }
+    shell.type_line("keyward revoke billing mailer");
+    shell.press("Revoke for ever these 2 keys: billing", "n");
+    assert!(shell.finished(1).contains("mailer"));
+    // Nobody is asked twice, about nothing, or where the answer is given.
+    shell.type_line("keyward revoke nobody");
+    shell.finished(3);
+    shell.type_line("keyward deactivate billing -y");
+    shell.finished(0);
+    shell.type_line("keyward revoke billing");
+    shell.press("Revoke for ever billing", "y");
+    assert!(shell.finished(0).contains("revoked: billing"));
+    // A script decides by what it says.
+    home.ok(&["revoke", "mailer"]);
+    shell.type_line("keyward create next");
+    shell.finished(0);
+    shell.type_line("keyward revoke next </dev/null");
+    shell.finished(0);
+}
+
+#[test]
+fn the_words_that_other_tools_use_are_known() {
+    let home = Home::new();
+    home.ok(&["create", "a"]);
+    assert_eq!(home.ok(&["ls", "-o", "name"]), "a");
+    assert_eq!(home.ok(&["get", "a", "--field", "name"]), "a");
+    home.ok(&["disable", "a"]);
+    home.ok(&["enable", "a"]);
+    home.ok(&["regenerate", "a"]);
+    // What removes is never what revokes, and wants the name.
+    for word in ["rm", "remove"] {
+        let ran = home.run(&[word, "a"]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("--confirm a") && !ran.stderr.contains("revoke"), "{ran:?}");
+    }
+    home.ok(&["remove", "a", "--confirm", "a"]);
+    assert_eq!(home.run(&["get", "a"]).code, Some(3));
+}
+
+#[test]
+fn an_expired_key_is_not_activated_by_saying_so() {
+    let home = Home::new();
+    home.ok(&["create", "short", "--expires-in", "1s"]);
+    while home.json(&["show", "short"])["key"]["status"] != "expired" {}
+    let ran = home.run(&["-o", "json", "activate", "short"]);
+    assert_eq!(ran.code, Some(6), "{ran:?}");
+    assert_eq!(ran.error()["reason"], "illegal_state");
+    assert!(ran.stderr.contains("--renew"), "{ran:?}");
+}
+
+#[test]
+fn an_operator_is_looked_for_before_anybody_is_asked_and_its_name_is_free_again() {
+    let home = Home::with_vault();
+    home.ok(&["operators", "create", "ci", "--role", "rotator"]);
+    let mut shell = Terminal::open(&home);
+    shell.type_line("keyward operators revoke nobody");
+    shell.finished(3);
+    shell.type_line("keyward operators revoke ci");
+    shell.press("Cut off the operator 'ci'", "n");
+    shell.finished(1);
+    assert_eq!(home.run(&["operators", "revoke", "nobody"]).code, Some(3), "and not for want of --yes");
+    let first = home.json(&["operators", "list"])["items"][0]["id"].clone();
+    home.ok(&["operators", "revoke", "ci", "--yes"]);
+    shell.type_line("keyward operators revoke ci");
+    shell.finished(0);
+    // The hint of whoever tries to go on with the old one is the way.
+    let refused = home.run(&["operators", "rotate", "ci"]);
+    assert_eq!(refused.code, Some(6), "{refused:?}");
+    assert!(refused.stderr.contains("keyward operators create ci --role rotator"), "{refused:?}");
+    home.ok(&["operators", "create", "ci", "--role", "rotator"]);
+    let all = home.json(&["operators", "list"])["items"].clone();
+    assert_eq!((all.as_array().unwrap().len(), &all[0]["status"]), (1, &"active".into()));
+    assert_ne!(all[0]["id"], first);
+    home.ok(&["operators", "rotate", "ci"]);
+    home.ok(&["audit", "verify"]);
+    // One that has only expired is ended first.
+    home.ok(&["operators", "create", "guest", "--role", "support", "--expires-in", "1s"]);
+    let guest = || home.json(&["operators", "list"])["items"].as_array().unwrap()[1]["status"].clone();
+    while guest() != "expired" {}
+    let refused = home.run(&["operators", "create", "guest", "--role", "support"]);
+    assert_eq!(refused.code, Some(6), "{refused:?}");
+    assert!(refused.stderr.contains("keyward operators revoke guest --yes"), "{refused:?}");
+    home.ok(&["operators", "revoke", "guest", "--yes"]);
+    home.ok(&["operators", "create", "guest", "--role", "support"]);
+}
+
+#[test]
+fn a_secret_on_a_terminal_says_that_it_is_shown_once_beside_five_facts() {
+    let home = Home::with_vault();
+    let mut shell = Terminal::open(&home);
+    shell.type_line("keyward create a --owner alice --scope a:read");
+    let seen = shell.finished(0);
+    let secret = seen.lines().position(|line| line.starts_with("kw_dev_")).unwrap();
+    assert_eq!(seen.lines().nth(secret + 1), Some("copy it now: it is not shown again"));
+    for fact in ["name", "id", "environment", "scopes", "expires"] {
+        assert!(seen.to_lowercase().lines().any(|line| line.contains(fact)), "{fact}: {seen}");
+    }
+    assert!(!seen.contains("alice") && !seen.to_lowercase().contains("rate limit"), "{seen}");
+    shell.type_line("keyward -v create b --owner alice");
+    assert!(shell.finished(0).contains("alice"));
+    shell.type_line("keyward rotate a --copy");
+    let seen = shell.finished(0);
+    let token = seen.lines().find(|line| line.starts_with("kw_dev_")).unwrap();
+    let copied = <base64ct::Base64 as base64ct::Encoding>::encode_string(token.as_bytes());
+    assert!(seen.contains(&format!("\x1b]52;c;{copied}\x07")), "{seen:?}");
+    shell.type_line("keyward create c -q >file");
+    assert!(!shell.finished(0).contains("copy it now"));
+    let refused = home.run(&["create", "d", "--copy"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:?}");
+    assert_eq!(home.run(&["show", "d"]).code, Some(3), "nothing was minted");
+}
+
+#[test]
+fn a_recovery_code_is_typed_where_the_vault_asks_for_it() {
+    let home = Home::new();
+    home.ok(&["create", "a"]);
+    let code = home.ok(&["-q", "vault", "recovery"]);
+    std::fs::remove_dir_all(home.path().join(".config/keyward/devices")).unwrap();
+    let locked = home.run(&["list"]);
+    assert_eq!(locked.code, Some(7), "{locked:?}");
+    assert!(locked.stderr.contains("recovery code"), "{locked:?}");
+    let mut shell = Terminal::open(&home);
+    shell.type_line("keyward list -o name");
+    shell.answer("Recovery code of the vault", &code.to_lowercase());
+    assert!(shell.finished(0).contains("a\n"));
+    shell.type_line("keyward list");
+    shell.answer("Recovery code of the vault", "correct horse");
+    assert!(shell.finished(7).contains("a recovery code opens it"));
+    // With a passphrase beside it, either is taken.
+    home.private("code", &code);
+    home.private("pass", "correct horse\n");
+    home.ok(&["--key-file", "code", "vault", "slots", "add", "--passphrase", "--new-passphrase-file", "pass"]);
+    for typed in [code.as_str(), "correct horse"] {
+        shell.type_line("keyward list -o name");
+        shell.answer("Passphrase or recovery code of the vault", typed);
+        assert!(shell.finished(0).contains("a\n"));
+    }
+    assert!(!shell.everything().contains(&code));
+    // And the environment names files of both.
+    for (variable, file) in [("KEYWARD_KEY_FILE", "code"), ("KEYWARD_PASSPHRASE_FILE", "pass")] {
+        assert_eq!(home.run_in(&["list", "-o", "name"], &[(variable, file)]).stdout, "a\n", "{variable}");
+        let wrong = home.run_in(&["list", "--key-file", "code"], &[(variable, "nowhere")]);
+        assert_eq!(wrong.code, Some(0), "what is said stands before it: {wrong:?}");
+    }
+}
+
+#[test]
+fn the_last_day_of_a_key_is_whole() {
+    let home = Home::new();
+    home.ok(&["create", "a", "--expires-at", "2099-01-31"]);
+    assert_eq!(home.json(&["show", "a"])["key"]["expires_at"], "2099-01-31T23:59:59Z");
+    home.ok(&["create", "b", "--expires-at", "2099-01-31T00:00:00Z"]);
+    assert_eq!(home.json(&["show", "b"])["key"]["expires_at"], "2099-01-31T00:00:00Z");
+    home.write("keys.csv", "name,expires_at\nc,2099-01-31\n");
+    home.ok(&["create", "--from", "keys.csv", "--out", "out.jsonl"]);
+    assert_eq!(home.json(&["show", "c"])["key"]["expires_at"], "2099-01-31T23:59:59Z");
+}
+
+#[test]
+fn a_vault_is_deleted_by_its_id_and_adopted_from_its_backup() {
+    let (here, there) = (Home::new(), Home::new());
+    here.ok(&["create", "a"]);
+    let copy = there.path().join("copy.db");
+    here.ok(&["vault", "backup", copy.to_str().unwrap()]);
+    let code = here.ok(&["-q", "vault", "recovery"]);
+    here.ok(&["vault", "backup", "own.db"]);
+    let id = here.json(&["vault", "status"])["vault_id"].as_str().unwrap().to_owned();
+
+    // A machine that has only the copy and the code.
+    std::fs::copy(here.path().join("own.db"), &copy).unwrap();
+    let locked = there.run(&["vault", "adopt", "copy.db"]);
+    assert_eq!(locked.code, Some(7), "{locked:?}");
+    assert!(locked.stderr.contains("the copy does not open") && locked.stderr.contains("--key-file"), "{locked:?}");
+    there.private("code", &code);
+    let adopted = there.run(&["--key-file", "code", "vault", "adopt", "copy.db"]);
+    assert_eq!(adopted.code, Some(0), "{adopted:?}");
+    assert!(adopted.stderr.contains("it opens on this machine with: "), "{adopted:?}");
+    assert_eq!(there.ok(&["list", "-o", "name"]), "a", "without the code");
+    assert!(there.ok(&["vault", "slots", "list"]).contains("device"));
+    there.ok(&["audit", "verify"]);
+
+    for args in [&["vault", "delete"][..], &["vault", "delete", "--yes"], &["vault", "delete", "--confirm", "vault_x"]]
+    {
+        let refused = here.run(args);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        here.ok(&["list"]);
+    }
+    here.ok(&["vault", "delete", "--confirm", &id, "--dry-run"]);
+    here.ok(&["list"]);
+    let gone = here.run(&["vault", "delete", "--confirm", &id]);
+    assert_eq!(gone.code, Some(0), "{gone:?}");
+    assert!(here.find("keystore.db").is_none());
+    let none = here.run(&["list"]);
+    assert!(none.code == Some(3) && !none.stderr.contains("gone"), "it is not missed: {none:?}");
+    // Its device key stayed, so that the backup still opens.
+    here.ok(&["vault", "restore", "own.db"]);
+    assert_eq!(here.ok(&["list", "-o", "name"]), "a");
+}
