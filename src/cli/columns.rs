@@ -389,6 +389,17 @@ pub(super) const CHECKS: &[Column] =
 pub(super) const EXIT_CODES: &[Column] =
     &[Column::new("code", "code", Text), Column::new("name", "name", Text), Column::new("meaning", "meaning", Text)];
 
+/// What is true of each verdict.
+pub(super) const VERDICT_CODES: &[Column] = &[
+    Column::new("code", "code", Text),
+    Column::new("http_status", "HTTP", Number),
+    Column::new("when", "when", Text),
+    Column::new("decided_by", "decided by", Text),
+    Column::new("doors", "doors", List),
+    Column::new("takes", "takes", Text),
+    Column::new("counts_as", "counts as", Text),
+];
+
 /// What `doctor` looked at.
 pub(super) const DOCTOR: &[Column] =
     &[Column::new("check", "check", Text), Column::new("ok", "ok", Text), Column::new("detail", "detail", Text)];

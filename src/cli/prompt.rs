@@ -80,6 +80,21 @@ pub(super) fn new_passphrase(cx: &mut Ctx, option: &str) -> Result<Zeroizing<Str
     Err(Error::new(Kind::Failure, "not_confirmed", "the passphrase was not typed twice the same; nothing was done"))
 }
 
+/// Asks for a value, with one that an empty line stands for; `None` where nobody can be asked.
+///
+/// # Errors
+/// `Failure` when cancelled.
+#[cfg(feature = "server")]
+pub(super) fn value<T>(cx: &Ctx, question: &str, default: T) -> Result<Option<T>>
+where
+    T: Clone + ToString + std::str::FromStr<Err = String>,
+{
+    if !cx.can_prompt() {
+        return Ok(None);
+    }
+    ask(cx, || Input::new().with_prompt(question).default(default).interact_text()).map(Some)
+}
+
 /// Asks for a token without showing it.
 ///
 /// # Errors

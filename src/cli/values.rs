@@ -2,11 +2,12 @@
 
 use super::candidates;
 use crate::{
-    domain::{Allowlist, Environment, KeyRef, ObjectName, RateLimit, Scope, Time, time},
+    domain::{Allowlist, Environment, KeyRef, ObjectName, RateLimit, Scope, Time, allowlist, time},
     ops::{Error, Result},
 };
 use chrono::TimeDelta;
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
+use ipnet::IpNet;
 use std::{collections::BTreeMap, result::Result as Parsed};
 
 /// A rate limit, or `none` spelled out.
@@ -94,6 +95,11 @@ pub(super) fn label_filter(text: &str) -> Parsed<(String, Option<String>), Strin
         Some((key, value)) => Ok((key.to_owned(), Some(value.to_owned()))),
         None => Ok((text.to_owned(), None)),
     }
+}
+
+/// An address, or a CIDR range.
+pub(super) fn network(text: &str) -> Parsed<IpNet, String> {
+    allowlist::parse_range(text)
 }
 
 /// An allowlist, with the option and the bad entry named by the error.

@@ -88,7 +88,11 @@ impl<'de> Deserialize<'de> for Allowlist {
     }
 }
 
-fn parse_range(entry: &str) -> Result<IpNet, String> {
+/// Reads an address, which is a range of one, or a CIDR range.
+///
+/// # Errors
+/// When it is neither, or has bits set beyond its prefix.
+pub fn parse_range(entry: &str) -> Result<IpNet, String> {
     let range = match entry.parse::<IpAddr>() {
         Ok(address) => IpNet::from(address.to_canonical()),
         Err(_) => entry

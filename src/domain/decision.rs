@@ -2,6 +2,7 @@
 
 use super::{
     allowlist::Allowlist,
+    code::Code,
     environment::Environment,
     ids::KeyId,
     key::{Key, Secret, SecretState},
@@ -11,115 +12,8 @@ use super::{
     time::{Time, format_time},
     token::TokenError,
 };
-use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, net::IpAddr, str::FromStr};
-
-/// The answer in a word. The order is the order in which reasons are named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Code {
-    /// It may.
-    Valid,
-    /// Not a token, or a damaged one.
-    Malformed,
-    /// No key has this secret.
-    Unknown,
-    /// The key is switched off.
-    Inactive,
-    /// The key's time is over.
-    Expired,
-    /// The key was cut off, or this secret was replaced.
-    Revoked,
-    /// The key belongs to another environment.
-    WrongEnvironment,
-    /// A workspace-level key must name the project.
-    ProjectRequired,
-    /// A scope is missing.
-    InsufficientScope,
-    /// The address is not on the allowlist.
-    IpNotAllowed,
-    /// The key belongs to another project.
-    WrongProject,
-    /// The key is narrowed to other customers.
-    WrongCustomer,
-    /// The workspace's plan has no API access.
-    PlanForbidden,
-    /// The key's limit, or the limit of the caller's address, is used up.
-    RateLimited,
-}
-
-impl Code {
-    /// All of them, in the order in which reasons are named.
-    pub const ALL: [Self; 14] = [
-        Self::Valid,
-        Self::Malformed,
-        Self::Unknown,
-        Self::Inactive,
-        Self::Expired,
-        Self::Revoked,
-        Self::WrongEnvironment,
-        Self::ProjectRequired,
-        Self::InsufficientScope,
-        Self::IpNotAllowed,
-        Self::WrongProject,
-        Self::WrongCustomer,
-        Self::PlanForbidden,
-        Self::RateLimited,
-    ];
-
-    /// The word for it, as in JSON.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Valid => "VALID",
-            Self::Malformed => "MALFORMED",
-            Self::Unknown => "UNKNOWN",
-            Self::Inactive => "INACTIVE",
-            Self::Expired => "EXPIRED",
-            Self::Revoked => "REVOKED",
-            Self::WrongEnvironment => "WRONG_ENVIRONMENT",
-            Self::ProjectRequired => "PROJECT_REQUIRED",
-            Self::InsufficientScope => "INSUFFICIENT_SCOPE",
-            Self::IpNotAllowed => "IP_NOT_ALLOWED",
-            Self::WrongProject => "WRONG_PROJECT",
-            Self::WrongCustomer => "WRONG_CUSTOMER",
-            Self::PlanForbidden => "PLAN_FORBIDDEN",
-            Self::RateLimited => "RATE_LIMITED",
-        }
-    }
-
-    /// The HTTP status of the answer.
-    #[must_use]
-    pub fn http_status(self) -> u16 {
-        match self {
-            Self::Valid => 200,
-            Self::ProjectRequired => 400,
-            Self::Malformed
-            | Self::Unknown
-            | Self::Inactive
-            | Self::Expired
-            | Self::Revoked
-            | Self::WrongEnvironment => 401,
-            Self::InsufficientScope
-            | Self::IpNotAllowed
-            | Self::WrongProject
-            | Self::WrongCustomer
-            | Self::PlanForbidden => 403,
-            Self::RateLimited => 429,
-        }
-    }
-}
-
-impl FromStr for Code {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|code| code.as_str() == text)
-            .ok_or_else(|| format!("expected one of {}", Self::ALL.map(Self::as_str).join(", ")))
-    }
-}
+use serde::{Deserialize, Serialize, Serializer};
+use std::{borrow::Cow, net::IpAddr};
 
 /// What is asked of a credential; what is `None` or empty is not asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -134,10 +28,61 @@ pub struct Request {
     pub customer: Option<String>,
     /// The address it came from.
     pub ip: Option<IpAddr>,
-    /// A workspace-level key must name a project.
+    /// A workspace-level key must name a project, where its workspace has several.
     pub needs_project: bool,
+    /// The request must name a customer.
+    pub needs_customer: bool,
     /// A key with an allowlist is refused where the address is not known.
     pub needs_address: bool,
+    /// What the key is bound to must be asked: nothing is passed unjudged.
+    pub strict: bool,
+    /// Why no route of the door's table fits the request.
+    pub no_route: Option<&'static str>,
+}
+
+/// What a key is bound to and a request did not name: it was passed without being judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NotAsked {
+    environment: bool,
+    ip: bool,
+    customer: bool,
+    project: bool,
+}
+
+impl NotAsked {
+    /// What of this key the request did not ask.
+    #[must_use]
+    pub fn of(key: &Facts<'_>, request: &Request) -> Self {
+        Self {
+            environment: request.environment.is_none(),
+            ip: !key.allow_ips.is_empty() && request.ip.is_none(),
+            customer: !key.customers.is_empty() && request.customer.is_none(),
+            project: key.project.is_some() && request.project.is_none(),
+        }
+    }
+
+    /// Whether everything was asked.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    /// The words for it.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            (self.environment, "environment"),
+            (self.ip, "ip"),
+            (self.customer, "customer"),
+            (self.project, "project"),
+        ];
+        all.into_iter().filter_map(|(is, word)| is.then_some(word))
+    }
+}
+
+impl Serialize for NotAsked {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.words())
+    }
 }
 
 /// What was presented, as far as it could be found.
@@ -156,6 +101,8 @@ pub enum Presented<'a> {
         state: SecretState,
         /// The plan of its workspace.
         plan: &'a Plan,
+        /// The projects of its workspace, sorted.
+        projects: &'a [String],
     },
 }
 
@@ -201,13 +148,24 @@ impl<'a> Facts<'a> {
             rate_limit: key.rate_limit,
         }
     }
+
+    /// The project that a request means: the key's own, the one it names, or the only one there is.
+    #[must_use]
+    pub fn project_meant(&self, request: &'a Request, projects: &'a [String]) -> Option<&'a str> {
+        match (self.project, request.project.as_deref(), projects) {
+            (Some(own), ..) => Some(own),
+            (None, Some(named), _) => Some(named),
+            (None, None, [only]) => Some(only),
+            (None, None, _) => None,
+        }
+    }
 }
 
 impl<'a> Presented<'a> {
     /// A version of a key's secret, its verifier matched.
     #[must_use]
-    pub fn known(key: &'a Key, secret: &'a Secret, plan: &'a Plan) -> Self {
-        Self::Known { key: Facts::of(key), lookup: secret.lookup.as_str(), state: secret.state, plan }
+    pub fn known(key: &'a Key, secret: &'a Secret, plan: &'a Plan, projects: &'a [String]) -> Self {
+        Self::Known { key: Facts::of(key), lookup: secret.lookup.as_str(), state: secret.state, plan, projects }
     }
 }
 
@@ -239,6 +197,9 @@ pub struct Verdict {
     /// What whoever asks should know although no check failed, such as a project that nobody knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What the key is bound to and was not asked: `environment`, `ip`, `customer`, `project`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_asked: Vec<Cow<'static, str>>,
 }
 
 /// Judges a credential. Every check is made, so that an operator sees all that is wrong; the code names the first.
@@ -246,13 +207,20 @@ pub struct Verdict {
 pub fn decide(presented: &Presented<'_>, request: &Request, catalogue: &Catalogue, now: Time) -> Verdict {
     let mut judge = Judge { checks: Some(Vec::with_capacity(12)), code: None };
     judge.judge(presented, request, catalogue, now);
-    let key_id = match presented {
-        Presented::Known { key, .. } => Some(key.id.to_string()),
-        Presented::Malformed(_) | Presented::Unknown => None,
+    let (key_id, not_asked) = match presented {
+        Presented::Known { key, .. } => (Some(key.id.to_string()), NotAsked::of(key, request)),
+        Presented::Malformed(_) | Presented::Unknown => (None, NotAsked::default()),
     };
     let code = judge.code.unwrap_or(Code::Valid);
-    let checks = judge.checks.unwrap_or_default();
-    Verdict { valid: code == Code::Valid, code, http_status: code.http_status(), key_id, checks, notes: Vec::new() }
+    Verdict {
+        valid: code == Code::Valid,
+        code,
+        http_status: code.http_status(),
+        key_id,
+        checks: judge.checks.unwrap_or_default(),
+        notes: Vec::new(),
+        not_asked: not_asked.words().map(Cow::Borrowed).collect(),
+    }
 }
 
 /// The code of [`decide`] alone, without a word of explanation: for the path of every request.
@@ -293,14 +261,24 @@ fn credential(judge: &mut Judge, key: &Facts<'_>, state: SecretState, now: Time)
 }
 
 /// Is this request allowed with it?
-fn permissions(judge: &mut Judge, key: &Facts<'_>, plan: &Plan, request: &Request, catalogue: &Catalogue) {
+fn permissions(
+    judge: &mut Judge,
+    key: &Facts<'_>,
+    plan: &Plan,
+    projects: &[String],
+    request: &Request,
+    catalogue: &Catalogue,
+) {
     judge.asked("environment", request.environment, |judge, wanted| {
         judge.check("environment", Code::WrongEnvironment, wanted == key.environment, || {
             format!("the key is for {}", key.environment)
         });
     });
-    if request.needs_project && key.project.is_none() && request.project.is_none() {
-        judge.fail("project", Code::ProjectRequired, || "a workspace-level key must name the project".to_owned());
+    let project_missing = request.needs_project && projects.len() > 1 && key.project_meant(request, projects).is_none();
+    if project_missing {
+        judge.fail("project", Code::ProjectRequired, || {
+            format!("a workspace-level key, and the workspace has {} projects: one must be named", projects.len())
+        });
     }
     if request.scopes.is_empty() {
         judge.skip("scopes");
@@ -322,12 +300,9 @@ fn permissions(judge: &mut Judge, key: &Facts<'_>, plan: &Plan, request: &Reques
         }
         None => judge.skip("address"),
     }
-    judge.asked("project", request.project.as_deref(), |judge, project| match key.project {
-        Some(own) => {
-            judge.check("project", Code::WrongProject, own == project, || format!("the key is for project '{own}'"))
-        }
-        None => judge.pass("project", || "a workspace-level key reaches every project".to_owned()),
-    });
+    if !project_missing {
+        project(judge, key, projects, request);
+    }
     judge.asked("customer", request.customer.as_ref(), |judge, customer| {
         let fits = key.customers.is_empty() || key.customers.contains(customer);
         judge.check("customer", Code::WrongCustomer, fits, || {
@@ -337,6 +312,41 @@ fn permissions(judge: &mut Judge, key: &Facts<'_>, plan: &Plan, request: &Reques
     });
     let api = plan.permits(Feature::ApiAccess).is_ok();
     judge.check("plan", Code::PlanForbidden, api, || format!("plan '{}'", plan.name));
+    if let Some(why) = request.no_route {
+        judge.fail("route", Code::NoRoute, || why.to_owned());
+    }
+    if request.needs_customer && request.customer.is_none() {
+        judge.fail("customer", Code::NotAsked, || "the route needs a customer, and none was named".to_owned());
+    }
+    let unasked = NotAsked::of(key, request);
+    if request.strict && !unasked.is_empty() {
+        judge.fail("strict", Code::NotAsked, || {
+            format!("the key is bound to what was not asked: {}", unasked.words().collect::<Vec<_>>().join(", "))
+        });
+    }
+}
+
+/// Is it the project of the key, or one that its workspace has?
+fn project(judge: &mut Judge, key: &Facts<'_>, projects: &[String], request: &Request) {
+    match (key.project, request.project.as_ref(), projects) {
+        (Some(own), Some(named), _) => {
+            judge.check("project", Code::WrongProject, own == named, || format!("the key is for project '{own}'"));
+        }
+        (None, Some(named), _) => {
+            let known = projects.binary_search(named).is_ok();
+            judge.check("project", Code::WrongProject, known, || {
+                if known {
+                    "a workspace-level key reaches every project of its workspace".to_owned()
+                } else {
+                    format!("no project '{named}' is known in the workspace of the key")
+                }
+            });
+        }
+        (None, None, [only]) => {
+            judge.pass("project", || format!("the only project '{only}' is meant"));
+        }
+        (_, None, _) => judge.skip("project"),
+    }
 }
 
 /// Collects checks where they are asked for; the first failure is the answer.
@@ -352,10 +362,10 @@ impl Judge {
         }
         self.pass("format", || "shape and checksum fit".to_owned());
         match presented {
-            Presented::Known { key, lookup, state, plan } => {
+            Presented::Known { key, lookup, state, plan, projects } => {
                 self.pass("known", || format!("key {}, secret {lookup}", key.id));
                 credential(self, key, *state, now);
-                permissions(self, key, plan, request, catalogue);
+                permissions(self, key, plan, projects, request, catalogue);
             }
             Presented::Malformed(_) | Presented::Unknown => {
                 self.fail("known", Code::Unknown, || "no key has this secret".to_owned());

@@ -2,6 +2,7 @@
 
 pub mod allowlist;
 pub mod checkpoint;
+pub mod code;
 pub mod decision;
 pub mod environment;
 pub mod event;
@@ -30,7 +31,8 @@ pub mod webhook;
 pub mod words;
 
 pub use allowlist::Allowlist;
-pub use decision::{Check, Code, Facts, Presented, Request, Verdict, decide, decide_code};
+pub use code::{Code, Door};
+pub use decision::{Check, Facts, NotAsked, Presented, Request, Verdict, decide, decide_code};
 pub use environment::Environment;
 pub use event::{Action, Event, Outcome, Recorded};
 pub use filter::{KeyFilter, Sort, SortField};

@@ -61,11 +61,12 @@ impl RateLimit {
         if text == "none" { Ok(None) } else { text.parse().map(Some) }
     }
 
-    /// Whether this limit lets through no more than another over any longer time.
+    /// Whether no more than another limit allows is ever let through within the other's window: all that this one allows may
+    /// come at once, at the end of one of its own windows and again at the beginning of the next.
     #[must_use]
     pub fn within(self, other: Self) -> bool {
-        u64::from(self.limit) * u64::from(other.window_seconds)
-            <= u64::from(other.limit) * u64::from(self.window_seconds)
+        let bursts = other.window_seconds.div_ceil(self.window_seconds.max(1));
+        u64::from(self.limit) * u64::from(bursts) <= u64::from(other.limit)
     }
 }
 
@@ -128,10 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_compares_by_its_rate() {
-        let hourly: RateLimit = "3600/h".parse().unwrap();
-        assert!("1/s".parse::<RateLimit>().unwrap().within(hourly));
-        assert!(!"2/s".parse::<RateLimit>().unwrap().within(hourly));
+    fn a_limit_compares_by_what_it_lets_through_in_the_window_of_the_other() {
+        let within = |one: &str, other: &str| one.parse::<RateLimit>().unwrap().within(other.parse().unwrap());
+        for (fits, does_not, cap) in
+            [("1/s", "2/s", "3600/h"), ("50/30d", "36000/30d", "50/h"), ("25/40m", "33/40m", "50/h"), ("2/12h", "3/12h", "4/d")]
+        {
+            assert!(within(fits, cap), "{fits} within {cap}");
+            assert!(!within(does_not, cap), "{does_not} within {cap}");
+        }
     }
 
     proptest! {
@@ -140,6 +145,19 @@ mod tests {
             let limit = RateLimit { limit, window_seconds };
             prop_assert_eq!(limit.to_string().parse(), Ok(limit));
             prop_assert!(limit.within(limit));
+        }
+
+        /// Bursts of all that a limit allows, as close as it lets them come.
+        #[test]
+        fn what_is_within_never_lets_more_through(
+            limit in 1u32..50, every in 1u32..200, most in 1u32..200, window in 1u32..200,
+        ) {
+            let bursts = (0u32..).map(|burst| burst * every).take_while(|at| *at < window).count();
+            let (one, other) = (
+                RateLimit { limit, window_seconds: every },
+                RateLimit { limit: most, window_seconds: window },
+            );
+            prop_assert_eq!(one.within(other), bursts as u64 * u64::from(limit) <= u64::from(most));
         }
 
         #[test]

@@ -4,7 +4,7 @@
 //! administrative action: it has no audit event, and nothing here changes what a key may do.
 
 use super::{
-    decision::Code,
+    code::Code,
     ids::KeyId,
     scan,
     time::{Time, format_duration},

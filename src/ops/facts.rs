@@ -2,7 +2,7 @@
 //!
 //! Read whole once, then by what the trail says has changed: no key changes without an event that names it.
 
-use super::{entitlement, error::Result};
+use super::{entitlement, error::Result, verify};
 use crate::{
     domain::{Catalogue, Form, Key, KeyId, Operator, Plan},
     store::View,
@@ -17,7 +17,7 @@ pub struct WorkspaceFacts {
     pub plan: Plan,
     /// Which scope implies which.
     pub catalogue: Catalogue,
-    /// Its projects.
+    /// Its projects, sorted.
     pub projects: Vec<String>,
 }
 
@@ -111,13 +111,10 @@ fn workspaces(view: &View<'_>) -> Result<Vec<WorkspaceFacts>> {
     view.workspaces()?
         .into_iter()
         .map(|workspace| {
-            let mut projects: Vec<String> =
-                view.projects(&workspace.name)?.into_iter().map(|project| project.name).collect();
-            projects.sort();
             Ok(WorkspaceFacts {
                 plan: entitlement::plan_of(view, &workspace.name)?,
                 catalogue: view.catalogue(&workspace.name)?,
-                projects,
+                projects: verify::project_names(view, &workspace.name)?,
                 name: workspace.name,
             })
         })

@@ -47,6 +47,15 @@ pub struct Update {
     /// The new rate limit; `Some(None)` is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change")]
     pub rate_limit: Option<Option<RateLimit>>,
+    /// Customers to narrow the key to, besides those it is narrowed to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add_customers: Vec<String>,
+    /// Customers that the key is to reach no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove_customers: Vec<String>,
+    /// The key is to reach every customer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all_customers: bool,
     /// Ranges to add to the allowlist.
     #[serde(default)]
     pub add_ips: Allowlist,
@@ -88,6 +97,9 @@ impl Update {
             add_scopes: Vec::new(),
             remove_scopes: Vec::new(),
             rate_limit: None,
+            add_customers: Vec::new(),
+            remove_customers: Vec::new(),
+            all_customers: false,
             add_ips: Allowlist::default(),
             remove_ips: Allowlist::default(),
             set_labels: Vec::new(),
@@ -113,7 +125,7 @@ pub struct Updated {
 ///
 /// # Errors
 /// `NotFound`, `Conflict` for a taken name, `Usage` when something is both to be added and removed or the allowlist would
-/// silently come to mean "anywhere", `Forbidden` by the plan.
+/// silently come to mean "anywhere", or no customers all of them; `Forbidden` by the plan.
 pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Updated>> {
     let before = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
     cx.expects(&before)?;
@@ -135,6 +147,8 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Upd
         entitlement::require(&entitlement::plan_of(tx, &key.workspace)?, Feature::RateLimit(rate_limit))?;
         key.rate_limit = rate_limit;
     }
+    lookup::customers_to_name(tx, &key.workspace, &request.add_customers)?;
+    change_customers(&mut key, request.add_customers, &request.remove_customers, request.all_customers, &mut notes)?;
     change_allowlist(&mut key, request.add_ips, &request.remove_ips, &mut notes)?;
     key.labels.extend(request.set_labels);
     for label in request.unset_labels {
@@ -179,6 +193,12 @@ fn refuse_contradictions(request: &Update) -> Result<()> {
     if let Some(scope) = request.add_scopes.iter().find(|scope| request.remove_scopes.contains(scope)) {
         return both(&format!("the scope '{scope}'"));
     }
+    if let Some(customer) = request.add_customers.iter().find(|one| request.remove_customers.contains(one)) {
+        return both(&format!("the customer '{customer}'"));
+    }
+    if request.all_customers && !(request.add_customers.is_empty() && request.remove_customers.is_empty()) {
+        return Err(Error::usage("the key is both to reach every customer and to be narrowed"));
+    }
     let added = request.add_ips.to_strings();
     if let Some(range) = request.remove_ips.to_strings().iter().find(|range| added.contains(range)) {
         return both(range);
@@ -208,6 +228,43 @@ fn change_scopes(key: &mut Key, add: Vec<Scope>, remove: &[Scope], notes: &mut V
     key.scopes.extend(add);
     key.scopes.sort();
     key.scopes.dedup();
+}
+
+fn change_customers(
+    key: &mut Key,
+    add: Vec<String>,
+    remove: &[String],
+    all: bool,
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    if all {
+        key.customers.clear();
+        return Ok(());
+    }
+    let was_narrowed = !key.customers.is_empty();
+    for customer in remove {
+        match key.customers.iter().position(|held| held == customer) {
+            Some(position) => drop(key.customers.remove(position)),
+            None if was_narrowed => {
+                notes.push(format!("the key is not for customer '{customer}'; it is for: {}", key.customers.join(", ")));
+            }
+            None => notes.push(format!("the key is not for customer '{customer}' alone: it reaches every customer")),
+        }
+    }
+    if !add.is_empty() && !was_narrowed {
+        notes.push("the key reached every customer before".to_owned());
+    }
+    let changes = !add.is_empty() || !remove.is_empty();
+    key.customers.extend(add);
+    if changes {
+        key.customers.sort();
+        key.customers.dedup();
+    }
+    if was_narrowed && key.customers.is_empty() {
+        return Err(Error::usage("removing the last customer would let the key reach every customer")
+            .hint("add --all-customers instead, if that is meant"));
+    }
+    Ok(())
 }
 
 fn change_allowlist(key: &mut Key, add: Allowlist, remove: &Allowlist, notes: &mut Vec<String>) -> Result<()> {
@@ -254,6 +311,7 @@ pub(super) fn differences(before: &Key, after: &Key) -> Vec<Change> {
         change("owner", &before.owner, &after.owner),
         change("description", &before.description, &after.description),
         change("scopes", strings(&before.scopes), strings(&after.scopes)),
+        change("customers", &before.customers, &after.customers),
         change("rate_limit", rate(before), rate(after)),
         change("allow_ips", before.allow_ips.to_strings(), after.allow_ips.to_strings()),
         change("labels", &before.labels, &after.labels),

@@ -97,7 +97,8 @@ fn known(tx: &View<'_>, cx: &Context, key: Key, lookup: &Lookup, request: &Verif
     let (now, judged) = then.as_ref().map_or((cx.now, &key), |(at, then)| (*at, then));
     let plan = entitlement::plan_of(tx, &key.workspace)?;
     let secret = judged.secrets.iter().find(|secret| secret.lookup == *lookup);
-    let presented = secret.map_or(Presented::Unknown, |secret| Presented::known(judged, secret, &plan));
+    let projects = project_names(tx, &key.workspace)?;
+    let presented = secret.map_or(Presented::Unknown, |secret| Presented::known(judged, secret, &plan, &projects));
     let mut verdict = decide(&presented, &request.request, &tx.catalogue(&key.workspace)?, now);
     if then.is_some() {
         tell_since(&mut verdict, &key, lookup, now);
@@ -140,28 +141,24 @@ fn tell_since(verdict: &mut Verdict, key: &Key, lookup: &Lookup, at: Time) {
     }
 }
 
-/// Says that nobody knows the project or customer which the request is about: a key that is not narrowed reaches all of
-/// them, and a slip would look like a yes.
+/// The names of the projects of a workspace, sorted.
+pub(super) fn project_names(tx: &View<'_>, workspace: &str) -> Result<Vec<String>> {
+    let mut names: Vec<String> = tx.projects(workspace)?.into_iter().map(|project| project.name).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Says that nobody knows the customer which the request is about: a key that is not narrowed reaches all of them, and a
+/// slip would look like a yes.
 fn doubt(tx: &View<'_>, key: &Key, request: &Request, verdict: &mut Verdict) -> Result<()> {
-    let project = request.project.as_ref().filter(|_| key.project.is_none());
-    let customer = request.customer.as_ref().filter(|_| key.customers.is_empty());
-    let mut doubts = Vec::new();
-    if let Some(wanted) = project
-        && !tx.projects(&key.workspace)?.iter().any(|project| project.name == *wanted)
-    {
-        doubts.push(("project", wanted));
+    let Some(wanted) = request.customer.as_ref().filter(|_| key.customers.is_empty()) else { return Ok(()) };
+    if tx.customers(&key.workspace)?.iter().any(|customer| customer.name == *wanted) {
+        return Ok(());
     }
-    if let Some(wanted) = customer
-        && !tx.customers(&key.workspace)?.iter().any(|customer| customer.name == *wanted)
-    {
-        doubts.push(("customer", wanted));
+    let note = format!("no customer '{wanted}' is known in workspace '{}'", key.workspace);
+    for check in verdict.checks.iter_mut().filter(|check| check.check == "customer") {
+        check.detail = format!("{}; {note}", check.detail);
     }
-    for (what, name) in doubts {
-        let note = format!("no {what} '{name}' is known in workspace '{}'", key.workspace);
-        for check in verdict.checks.iter_mut().filter(|check| check.check == what) {
-            check.detail = format!("{}; {note}", check.detail);
-        }
-        verdict.notes.push(note);
-    }
+    verdict.notes.push(note);
     Ok(())
 }

@@ -6,11 +6,11 @@ use super::{
     engine::{Engine, refresh::Wake},
     listings::Listings,
     metrics::Metrics,
+    serves::Serves,
     table::RouteTable,
 };
 use crate::{
     backend::{AssertionSigner, Backend, ServedBackend},
-    domain::Environment,
     ops::{Error, Kind, Result},
     wire::problem::SERVER_BUSY,
 };
@@ -53,8 +53,10 @@ pub(super) struct Gate {
     pub(super) trusted: Vec<IpNet>,
     /// The query parameter that may carry a key.
     pub(super) query_parameter: Option<String>,
-    /// The environment of the services behind this server.
-    pub(super) environment: Option<Environment>,
+    /// Which environments the services behind this server belong to.
+    pub(super) serves: Serves,
+    /// Services may leave out what a key is bound to.
+    pub(super) lenient: bool,
     /// Whether upstreams get an assertion.
     pub(super) asserts: bool,
     /// What `/v1/authz` asks of which request.

@@ -24,19 +24,21 @@ mod problem;
 mod progress;
 mod rest;
 mod routes;
+mod serves;
 mod service_manager;
 mod table;
 mod tls;
 mod trail;
 
 pub use listen::Address;
+pub use serves::Serves;
 pub use table::RouteTable;
 pub use tls::TlsFiles;
 pub use trail::{Outgoing, StreamPlace};
 
 use crate::{
     backend::{Presence, Serving},
-    domain::{Environment, RateLimit},
+    domain::RateLimit,
     ops::{Context, Error, Kind, Result},
 };
 use app::{App, Gate, Vaults};
@@ -86,8 +88,10 @@ pub struct Options {
     pub trusted: Vec<IpNet>,
     /// The query parameter that may carry a key.
     pub query_parameter: Option<String>,
-    /// The environment of the services behind this server.
-    pub environment: Option<Environment>,
+    /// Which environments the services behind this server belong to.
+    pub serves: Serves,
+    /// Services may leave out what a key is bound to: the verdict then only lists it.
+    pub lenient: bool,
     /// Whether upstreams get a signed assertion of who calls.
     pub assert: bool,
     /// What `/v1/authz` asks of which request; nothing but a good key without it.
@@ -112,7 +116,7 @@ pub fn run(serving: &Serving, cx: &Context, options: &Options, listening: &mut d
 }
 
 async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &mut dyn FnMut(&[String])) -> Result<()> {
-    if let (Some(routes), Some(environment)) = (&options.routes, options.environment) {
+    if let (Some(routes), Some(environment)) = (&options.routes, options.serves.only()) {
         routes.must_be_of(environment)?;
     }
     let tls = options.tls.as_ref().map(tls::Tls::open).transpose()?;
@@ -139,7 +143,8 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
         doors: Gate {
             trusted: options.trusted.clone(),
             query_parameter: options.query_parameter.clone(),
-            environment: options.environment,
+            serves: options.serves,
+            lenient: options.lenient,
             asserts: options.assert,
             routes: options.routes.clone(),
         },

@@ -23,8 +23,10 @@ pub(super) struct Route {
     pub(super) scopes: Vec<Scope>,
     /// The environment the key must be of.
     pub(super) environment: Option<Environment>,
-    /// A workspace-level key must name its project.
+    /// A workspace-level key must name its project, where its workspace has several.
     pub(super) needs_project: bool,
+    /// The request must name a customer.
+    pub(super) needs_customer: bool,
     /// Whoever asks may pass, with a key or without.
     public: bool,
     /// What a browser asks before it sends a request of this route passes without a key.
@@ -79,6 +81,8 @@ struct Entry {
     environment: Option<String>,
     #[serde(default = "yes")]
     needs_project: bool,
+    #[serde(default)]
+    needs_customer: bool,
     #[serde(default)]
     public: bool,
     #[serde(default)]
@@ -159,6 +163,7 @@ impl Entry {
             scopes: self.scopes.iter().map(|scope| scope.parse()).collect::<Result<_, _>>()?,
             environment: self.environment.map(|name| name.parse()).transpose()?,
             needs_project: self.needs_project,
+            needs_customer: self.needs_customer,
             public: self.public,
             preflight: self.preflight,
         })

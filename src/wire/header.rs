@@ -18,6 +18,8 @@ pub const FORWARDED_FOR: &str = "x-forwarded-for";
 pub const API_KEY: &str = "x-api-key";
 /// The project that a request is about.
 pub const PROJECT: &str = "x-project-id";
+/// The customer that a request is about.
+pub const CUSTOMER: &str = "x-customer-id";
 /// A random name of the process that calls: a rotation that it began is its own for a while.
 pub const CLIENT: &str = "keyward-client";
 
@@ -61,7 +63,11 @@ pub struct Forwarded {
     /// The method that a browser asks leave for: its request passes without a key where the route table says so.
     #[param(rename = "Access-Control-Request-Method")]
     pub announced: Option<String>,
-    /// The project that the request is about; needed for workspace-level keys, unless the route table says otherwise.
+    /// The project that the request is about, percent-encoded; a workspace-level key needs one where its workspace has
+    /// several, unless the route table says otherwise.
     #[param(rename = "X-Project-ID")]
     pub project: Option<String>,
+    /// The customer that the request is about, percent-encoded; needed where the route table says so.
+    #[param(rename = "X-Customer-ID")]
+    pub customer: Option<String>,
 }

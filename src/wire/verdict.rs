@@ -1,7 +1,7 @@
 //! Asking for a verdict: the body of `POST /v1/verify`.
 
 use crate::{
-    domain::{Code, Environment, Request, Scope},
+    domain::{Code, Environment, RateLimit, Request, Scope},
     ops::{Error, Result},
 };
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub struct VerifyRequest {
     /// The credential, as it was presented.
     #[schema(example = "kw_prod_…")]
     pub key: String,
-    /// The environment of the service that asks.
+    /// The environment of the service that asks; the server's own unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Environment>)]
     pub environment: Option<String>,
@@ -23,7 +23,7 @@ pub struct VerifyRequest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Scope>)]
     pub scopes: Vec<String>,
-    /// The project the request is about.
+    /// The project the request is about; a workspace-level key needs one where its workspace has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
     /// The customer the request is about.
@@ -73,8 +73,8 @@ impl VerifyRequest {
                 .as_ref()
                 .map(|ip| ip.parse().map_err(|_| bad("ip", "expected an IPv4 or IPv6 address".to_owned())))
                 .transpose()?,
-            needs_project: false,
-            needs_address: false,
+            needs_project: true,
+            ..Request::default()
         })
     }
 }
@@ -101,6 +101,11 @@ pub struct VerdictReply {
     /// absent when there is nothing.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// What the key is bound to and the question left out: `environment`, `ip`, `customer`, `project`. It was not judged. A
+    /// server refuses with `NOT_ASKED` instead, unless it is lenient or an explanation was asked for. Absent when everything
+    /// was asked.
+    #[serde(default)]
+    pub not_asked: Vec<String>,
 }
 
 /// One check and how it went.
@@ -125,16 +130,23 @@ pub struct ValidationReply {
     pub valid: bool,
     /// The key.
     pub key_id: String,
+    /// Its name.
+    pub name: String,
     /// Its workspace.
     pub workspace: String,
     /// Where it works.
     pub environment: Environment,
+    /// `project`, or `workspace`: then requests name a project, where there are several.
+    #[schema(example = "workspace")]
+    pub level: String,
     /// The one project of a project-level key.
     pub project: Option<String>,
     /// The customers it is narrowed to.
     pub customers: Vec<String>,
     /// What it may do.
     pub scopes: Vec<String>,
+    /// How often it may be used; null for no limit.
+    pub rate_limit: Option<RateLimit>,
     /// When it ends.
     pub expires_at: Option<String>,
 }

@@ -60,6 +60,7 @@ fn every_reading_command_speaks_every_format() {
         "list --group-by owner --count",
         "doctor",
         "help exit-codes",
+        "help verdicts",
     ] {
         let run = |format: &str| {
             let mut args: Vec<&str> = command.split(' ').collect();
@@ -250,7 +251,7 @@ fn one_table_of_exit_codes() {
     for (code, name) in &rows {
         assert!(page.contains(&format!("| {code} | {name} |")), "{code} {name} is not in docs/exit-codes.md");
     }
-    for topic in ["exit-codes", "environment", "output", "ci"] {
+    for topic in ["exit-codes", "verdicts", "environment", "output", "ci"] {
         assert!(!home.ok(&["help", topic]).is_empty(), "{topic}");
     }
     for (args, code, name) in [

@@ -30,6 +30,7 @@ const PREPARED: [(&str, &str); 32] = [
     ("keyward projects show", "keyward projects create shop"),
     ("keyward projects update", "keyward projects create shop"),
     ("keyward projects delete", "keyward projects create shop"),
+    ("keyward update billing-sync --add-customer", "keyward customers create contoso"),
     ("keyward customers show", "keyward customers create contoso"),
     ("keyward customers update", "keyward customers create contoso"),
     ("keyward customers delete", "keyward customers create contoso"),

@@ -61,6 +61,8 @@ mod listing;
 mod metrics;
 mod model;
 #[cfg(feature = "server")]
+mod not_asked;
+#[cfg(feature = "server")]
 mod openapi;
 #[cfg(feature = "server")]
 mod operators;
@@ -107,6 +109,8 @@ mod serve_usage;
 mod support;
 mod support_desk;
 mod tamper;
+#[cfg(feature = "server")]
+mod tenancy_doors;
 mod terminal;
 #[cfg(feature = "ui")]
 mod ui;
@@ -114,6 +118,8 @@ mod unfinished;
 mod usage;
 mod vault_restore;
 mod vault_slots;
+#[cfg(feature = "server")]
+mod verdict_table;
 mod verdicts;
 #[cfg(feature = "server")]
 mod webhooks;

@@ -68,11 +68,11 @@ fn a_route_holds_however_its_path_is_written_and_is_no_business_of_outsiders() {
 #[test]
 fn a_key_with_an_allowlist_needs_an_address() {
     let home = Home::with_vault();
-    let key = home.ok(&["create", "k", "--allow-ip", "10.0.0.0/8"]);
+    let key = home.ok(&["create", "k", "--env", "production", "--allow-ip", "10.0.0.0/8"]);
     let listen = format!("unix:{}", socket(&home).display());
     let server = Served::start_with(&home, &["serve", "--listen", &listen]);
     let asked = |path: &str, from: &[(&str, &str)]| {
-        let headers = [&[("X-API-Key", key.as_str()), ("X-Project-ID", "p")][..], from].concat();
+        let headers = [&[("X-API-Key", key.as_str())][..], from].concat();
         server.send(if path == "/v1/validate" { "POST" } else { "GET" }, path, &headers, "").status
     };
     for path in ["/v1/authz", "/v1/validate", "/v1/projects"] {

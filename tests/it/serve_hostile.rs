@@ -105,7 +105,7 @@ fn a_forwarded_address_that_is_none_is_refused_and_never_skipped() {
     let key = home.ok(&["create", "sync", "--allow-ip", "192.0.2.0/24"]);
     let server = Served::start(&home, &["--trust-proxy", "127.0.0.0/8"]);
     let asked = |forwarded: &str| {
-        let headers = [("X-API-Key", key.as_str()), ("X-Project-ID", "p"), ("X-Forwarded-For", forwarded)];
+        let headers = [("X-API-Key", key.as_str()), ("X-Forwarded-For", forwarded)];
         server.get("/v1/authz", &headers).status
     };
     assert_eq!((asked("192.0.2.7"), asked("198.51.100.1")), (204, 403));

@@ -88,7 +88,7 @@ fn readers_that_do_not_read_keep_nobody_from_a_revocation() {
 #[test]
 fn few_files_mean_fewer_connections_and_no_failure() {
     let home = Home::with_vault();
-    let key = home.ok(&["create", "sync"]);
+    let key = home.ok(&["create", "sync", "--env", "production"]);
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -n 128; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_keyward")]);
     limited.args(["serve", "--listen", "127.0.0.1:0", "--usage-interval", "1h"]);

@@ -34,20 +34,22 @@ fn the_switch_says_that_it_has_no_history() {
 }
 
 #[test]
-fn a_project_or_customer_that_nobody_knows_is_no_silent_yes() {
+fn a_project_that_nobody_knows_is_refused_and_a_customer_is_no_silent_yes() {
     let home = Home::with_vault();
     home.ok(&["projects", "create", "shop"]);
     home.ok(&["customers", "create", "acme"]);
     let token = home.ok(&["create", "wide"]);
-    let known = home.run_with(&["verify", "-", "--project", "shop", "--customer", "acme"], &token);
+    let asked = ["verify", "-", "--env", "development", "--project"];
+    let known = home.run_with(&[&asked[..], &["shop", "--customer", "acme"]].concat(), &token);
     assert_eq!((known.code, &*known.stderr), (Some(0), ""));
-    let typo = home.run_with(&["verify", "-", "--project", "shpo", "--customer", "amce"], &token);
-    for what in ["warning: no project 'shpo' is known", "warning: no customer 'amce' is known"] {
-        assert!(typo.stderr.contains(what), "{typo:?}");
-    }
-    let quiet = home.run_with(&["-q", "verify", "-", "--project", "shpo"], &token);
-    assert!(quiet.stderr.contains("no project 'shpo' is known"), "{quiet:?}");
-    let (verdict, _) = home.verdict(&token, &["--project", "shpo", "--explain"]);
-    assert!(detail(&verdict, "project").ends_with("no project 'shpo' is known in workspace 'default'"), "{verdict}");
-    assert!(verdict["notes"][0].as_str().unwrap().contains("shpo"), "{verdict}");
+    let typo = home.run_with(&[&asked[..], &["shop", "--customer", "amce"]].concat(), &token);
+    assert!(typo.code == Some(0) && typo.stderr.contains("warning: no customer 'amce' is known"), "{typo:?}");
+    let quiet = home.run_with(&["-q", "verify", "-", "--customer", "amce"], &token);
+    assert!(quiet.stderr.contains("no customer 'amce' is known"), "{quiet:?}");
+    let wrong = home.run_with(&[&asked[..], &["shpo"]].concat(), &token);
+    assert_eq!((wrong.code, wrong.stdout.starts_with("WRONG_PROJECT")), (Some(13), true), "{wrong:?}");
+    assert!(wrong.stderr.contains("no project 'shpo' is known"), "{wrong:?}");
+    let (verdict, _) = home.verdict(&token, &["--customer", "amce", "--explain"]);
+    assert!(detail(&verdict, "customer").ends_with("no customer 'amce' is known in workspace 'default'"), "{verdict}");
+    assert!(verdict["notes"][0].as_str().unwrap().contains("amce"), "{verdict}");
 }

@@ -2,13 +2,13 @@
 
 use crate::{
     cli::{columns, command, context::Ctx, exit},
-    domain::closest,
+    domain::{Code, Door, closest},
     ops::{Error, Kind, Result},
     output::{Page, Report},
 };
 use serde_json::json;
 
-const TOPICS: [&str; 4] = ["exit-codes", "environment", "output", "ci"];
+const TOPICS: [&str; 5] = ["exit-codes", "verdicts", "environment", "output", "ci"];
 
 const SCHEMA: &str = "keyward.help/v1";
 
@@ -93,11 +93,12 @@ keyward in a CI job. Nothing is asked: without a terminal, with CI set or with -
   8 (BUSY) and 9 (UNAVAILABLE) are worth another try; no other failure is.
 ";
 
-/// Help on a command, or on exit-codes, environment, output or ci
+/// Help on a command, or on exit-codes, verdicts, environment, output or ci
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  keyward help rotate\n  keyward help exit-codes")]
+#[command(after_help = "Examples:\n  keyward help rotate\n  keyward help exit-codes\n  \
+    keyward help verdicts")]
 pub(crate) struct Args {
-    /// A command, or exit-codes, environment, output or ci
+    /// A command, or exit-codes, verdicts, environment, output or ci
     #[arg(value_name = "COMMAND|TOPIC")]
     words: Vec<String>,
 }
@@ -106,6 +107,7 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     match args.words.first().map(String::as_str) {
         Some("exit-codes") => exit_codes(cx)?,
+        Some("verdicts") => verdicts(cx)?,
         Some("environment") => cx.text(SCHEMA, "text", ENVIRONMENT)?,
         Some("output") => cx.text(SCHEMA, "text", OUTPUT)?,
         Some("ci") => cx.text(SCHEMA, "text", CI)?,
@@ -121,6 +123,22 @@ fn exit_codes(cx: &mut Ctx) -> Result<()> {
         .collect();
     let page = Page::whole(rows.len());
     cx.emit(&Report::list("keyward.exit-code-list/v1", rows, page, columns::EXIT_CODES, "code").uncut())
+}
+
+/// What is true of each verdict: `docs/verdicts.md` is made of it.
+fn verdicts(cx: &mut Ctx) -> Result<()> {
+    let row = |code: Code| {
+        let (decided_by, when) = code.about();
+        let doors: Vec<&str> =
+            Door::ALL.into_iter().filter(|door| code.is_said_at(*door)).map(Door::as_str).collect();
+        json!({
+            "code": code.as_str(), "http_status": code.http_status(), "decided_by": decided_by, "when": when,
+            "doors": doors, "takes": code.takes(), "counts_as": code.counts_as(),
+        })
+    };
+    let page = Page::whole(Code::ALL.len());
+    let rows = Code::ALL.map(row).into();
+    cx.emit(&Report::list("keyward.verdict-code-list/v1", rows, page, columns::VERDICT_CODES, "code").uncut())
 }
 
 fn of_command(cx: &mut Ctx, words: &[String]) -> Result<()> {

@@ -17,6 +17,8 @@ pub(crate) trait Kind: Debug {
     const ABOUT: &'static str;
     /// The command.
     const COMMAND: &'static str;
+    /// What one is for, below the examples.
+    const MEANS: &'static str = "";
     /// A name for the examples.
     const EXAMPLE: &'static str;
     /// What the examples of `update` say after the command.
@@ -30,7 +32,7 @@ pub(crate) trait Kind: Debug {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(about = K::ABOUT, after_help = examples::<K>(&[&create::<K>(), "list"]))]
+#[command(about = K::ABOUT, after_help = overview::<K>())]
 pub(crate) struct Args<K: Kind> {
     #[command(subcommand)]
     command: Command<K>,
@@ -68,6 +70,11 @@ enum Command<K: Kind> {
         /// Its name
         name: String,
     },
+}
+
+fn overview<K: Kind>() -> String {
+    let examples = examples::<K>(&[&create::<K>(), "list"]);
+    if K::MEANS.is_empty() { examples } else { format!("{examples}\n\n{}", K::MEANS) }
 }
 
 fn create<K: Kind>() -> String {

@@ -2,19 +2,22 @@
 
 use crate::{
     anchor::Anchor,
-    cli::{context::Ctx, exit::Exit, logs, values},
+    cli::{context::Ctx, exit::Exit, logs, prompt, values},
     domain::Environment,
     ops::{Error, Result, audit_stream::StreamFormat},
-    server::{self, Address, Options, Outgoing, RouteTable, StreamPlace, TlsFiles},
+    server::{self, Address, Options, Outgoing, RouteTable, Serves, StreamPlace, TlsFiles},
 };
 use chrono::TimeDelta;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use ipnet::IpNet;
 use std::path::PathBuf;
 
 /// Serve the vault over HTTP: verdicts for services, the management of keys for operators
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  keyward serve\n  keyward serve --listen unix:/run/keyward/keyward.sock\n  \
-    keyward serve --listen 0.0.0.0:8787 --tls-cert server.pem --tls-key server.key\n\n\
+#[command(after_help = "Examples:\n  keyward serve --env production\n  \
+    keyward serve --env production --listen unix:/run/keyward/keyward.sock\n  \
+    keyward serve --env all --listen 0.0.0.0:8787 --tls-cert server.pem --tls-key server.key\n\n\
+    Without --env keys of production are let in, and others only where a route or a request names their environment.\n\
     SIGTERM and SIGINT stop it once every request is answered; SIGHUP reads the certificate again.")]
 pub(crate) struct Args {
     /// Where to listen: ADDRESS:PORT or unix:PATH; may be repeated [default: the sockets of systemd, else 127.0.0.1:8787]
@@ -36,15 +39,18 @@ pub(crate) struct Args {
     /// How often one address may ask, whichever key it presents, or none
     #[arg(long, value_name = "N/UNIT", value_parser = values::rate_limit, default_value = "800/m")]
     address_limit: values::RateLimitArg,
-    /// Proxies that may name the client's address in X-Forwarded-For; may be repeated
-    #[arg(long, value_name = "CIDR")]
+    /// Proxies that may name the client's address in X-Forwarded-For, addresses or ranges; may be repeated
+    #[arg(long, value_name = "CIDR", value_parser = values::network)]
     trust_proxy: Vec<IpNet>,
     /// Accept keys in this query parameter too; they end up in the logs of everything on the way
     #[arg(long, value_name = "NAME")]
     key_parameter: Option<String>,
-    /// The environment of the services behind this server: keys of another one are no good
-    #[arg(long, value_name = "ENV", add = values::environments())]
-    env: Option<Environment>,
+    /// The environment of the services behind this server: keys of another one are no good. Or all
+    #[arg(long, value_name = "ENV", add = environments())]
+    env: Option<Serves>,
+    /// Answer services that leave out what a key is bound to (environment, address, customer, project), and only list it
+    #[arg(long)]
+    lenient: bool,
     /// Sign what upstreams are told of whoever calls: X-Keyward-Assertion, a JSON Web Token; /.well-known/jwks.json has the
     /// public key
     #[arg(long)]
@@ -79,6 +85,16 @@ fn socket_mode(text: &str) -> Result<u32, String> {
     mode.ok_or_else(|| "expected the mode of a file such as 600, 660 or 666".to_owned())
 }
 
+const ASKED: &str = "Keys of which environment are let in: production, staging, development, or all?";
+
+/// Completes environments, and the word for all of them.
+fn environments() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let words = Environment::ALL.iter().map(|one| one.as_str()).chain(["all"]);
+        words.map(CompletionCandidate::new).collect()
+    })
+}
+
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if cx.global.read_only || cx.global.dry_run {
@@ -91,6 +107,10 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             cx.may_write("--stream", path)?;
         }
     }
+    let serves = match args.env {
+        Some(said) => said,
+        None => prompt::value(cx, ASKED, Serves::Only(Environment::Production))?.unwrap_or_default(),
+    };
     logs::start_for_server(&cx.global, &cx.env)?;
     let options = Options {
         listen: args.listen,
@@ -100,7 +120,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         address_limit: args.address_limit.0,
         trusted: args.trust_proxy,
         query_parameter: args.key_parameter,
-        environment: args.env,
+        serves,
+        lenient: args.lenient,
         assert: args.assert,
         routes: args.routes.as_deref().map(RouteTable::read).transpose()?,
         max_connections: args.max_connections as usize,
@@ -118,6 +139,10 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let operation = cx.operation();
     server::run(&serving, &operation, &options, &mut |urls| {
         cx.out.speak();
+        match serves {
+            Serves::Unsaid => cx.out.warn(&serves.told()),
+            Serves::Only(_) | Serves::All => cx.note(&serves.told()),
+        }
         for url in urls {
             cx.note(&format!("listening on {url}"));
         }

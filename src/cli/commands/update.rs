@@ -1,4 +1,4 @@
-//! `update`: changes a key's metadata, scopes, limits and policy; never its expiry.
+//! `update`: changes a key's metadata, scopes, customers, limits and policy; never its expiry.
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, operand::KeyOperand, values},
@@ -7,10 +7,11 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// Change a key's metadata, scopes, limits and rotation policy
+/// Change a key's metadata, scopes, customers, limits and rotation policy
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyward update billing-sync --owner ops@example.com --reason handover\n  \
     keyward update billing-sync --add-scope invoices:write --remove-scope invoices:read\n  \
+    keyward update billing-sync --add-customer contoso\n  \
     keyward update billing-sync --rotate-every none")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -30,6 +31,15 @@ pub(crate) struct Args {
     /// A scope to take away; may be repeated
     #[arg(long, value_name = "SCOPE", add = values::scopes())]
     remove_scope: Vec<Scope>,
+    /// A customer to narrow the key to; may be repeated
+    #[arg(long, value_name = "C")]
+    add_customer: Vec<String>,
+    /// A customer that the key is to reach no more; may be repeated
+    #[arg(long, value_name = "C")]
+    remove_customer: Vec<String>,
+    /// Let a key that is narrowed to some customers reach every customer
+    #[arg(long, conflicts_with_all = ["add_customer", "remove_customer"])]
+    all_customers: bool,
     /// The new rate limit, such as 100/h, or none
     #[arg(long, value_name = "N/UNIT", value_parser = values::rate_limit)]
     rate_limit: Option<values::RateLimitArg>,
@@ -91,6 +101,9 @@ fn request(args: Args) -> Result<Update> {
         add_scopes: values::sorted(args.add_scope),
         remove_scopes: values::sorted(args.remove_scope),
         rate_limit: args.rate_limit.map(|limit| limit.0),
+        add_customers: values::sorted(args.add_customer),
+        remove_customers: values::sorted(args.remove_customer),
+        all_customers: args.all_customers,
         add_ips: values::allowlist("--add-ip", &args.add_ip)?,
         remove_ips: values::allowlist("--remove-ip", &args.remove_ip)?,
         set_labels: args.label,

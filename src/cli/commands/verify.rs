@@ -66,8 +66,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         project: args.project,
         customer: args.customer,
         ip: args.ip,
-        needs_project: false,
-        needs_address: false,
+        needs_project: true,
+        ..Request::default()
     };
     let record = args.record.then_some(Recording { user_agent: args.user_agent });
     let verdict = cx.backend()?.verify(&cx.operation(), &Verify { token, request, at: args.at, record })?;
@@ -99,7 +99,26 @@ fn tell(cx: &mut Ctx, verdict: &Verdict, explain: bool) -> Result<()> {
     } else if let Some(failed) = verdict.checks.iter().find(|check| check.ok == Some(false)) {
         cx.note(&format!("{}: {} (--explain shows every check)", failed.check, failed.detail));
     }
+    if !verdict.not_asked.is_empty() {
+        let options: Vec<&str> = verdict.not_asked.iter().filter_map(|what| option(what)).collect();
+        cx.note(&format!(
+            "the key is bound to what was not asked, and so not judged: {} ({})",
+            verdict.not_asked.join(", "),
+            options.join(", ")
+        ));
+    }
     Ok(())
+}
+
+/// The option that asks.
+fn option(what: &str) -> Option<&'static str> {
+    match what {
+        "environment" => Some("--env"),
+        "ip" => Some("--ip"),
+        "customer" => Some("--customer"),
+        "project" => Some("--project"),
+        _ => None,
+    }
 }
 
 /// Words for people: a check that was not asked or could not be reached did neither pass nor fail.

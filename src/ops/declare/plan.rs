@@ -185,6 +185,8 @@ pub(super) fn update_of(key: &Key, declared: &Declared) -> Update {
         description: changed(key.description != after.description).map(|()| after.description.clone()),
         add_scopes: after.scopes.iter().filter(|scope| !key.scopes.contains(scope)).cloned().collect(),
         remove_scopes: key.scopes.iter().filter(|scope| !after.scopes.contains(scope)).cloned().collect(),
+        add_customers: after.customers.iter().filter(|one| !key.customers.contains(one)).cloned().collect(),
+        remove_customers: key.customers.iter().filter(|one| !after.customers.contains(one)).cloned().collect(),
         rate_limit: changed(key.rate_limit != after.rate_limit).map(|()| after.rate_limit),
         add_ips: after.allow_ips.clone(),
         remove_ips,
@@ -205,6 +207,9 @@ fn after(key: &Key, declared: &Declared) -> Key {
     after.scopes = sorted(&wanted.scopes);
     after.rate_limit = wanted.rate_limit;
     after.labels.clone_from(&wanted.labels);
+    if !widens(key, wanted) {
+        after.customers = sorted(&wanted.customers);
+    }
     if !opens(key, wanted) {
         after.allow_ips = wanted.allow_ips.clone();
     }
@@ -213,6 +218,11 @@ fn after(key: &Key, declared: &Declared) -> Key {
     }
     after.rotation.overlap = wanted.overlap;
     after
+}
+
+/// A file that leaves the customers out would let the key reach all of them: that has to be said.
+fn widens(key: &Key, wanted: &Create) -> bool {
+    !key.customers.is_empty() && wanted.customers.is_empty()
 }
 
 /// A file that leaves the allowlist out would let the key be used from anywhere: that has to be said.
@@ -234,8 +244,8 @@ fn differences(steps: &mut Vec<PlanStep>, key: &Key, declared: &Declared, rules:
         steps.push(PlanStep { why: Some(why), ..step(Verb::Blocked, key) });
         return;
     }
-    // The order of scopes is no difference.
-    let before = Key { scopes: sorted(&key.scopes), ..key.clone() };
+    // The order of scopes and customers is no difference.
+    let before = Key { scopes: sorted(&key.scopes), customers: sorted(&key.customers), ..key.clone() };
     let changes = update::differences(&before, &after(&before, declared));
     if !changes.is_empty() {
         let refusal = rules.refusal(Some(key), declared, now);
@@ -264,12 +274,10 @@ fn fixed(key: &Key, wanted: &Create) -> Vec<(Change, &'static str)> {
         }
     };
     differs("project", json!(key.project), json!(wanted.project), "the project is set at creation");
-    differs(
-        "customers",
-        json!(sorted(&key.customers)),
-        json!(sorted(&wanted.customers)),
-        "customers are set at creation",
-    );
+    if widens(key, wanted) {
+        let why = "the key would reach every customer: update it with --all-customers, if that is meant";
+        differs("customers", json!(sorted(&key.customers)), json!([]), why);
+    }
     if opens(key, wanted) {
         let why = "the key would be usable from anywhere: say allow_ips = [\"0.0.0.0/0\", \"::/0\"] if that is meant";
         differs("allow_ips", json!(key.allow_ips), json!([]), why);

@@ -88,7 +88,7 @@ impl Writer {
 
     fn write(&mut self) -> Result<()> {
         while !self.batch.is_empty() {
-            let (records, spent) = self.batch.last(IN_ONE);
+            let (records, spent) = self.batch.last(IN_ONE, self.engine.clock.ahead_ms());
             let recorded = self.sink.record(&records, &spent, Utc::now());
             self.engine.usage.tried(recorded.is_ok().then_some(records.len()));
             recorded?;

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Allowlist, Environment, Facts, Form, Key, KeyId, Operator, RateLimit, Scope, SecretState, Spent, Time, Verifier,
+        Allowlist, Environment, Facts, Form, Key, KeyId, NotAsked, Operator, Presented, RateLimit, Request, Scope,
+        SecretState, Spent, Time, Verifier,
     },
     ops::facts::{Rest, WorkspaceFacts},
 };
@@ -39,6 +40,7 @@ struct Credential {
 /// A key, as far as a verdict depends on it.
 pub(in crate::server) struct KeyRecord {
     pub(in crate::server) id: KeyId,
+    pub(in crate::server) name: Box<str>,
     active: bool,
     pub(in crate::server) expires_at: Option<Time>,
     revoked_at: Option<Time>,
@@ -77,6 +79,9 @@ impl Shape {
         told.list("x-keyward-scopes", self.scopes.iter().map(ToString::to_string));
         if let Some(project) = &self.project {
             told.text("x-keyward-project", project);
+        }
+        if !self.customers.is_empty() {
+            told.list("x-keyward-customers", self.customers.iter().cloned());
         }
         told.finish()
     }
@@ -125,6 +130,30 @@ impl KeyRecord {
         }
     }
 
+    /// It and a version of its secret, as they are judged.
+    pub(super) fn presented<'a>(
+        &'a self,
+        workspace: &'a WorkspaceFacts,
+        lookup: &'a str,
+        state: SecretState,
+    ) -> Presented<'a> {
+        Presented::Known { key: self.facts(), lookup, state, plan: &workspace.plan, projects: &workspace.projects }
+    }
+
+    /// What it is bound to and a request did not ask.
+    pub(in crate::server) fn not_asked(&self, request: &Request) -> NotAsked {
+        NotAsked::of(&self.facts(), request)
+    }
+
+    /// The project that a request means, where that is not the key's own.
+    pub(in crate::server) fn project_meant<'a>(
+        &'a self,
+        request: &'a Request,
+        workspace: &'a WorkspaceFacts,
+    ) -> Option<&'a str> {
+        self.facts().project_meant(request, &workspace.projects).filter(|_| self.rules.shape.project.is_none())
+    }
+
     /// The workspace as it is now.
     pub(in crate::server) fn workspace(&self) -> Guard<Arc<WorkspaceFacts>> {
         self.rules.workspace.load()
@@ -135,10 +164,10 @@ impl KeyRecord {
     }
 
     /// Takes from the key's limit; `None` for a key without one.
-    pub(super) fn take(&self, cost: u32, now: Time) -> Option<Standing> {
+    pub(super) fn take(&self, cost: u32, now_ms: i64) -> Option<Standing> {
         let limit = self.rules.shape.rate_limit?;
         let mut window = self.window().lock().unwrap_or_else(PoisonError::into_inner);
-        Some(window.take(limit, cost, now.timestamp_millis()))
+        Some(window.take(limit, cost, now_ms))
     }
 
     fn window(&self) -> &Arc<Mutex<Window>> {
@@ -146,10 +175,10 @@ impl KeyRecord {
     }
 
     /// What the key has spent of its limit; `None` for one without a limit, or that spent nothing.
-    pub(super) fn spent(&self) -> Option<Spent> {
+    pub(super) fn spent(&self, ahead_ms: i64) -> Option<Spent> {
         let limit = self.rules.shape.rate_limit?;
         let window = self.window.get()?.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(window.spent(self.id.clone(), limit))
+        Some(window.spent(self.id.clone(), limit, ahead_ms))
     }
 }
 
@@ -296,6 +325,7 @@ impl Index {
         };
         Some(KeyRecord {
             id: key.id,
+            name: key.name.into_boxed_str(),
             active: key.active,
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,

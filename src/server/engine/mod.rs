@@ -5,6 +5,7 @@
 //! wrong secret costs. [`refresh`] keeps the index at what the keystore says; while it cannot, nothing is judged.
 
 mod addresses;
+mod clock;
 pub(super) mod flush;
 mod index;
 pub(super) mod refresh;
@@ -13,6 +14,7 @@ mod usage;
 mod window;
 
 pub(super) use index::{Index, KeyRecord};
+pub(super) use told::encoded;
 pub(super) use window::Standing;
 
 use crate::{
@@ -23,6 +25,7 @@ use crate::{
     },
 };
 use addresses::Addresses;
+use clock::Clock;
 use index::LookupBytes;
 use std::{
     net::IpAddr,
@@ -46,6 +49,7 @@ pub(super) struct Engine {
     /// The credentials of operators that were no good, by address.
     refused: Addresses,
     usage: usage::Buffer,
+    clock: Clock,
     /// How many verdicts were given, by code.
     verdicts: [AtomicU64; Code::ALL.len()],
     /// When the keystore was last seen, in milliseconds; 0 while it cannot be read. What was committed before on a key
@@ -91,6 +95,7 @@ impl Engine {
             addresses: address_limit.map(Addresses::new),
             refused: Addresses::new(REFUSED_CREDENTIALS),
             usage: usage::Buffer::default(),
+            clock: Clock::default(),
             verdicts: Default::default(),
             seen_ms: AtomicI64::new(0),
         }
@@ -117,9 +122,9 @@ impl Engine {
         };
         let workspace = key.rules.workspace.load();
         // The public id of the secret is told to operators alone, and not on this path.
-        let presented = Presented::Known { key: key.facts(), lookup: "", state, plan: &workspace.plan };
+        let presented = key.presented(&workspace, "", state);
         let code = decide_code(&presented, request, &workspace.catalogue, now);
-        let taken = if code == Code::Valid { key.take(asked.cost, now) } else { None };
+        let taken = if code == Code::Valid { key.take(asked.cost, self.clock.ms(now)) } else { None };
         let code = if taken.as_ref().is_some_and(|standing| standing.denied) { Code::RateLimited } else { code };
         drop(workspace);
         Judged { code, key: Some(key), secret: Some((lookup, state)), standing: taken }
@@ -136,7 +141,7 @@ impl Engine {
             Ok(Some((key, lookup, state))) => {
                 let workspace = key.rules.workspace.load();
                 let told = String::from_utf8_lossy(&lookup);
-                let presented = Presented::Known { key: key.facts(), lookup: &told, state, plan: &workspace.plan };
+                let presented = key.presented(&workspace, &told, state);
                 let verdict = decide(&presented, asked.request, &workspace.catalogue, at);
                 drop(workspace);
                 (verdict, Some((key, (lookup, state))))
@@ -186,7 +191,7 @@ impl Engine {
     /// Forgets what no limit needs any more.
     fn sweep(&self, now: Time) {
         if let Some(addresses) = &self.addresses {
-            addresses.sweep(now.timestamp_millis());
+            addresses.sweep(self.clock.ms(now));
         }
         self.refused.sweep(now.timestamp_millis());
     }
@@ -210,7 +215,7 @@ impl Engine {
 
     /// Takes a request from the limit of its address; how it was denied, if it was.
     pub(super) fn take_address(&self, ip: Option<IpAddr>, now: Time) -> Option<Judged> {
-        let standing = self.addresses.as_ref()?.take(ip?, now.timestamp_millis());
+        let standing = self.addresses.as_ref()?.take(ip?, self.clock.ms(now));
         standing.denied.then_some(Judged { code: Code::RateLimited, key: None, secret: None, standing: Some(standing) })
     }
 

@@ -9,7 +9,7 @@
 //! time, with another look after each: however many were made, a revocation beside them is as quick as ever. A key that is
 //! still to be taken up is unknown, which allows nothing.
 
-use super::{Engine, STALE_AFTER_MS};
+use super::{Engine, STALE_AFTER_MS, clock::Watch};
 use crate::{
     backend::{FactSource, REKEYED, SeenFile},
     domain::{Key, KeyId, Time},
@@ -94,12 +94,14 @@ impl Refresher {
     fn run(mut self, wakes: &Receiver<oneshot::Sender<()>>) {
         let mut looks = 0u32;
         let mut waiting: VecDeque<(u64, oneshot::Sender<()>)> = VecDeque::new();
+        let mut watch = Watch::begin(&self.engine.clock);
         loop {
             let first = match wakes.recv_timeout(self.pause(Utc::now())) {
                 Ok(waiting) => Some(waiting),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            watch.look(&self.engine.clock);
             // All who called before this look are served by it.
             let came: Vec<_> = first.into_iter().chain(wakes.try_iter()).collect();
             let looked = self.look_again();

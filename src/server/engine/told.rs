@@ -2,6 +2,7 @@
 
 use axum::http::HeaderName;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use std::borrow::Cow;
 
 /// The longest list that is told whole. nginx keeps all headers of an answer in a page of memory unless told otherwise, and
 /// upstreams have limits of their own.
@@ -9,6 +10,13 @@ const LONGEST_LIST: usize = 2_048;
 
 /// The percent sign too: without it the names `%C3%9C` and `Ü` would be told alike.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+/// In a list the blank too: it parts the entries.
+const IN_A_LIST: &AsciiSet = &ENCODED.add(b' ');
+
+/// A text as an upstream is told of it: percent-encoded UTF-8 where it is more than plain ASCII.
+pub(in crate::server) fn encoded(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, ENCODED).into()
+}
 
 /// Headers on their way to an upstream.
 #[derive(Default)]
@@ -20,7 +28,7 @@ pub(super) struct Told {
 impl Told {
     /// A text, in percent-encoded UTF-8 where it is more than plain ASCII.
     pub(super) fn text(&mut self, name: &'static str, value: &str) {
-        self.put(name, utf8_percent_encode(value, ENCODED).to_string());
+        self.put(name, encoded(value).into_owned());
     }
 
     /// As many whole entries as there is room for, parted by blanks. A list that is cut short is named in a header of its
@@ -28,7 +36,7 @@ impl Told {
     pub(super) fn list(&mut self, name: &'static str, entries: impl IntoIterator<Item = String>) {
         let mut list = String::new();
         for entry in entries {
-            let entry = utf8_percent_encode(&entry, ENCODED).to_string();
+            let entry = utf8_percent_encode(&entry, IN_A_LIST).to_string();
             if list.len() + 1 + entry.len() > LONGEST_LIST {
                 self.cut_short.push(name);
                 break;

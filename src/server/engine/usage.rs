@@ -5,7 +5,7 @@
 //! counted how many were.
 
 use super::{Asked, Judged, KeyRecord, index::LookupBytes};
-use crate::domain::{Code, KeyId, Presented, SecretState, Spent, UsageRecord, decide};
+use crate::domain::{Code, KeyId, SecretState, Spent, UsageRecord, decide};
 use chrono::DateTime;
 use std::{
     collections::HashMap,
@@ -209,14 +209,15 @@ impl Batch {
         self.0.len()
     }
 
-    /// The last so many verdicts, and what their keys have spent of their limits by now.
-    pub(super) fn last(&self, count: usize) -> (Vec<UsageRecord>, Vec<Spent>) {
+    /// The last so many verdicts, and what their keys have spent of their limits by now; limits are ahead of the clock by so
+    /// much.
+    pub(super) fn last(&self, count: usize, ahead_ms: i64) -> (Vec<UsageRecord>, Vec<Spent>) {
         let last = &self.0[self.len().saturating_sub(count)..];
         let mut spent: Vec<Spent> = Vec::new();
         for (record, key) in last {
             let known = spent.last().is_some_and(|spent| Some(&spent.key) == record.key.as_ref());
             if record.code == Code::Valid && !known {
-                spent.extend(key.as_ref().and_then(|key| key.spent()));
+                spent.extend(key.as_ref().and_then(|key| key.spent(ahead_ms)));
             }
         }
         (last.iter().map(|(record, _)| record.clone()).collect(), spent)
@@ -238,8 +239,7 @@ fn why(judged: &Judged, asked: &Asked<'_>) -> Option<String> {
         (_, Some(key)) => {
             let workspace = key.workspace();
             let state = judged.secret.map_or(SecretState::Current, |(_, state)| state);
-            let presented = Presented::Known { key: key.facts(), lookup: "", state, plan: &workspace.plan };
-            let verdict = decide(&presented, asked.request, &workspace.catalogue, asked.now);
+            let verdict = decide(&key.presented(&workspace, "", state), asked.request, &workspace.catalogue, asked.now);
             verdict.checks.into_iter().find(|check| check.ok == Some(false)).map(|check| check.detail)
         }
     }

@@ -58,9 +58,9 @@ fn what_was_written_is_dropped_from_the_end() {
     let buffer = Buffer::default();
     (0..10).for_each(|number| note(&buffer, number, Code::Unknown, "a"));
     let mut batch = buffer.take();
-    let (last, _) = batch.last(4);
+    let (last, _) = batch.last(4, 0);
     batch.written(last.len());
-    let (rest, _) = batch.last(100);
+    let (rest, _) = batch.last(100, 0);
     assert_eq!((last.len(), rest.len(), batch.len()), (4, 6, 6));
     assert!(rest.iter().all(|record| !last.contains(record)));
 }

@@ -38,7 +38,7 @@ pub(in crate::server) struct Standing {
 impl Window {
     /// Takes `cost`, or nothing when that is more than what is left.
     pub(in crate::server) fn take(&mut self, limit: RateLimit, cost: u32, now_ms: i64) -> Standing {
-        // A clock that is set back must not free anything, nor make ticks come out of order.
+        // Requests may come out of order, by as much as their threads had to wait: that must not free anything.
         let now_ms = now_ms.max(self.last_ms);
         self.last_ms = now_ms;
         let window_ms = i64::from(limit.window_seconds.max(1)) * 1_000;
@@ -108,15 +108,15 @@ impl Window {
         if self.ticks.is_empty() && wanted <= 1 { 0 } else { window_ms }
     }
 
-    /// What is to be kept of it over a restart.
-    pub(super) fn spent(&self, key: KeyId, limit: RateLimit) -> Spent {
+    /// What is to be kept of it over a restart, by the clock of the machine, which limits are ahead of by so much.
+    pub(super) fn spent(&self, key: KeyId, limit: RateLimit, ahead_ms: i64) -> Spent {
         let last = self.ticks.back().map_or(self.last_ms, |(tick, _)| last_of(*tick, self.tick_ms));
         Spent {
             key,
             tick_ms: self.tick_ms,
-            last_ms: self.last_ms,
-            over_ms: last.saturating_add(i64::from(limit.window_seconds.max(1)) * 1_000),
-            ticks: self.ticks.iter().copied().collect(),
+            last_ms: self.last_ms.saturating_sub(ahead_ms),
+            over_ms: last.saturating_sub(ahead_ms).saturating_add(i64::from(limit.window_seconds.max(1)) * 1_000),
+            ticks: self.ticks.iter().map(|(tick, cost)| (earlier(*tick, self.tick_ms, ahead_ms), *cost)).collect(),
         }
     }
 
@@ -129,13 +129,20 @@ impl Window {
             && (0..=ahead).contains(&spent.last_ms)
             && spent.ticks.is_sorted_by(|one, next| one.0 < next.0)
             && spent.ticks.iter().all(|(tick, _)| (0..=ahead / spent.tick_ms).contains(tick));
+        // A clock that was put back meanwhile must not hold everything up until the old time comes again.
+        let ahead_ms = spent.last_ms.saturating_sub(now_ms).max(0);
         plausible.then(|| Self {
             used: spent.ticks.iter().map(|(_, cost)| u64::from(*cost)).sum(),
-            ticks: spent.ticks.iter().copied().collect(),
+            ticks: spent.ticks.iter().map(|(tick, cost)| (earlier(*tick, spent.tick_ms, ahead_ms), *cost)).collect(),
             tick_ms: spent.tick_ms,
-            last_ms: spent.last_ms,
+            last_ms: spent.last_ms - ahead_ms,
         })
     }
+}
+
+/// The tick that lies so much earlier, with its last moment no earlier than that: nothing comes free too early.
+fn earlier(tick: i64, tick_ms: i64, by_ms: i64) -> i64 {
+    if by_ms == 0 || tick_ms == 0 { tick } else { (last_of(tick, tick_ms) - by_ms).div_euclid(tick_ms) }
 }
 
 /// The last moment of a tick.

@@ -96,7 +96,7 @@ proptest! {
         for (step, what) in steps {
             now += step;
             match what {
-                'f' => (kept, since_flush) = (Some(window.spent(key.clone(), rate)), 0),
+                'f' => (kept, since_flush) = (Some(window.spent(key.clone(), rate, 0)), 0),
                 'k' => {
                     // A window that nothing was taken from is not kept.
                     window = kept.as_ref().and_then(|kept| Window::restored(kept, rate, now)).unwrap_or_default();
@@ -121,7 +121,7 @@ proptest! {
         for step in steps {
             now += step;
             prop_assert_eq!(one.take(rate, 1, now), other.take(rate, 1, now));
-            let kept = other.spent(key.clone(), rate);
+            let kept = other.spent(key.clone(), rate, 0);
             prop_assert!(kept.over_ms > now);
             other = Window::restored(&kept, rate, now).unwrap();
         }
@@ -149,5 +149,24 @@ fn what_cannot_have_been_a_window_is_not_taken_up() {
         Spent { ticks: vec![(i64::MIN, 1)], ..good.clone() },
     ] {
         assert!(!restored(&bad), "{bad:?}");
+    }
+}
+
+#[test]
+fn what_was_kept_by_a_clock_that_is_put_back_counts_from_now() {
+    let key: KeyId = "key_0123456789abcdef".parse().unwrap();
+    for (most, seconds) in [(2, 60), (100, 640)] {
+        let (rate, now, window_ms) = (limit(most, seconds), 1_700_000_000_000, i64::from(seconds) * 1_000);
+        let mut window = Window::default();
+        assert!(!window.take(rate, most, now).denied);
+        let kept = window.spent(key.clone(), rate, 0);
+        let back = now - window_ms / 2;
+        let mut restored = Window::restored(&kept, rate, back).unwrap();
+        assert!(restored.take(rate, 1, back).denied, "nothing is given away");
+        assert!(!restored.take(rate, 1, back + window_ms + window_ms / 64).denied, "no later than a window from now");
+        // While the server lives, limits run ahead of a clock that was put back; what is kept is by that clock.
+        let ahead = window.spent(key.clone(), rate, window_ms / 2);
+        assert_eq!((ahead.last_ms, ahead.over_ms), (kept.last_ms - window_ms / 2, kept.over_ms - window_ms / 2));
+        assert!(Window::restored(&ahead, rate, back).unwrap().take(rate, 1, back).denied);
     }
 }

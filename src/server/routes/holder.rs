@@ -3,14 +3,14 @@
 //! These routes answer with the verdict's own status. Outsiders get one 401, whatever is wrong with a credential.
 
 use crate::{
-    domain::{Code, OPERATOR_BRAND, Request, Scope, key_from_headers},
+    domain::{Code, OPERATOR_BRAND, RateLimit, Request, Scope, key_from_headers},
     ops::{Error, Result},
     server::{
         app::App,
         assertion::{ASSERTION, assertion, key_set},
         body::short_reply,
         caller::client_ip,
-        engine::{Asked, Judged},
+        engine::{Asked, Judged, encoded},
         limits,
         listen::Peer,
         path::segments,
@@ -35,6 +35,7 @@ use axum::{
     response::IntoResponse,
 };
 use chrono::Utc;
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -43,6 +44,7 @@ type Answer = Response<Body>;
 
 const API_KEY: HeaderName = HeaderName::from_static(header::API_KEY);
 const PROJECT: HeaderName = HeaderName::from_static(header::PROJECT);
+const CUSTOMER: HeaderName = HeaderName::from_static(header::CUSTOMER);
 /// Where gateways say what they were asked: nginx, and the others.
 const METHODS: [HeaderName; 2] =
     [HeaderName::from_static("x-original-method"), HeaderName::from_static("x-forwarded-method")];
@@ -53,6 +55,10 @@ const ANNOUNCED: HeaderName = HeaderName::from_static("access-control-request-me
 /// How the names of the headers begin that tell an upstream who calls, with any mark between the words: CGI, WSGI and PHP
 /// make the same variable of `X-Keyward-` and of `X_Keyward_`.
 const TOLD: [&[u8]; 2] = [b"x", b"keyward"];
+const PROJECT_MEANT: HeaderName = HeaderName::from_static("x-keyward-project");
+const NO_ROUTE: &str = "no route of the table fits this method and path";
+const AMBIGUOUS: &str = "the path is not an absolute path in its simplest form";
+const FORGED: &str = "the request brings headers that tell an upstream who calls: X-Keyward-*";
 
 /// The one answer to a credential that is no good, and to none at all.
 const OUTSIDER: &str = r#"{"type":"urn:keyward:problem:auth","title":"AUTH","status":401,"detail":"the key is missing or not valid here","code":"AUTH","reason":"key","retryable":false}"#;
@@ -67,6 +73,16 @@ pub(super) async fn validate(State(app): State<Arc<App>>, parts: Parts) -> Resul
     Ok(validate_of(&app, peer_of(&parts), &parts)?)
 }
 
+/// Is my key valid, and what is it for? As with POST
+#[utoipa::path(
+    get, path = "/v1/validate", operation_id = "validate_by_get", tag = "verdicts",
+    responses((status = 200, description = "It is valid, for this.", body = ValidationReply)),
+    security(("key" = []), ("key_as_bearer" = [])),
+)]
+pub(super) async fn validate_by_get(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
+    Ok(validate_of(&app, peer_of(&parts), &parts)?)
+}
+
 /// [`validate`], without extractors.
 pub(super) fn validate_of(app: &App, peer: Peer, parts: &Parts) -> Result<Answer> {
     let judged = judge(app, parts, &asked_by(app, peer, parts)?)?;
@@ -78,11 +94,14 @@ pub(super) fn validate_of(app: &App, peer: Peer, parts: &Parts) -> Result<Answer
         schema: "keyward.validation/v1",
         valid: true,
         key_id: key.id.as_str(),
+        name: &key.name,
         workspace: &shape.workspace,
         environment: shape.environment.as_str(),
+        level: if shape.project.is_some() { "project" } else { "workspace" },
         project: shape.project.as_deref(),
         customers: &shape.customers,
         scopes: &shape.scopes,
+        rate_limit: shape.rate_limit,
         expires_at: key.expires_at.map(crate::domain::time::format_time),
     })?;
     Ok(with_limit(reply, &judged))
@@ -94,11 +113,14 @@ struct Validation<'a> {
     schema: &'static str,
     valid: bool,
     key_id: &'a str,
+    name: &'a str,
     workspace: &'a str,
     environment: &'static str,
+    level: &'static str,
     project: Option<&'a str>,
     customers: &'a [String],
     scopes: &'a [Scope],
+    rate_limit: Option<RateLimit>,
     expires_at: Option<String>,
 }
 
@@ -140,7 +162,8 @@ pub(super) async fn projects(State(app): State<Arc<App>>, parts: Parts) -> Resul
         ("X-Keyward-Scopes" = String, description = "What it may do, parted by blanks; cut short where there is much of it."),
         ("X-Keyward-Cut-Short" = String, description = "The headers of these whose lists are cut short."),
         ("X-Keyward-Assertion" = String, description = "All of it, signed, where the server was told to: a JSON Web Token."),
-        ("X-Keyward-Project" = String, description = "The one project of a project-level key."),
+        ("X-Keyward-Project" = String, description = "The project that is meant: the key's own, the one that was named, or the only one there is."),
+        ("X-Keyward-Customers" = String, description = "The customers that the key is narrowed to, parted by blanks; absent for a key that reaches all."),
     ))),
     security(("key" = []), ("key_as_bearer" = [])),
 )]
@@ -190,16 +213,13 @@ pub(super) async fn assertion_keys(State(app): State<Arc<App>>) -> Result<Json<V
 
 fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passes: StatusCode) -> Result<Answer> {
     let mut request = Request {
-        project: one(&parts.headers, &PROJECT)?.map(str::to_owned),
+        project: named(&parts.headers, &PROJECT)?,
+        customer: named(&parts.headers, &CUSTOMER)?,
         needs_project: true,
         ..asked_by(app, peer, parts)?
     };
-    let mut elsewhere = None;
     if parts.headers.keys().any(tells_who_calls) {
-        elsewhere = Some(
-            Error::usage("the request brings headers that tell an upstream who calls: X-Keyward-*")
-                .hint("the gateway must remove them: see docs/gateways.md"),
-        );
+        request.no_route = Some(FORGED);
     } else if let (Some(table), Some((method, path))) = (&app.doors.routes, asked) {
         let announced = one(&parts.headers, &ANNOUNCED)?;
         match segments(path).map(|path| table.find(table::Asked { method, path: &path, announced })) {
@@ -208,28 +228,34 @@ fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passe
                 request.scopes.clone_from(&route.scopes);
                 request.environment = route.environment.or(request.environment);
                 request.needs_project = route.needs_project;
+                request.needs_customer = route.needs_customer;
             }
-            Some(None) => {
-                elsewhere = Some(Error::forbidden("no_route", "no route of the table fits this method and path"));
-            }
-            None => elsewhere = Some(Error::usage("the path is not an absolute path in its simplest form")),
+            Some(None) => request.no_route = Some(NO_ROUTE),
+            None => request.no_route = Some(AMBIGUOUS),
         }
     }
-    request.needs_project &= elsewhere.is_none();
+    // Which project a request must name, a route says: without one nothing is to be named.
+    request.needs_project &= request.no_route.is_none();
     let judged = judge(app, parts, &request)?;
     let Some(key) = judged.key.as_ref().filter(|_| judged.code == Code::Valid) else {
-        return Ok(refused(&judged, &request));
+        // Which routes there are is no business of those without a good key: theirs is another code.
+        return match request.no_route.filter(|_| judged.code == Code::NoRoute) {
+            Some(AMBIGUOUS) => Err(Error::usage(AMBIGUOUS)),
+            Some(FORGED) => {
+                Err(Error::usage(FORGED).hint("the gateway must remove them: see docs/gateways.md"))
+            }
+            _ => Ok(refused(&judged, &request)),
+        };
     };
-    // Only now: which routes there are is no business of those without a good key.
-    if let Some(error) = elsewhere {
-        return Err(error);
-    }
     let mut response = passed(passes);
     let headers = response.headers_mut();
-    // The key, its rules, a signature, and where its limit stands.
-    headers.reserve(key.rules.identity.len() + 4);
+    // The key, its rules, the project that is meant, a signature, and where its limit stands.
+    headers.reserve(key.rules.identity.len() + 5);
     let id = (&KEY_ID, key.id.as_bytes().as_slice());
-    let identity = || key.rules.identity.iter().map(|(name, value)| (name, &**value)).chain([id]);
+    let workspace = key.rules.shape.project.is_none().then(|| key.workspace());
+    let meant = workspace.as_ref().and_then(|workspace| key.project_meant(&request, workspace)).map(encoded);
+    let meant = meant.as_ref().map(|project| (&PROJECT_MEANT, project.as_bytes()));
+    let identity = || key.rules.identity.iter().map(|(name, value)| (name, &**value)).chain(meant).chain([id]);
     for (name, value) in identity() {
         if let Ok(value) = HeaderValue::from_bytes(value) {
             headers.insert(name, value);
@@ -268,7 +294,7 @@ fn peer_of(parts: &Parts) -> Peer {
 /// What is asked of every key, wherever a request comes from.
 fn asked_by(app: &App, peer: Peer, parts: &Parts) -> Result<Request> {
     let ip = client_ip(peer, &parts.headers, &app.doors.trusted)?;
-    Ok(Request { environment: app.doors.environment, ip, needs_address: true, ..Request::default() })
+    Ok(Request { environment: app.doors.serves.assumed(), ip, needs_address: true, ..Request::default() })
 }
 
 fn judge(app: &App, parts: &Parts, request: &Request) -> Result<Judged> {
@@ -309,6 +335,13 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>>
     }
     let value = value.to_str().map_err(|_| refused())?;
     Ok((!value.is_empty()).then_some(value))
+}
+
+/// A name in a header that may be sent once, percent-encoded.
+fn named(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>> {
+    let Some(value) = one(headers, name)? else { return Ok(None) };
+    let decoded = percent_decode_str(value).decode_utf8();
+    decoded.map(|text| Some(text.into_owned())).map_err(|_| Error::usage(format!("the header {name} is not usable")))
 }
 
 /// The value of either header. A caller could add the one that its gateway does not set: both must then agree.
@@ -353,7 +386,9 @@ fn refused(judged: &Judged, request: &Request) -> Answer {
 
 fn told(judged: &Judged, request: &Request) -> String {
     match judged.code {
-        Code::ProjectRequired => "this key reaches every project: name one in X-Project-ID".to_owned(),
+        Code::ProjectRequired => {
+            "this key reaches every project of its workspace, which has several: name one in X-Project-ID".to_owned()
+        }
         Code::InsufficientScope => {
             let workspace = judged.key.as_ref().map(|key| key.workspace());
             let missing = request.scopes.iter().filter(|wanted| {
@@ -367,9 +402,11 @@ fn told(judged: &Judged, request: &Request) -> String {
             format!("the key lacks: {}", missing.join(", "))
         }
         Code::IpNotAllowed => "the key may not be used from this address".to_owned(),
-        Code::WrongProject => "the key is for another project".to_owned(),
+        Code::WrongProject => "the key does not reach this project".to_owned(),
         Code::WrongCustomer => "the key is for other customers".to_owned(),
         Code::PlanForbidden => "the plan of the workspace has no API access".to_owned(),
+        Code::NoRoute => NO_ROUTE.to_owned(),
+        Code::NotAsked => "the request must name a customer in X-Customer-ID".to_owned(),
         Code::RateLimited => "the limit is used up; see Retry-After".to_owned(),
         _ => "the key is missing or not valid here".to_owned(),
     }

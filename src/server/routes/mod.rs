@@ -78,7 +78,7 @@ fn hot() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(document))
         .routes(routes!(holder::assertion_keys))
         .routes(routes!(verdict::verify))
-        .routes(routes!(holder::validate))
+        .routes(routes!(holder::validate, holder::validate_by_get))
         .routes((schemas, paths, any(holder::authz)))
         .routes((path_schemas, path_paths, any(holder::authz_path)))
 }
@@ -143,9 +143,10 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 /// extractors would cost more than the verdict. They are routes of the router all the same, for every other way to ask.
 pub(super) async fn answer(app: &Arc<App>, router: &Router, peer: Peer, request: hyper::Request<Sending>) -> Response {
     let (path, is_post) = (request.uri().path(), request.method() == Method::POST);
+    let is_get = request.method() == Method::GET;
     let answered = match path {
         "/v1/authz" => holder::authz_of(app, peer, &request.into_parts().0).map_err(Failed::from),
-        "/v1/validate" if is_post => holder::validate_of(app, peer, &request.into_parts().0).map_err(Failed::from),
+        "/v1/validate" if is_post || is_get => holder::validate_of(app, peer, &request.into_parts().0).map_err(Failed::from),
         // In boxes: what is to be waited for is large, and would be moved about with every short answer.
         "/v1/verify" if is_post => {
             let (parts, body) = request.into_parts();

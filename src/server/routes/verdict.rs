@@ -1,7 +1,7 @@
 //! `/v1/verify`: a service asks whether a credential may do something.
 
 use crate::{
-    domain::{Check, Code, Permission, time::parse_time},
+    domain::{Check, Code, NotAsked, Permission, time::parse_time},
     ops::{Error, Verify},
     server::{
         app::App,
@@ -11,13 +11,14 @@ use crate::{
         limits,
         listen::Peer,
         problem::{Failed, unavailable},
+        serves::Serves,
     },
     wire::verdict::{VerdictReply, VerifyRequest},
 };
 use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
 use chrono::Utc;
 use serde::Serialize;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 use zeroize::Zeroizing;
 
 /// The longest question, in bytes.
@@ -64,10 +65,16 @@ async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response
         caller.permitted(app, Permission::AskVerdicts, "verdict").await?;
     }
     let (mut request, now) = (asked.request()?, Utc::now());
-    if let Some(own) = app.doors.environment
-        && *request.environment.get_or_insert(own) != own
-    {
-        return Err(Error::usage(format!("this server judges for {own} alone")).into());
+    request.strict = !app.doors.lenient && !asked.explain;
+    match app.doors.serves {
+        Serves::Only(own) => {
+            if *request.environment.get_or_insert(own) != own {
+                return Err(Error::usage(format!("this server judges for {own} alone")).into());
+            }
+        }
+        // A person is told what was not asked; a service must not let a key in because nobody asked.
+        unsaid if !asked.explain => request.environment = request.environment.or(unsaid.assumed()),
+        Serves::All | Serves::Unsaid => {}
     }
     let user_agent = asked.user_agent.as_deref();
     let question =
@@ -80,7 +87,7 @@ async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response
             asked.at.as_ref().map(|at| parse_time(at).map_err(|cause| Error::usage("'at' is not usable").cause(cause)));
         let at = at.transpose()?;
         let mut verdict = app.engine.explain(&question, at.unwrap_or(now), asked.record).map_err(|_| unavailable())?;
-        if at.is_some() || request.project.is_some() || request.customer.is_some() {
+        if at.is_some() || request.customer.is_some() {
             // What was, and which names are known, the keystore alone says.
             let permission = caller.either(Permission::AskVerdicts, Permission::ExplainVerdicts);
             let cx = caller.permitted(app, permission, "verdict").await?;
@@ -91,13 +98,19 @@ async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response
         let reply = Reply {
             checks: Some(&verdict.checks),
             notes: &verdict.notes,
+            not_asked: &verdict.not_asked,
             ..Reply::of(verdict.code, verdict.key_id.as_deref())
         };
         return Ok(short_reply(&reply)?);
     }
     let judged = app.engine.judge(&question);
     let judged = judged.map_err(|_| unavailable())?;
-    let mut response = short_reply(&Reply::of(judged.code, judged.key.as_ref().map(|key| key.id.as_str())))?;
+    let (key, not_asked) = match &judged.key {
+        Some(key) => (Some(key.id.as_str()), key.not_asked(&request)),
+        None => (None, NotAsked::default()),
+    };
+    let not_asked: Vec<Cow<'static, str>> = not_asked.words().map(Cow::Borrowed).collect();
+    let mut response = short_reply(&Reply { not_asked: &not_asked, ..Reply::of(judged.code, key) })?;
     limits::tell(response.headers_mut(), &judged);
     Ok(response)
 }
@@ -114,6 +127,8 @@ struct Reply<'a> {
     checks: Option<&'a [Check]>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'a [String],
+    #[serde(skip_serializing_if = "<[Cow<'static, str>]>::is_empty")]
+    not_asked: &'a [Cow<'static, str>],
 }
 
 impl<'a> Reply<'a> {
@@ -127,6 +142,7 @@ impl<'a> Reply<'a> {
             key_id,
             checks: None,
             notes: &[],
+            not_asked: &[],
         }
     }
 }

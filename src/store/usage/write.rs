@@ -63,6 +63,8 @@ struct Sum<'r> {
     denied: i64,
     last_use: Option<&'r UsageRecord>,
     last_denial: Option<&'r UsageRecord>,
+    /// Who was seen at its uses.
+    uses_seen: Seen,
 }
 
 impl<'r> Sum<'r> {
@@ -79,6 +81,7 @@ impl<'r> Sum<'r> {
     fn of(records: &[&'r UsageRecord]) -> Self {
         let mut sum = Self::default();
         records.iter().for_each(|record| sum.add(record));
+        sum.uses_seen = last_seen(records.iter().rev().copied().filter(|record| record.is_use()));
         sum
     }
 
@@ -112,7 +115,11 @@ impl Writer<'_> {
     }
 
     fn add_totals(&self, id: &str, sum: &Sum<'_>) -> Result<()> {
-        let seen = sum.last_use.map(|last| Place::Key(id).seal(self.caps, &seen(last))).transpose()?;
+        let kept = "SELECT seen FROM usage WHERE key_id = ?1";
+        let seen = match sum.last_use {
+            Some(_) => Some(self.seal_last(&Place::Key(id), kept, id, &sum.uses_seen)?),
+            None => None,
+        };
         self.connection
             .prepare_cached(
                 "INSERT INTO usage (key_id, uses, last_used_at, denied, last_denied_at, seen)
@@ -128,6 +135,25 @@ impl Writer<'_> {
             )?
             .execute((id, sum.uses, sum.last_used_at(), sum.denied, sum.last_denied_at(), seen))?;
         Ok(())
+    }
+
+    /// Seals who was seen last. What these verdicts do not say stays as it was kept: a verification without an address must
+    /// not wipe the one that was known.
+    fn seal_last(&self, place: &Place<'_>, kept: &str, id: &str, last: &Seen) -> Result<Vec<u8>> {
+        if last.address.is_some() && last.user_agent.is_some() {
+            return place.seal(self.caps, last);
+        }
+        let kept: Option<Option<Vec<u8>>> =
+            self.connection.prepare_cached(kept)?.query_row((id,), |row| row.get(0)).optional()?;
+        // What does not open is found by whoever reads it; here it is written anew, as by a use that says all.
+        let before = kept.flatten().and_then(|sealed| place.open(self.caps, &sealed).ok()).unwrap_or_default();
+        let last = last.clone();
+        let seen = Seen {
+            address: last.address.or(before.address),
+            user_agent: last.user_agent.or(before.user_agent),
+            detail: last.detail,
+        };
+        place.seal(self.caps, &seen)
     }
 
     fn add_secrets(&self, id: &str, records: &[&UsageRecord]) -> Result<()> {
@@ -153,7 +179,8 @@ impl Writer<'_> {
         )?;
         for (lookup, records) in by_secret {
             let sum = Sum::of(&records);
-            let seen = records.last().map(|last| Place::Secret(lookup).seal(self.caps, &seen(last))).transpose()?;
+            let kept = "SELECT seen FROM secret_usage WHERE lookup = ?1";
+            let seen = self.seal_last(&Place::Secret(lookup), kept, lookup, &last_seen(records.iter().rev().copied()))?;
             statement.execute((lookup, id, sum.uses, sum.last_used_at(), sum.denied, sum.last_denied_at(), seen))?;
         }
         Ok(())
@@ -279,6 +306,20 @@ impl Writer<'_> {
             .execute((before(self.retention.verdicts),))?;
         spent::prune(self.connection, now)
     }
+}
+
+/// Who was seen last by these verdicts, newest first: what the last does not say, the one before it does.
+fn last_seen<'r>(mut records: impl Iterator<Item = &'r UsageRecord>) -> Seen {
+    let mut last = records.next().map(seen).unwrap_or_default();
+    for record in records {
+        if last.address.is_some() && last.user_agent.is_some() {
+            break;
+        }
+        let before = seen(record);
+        last.address = last.address.or(before.address);
+        last.user_agent = last.user_agent.or(before.user_agent);
+    }
+    last
 }
 
 fn seen(record: &UsageRecord) -> Seen {

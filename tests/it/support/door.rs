@@ -160,6 +160,15 @@ impl Doors {
         Door { home: &self.client, server, known: Arc::clone(&self.known) }
     }
 
+    /// Waits until the server knows a key that was made behind its back.
+    pub(crate) fn until_known(&self, key: &str) {
+        let began = std::time::Instant::now();
+        while self.there().run(&["verify", "-"], key).stdout.starts_with("UNKNOWN") {
+            assert!(began.elapsed().as_secs() < 20, "the server does not notice");
+            std::thread::yield_now();
+        }
+    }
+
     /// A command line through both doors, with the same file or standard input; answers with what differs.
     fn compare(&self, line: &str, stdin: &str) -> Vec<String> {
         let (here, there) = (self.here(), self.there());

@@ -38,6 +38,8 @@ pub(crate) struct Served {
     /// Reads what the server says: a full pipe would stop it.
     listener: Option<std::thread::JoinHandle<String>>,
     pub(crate) url: String,
+    /// What it said until it listened.
+    pub(crate) began: String,
 }
 
 /// An answer.
@@ -49,10 +51,14 @@ pub(crate) struct Answer {
 }
 
 impl Served {
-    /// Starts `keyward serve` with `--listen 127.0.0.1:0` and waits until it answers.
+    /// Starts `keyward serve` with `--listen 127.0.0.1:0` and waits until it answers. Unless the arguments name an environment,
+    /// it lets in the keys of all, and answers who leaves out what a key is bound to.
     pub(crate) fn start(home: &Home, args: &[&str]) -> Self {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
         all.extend(args);
+        if !args.contains(&"--env") {
+            all.extend(["--env", "all", "--lenient"]);
+        }
         Self::start_with(home, &all)
     }
 
@@ -89,7 +95,7 @@ impl Served {
             stderr.read_to_string(&mut said).unwrap();
             said
         });
-        Self { child, listener: Some(listener), url }
+        Self { child, listener: Some(listener), url, began: said }
     }
 
     /// Sends a request with a JSON body, or none for an empty one.

@@ -19,7 +19,7 @@ pub(super) struct Filter {
     #[arg(long)]
     actor: Option<String>,
     /// Events from this address or CIDR range
-    #[arg(long, value_name = "ADDRESS", value_parser = range)]
+    #[arg(long, value_name = "ADDRESS", value_parser = values::network)]
     address: Option<IpNet>,
     /// Events through this door, such as cli
     #[arg(long)]
@@ -42,12 +42,6 @@ pub(super) struct Filter {
     /// The newest so many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-}
-
-fn range(text: &str) -> Result<IpNet, String> {
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()))
-        .map_err(|_| "expected an address or a CIDR range".to_owned())
 }
 
 impl Filter {
