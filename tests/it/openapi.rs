@@ -330,7 +330,7 @@ fn real_answers_are_those_that_the_document_promises() {
     for method in METHODS.into_iter().chain(["head"]) {
         assert_eq!(api.call_as(("X-API-Key", &narrow), method, "/v1/authz", &[], Value::Null).status, 204);
     }
-    api.home.ok(&["projects", "create", "gemini"]);
+    api.home.ok(&["projects", "create", "voyager"]);
     while api.server.get("/v1/authz", &[("X-API-Key", &secret)]).status != 400 {
         std::thread::yield_now();
     }

@@ -198,7 +198,7 @@ fn nothing_is_judged_while_the_keystore_was_not_seen_lately() {
     assert!(vault.judge(&token, &Request::default(), later).is_err());
     let request = Request::default();
     let asked = Asked { token: &token, request: &request, cost: 1, within: None, user_agent: None, now: later };
-    assert!(vault.engine.explain(&asked, later, false).is_err());
+    assert!(vault.engine.explain(&asked, later).is_err());
 }
 
 /// A credential with the look-up of another one, a secret of its own, and the right checksum.

@@ -145,13 +145,13 @@ impl KeyRecord {
         NotAsked::of(&self.facts(), request)
     }
 
-    /// The project that a request means, where that is not the key's own.
+    /// The project that a request means.
     pub(in crate::server) fn project_meant<'a>(
         &'a self,
         request: &'a Request,
         workspace: &'a WorkspaceFacts,
     ) -> Option<&'a str> {
-        self.facts().project_meant(request, &workspace.projects).filter(|_| self.rules.shape.project.is_none())
+        self.facts().project_meant(request, &workspace.projects)
     }
 
     /// The workspace as it is now.

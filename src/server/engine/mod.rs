@@ -130,9 +130,9 @@ impl Engine {
         Judged { code, key: Some(key), secret: Some((lookup, state)), standing: taken }
     }
 
-    /// Judges a token as of a time, with every check told; takes nothing from any limit, and is a fact of use only where
-    /// it is to be recorded.
-    pub(super) fn explain(&self, asked: &Asked<'_>, at: Time, record: bool) -> Result<Verdict, Unavailable> {
+    /// Judges a token as of a time, with every check told; takes nothing from any limit, and is no fact of use unless it is
+    /// noted.
+    pub(super) fn explain(&self, asked: &Asked<'_>, at: Time) -> Result<(Verdict, Judged), Unavailable> {
         self.available(asked.now)?;
         let found = self.find(asked.token).map(|found| found.filter(|(key, ..)| key.is_within(asked.within)));
         let (verdict, known) = match found {
@@ -147,11 +147,14 @@ impl Engine {
                 (verdict, Some((key, (lookup, state))))
             }
         };
-        if record {
-            let (key, secret) = known.unzip();
-            self.usage.note(&Judged { code: verdict.code, key, secret, standing: None }, asked);
-        }
-        Ok(verdict)
+        let (key, secret) = known.unzip();
+        let judged = Judged { code: verdict.code, key, secret, standing: None };
+        Ok((verdict, judged))
+    }
+
+    /// Notes what was answered to a question as a fact of use.
+    pub(super) fn note(&self, judged: Judged, answered: Code, asked: &Asked<'_>) {
+        self.usage.note(&Judged { code: answered, ..judged }, asked);
     }
 
     /// The operator of a credential, and whether it works at this time; `None` for one that nobody has.

@@ -86,14 +86,19 @@ async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response
         let at =
             asked.at.as_ref().map(|at| parse_time(at).map_err(|cause| Error::usage("'at' is not usable").cause(cause)));
         let at = at.transpose()?;
-        let mut verdict = app.engine.explain(&question, at.unwrap_or(now), asked.record).map_err(|_| unavailable())?;
+        let explained = app.engine.explain(&question, at.unwrap_or(now));
+        let (mut verdict, judged) = explained.map_err(|_| unavailable())?;
         if at.is_some() || request.customer.is_some() {
             // What was, and which names are known, the keystore alone says.
             let permission = caller.either(Permission::AskVerdicts, Permission::ExplainVerdicts);
             let cx = caller.permitted(app, permission, "verdict").await?;
             let token = Zeroizing::new(asked.key.clone());
-            let again = Verify { token, request, at, record: None };
+            let again = Verify { token, request: request.clone(), at, record: None };
             verdict = app.ask(move |backend| backend.verify(&cx, &again)).await?;
+        }
+        if asked.record {
+            // What is answered, whoever judged it last.
+            app.engine.note(judged, verdict.code, &question);
         }
         let reply = Reply {
             checks: Some(&verdict.checks),
