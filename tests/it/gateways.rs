@@ -59,9 +59,20 @@ fn guards(site: &Site, gateway: &Gateway) {
         assert!(matches!(status, 400 | 403), "{name}: {answer}");
     }
 
-    // A key without a project must not take one over from its caller.
+    // A key that is not narrowed must not take a project or customers over from its caller.
+    let forged = [&forged[..], &[("X-Keyward-Customers", "forged")]].concat();
     let (status, answer) = send("GET", "/open", &with(&site.here, &forged));
     assert_eq!((status, answer.contains("forged")), (200, false), "{answer}");
+
+    // What the request is about is judged, and what it means is told.
+    let about = |project: &str, customer: &str| {
+        send("GET", "/invoices/7", &with(&site.of_acme, &[("X-Project-ID", project), ("X-Customer-ID", customer)]))
+    };
+    let (status, answer) = send("GET", "/invoices/7", &with(&site.of_acme, &[]));
+    let lower = answer.to_ascii_lowercase();
+    assert_eq!(status, 200, "the only project is meant: {answer}");
+    assert!(lower.contains("x-keyward-project: apollo") && lower.contains("x-keyward-customers: acme"), "{answer}");
+    assert_eq!([about("apollo", "acme").0, about("apolo", "acme").0, about("apollo", "other").0], [200, 403, 403]);
 }
 
 /// Without a verdict nothing passes, and at once; `away` is the answer.

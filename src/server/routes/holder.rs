@@ -55,7 +55,7 @@ const ANNOUNCED: HeaderName = HeaderName::from_static("access-control-request-me
 /// How the names of the headers begin that tell an upstream who calls, with any mark between the words: CGI, WSGI and PHP
 /// make the same variable of `X-Keyward-` and of `X_Keyward_`.
 const TOLD: [&[u8]; 2] = [b"x", b"keyward"];
-const PROJECT_MEANT: HeaderName = HeaderName::from_static("x-keyward-project");
+static PROJECT_MEANT: HeaderName = HeaderName::from_static("x-keyward-project");
 const NO_ROUTE: &str = "no route of the table fits this method and path";
 const AMBIGUOUS: &str = "the path is not an absolute path in its simplest form";
 const FORGED: &str = "the request brings headers that tell an upstream who calls: X-Keyward-*";
@@ -253,8 +253,8 @@ fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passe
     headers.reserve(key.rules.identity.len() + 5);
     let id = (&KEY_ID, key.id.as_bytes().as_slice());
     let workspace = key.rules.shape.project.is_none().then(|| key.workspace());
-    let meant = workspace.as_ref().and_then(|workspace| key.project_meant(&request, workspace)).map(encoded);
-    let meant = meant.as_ref().map(|project| (&PROJECT_MEANT, project.as_bytes()));
+    let project = workspace.as_ref().and_then(|workspace| key.project_meant(&request, workspace)).map(encoded);
+    let meant = project.as_ref().map(|project| (&PROJECT_MEANT, project.as_bytes()));
     let identity = || key.rules.identity.iter().map(|(name, value)| (name, &**value)).chain(meant).chain([id]);
     for (name, value) in identity() {
         if let Ok(value) = HeaderValue::from_bytes(value) {

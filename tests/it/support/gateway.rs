@@ -40,6 +40,8 @@ pub(crate) struct Site {
     /// Usable from the client's address alone, and from another one alone.
     pub(crate) here: String,
     pub(crate) elsewhere: String,
+    /// Of the whole workspace, and of one customer.
+    pub(crate) of_acme: String,
     /// With more scopes than any header holds.
     pub(crate) many: String,
 }
@@ -48,6 +50,7 @@ impl Site {
     pub(crate) fn new() -> (Self, Served) {
         let home = Home::with_vault();
         home.ok(&["projects", "create", "apollo"]);
+        home.ok(&["customers", "create", "acme"]);
         let scopes: Vec<String> = (0..1_000).map(|at| format!("resource-number-{at}-of-many:read")).collect();
         let key = |name, args: &[&str]| home.ok(&[&["create", name, "--env", "production"], args].concat());
         let site = Self {
@@ -55,6 +58,7 @@ impl Site {
             wide: key("wide", &["--rate-limit", "3/h"]),
             here: key("here", &["--allow-ip", "127.0.0.2"]),
             elsewhere: key("elsewhere", &["--allow-ip", "6.6.6.6"]),
+            of_acme: key("acme", &["--scope", "invoices:read", "--customer", "acme"]),
             many: key("many", &scopes.iter().flat_map(|scope| ["--scope", scope]).collect::<Vec<_>>()),
             home: Home::new(),
         };
