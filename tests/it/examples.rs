@@ -18,7 +18,7 @@ pub(crate) const NOT_RUN: [(&str, &str); 2] = [
 ];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 32] = [
+const PREPARED: [(&str, &str); 33] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward vault restore", "keyward vault backup backup/keystore.db"),
