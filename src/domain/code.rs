@@ -129,9 +129,10 @@ impl Code {
             Self::WrongCustomer => ("the request", "the key is narrowed to other customers"),
             Self::PlanForbidden => ("the plan", "the plan of the workspace has no API access"),
             Self::NoRoute => ("the route table", "no route fits the method and the path"),
-            Self::NotAsked => {
-                ("the route, or strict mode", "the route needs a customer, or the service left out what the key is bound to")
-            }
+            Self::NotAsked => (
+                "the route, or strict mode",
+                "the route needs a customer, or the service left out what the key is bound to",
+            ),
             Self::RateLimited => ("the limit", "the limit of the key, or of the address, is used up"),
         }
     }

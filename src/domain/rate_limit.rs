@@ -131,9 +131,12 @@ mod tests {
     #[test]
     fn a_limit_compares_by_what_it_lets_through_in_the_window_of_the_other() {
         let within = |one: &str, other: &str| one.parse::<RateLimit>().unwrap().within(other.parse().unwrap());
-        for (fits, does_not, cap) in
-            [("1/s", "2/s", "3600/h"), ("50/30d", "36000/30d", "50/h"), ("25/40m", "33/40m", "50/h"), ("2/12h", "3/12h", "4/d")]
-        {
+        for (fits, does_not, cap) in [
+            ("1/s", "2/s", "3600/h"),
+            ("50/30d", "36000/30d", "50/h"),
+            ("25/40m", "33/40m", "50/h"),
+            ("2/12h", "3/12h", "4/d"),
+        ] {
             assert!(within(fits, cap), "{fits} within {cap}");
             assert!(!within(does_not, cap), "{does_not} within {cap}");
         }

@@ -246,7 +246,8 @@ fn change_customers(
         match key.customers.iter().position(|held| held == customer) {
             Some(position) => drop(key.customers.remove(position)),
             None if was_narrowed => {
-                notes.push(format!("the key is not for customer '{customer}'; it is for: {}", key.customers.join(", ")));
+                notes
+                    .push(format!("the key is not for customer '{customer}'; it is for: {}", key.customers.join(", ")));
             }
             None => notes.push(format!("the key is not for customer '{customer}' alone: it reaches every customer")),
         }

@@ -28,7 +28,11 @@ const TAGS: [(&str, &str); 9] = [
 
 /// Refusals: the name of the component, the status, and when.
 const PROBLEMS: [(&str, u16, &str); 11] = [
-    ("Unusable", 400, "Something in the request is not usable: `USAGE`, or `PROJECT_REQUIRED` for a key that reaches several projects."),
+    (
+        "Unusable",
+        400,
+        "Something in the request is not usable: `USAGE`, or `PROJECT_REQUIRED` for a key that reaches several projects.",
+    ),
     ("Unauthorised", 401, "The credential is missing or no good here: `AUTH`."),
     ("Forbidden", 403, "The credential is good, and this is not allowed: `FORBIDDEN`, or why a key may not."),
     ("NotFound", 404, "There is no such thing, or the caller may not know of it: `NOT_FOUND`."),

@@ -42,9 +42,11 @@ impl Serves {
         match self {
             Self::Only(environment) => format!("keys of {environment} are let in, and no others"),
             Self::All => "keys of every environment are let in".to_owned(),
-            Self::Unsaid => "which environment this server is for was not said: keys of production are let in, others only \
+            Self::Unsaid => {
+                "which environment this server is for was not said: keys of production are let in, others only \
                 where a route or a request names their environment; say --env production, or --env all"
-                .to_owned(),
+                    .to_owned()
+            }
         }
     }
 }

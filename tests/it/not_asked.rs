@@ -48,7 +48,8 @@ fn a_service_that_leaves_out_what_a_key_is_bound_to_is_refused_unless_the_server
     let home = Home::with_vault();
     let (key, bearer) = (bound(&home), service(&home));
     let free = home.ok(&["create", "free", "--env", "production"]);
-    let whole = json!({ "key": key, "environment": "production", "project": "shop", "customer": "acme", "ip": "192.0.2.1" });
+    let whole =
+        json!({ "key": key, "environment": "production", "project": "shop", "customer": "acme", "ip": "192.0.2.1" });
     let without = |field: &str| {
         let mut body = whole.clone();
         body.as_object_mut().unwrap().remove(field);
@@ -56,7 +57,8 @@ fn a_service_that_leaves_out_what_a_key_is_bound_to_is_refused_unless_the_server
     };
     let strict = Served::start(&home, &["--env", "all"]);
     assert_eq!(ask(&strict, &bearer, &whole)["code"], "VALID");
-    for (field, word) in [("environment", "environment"), ("project", "project"), ("customer", "customer"), ("ip", "ip")]
+    for (field, word) in
+        [("environment", "environment"), ("project", "project"), ("customer", "customer"), ("ip", "ip")]
     {
         let refused = ask(&strict, &bearer, &without(field));
         assert_eq!((&refused["code"], &refused["http_status"]), (&json!("NOT_ASKED"), &json!(403)), "{refused}");
@@ -83,10 +85,7 @@ fn a_server_whose_environment_nobody_said_lets_in_production_alone_and_says_so()
     let home = Home::with_vault();
     let [production, staging] = ["production", "staging"].map(|env| home.ok(&["create", env, "--env", env]));
     let bearer = service(&home);
-    home.write(
-        "routes.toml",
-        "[[route]]\npath = '/rehearsal'\nenvironment = 'staging'\n[[route]]\npath = '/**'\n",
-    );
+    home.write("routes.toml", "[[route]]\npath = '/rehearsal'\nenvironment = 'staging'\n[[route]]\npath = '/**'\n");
     let server = Served::start_with(&home, &["serve", "--listen", "127.0.0.1:0", "--routes", "routes.toml"]);
     let validate = |key: &str| server.get("/v1/validate", &[("X-API-Key", key)]).status;
     assert_eq!((validate(&production), validate(&staging)), (200, 401));

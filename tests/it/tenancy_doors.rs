@@ -2,7 +2,7 @@
 
 use crate::support::{
     Home,
-    door::{Doors, Door},
+    door::{Door, Doors},
     server::{Answer, Served},
 };
 use serde_json::{Value, json};

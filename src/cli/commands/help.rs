@@ -129,8 +129,7 @@ fn exit_codes(cx: &mut Ctx) -> Result<()> {
 fn verdicts(cx: &mut Ctx) -> Result<()> {
     let row = |code: Code| {
         let (decided_by, when) = code.about();
-        let doors: Vec<&str> =
-            Door::ALL.into_iter().filter(|door| code.is_said_at(*door)).map(Door::as_str).collect();
+        let doors: Vec<&str> = Door::ALL.into_iter().filter(|door| code.is_said_at(*door)).map(Door::as_str).collect();
         json!({
             "code": code.as_str(), "http_status": code.http_status(), "decided_by": decided_by, "when": when,
             "doors": doors, "takes": code.takes(), "counts_as": code.counts_as(),

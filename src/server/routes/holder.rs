@@ -241,9 +241,7 @@ fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passe
         // Which routes there are is no business of those without a good key: theirs is another code.
         return match request.no_route.filter(|_| judged.code == Code::NoRoute) {
             Some(AMBIGUOUS) => Err(Error::usage(AMBIGUOUS)),
-            Some(FORGED) => {
-                Err(Error::usage(FORGED).hint("the gateway must remove them: see docs/gateways.md"))
-            }
+            Some(FORGED) => Err(Error::usage(FORGED).hint("the gateway must remove them: see docs/gateways.md")),
             _ => Ok(refused(&judged, &request)),
         };
     };

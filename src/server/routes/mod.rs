@@ -146,7 +146,9 @@ pub(super) async fn answer(app: &Arc<App>, router: &Router, peer: Peer, request:
     let is_get = request.method() == Method::GET;
     let answered = match path {
         "/v1/authz" => holder::authz_of(app, peer, &request.into_parts().0).map_err(Failed::from),
-        "/v1/validate" if is_post || is_get => holder::validate_of(app, peer, &request.into_parts().0).map_err(Failed::from),
+        "/v1/validate" if is_post || is_get => {
+            holder::validate_of(app, peer, &request.into_parts().0).map_err(Failed::from)
+        }
         // In boxes: what is to be waited for is large, and would be moved about with every short answer.
         "/v1/verify" if is_post => {
             let (parts, body) = request.into_parts();

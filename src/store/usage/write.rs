@@ -180,7 +180,8 @@ impl Writer<'_> {
         for (lookup, records) in by_secret {
             let sum = Sum::of(&records);
             let kept = "SELECT seen FROM secret_usage WHERE lookup = ?1";
-            let seen = self.seal_last(&Place::Secret(lookup), kept, lookup, &last_seen(records.iter().rev().copied()))?;
+            let seen =
+                self.seal_last(&Place::Secret(lookup), kept, lookup, &last_seen(records.iter().rev().copied()))?;
             statement.execute((lookup, id, sum.uses, sum.last_used_at(), sum.denied, sum.last_denied_at(), seen))?;
         }
         Ok(())
