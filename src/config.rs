@@ -108,7 +108,7 @@ impl ConfigFile {
             // A pipe would keep every command waiting.
             return Err(refused("it is no regular file".to_owned()));
         }
-        match std::fs::read_to_string(&path) {
+        match files::read_text(&path) {
             Ok(text) => toml::from_str(&text).map_err(|error| refused(error.message().to_owned())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(refused(error.to_string())),

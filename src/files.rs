@@ -4,7 +4,9 @@ mod way;
 
 pub use way::{Laid, laid_by_others, real};
 
+use crate::domain::text::decode;
 use std::{
+    borrow::Cow,
     fmt,
     fs::{self, DirBuilder, File, Metadata, OpenOptions},
     io::{self, Read, Write},
@@ -204,6 +206,15 @@ pub fn too_open(path: &Path) -> bool {
 #[must_use]
 pub fn not_writable(path: &Path) -> Option<io::Error> {
     nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).err().map(io::Error::from)
+}
+
+/// The text of a file that people write with whatever editor they have: [`decode`] says in which encodings.
+///
+/// # Errors
+/// Those of the system; `InvalidData` for what is no text.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let bytes = std::fs::read(path)?;
+    decode(&bytes).map(Cow::into_owned).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
 #[cfg(test)]

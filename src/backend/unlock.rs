@@ -351,7 +351,14 @@ fn open_with_passphrase(slots: &[Slot], passphrase: &str, vault_id: &str) -> Res
             .cause("a device key or a recovery code opens it")
             .hint("leave the passphrase out, or name another file with --key-file"));
     }
-    open_any(slots, SlotKind::Passphrase, SlotSecret::from_passphrase(passphrase), vault_id).map_err(passphrase_error)
+    let open = |secret| open_any(slots, SlotKind::Passphrase, secret, vault_id);
+    let mut opened = open(SlotSecret::from_passphrase(passphrase));
+    for secret in SlotSecret::from_passphrase_as_typed(passphrase) {
+        if let Err(SlotError::WrongSecret) = opened {
+            opened = open(secret);
+        }
+    }
+    opened.map_err(passphrase_error)
 }
 
 /// A key file holds a device key or a recovery code; which of them shows in its text. One that cannot be read is an error

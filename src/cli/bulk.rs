@@ -6,18 +6,20 @@
 
 use super::{
     bulk_file,
+    bulk_line::FIELDS,
     columns::KEY,
     context::Ctx,
     exit::Exit,
     render::{MINTED, minted},
 };
 use crate::{
-    backend::BulkError,
+    backend::{Backend, BulkError},
     domain::{KeyRef, counted},
     files,
-    ops::{Create, Created, EntryError, Error, Kind, Result, Show},
+    ops::{Context, Create, Created, EntryError, Error, Kind, Result, Show},
 };
 use std::{
+    collections::HashSet,
     fs::File,
     io::{self, BufRead, BufReader, Read, Seek, Write},
     path::Path,
@@ -43,15 +45,16 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
         cx.preflight_secret()?;
     }
     let (text, place) = read(cx, from)?;
-    let parsed = bulk_file::parse(&text, defaults).map_err(|why| Error::usage(format!("{place}:1: {why}")))?;
+    let parsed = bulk_file::parse(&text, defaults).map_err(|(line, why)| unusable(&place, line, why))?;
     let length = text.len();
     drop(text);
     let wrong = parsed.wrong.into_iter().map(|(line, why)| (line, Error::usage(why)));
     let repeated = parsed.repeated.into_iter().map(|(line, why)| (line, Error::conflict("exists", why)));
-    let mut wrong: Vec<_> = wrong.chain(repeated).collect();
+    let wrong: Vec<_> = wrong.chain(repeated).collect();
     if !wrong.is_empty() {
-        wrong.sort_by_key(|(line, _)| *line);
-        return Err(refused(cx, &place, "created", wrong));
+        let (requests, lines) = (parsed.requests, parsed.lines);
+        let judge = |backend: &dyn Backend, dry: &Context| backend.create_many(dry, requests, &mut |_| (), &mut |_| Ok(())).err();
+        return Err(all_refused(cx, &place, "created", wrong, &lines, judge));
     }
     let (requests, lines) = (parsed.requests, parsed.lines);
     let backend = cx.backend_or_new()?;
@@ -129,6 +132,34 @@ fn lost(error: Error, count: usize) -> Error {
     error
         .undelivered(format!("created {}, and not every secret could be written", counted(count, "key")))
         .hint("keyward list --sort -created -o name, then: keyward rotate KEY --now   for each whose secret is missing")
+}
+
+/// The error of a file of which no line can be read.
+pub(super) fn unusable(place: &str, line: u64, why: String) -> Error {
+    Error::usage(format!("{place}:{line}: {why}"))
+}
+
+/// Tells every line that is wrong by itself, and of the others what the vault has against them: whoever mends a file wants to
+/// do it once.
+pub(super) fn all_refused(
+    cx: &mut Ctx,
+    place: &str,
+    verb: &str,
+    mut wrong: Vec<(u64, Error)>,
+    lines: &[u64],
+    judge: impl FnOnce(&dyn Backend, &Context) -> Option<BulkError>,
+) -> Error {
+    let there = cx.is_remote() || cx.vault().and_then(|vault| vault.exists()).is_ok_and(|there| there);
+    if let (true, Ok(backend)) = (there, cx.backend()) {
+        let dry = Context { dry_run: true, ..cx.operation() };
+        if let Some(BulkError::Entries(entries)) = judge(&*backend, &dry) {
+            let told: HashSet<u64> = wrong.iter().map(|(line, _)| *line).collect();
+            let judged = entries.into_iter().map(|entry| (lines.get(entry.index).copied().unwrap_or(0), entry.error));
+            wrong.extend(judged.filter(|(line, _)| !told.contains(line)));
+        }
+    }
+    wrong.sort_by_key(|(line, _)| *line);
+    refused(cx, place, verb, wrong)
 }
 
 /// The error of a bulk request, with the lines that its entries came from.
@@ -247,6 +278,9 @@ pub(super) fn refused(cx: &Ctx, place: &str, verb: &str, wrong: Vec<(u64, Error)
     }
     if count > TOLD {
         error = error.cause(format!("and {} more", count - TOLD));
+    }
+    if wrong.iter().any(|(_, wrong)| wrong.message.contains("unknown field")) {
+        error = error.hint(format!("the fields are {}", FIELDS.join(", ")));
     }
     error
 }

@@ -44,8 +44,8 @@ pub(super) struct Line {
     idempotency_key: Option<String>,
 }
 
-/// The fields that say what a key is, and their other names.
-pub(super) const FIELDS: [&str; 20] = [
+/// The fields of a line, and their other names.
+pub(super) const FIELDS: [&str; 21] = [
     "name",
     "environment",
     "env",
@@ -66,6 +66,7 @@ pub(super) const FIELDS: [&str; 20] = [
     "no_expiry",
     "rotate_every",
     "overlap",
+    "idempotency_key",
 ];
 
 /// A list in JSON; text separated by `;` in CSV.
@@ -145,7 +146,8 @@ fn expiry(lifetime: Option<String>, at: Option<String>, never: Option<Switch>) -
     let never = match never {
         None => false,
         Some(Switch::Bool(never)) => never,
-        Some(Switch::Text(word)) => match word.as_str() {
+        // Spreadsheets shout their truth values.
+        Some(Switch::Text(word)) => match word.to_ascii_lowercase().as_str() {
             "" | "false" | "no" | "0" => false,
             "true" | "yes" | "1" => true,
             _ => return Err("no_expiry: expected true or false".to_owned()),

@@ -280,6 +280,7 @@ pub(super) const IDENTIFIED: &[Column] = &[
     Column::new("project", "project", Text).wide(),
     Column::new("customers", "customers", List).wide(),
     Column::new("revoke", "stop it with", Text).wide(),
+    Column::new("kind", "what", Text),
 ];
 
 /// What is wrong with keys.
@@ -333,6 +334,7 @@ pub(super) const FOUND: &[Column] = &[
     Column::new("last_used_at", "last used", Time).wide(),
     Column::new("lookup", "lookup", Text).wide(),
     Column::new("revoke", "stop it with", Text).wide(),
+    Column::new("kind", "what", Text),
 ];
 
 /// Recent verdicts.

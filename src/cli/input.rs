@@ -5,6 +5,7 @@
 use super::context::Ctx;
 use crate::{
     backend::RecoveryCode,
+    domain::text::decode,
     files,
     ops::{Error, Kind, Result},
 };
@@ -69,7 +70,16 @@ impl Source {
             Self::Stdin => (limited(Ok(&mut *cx.out.streams.stdin)), "standard input".to_owned()),
         };
         let refused = |why: String| Error::new(Kind::Usage, "input", format!("no {what} from {place}")).cause(why);
-        let mut bytes = bytes.map_err(|error| refused(error.to_string()))?;
+        let bytes = bytes.map_err(|error| refused(error.to_string()))?;
+        // A mark and UTF-16 come from Windows; they are no part of a secret.
+        let mut bytes = match &**bytes {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+                let text = decode(&bytes).map_err(refused)?.into_owned();
+                Zeroizing::new(text.into_bytes())
+            }
+            [0xef, 0xbb, 0xbf, rest @ ..] => Zeroizing::new(rest.to_vec()),
+            _ => bytes,
+        };
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
             if bytes.last() == Some(&b'\r') {
@@ -86,7 +96,7 @@ impl Source {
 
 /// Reads a text file that holds no secret, such as checkpoints.
 pub(super) fn read_file(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| {
+    files::read_text(path).map_err(|error| {
         Error::new(Kind::Usage, "input", format!("cannot read {}", path.display())).cause(error.to_string())
     })
 }
@@ -105,20 +115,37 @@ fn limited(source: std::io::Result<impl Read>) -> std::io::Result<Zeroizing<Vec<
 /// Refuses a command line that carries a token: it would stand in the shell's history and in the process list.
 /// The token is not repeated in the error, and neither is one that was cut or mistyped.
 pub(super) fn refuse_tokens(args: &[impl AsRef<OsStr>]) -> Result<()> {
-    let carried = args.iter().skip(1).filter_map(|arg| arg.as_ref().to_str()).any(carries_secret);
-    if !carried {
-        return Ok(());
-    }
-    Err(Error::new(Kind::Usage, "secret_argument", "an argument is a secret: it now stands in the shell's history")
-        .cause("secrets are read from a file, a descriptor or standard input only")
-        .hint("keyward verify -  (and paste it, or pipe it in)")
-        .hint("rotate the key if others can read that history: keyward rotate KEY --now"))
+    let words = args.iter().skip(1).filter_map(|arg| arg.as_ref().to_str());
+    let Some(carried) = words.filter_map(carries_secret).next() else { return Ok(()) };
+    let error =
+        Error::new(Kind::Usage, "secret_argument", "an argument is a secret: it now stands in the shell's history")
+            .cause("secrets are read from a file, a descriptor or standard input only")
+            .hint("keyward identify -  (and paste it: this names it, with the command that stops it)");
+    Err(error.hint(match carried {
+        Carried::Key => "rotate the key if others can read that history: keyward rotate KEY --now",
+        Carried::Operator => "replace the credential if others can read that history: keyward operators rotate NAME",
+        Carried::Recovery => {
+            "replace the code if others can read that history: keyward vault recovery, then keyward vault slots remove SLOT"
+        }
+    }))
 }
 
-/// Whether a token or a recovery code stands anywhere in an argument, a sentence of a reason included.
-fn carries_secret(arg: &str) -> bool {
-    let mut words = arg.split(|character: char| !(character.is_ascii_alphanumeric() || matches!(character, '_' | '-')));
-    words.any(|word| word.split('-').any(looks_like_token) || (word.contains('-') && RecoveryCode::parse(word).is_ok()))
+/// What an argument carries that it must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    Key,
+    Operator,
+    Recovery,
+}
+
+/// The secret that stands anywhere in an argument, a sentence of a reason included.
+fn carries_secret(arg: &str) -> Option<Carried> {
+    let words = arg.split(|character: char| !(character.is_ascii_alphanumeric() || matches!(character, '_' | '-')));
+    words.flat_map(|word| std::iter::once(word).chain(word.split('-'))).find_map(|word| match word {
+        word if word.contains('-') => RecoveryCode::parse(word).is_ok().then_some(Carried::Recovery),
+        word if looks_like_token(word) => Some(if word.contains("kwop_") { Carried::Operator } else { Carried::Key }),
+        _ => None,
+    })
 }
 
 /// A brand, an environment, and then letters and digits as no name has them in one go.

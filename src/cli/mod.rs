@@ -13,6 +13,7 @@ mod closing;
 mod columns;
 mod commands;
 mod context;
+mod csv_text;
 mod declared;
 mod delivery;
 mod due;
@@ -33,6 +34,7 @@ mod scan;
 mod signals;
 mod slips;
 mod terminal;
+mod typed;
 #[cfg(feature = "ui")]
 mod ui;
 mod unparsed;
@@ -163,7 +165,7 @@ fn complete(shell: &str, args: Vec<OsString>, streams: Streams) -> u8 {
     let Some(completer) = shells.completer(shell) else {
         return fail(&mut out, &Error::usage("COMPLETE names no shell that is known"));
     };
-    let words = args.into_iter().skip_while(|arg| arg != "--").skip(1).collect();
+    let words = typed::plain(shell, args.into_iter().skip_while(|arg| arg != "--").skip(1).collect());
     let here = Path::new(".").canonicalize().ok();
     let mut answer = Vec::new();
     let done = completer.write_complete(&mut command(), words, here.as_deref(), &mut answer);

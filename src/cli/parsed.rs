@@ -8,7 +8,10 @@ use clap::{
     CommandFactory, FromArgMatches, Subcommand,
     error::{Error, ErrorKind},
 };
-use std::ffi::OsString;
+use std::{
+    borrow::Cow,
+    ffi::{OsStr, OsString},
+};
 
 /// The definition of the whole command line.
 pub(super) fn whole() -> clap::Command {
@@ -20,7 +23,9 @@ pub(super) fn whole() -> clap::Command {
 /// # Errors
 /// clap's, of which help and version are some.
 pub(super) fn parse(args: &[OsString]) -> Result<(Global, Command), Error> {
-    match by(named(args), args) {
+    let definition = named(args);
+    let args = &*with_texts(&definition, args);
+    match by(definition, args) {
         Err(error) if error.kind() != ErrorKind::DisplayVersion => by(whole(), args),
         parsed => parsed,
     }
@@ -32,6 +37,52 @@ fn named(args: &[OsString]) -> clap::Command {
     let all = Command::augment_subcommands(clap::Command::new("all"));
     let named = args.iter().skip(1).find_map(|word| all.find_subcommand(word));
     Root::command().subcommands(named.cloned())
+}
+
+/// The arguments with each text that begins with a hyphen joined to its option: clap would take `- the nightly job` for
+/// options. What reads as an option stays one, so that `--reason --now` loses nothing.
+fn with_texts<'a>(definition: &clap::Command, args: &'a [OsString]) -> Cow<'a, [OsString]> {
+    let is_text =
+        |pair: &[OsString]| pair[1].to_str().is_some_and(is_hyphened_text) && takes_text(definition, &pair[0]);
+    if !args.windows(2).any(is_text) {
+        return Cow::Borrowed(args);
+    }
+    let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
+    let mut rest = args;
+    while let [first, ..] = rest {
+        let mut word = first.clone();
+        let text = first != "--" && rest.len() > 1 && is_text(&rest[..2]);
+        if text {
+            word.push("=");
+            word.push(&rest[1]);
+        }
+        joined.push(word);
+        if first == "--" {
+            joined.extend_from_slice(&rest[1..]);
+            break;
+        }
+        rest = &rest[1 + usize::from(text)..];
+    }
+    Cow::Owned(joined)
+}
+
+/// A word that begins with a hyphen and is no option: `->`, `- x`, `-5 degrees`, `-foo bar`.
+fn is_hyphened_text(word: &str) -> bool {
+    let Some(rest) = word.strip_prefix('-').filter(|rest| !rest.is_empty() && *rest != "-") else { return false };
+    let rest = rest.strip_prefix('-').unwrap_or(rest);
+    let name = rest.split('=').next().unwrap_or_default();
+    let named = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    !named || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Whether a word is an option that takes a text.
+fn takes_text(definition: &clap::Command, word: &OsStr) -> bool {
+    let Some(long) = word.to_str().and_then(|word| word.strip_prefix("--")) else { return false };
+    let is_it = |arg: &clap::Arg| {
+        let text = arg.get_value_names().is_some_and(|names| names.iter().any(|name| *name == "TEXT"));
+        text && arg.get_long() == Some(long)
+    };
+    definition.get_arguments().any(is_it) || definition.get_subcommands().any(|command| takes_text(command, word))
 }
 
 fn by(definition: clap::Command, args: &[OsString]) -> Result<(Global, Command), Error> {
@@ -46,6 +97,28 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         whole().debug_assert();
+    }
+
+    #[test]
+    fn a_text_may_begin_with_a_hyphen_and_an_option_is_none() {
+        let joined = |line: &[&str]| {
+            let args: Vec<OsString> = ["keyward"].iter().chain(line).map(Into::into).collect();
+            let joined = with_texts(&named(&args), &args).into_owned();
+            joined.into_iter().skip(1).map(|word| word.into_string().unwrap()).collect::<Vec<_>>().join("|")
+        };
+        for (line, expected) in [
+            (&["deactivate", "a", "--reason", "-> in a log"][..], "deactivate|a|--reason=-> in a log"),
+            (&["update", "a", "--description", "- x", "-q"], "update|a|--description=- x|-q"),
+            (&["audit", "review", "--note", "-5 and more"], "audit|review|--note=-5 and more"),
+            (&["--reason", "--now and then", "rotate", "a"], "--reason=--now and then|rotate|a"),
+            (&["rotate", "a", "--reason", "--now"], "rotate|a|--reason|--now"),
+            (&["rotate", "a", "--reason", "--owner=J. Doe"], "rotate|a|--reason|--owner=J. Doe"),
+            (&["rotate", "a", "--reason", "-qn"], "rotate|a|--reason|-qn"),
+            (&["create", "a", "--owner", "- x"], "create|a|--owner|- x"),
+            (&["show", "--", "--reason", "- x"], "show|--|--reason|- x"),
+        ] {
+            assert_eq!(joined(line), expected);
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ struct Assignment {
     quote: Option<u8>,
     /// Whether every dialect reads it the same way.
     clear: bool,
+    /// Whether a quote opens that nothing closes.
+    unclosed: bool,
 }
 
 /// Replaces the value of a name, or appends a line.
@@ -53,8 +55,20 @@ pub(super) fn get(bytes: &[u8], name: &str) -> Result<Option<Zeroizing<String>>,
     }))
 }
 
+/// Refuses a file that an edit of its bytes would destroy, or whose lines are none to other programs.
+fn is_lines_of_text(bytes: &[u8]) -> Result<(), String> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.contains(&0) {
+        return Err("it is UTF-16, or no text at all: save it as UTF-8".to_owned());
+    }
+    if bytes.contains(&b'\r') && !bytes.contains(&b'\n') {
+        return Err("its lines end with a carriage return alone: save it with line feeds".to_owned());
+    }
+    Ok(())
+}
+
 /// The one assignment of a name.
 fn find(bytes: &[u8], name: &str) -> Result<Option<Assignment>, String> {
+    is_lines_of_text(bytes)?;
     let mut found: Option<Assignment> = None;
     let mut at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     while at < bytes.len() {
@@ -75,6 +89,9 @@ fn find(bytes: &[u8], name: &str) -> Result<Option<Assignment>, String> {
                 return Err(format!("programs do not agree on where the value of {name} ends"));
             }
             found = Some(assignment);
+        } else if assignment.unclosed {
+            let other = String::from_utf8_lossy(&bytes[assignment.name.clone()]).into_owned();
+            return Err(format!("the quote of {other} is never closed: what follows it may be a part of it"));
         } else if inner_lines(bytes, end, after).any(|line| self::assigns(bytes, line, name)) {
             return Err(format!("{name} is set inside the quotes of another value"));
         }
@@ -147,12 +164,13 @@ fn assignment(bytes: &[u8], start: usize, end: usize) -> Option<Assignment> {
     let from = skip_blanks(bytes, equals, end);
     let quote = bytes[from..end].first().copied().filter(|byte| b"\"'`".contains(byte));
     if let Some(quote) = quote {
-        if let Some(close) = closing(bytes, from + 1, quote)
+        let close = closing(bytes, from + 1, quote);
+        if let Some(close) = close
             && only_comment_follows(bytes, close + 1)
         {
-            return Some(Assignment { name, value: from..close + 1, quote: Some(quote), clear: true });
+            return Some(Assignment { name, value: from..close + 1, quote: Some(quote), clear: true, unclosed: false });
         }
-        return Some(Assignment { name, value: from..end, quote: None, clear: false });
+        return Some(Assignment { name, value: from..end, quote: None, clear: false, unclosed: close.is_none() });
     }
     // A comment begins at a `#` after a blank; a `#` inside a word belongs to the value.
     let mut stop = (from..end).find(|&at| bytes[at] == b'#' && (at == from || blank(bytes[at - 1]))).unwrap_or(end);
@@ -161,10 +179,16 @@ fn assignment(bytes: &[u8], start: usize, end: usize) -> Option<Assignment> {
     }
     if stop == from {
         // Right after the `=`: the blanks before a comment stay between the value and the comment.
-        return Some(Assignment { name, value: equals..equals, quote: None, clear: from == end || from > equals });
+        return Some(Assignment {
+            name,
+            value: equals..equals,
+            quote: None,
+            clear: from == end || from > equals,
+            unclosed: false,
+        });
     }
     let plain = !bytes[from..stop].iter().any(|byte| b"\"'`".contains(byte)) && bytes[stop - 1] != b'\\';
-    Some(Assignment { name, value: from..stop, quote: None, clear: plain })
+    Some(Assignment { name, value: from..stop, quote: None, clear: plain, unclosed: false })
 }
 
 /// The closing quote; in double quotes a backslash protects the next character.

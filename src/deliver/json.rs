@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 use std::{fmt, ops::Range, str::FromStr};
 use zeroize::Zeroizing;
 
+/// What many an editor on Windows begins a file with.
+const MARK: char = '\u{feff}';
+
 /// A pointer: the names on the way, unescaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pointer {
@@ -79,10 +82,11 @@ pub(super) fn set(bytes: &[u8], pointer: &Pointer, value: &str) -> Result<Vec<u8
             member(text, &object, &values, &name, &value)
         }
     };
-    let mut edited = Vec::with_capacity(text.len() + new.len());
-    edited.extend_from_slice(&bytes[..span.start]);
+    let mark = bytes.len() - text.len();
+    let mut edited = Vec::with_capacity(bytes.len() + new.len());
+    edited.extend_from_slice(&bytes[..mark + span.start]);
     edited.extend_from_slice(new.as_bytes());
-    edited.extend_from_slice(&bytes[span.end..]);
+    edited.extend_from_slice(&bytes[mark + span.end..]);
     Ok(edited)
 }
 
@@ -97,8 +101,10 @@ pub(super) fn get(bytes: &[u8], pointer: &Pointer) -> Result<Option<Zeroizing<St
     }
 }
 
+/// The text of a document; a byte order mark stays where it is, and is none of it.
 fn text_of(bytes: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(bytes).map_err(|_| "it is no UTF-8 text".to_owned())
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is no UTF-8 text: save it as UTF-8".to_owned())?;
+    Ok(text.strip_prefix(MARK).unwrap_or(text))
 }
 
 fn kind_of(raw: &str) -> &'static str {

@@ -3,7 +3,12 @@
 //! It decides which commands are run, so that only its owner and root may be able to change it.
 
 use super::{KeyFacts, SinkError, SinkSpec, own_file::OwnFile};
-use crate::domain::{Environment, serde_text::toml_problem, time::parse_duration};
+use crate::domain::{
+    Environment,
+    serde_text::toml_problem,
+    text::{composed, same},
+    time::parse_duration,
+};
 use chrono::TimeDelta;
 use glob::Pattern;
 use serde::Deserialize;
@@ -50,9 +55,17 @@ struct RuleText {
     glob: Option<String>,
     label: Option<String>,
     env: Option<String>,
-    deliver: Vec<String>,
+    deliver: OneOrMany,
     probe: Option<String>,
     overlap: Option<String>,
+}
+
+/// `deliver = "file:x"`, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a sink, or a list of sinks")]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
 }
 
 impl DeliverMap {
@@ -96,7 +109,11 @@ impl Rule {
             }
             _ => return Err("it needs exactly one of name, glob and label".to_owned()),
         };
-        let deliver = text.deliver.iter().map(|sink| sink.parse().map_err(|cause| format!("{sink}: {cause}")));
+        let sinks = match text.deliver {
+            OneOrMany::One(sink) => vec![sink],
+            OneOrMany::Many(sinks) => sinks,
+        };
+        let deliver = sinks.iter().map(|sink| sink.parse().map_err(|cause| format!("{sink}: {cause}")));
         let deliver = deliver.collect::<Result<Vec<_>, _>>()?;
         if deliver.is_empty() {
             return Err("deliver names no sink".to_owned());
@@ -117,9 +134,9 @@ impl Rule {
 
     fn matches(&self, key: &KeyFacts<'_>) -> bool {
         let named = match &self.keys {
-            Keys::Name(name) => name == key.name,
-            Keys::Glob(pattern) => pattern.matches(key.name),
-            Keys::Label(name, value) => key.labels.get(name) == Some(value),
+            Keys::Name(name) => same(name, key.name),
+            Keys::Glob(pattern) => pattern.matches(&composed(key.name)),
+            Keys::Label(name, value) => key.labels.iter().any(|(own, held)| same(own, name) && same(held, value)),
         };
         named && self.env.is_none_or(|env| env.as_str() == key.env)
     }

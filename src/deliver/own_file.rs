@@ -1,9 +1,10 @@
 //! Files that say which commands are run and where secrets go: only their owner and root may be able to change them.
 
 use super::{Fault, SinkError};
-use crate::files;
+use crate::{domain::text::decode, files};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use std::{
+    borrow::Cow,
     fs::{File, Metadata},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -39,7 +40,7 @@ impl OwnFile {
     pub fn read(&self) -> Result<String, SinkError> {
         let failed = |error: std::io::Error| unreadable(self.what, &self.path, &error);
         let bytes = files::read_all(&self.file, MOST_BYTES).map_err(failed)?;
-        String::from_utf8(bytes).map_err(|error| failed(std::io::Error::other(error)))
+        decode(&bytes).map(Cow::into_owned).map_err(|why| failed(std::io::Error::other(why)))
     }
 
     /// Refuses it when others than root and the caller could change it.

@@ -9,6 +9,7 @@ use super::{
     rate_limit::RateLimit,
     scope::{Catalogue, Scope},
     tenancy::{Feature, Plan},
+    text::same,
     time::{Time, format_time},
     token::TokenError,
 };
@@ -304,7 +305,7 @@ fn permissions(
         project(judge, key, projects, request);
     }
     judge.asked("customer", request.customer.as_ref(), |judge, customer| {
-        let fits = key.customers.is_empty() || key.customers.contains(customer);
+        let fits = key.customers.is_empty() || key.customers.iter().any(|own| same(own, customer));
         judge.check("customer", Code::WrongCustomer, fits, || {
             let own = if key.customers.is_empty() { "every customer".to_owned() } else { key.customers.join(", ") };
             format!("the key is for {own}")
@@ -330,10 +331,11 @@ fn permissions(
 fn project(judge: &mut Judge, key: &Facts<'_>, projects: &[String], request: &Request) {
     match (key.project, request.project.as_ref(), projects) {
         (Some(own), Some(named), _) => {
-            judge.check("project", Code::WrongProject, own == named, || format!("the key is for project '{own}'"));
+            judge.check("project", Code::WrongProject, same(own, named), || format!("the key is for project '{own}'"));
         }
         (None, Some(named), _) => {
-            let known = projects.binary_search(named).is_ok();
+            let in_another_form = || !named.is_ascii() && projects.iter().any(|own| same(own, named));
+            let known = projects.binary_search(named).is_ok() || in_another_form();
             judge.check("project", Code::WrongProject, known, || {
                 if known {
                     "a workspace-level key reaches every project of its workspace".to_owned()

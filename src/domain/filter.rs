@@ -4,12 +4,18 @@ use super::{
     environment::Environment,
     key::{Key, Status},
     scope::{Catalogue, Scope},
+    text::{composed, same},
     time::Time,
     usage::Usage,
 };
 use chrono::TimeDelta;
 use glob::Pattern;
-use std::{cmp::Ordering, collections::BTreeSet, fmt, str::FromStr};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 /// Which keys to show; every condition that is given must hold.
 #[derive(Debug, Clone, Default)]
@@ -166,14 +172,12 @@ impl KeyFilter {
     fn conditions_hold(&self, key: &Key, usage: &Usage, catalogue: &Catalogue, now: Time) -> bool {
         self.times_hold(key, usage, now)
             && self.environment.is_none_or(|environment| environment == key.environment)
-            && self.owner.as_ref().is_none_or(|owner| key.owner.as_ref() == Some(owner))
-            && self.project.as_ref().is_none_or(|project| key.project.as_ref() == Some(project))
-            && self.customer.as_ref().is_none_or(|customer| key.customers.contains(customer))
+            && is_or_any(self.owner.as_deref(), key.owner.as_deref())
+            && is_or_any(self.project.as_deref(), key.project.as_deref())
+            && self.customer.as_ref().is_none_or(|customer| key.customers.iter().any(|own| same(own, customer)))
             && self.scope.as_ref().is_none_or(|scope| catalogue.grants(&key.scopes, scope))
-            && self.name.as_ref().is_none_or(|pattern| pattern.matches(&key.name))
-            && self.labels.iter().all(|(label, wanted)| {
-                key.labels.get(label).is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
-            })
+            && self.name.as_ref().is_none_or(|pattern| pattern.matches(&composed(&key.name)))
+            && has_labels(&key.labels, &self.labels)
     }
 
     fn times_hold(&self, key: &Key, usage: &Usage, now: Time) -> bool {
@@ -207,6 +211,18 @@ impl KeyFilter {
             (None, None) => Ordering::Equal,
         }
     }
+}
+
+/// Whether a text is the one that is wanted, if any is.
+pub fn is_or_any(wanted: Option<&str>, own: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| own.is_some_and(|own| same(own, wanted)))
+}
+
+/// Whether all the wanted labels are there; any value when `None`.
+pub fn has_labels(own: &BTreeMap<String, String>, wanted: &[(String, Option<String>)]) -> bool {
+    wanted.iter().all(|(label, wanted)| {
+        own.iter().any(|(own, value)| same(own, label) && wanted.as_ref().is_none_or(|wanted| same(wanted, value)))
+    })
 }
 
 #[cfg(test)]

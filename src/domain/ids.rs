@@ -1,6 +1,9 @@
 //! Identifiers and names: what a key is called, and what a user may type to mean one.
 
-use super::token::PlainToken;
+use super::{
+    text::{composed, one_line},
+    token::PlainToken,
+};
 use rand::{CryptoRng, RngExt};
 use serde::{Serialize, Serializer};
 use std::{fmt, str::FromStr};
@@ -130,7 +133,7 @@ impl FromStr for KeyRef {
         if text.starts_with(PREFIX) {
             return if text.len() >= MIN_PREFIX { Ok(Self::Prefix(text.to_owned())) } else { Err(RefError::TooShort) };
         }
-        if text.is_empty() { Err(RefError::TooShort) } else { Ok(Self::Name(text.to_owned())) }
+        if text.is_empty() { Err(RefError::TooShort) } else { Ok(Self::Name(composed(text).into_owned())) }
     }
 }
 
@@ -143,7 +146,7 @@ impl fmt::Display for KeyRef {
     }
 }
 
-/// A name that people give: 1 to 128 characters, none a control character, no space at either end.
+/// A name that people give: 1 to 128 characters in NFC, none that hides, no space at either end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectName(String);
 
@@ -159,24 +162,23 @@ impl FromStr for ObjectName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = one_line(text).map_err(|why| format!("a name {why}: write it without"))?;
         let problem = if text.is_empty() {
             "a name is not empty"
         } else if text.chars().count() > MAX_NAME {
             "a name has at most 128 characters"
-        } else if text.chars().any(char::is_control) {
-            "a name holds no control characters"
         } else if text.trim() != text {
             "a name neither begins nor ends with a space"
         } else if text.starts_with('-') {
             "a name does not begin with '-'"
         } else if text.starts_with(PREFIX) {
             "a name does not begin with 'key_': it would look like an id"
-        } else if matches!(text, "." | "..") {
+        } else if matches!(&*text, "." | "..") {
             "a name is neither '.' nor '..': no path could hold it"
-        } else if PlainToken::parse(text).is_ok() {
+        } else if PlainToken::parse(&text).is_ok() {
             "this is a secret, not a name"
         } else {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(text.into_owned()));
         };
         Err(problem.to_owned())
     }
@@ -205,10 +207,10 @@ mod tests {
         #[test]
         fn what_is_accepted_reads_back(text in "(?s).{0,60}|key_[0-9A-Za-z]{0,20}") {
             if let Ok(key) = text.parse::<KeyRef>() {
-                prop_assert_eq!(key.to_string(), text.clone());
+                prop_assert_eq!(key.to_string(), composed(&text));
             }
             if let Ok(name) = text.parse::<ObjectName>() {
-                prop_assert_eq!(name.into_string(), text);
+                prop_assert_eq!(name.into_string(), composed(&text));
             }
         }
     }

@@ -175,8 +175,8 @@ pub enum Illegal {
     /// Neither a receipt nor use shows that the secret arrived.
     #[error("nothing shows that the new secret has arrived: no receipt of every sink, and it was not seen in use")]
     Undelivered,
-    /// The renewed lifetime is beyond the calendar.
-    #[error("the renewed expiry is beyond the calendar")]
+    /// The renewed lifetime ends beyond the year 9999.
+    #[error("the renewed expiry would be beyond the year 9999")]
     BeyondCalendar,
 }
 

@@ -23,6 +23,7 @@ pub mod scope;
 pub mod serde_text;
 pub mod suggest;
 pub mod tenancy;
+pub mod text;
 pub mod time;
 pub mod token;
 pub mod unique_json;

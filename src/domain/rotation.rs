@@ -12,7 +12,7 @@
 use super::{
     ids::random_base62,
     key::{DEFAULT_OVERLAP, Illegal, Key, Overlap, Secret, SecretState, Status},
-    time::Time,
+    time::{LAST, Time, later},
     token::Lookup,
 };
 use chrono::TimeDelta;
@@ -420,7 +420,7 @@ impl Key {
         (run.phase, run.finished_at) = (Phase::Committed, Some(now));
         let was_over = self.revoked_at.is_some() || self.expires_at.is_some_and(|at| at <= now);
         let renewed = match (renew, self.lifetime) {
-            (true, Some(lifetime)) => Some(now.checked_add_signed(lifetime).ok_or(Illegal::BeyondCalendar)?),
+            (true, Some(lifetime)) => Some(later(now, lifetime).map_err(|_| Illegal::BeyondCalendar)?),
             _ => self.expires_at,
         };
         self.end_doubt(now);
@@ -476,8 +476,8 @@ impl Key {
     fn retire_current(&mut self, overlap: Overlap, now: Time) -> Option<Time> {
         let until = match overlap {
             Overlap::Now => now,
-            // Beyond the calendar means beyond the expiry too, or for ever: the furthest time there is.
-            Overlap::For(duration) => now.checked_add_signed(duration).unwrap_or(Time::MAX_UTC),
+            // Beyond the calendar means beyond the expiry too, or for ever: the furthest time that can be written.
+            Overlap::For(duration) => later(now, duration).unwrap_or(LAST),
         };
         let until = self.expires_at.map_or(until, |at| until.min(at));
         let mut old_until = None;
@@ -504,7 +504,7 @@ impl Key {
             _ => 0,
         };
         let step = TimeDelta::try_seconds(periods.saturating_mul(period));
-        self.rotation.due_at = Some(step.and_then(|step| due.checked_add_signed(step)).unwrap_or(Time::MAX_UTC));
+        self.rotation.due_at = Some(step.and_then(|step| later(due, step).ok()).unwrap_or(LAST));
     }
 }
 

@@ -1,12 +1,14 @@
 //! Times in whole seconds of UTC, durations that always carry their unit, and the expiry of a key.
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A point in time, in whole seconds.
 pub type Time = DateTime<Utc>;
 
 const UNITS: [(char, i64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+const BEYOND_EXPIRY: &str = "the expiry is beyond the year 9999, which no time can be written after";
+const BEYOND: &str = "a year is one of 0000 to 9999: no other can be written as RFC 3339 has it";
 /// A hundred years: longer is a slip of the finger, and would overflow calendars.
 pub const MAX_SECONDS: i64 = 100 * 366 * 86_400;
 
@@ -58,17 +60,31 @@ pub fn format_duration(duration: TimeDelta) -> String {
     text
 }
 
+/// The last second that RFC 3339 can write: 9999-12-31T23:59:59Z.
+pub const LAST: Time = match DateTime::from_timestamp(253_402_300_799, 0) {
+    Some(last) => last,
+    None => Time::MAX_UTC,
+};
+
+/// A time so long after another one.
+///
+/// # Errors
+/// Beyond the year 9999.
+pub fn later(than: Time, by: TimeDelta) -> Result<Time, String> {
+    than.checked_add_signed(by).filter(|at| *at <= LAST).ok_or_else(|| "it is beyond the year 9999".to_owned())
+}
+
 /// Reads RFC 3339, or a date, which means its first moment in UTC.
 ///
 /// # Errors
-/// When it is neither.
+/// When it is neither, and beyond the year 9999.
 pub fn parse_time(text: &str) -> Result<Time, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return whole_seconds(time.with_timezone(&Utc));
     }
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d")
         .map_err(|_| "expected RFC 3339 (2026-01-02T03:04:05Z) or a date (2026-01-02)".to_owned())?;
-    date.and_hms_opt(0, 0, 0).map(|time| time.and_utc()).ok_or_else(|| "no such date".to_owned())
+    whole_seconds(date.and_time(NaiveTime::MIN).and_utc())
 }
 
 /// Reads when something ends: RFC 3339, or a date, which is the last day and whole: it ends with its last second in UTC.
@@ -84,7 +100,8 @@ pub fn parse_end(text: &str) -> Result<Time, String> {
 }
 
 fn whole_seconds(time: Time) -> Result<Time, String> {
-    DateTime::from_timestamp(time.timestamp(), 0).ok_or_else(|| "the time is out of range".to_owned())
+    let whole = DateTime::from_timestamp(time.timestamp(), 0).filter(|time| (0..=9999).contains(&time.year()));
+    whole.ok_or_else(|| BEYOND.to_owned())
 }
 
 /// RFC 3339 in UTC, whole seconds: `2026-01-02T03:04:05Z`.
@@ -113,10 +130,9 @@ impl Expiry {
     pub fn resolve(self, now: Time) -> Result<Option<Time>, String> {
         match self {
             Self::Never => Ok(None),
-            Self::In(duration) => {
-                now.checked_add_signed(duration).map(Some).ok_or_else(|| "the expiry is beyond the calendar".to_owned())
-            }
+            Self::In(duration) => later(now, duration).map(Some).map_err(|_| BEYOND_EXPIRY.to_owned()),
             Self::At(at) if at <= now => Err(format!("the expiry {} is in the past", format_time(at))),
+            Self::At(at) if at > LAST => Err(BEYOND_EXPIRY.to_owned()),
             Self::At(at) => Ok(Some(at)),
         }
     }
@@ -143,6 +159,18 @@ mod tests {
         assert!(Expiry::At(now).resolve(now).is_err());
         assert_eq!(Expiry::Never.resolve(now), Ok(None));
         assert_eq!(Expiry::In(TimeDelta::days(1)).resolve(now), Ok(Some(now + TimeDelta::days(1))));
+    }
+
+    #[test]
+    fn no_time_is_beyond_what_rfc_3339_can_write() {
+        assert_eq!(format_time(LAST), "9999-12-31T23:59:59Z");
+        for text in ["+10000-01-01", "+10000-01-01T00:00:00Z", "-0001-12-31", "9999-12-31T23:59:59-00:01"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+        let second = TimeDelta::seconds(1);
+        assert_eq!(Expiry::At(LAST).resolve(LAST - second), Ok(Some(LAST)));
+        assert!(Expiry::At(LAST + second).resolve(LAST - second).is_err() && Expiry::In(second).resolve(LAST).is_err());
+        assert!(later(LAST, second).is_err() && later(LAST - second, second) == Ok(LAST));
     }
 
     proptest! {

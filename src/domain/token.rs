@@ -7,6 +7,7 @@
 use super::{
     environment::Environment,
     ids::{AsciiText, BASE62, random_base62},
+    operator::OPERATOR_BRAND,
 };
 use rand::{CryptoRng, RngExt};
 use std::{fmt, str::FromStr};
@@ -37,6 +38,14 @@ impl Brand {
         (1..=MAX_BRAND).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_lowercase())
             && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    }
+}
+
+impl Brand {
+    /// The brand of operators' credentials.
+    #[must_use]
+    pub fn of_operators() -> Self {
+        Self(OPERATOR_BRAND.to_owned())
     }
 }
 
@@ -222,10 +231,20 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// The regular expression of this brand's tokens, for secret scanners; anchored by its word boundaries.
+/// The regular expression of recovery codes as they are printed.
+const RECOVERY_RULE: &str = "KWR(?:-[0-9A-HJKMNP-TV-Z]{6}){6}";
+
+/// The regular expression of this brand's tokens, of operators' credentials and of recovery codes, for secret scanners. What stands before and
+/// after a token does not matter: `%3D`, an escaped line break or a colour code glues a letter to it.
 #[must_use]
 pub fn scan_rule(brand: &Brand) -> String {
-    format!(r"\b{brand}_(?:prod|stg|dev)_[0-9A-Za-z]{{{LOOKUP_CHARS}}}_[0-9A-Za-z]{{{}}}\b", SECRET_CHARS + CHECK_CHARS)
+    let brands =
+        if brand.as_str() == OPERATOR_BRAND { brand.to_string() } else { format!("(?:{brand}|{OPERATOR_BRAND})") };
+    let token = format!(
+        "{brands}_(?:prod|stg|dev)_[0-9A-Za-z]{{{LOOKUP_CHARS}}}_[0-9A-Za-z]{{{}}}",
+        SECRET_CHARS + CHECK_CHARS
+    );
+    format!("(?:{token}|{RECOVERY_RULE})")
 }
 
 fn is_base62(text: &str) -> bool {

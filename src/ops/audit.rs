@@ -7,7 +7,7 @@ use super::{
     lookup,
 };
 use crate::{
-    domain::{Action, Environment, Feature, KeyRef, Outcome, Recorded, Time},
+    domain::{Action, Environment, Feature, KeyRef, Outcome, Recorded, Time, text::same},
     store::{Entry, PublicFacts, Selection, View},
 };
 use ipnet::IpNet;
@@ -74,10 +74,10 @@ impl AuditFilter {
 
     fn private(&self, recorded: &Recorded) -> bool {
         let event = &recorded.event;
-        self.actor.as_ref().is_none_or(|actor| *actor == event.actor)
+        self.actor.as_ref().is_none_or(|actor| same(actor, &event.actor))
             && self.workspace.as_ref().is_none_or(|workspace| Some(workspace) == event.workspace.as_ref())
             && self.source.as_ref().is_none_or(|source| *source == event.source)
-            && self.ticket.as_ref().is_none_or(|ticket| Some(ticket) == event.ticket.as_ref())
+            && self.ticket.as_ref().is_none_or(|ticket| event.ticket.as_ref().is_some_and(|own| same(own, ticket)))
             && self.address.is_none_or(|range| addresses(&event.source).any(|address| range.contains(&address)))
     }
 }

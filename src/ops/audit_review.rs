@@ -5,6 +5,7 @@ use super::{
     audit::{self, AuditFilter, may_view},
     context::Context,
     error::{Error, Result},
+    free_text,
 };
 use crate::{
     domain::{Action, Recorded, Time},
@@ -103,6 +104,8 @@ pub fn review(tx: &Tx<'_>, cx: &Context, upto: u64, note: &str) -> Result<Done<R
         return Err(Error::usage(format!("there is no event {upto} to review up to: the trail has {size}"))
             .hint("keyward audit list --unreviewed"));
     }
+    let mut note = note.to_owned();
+    free_text::lines("note", &mut note)?;
     if note.trim().is_empty() {
         return Err(Error::usage("a review needs a note: what was looked at, and what came of it"));
     }
@@ -118,7 +121,7 @@ pub fn review(tx: &Tx<'_>, cx: &Context, upto: u64, note: &str) -> Result<Done<R
         upto,
         at: Some(cx.now),
         by: Some(cx.actor.clone()),
-        note: Some(note.to_owned()),
+        note: Some(note),
         unreviewed: size + 1 - upto,
     };
     Ok(Done { outcome, events: vec![cx.event(Action::AuditReview, TRAIL, changes)] })

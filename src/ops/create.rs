@@ -122,8 +122,9 @@ pub fn create(
     caps: &Capabilities,
     rng: &mut impl CryptoRng,
     cx: &Context,
-    request: Create,
+    mut request: Create,
 ) -> Result<Done<Created>> {
+    free_text::of_key(&mut request)?;
     let mut workspace = Standing::of(tx, cx)?;
     create_in(tx, caps, rng, cx, &mut workspace, request)
 }
@@ -188,7 +189,6 @@ pub(super) fn accept(
     request: Create,
     waiting: usize,
 ) -> Result<Accepted> {
-    free_text::of_key(&request)?;
     let plan = &workspace.plan;
     entitlement::require(plan, Feature::ApiAccess)?;
     if let Some(id) = &request.id

@@ -7,6 +7,7 @@ use super::{
     create::{Accepted, Create, Created, Made, Standing, accept, keep, make},
     error::{Error, Kind, Result},
     existing::existing,
+    free_text,
 };
 use crate::{domain::Event, store::Tx, vault::Capabilities};
 use rand::{CryptoRng, SeedableRng, rngs::StdRng};
@@ -64,7 +65,11 @@ pub fn create_many(
     let (waiting, names, errors) = (Vec::new(), HashSet::new(), Vec::new());
     let (created, events) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
     let mut bulk = Bulk { caps, cx, workspace, waiting, names, created, events, errors };
-    for (index, request) in requests.into_iter().enumerate() {
+    for (index, mut request) in requests.into_iter().enumerate() {
+        if let Err(error) = free_text::of_key(&mut request) {
+            bulk.errors.push(EntryError { index, error });
+            continue;
+        }
         if bulk.waiting.len() == BATCH || bulk.may_meet_itself(&request) {
             bulk.write(tx);
             progress(index);

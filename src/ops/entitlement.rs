@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use crate::{
-    domain::{Feature, Plan, Workspace, closest},
+    domain::{Feature, Plan, Workspace, closest, text::same},
     store::View,
 };
 
@@ -15,6 +15,9 @@ pub(super) fn workspace(tx: &View<'_>, name: &str) -> Result<Workspace> {
         return Ok(workspace);
     }
     let all = tx.workspaces()?;
+    if let Some(workspace) = all.iter().find(|workspace| same(&workspace.name, name)) {
+        return Ok(workspace.clone());
+    }
     let names: Vec<&str> = all.iter().map(|workspace| workspace.name.as_str()).collect();
     Err(Error::not_found(format!("no workspace '{name}'"))
         .suggest(&closest(name, &names))
@@ -38,6 +41,9 @@ pub(super) fn plan(tx: &View<'_>, name: &str) -> Result<Plan> {
         return Ok(plan);
     }
     let all = tx.plans()?;
+    if let Some(plan) = all.iter().find(|plan| same(&plan.name, name)) {
+        return Ok(plan.clone());
+    }
     let names: Vec<&str> = all.iter().map(|plan| plan.name.as_str()).collect();
     Err(Error::not_found(format!("no plan '{name}'")).suggest(&closest(name, &names)).hint("keyward plans list"))
 }

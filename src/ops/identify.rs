@@ -1,4 +1,5 @@
-//! Which keys are these? By the public id in a secret, or by its last characters; nothing is sent anywhere.
+//! Which keys are these? By the public id in a secret, or by its last characters; nothing is sent anywhere. Credentials of
+//! operators and recovery codes are named as well: they open more than any key.
 //!
 //! A secret with a right checksum and a known id may still be forged: ids stand in logs. An opening that holds the
 //! verifier key says whether it is the real one, and only a real one is worth a revocation.
@@ -11,9 +12,9 @@ use super::{
     view::secret_view,
 };
 use crate::{
-    domain::{Action, Event, Key, Lookup, PlainToken, Secret, Status, time::format_time},
+    domain::{Action, Event, Key, Lookup, OPERATOR_BRAND, Operator, PlainToken, Secret, Status, time::format_time},
     store::View,
-    vault::Capabilities,
+    vault::{Capabilities, SlotKind, recovery::RecoveryCode},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -23,11 +24,19 @@ use zeroize::Zeroizing;
 /// So many words of a text are tried: each costs a hash for every form that was ever imported.
 const WORDS: usize = 1_000;
 
+/// A whole secret that was found.
+pub enum Leaked {
+    /// A key, or the credential of an operator.
+    Token(PlainToken),
+    /// What opens a vault.
+    Recovery(RecoveryCode),
+}
+
 /// What is to be named.
 #[derive(Default)]
 pub struct Identify {
     /// Whole secrets.
-    pub tokens: Vec<PlainToken>,
+    pub secrets: Vec<Leaked>,
     /// What is left of a text without its tokens: all of it, or a word, may be a secret that was issued elsewhere.
     pub other: Option<Zeroizing<String>>,
     /// The hint of a secret: its last four characters before the checksum.
@@ -35,7 +44,7 @@ pub struct Identify {
 }
 
 /// A key, by one of its secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct Identified {
     pub key_id: Option<String>,
@@ -57,6 +66,8 @@ pub struct Identified {
     pub expires_at: Option<String>,
     /// The command that stops the key; null when neither the key nor this version of its secret works ever again.
     pub revoke: Option<String>,
+    /// `key`, `operator` or `recovery`.
+    pub kind: &'static str,
 }
 
 /// Names each secret, in the order given; with a hint, every key that has or had such a secret.
@@ -66,7 +77,18 @@ pub struct Identified {
 pub fn identify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Identify) -> Result<Done<Vec<Identified>>> {
     let mut found = Vec::new();
     let mut seen: BTreeMap<Lookup, Option<Key>> = BTreeMap::new();
-    for token in &request.tokens {
+    for secret in &request.secrets {
+        let token = match secret {
+            Leaked::Token(token) if is_of_operator(token) => {
+                found.push(of_operator(tx, caps, cx, token)?);
+                continue;
+            }
+            Leaked::Token(token) => token,
+            Leaked::Recovery(code) => {
+                found.push(of_slot(tx, code)?);
+                continue;
+            }
+        };
         let lookup = token.lookup();
         if !seen.contains_key(&lookup) {
             seen.insert(lookup.clone(), tx.key_by_lookup(&lookup)?);
@@ -110,11 +132,16 @@ pub fn left_out(text: &str) -> usize {
     text.split_whitespace().count().saturating_sub(WORDS)
 }
 
+/// The operator or slot that a secret is of; a name is none of an event's targets.
+fn of_whom(found: &Identified) -> Option<&str> {
+    found.name.as_deref().filter(|_| found.kind == "recovery")
+}
+
 /// One event a key, however often it was found.
 fn events(cx: &Context, found: &[Identified]) -> Vec<Event> {
     let mut by_key: BTreeMap<&str, (usize, Vec<&str>)> = BTreeMap::new();
     for one in found {
-        let (times, lookups) = by_key.entry(one.key_id.as_deref().unwrap_or("unknown")).or_default();
+        let (times, lookups) = by_key.entry(one.key_id.as_deref().or(of_whom(one)).unwrap_or("unknown")).or_default();
         *times += 1;
         if !lookups.contains(&one.lookup.as_str()) && lookups.len() < 20 {
             lookups.push(&one.lookup);
@@ -154,28 +181,62 @@ fn described(tx: &View<'_>, cx: &Context, key: &Key, secret: &Secret, genuine: O
         last_used_at: tx.usage(&key.id)?.last_used_at.map(format_time),
         expires_at: key.expires_at.map(format_time),
         revoke: stoppable.then(|| format!("keyward revoke {}{workspace} --reason leaked", key.id)),
+        kind: "key",
+    })
+}
+
+fn is_of_operator(token: &PlainToken) -> bool {
+    token.expose_plaintext().split('_').next() == Some(OPERATOR_BRAND)
+}
+
+/// The operator that a credential is, or was, of.
+fn of_operator(tx: &View<'_>, caps: &Capabilities, cx: &Context, token: &PlainToken) -> Result<Identified> {
+    let (all, lookup) = (tx.operators()?, token.lookup());
+    let held = |operator: &Operator| operator.secrets.iter().find(|secret| secret.lookup == lookup).cloned();
+    let unknown = Identified { kind: "operator", ..unknown(token) };
+    let Some((secret, operator)) = all.into_iter().find_map(|operator| Some((held(&operator)?, operator))) else {
+        return Ok(unknown);
+    };
+    let genuine = caps.verifier_of(token).map(|verifier| secret.verifier.matches(&verifier));
+    let works = operator.active_at(cx.now) && secret.works_at(cx.now) && genuine != Some(false);
+    let command = format!("keyward operators rotate {} --reason leaked", shell_words::quote(&operator.name));
+    Ok(Identified {
+        status: operator.status_at(cx.now),
+        workspace: operator.workspace,
+        secret_state: Some(secret_view(&secret, cx.now).state),
+        genuine,
+        works,
+        expires_at: operator.expires_at.map(format_time),
+        revoke: works.then_some(command),
+        name: Some(operator.name),
+        ..unknown
+    })
+}
+
+/// The slot that a recovery code opens.
+fn of_slot(tx: &View<'_>, code: &RecoveryCode) -> Result<Identified> {
+    let slots = tx.slots()?;
+    let opened = slots.iter().filter(|slot| slot.kind == SlotKind::Recovery);
+    let opened = opened.into_iter().find(|slot| slot.open(&code.secret(), &tx.meta().vault_id).is_ok());
+    Ok(Identified {
+        name: opened.map(|slot| slot.id.clone()),
+        status: if opened.is_some() { "active" } else { "unknown" },
+        genuine: opened.map(|_| true),
+        works: opened.is_some(),
+        revoke: opened.map(|slot| format!("keyward vault slots remove {} --reason leaked", slot.id)),
+        kind: "recovery",
+        ..Identified::default()
     })
 }
 
 /// A whole token that this vault never gave out, or of a key that was deleted.
 fn unknown(token: &PlainToken) -> Identified {
     Identified {
-        key_id: None,
-        name: None,
-        owner: None,
-        workspace: None,
         environment: token.environment().to_string(),
         status: "unknown",
         lookup: token.lookup().to_string(),
-        secret_state: None,
-        genuine: None,
-        works: false,
-        project: None,
-        customers: Vec::new(),
-        scopes: Vec::new(),
-        last_used_at: None,
-        expires_at: None,
-        revoke: None,
+        kind: "key",
+        ..Identified::default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use crate::{
-    domain::{Environment, Key, KeyRef, closest},
+    domain::{Environment, Key, KeyRef, closest, text::same},
     store::View,
 };
 
@@ -12,6 +12,13 @@ use crate::{
 /// `NotFound` with suggestions, `Conflict` with the candidates when it names several.
 pub(super) fn key(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Option<Environment>) -> Result<Key> {
     let mut found = tx.find_keys(key, workspace, environment)?;
+    if let (true, KeyRef::Name(name)) = (found.is_empty(), key)
+        && !name.is_ascii()
+    {
+        // An older vault may hold the name in a form that mixes the usual ones.
+        found = tx.all_keys(workspace)?;
+        found.retain(|key| same(&key.name, name) && environment.is_none_or(|wanted| wanted == key.environment));
+    }
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(not_found(tx, workspace, key, environment)?),
@@ -69,7 +76,7 @@ pub(super) fn customers_to_name(tx: &View<'_>, workspace: &str, customers: &[Str
 }
 
 fn known(what: &str, workspace: &str, wanted: &str, names: &[&str]) -> Result<()> {
-    if names.contains(&wanted) {
+    if names.iter().any(|name| same(name, wanted)) {
         return Ok(());
     }
     Err(Error::not_found(format!("no {what} '{wanted}' in workspace '{workspace}'"))

@@ -5,12 +5,16 @@ use super::{
     authority::Authority,
     context::Context,
     create::mint,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
 };
 use crate::{
     domain::{
-        Action, Allowlist, Environment, Expiry, OPERATOR_BRAND, Operator, Overlap, PlainToken, Role, Scope,
-        SecretState, Time, closest, ids::random_base62, serde_text, time::format_time,
+        Action, Allowlist, Brand, Environment, Expiry, Operator, Overlap, PlainToken, Role, Scope, SecretState,
+        Time, closest,
+        ids::random_base62,
+        serde_text,
+        text::same,
+        time::{self, format_time},
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -160,7 +164,7 @@ pub fn create(
     }
     let expires_at = request.expires_at(cx)?;
     cx.authority.may_appoint(tx, &request, workspace.as_deref(), expires_at)?;
-    if let Some(taken) = tx.operators()?.iter().find(|operator| operator.name == request.name) {
+    if let Some(taken) = tx.operators()?.iter().find(|operator| same(&operator.name, &request.name)) {
         if !managed(tx, cx)?.contains(taken) {
             return Err(Error::conflict("exists", format!("the name '{}' is taken", taken.name)).hint("choose another"));
         }
@@ -230,7 +234,7 @@ pub fn rotate(
     let (token, secret) = credential(caps, rng, cx)?;
     let until = match request.overlap {
         Overlap::Now => cx.now,
-        Overlap::For(duration) => cx.now.checked_add_signed(duration).unwrap_or(crate::domain::Time::MAX_UTC),
+        Overlap::For(duration) => time::later(cx.now, duration).unwrap_or(time::LAST),
     };
     let until = operator.expires_at.map_or(until, |at| until.min(at));
     for old in &mut operator.secrets {
@@ -274,7 +278,7 @@ fn credential(
     rng: &mut impl CryptoRng,
     cx: &Context,
 ) -> Result<(PlainToken, crate::domain::Secret)> {
-    let brand = OPERATOR_BRAND.parse().map_err(|cause: String| Error::new(Kind::Internal, "brand", cause))?;
+    let brand = Brand::of_operators();
     mint(&brand, caps, rng, Environment::Production, SecretState::Current, cx.now)
 }
 
@@ -291,7 +295,7 @@ fn managed(tx: &View<'_>, cx: &Context) -> Result<Vec<Operator>> {
 
 fn find(tx: &View<'_>, cx: &Context, name: &str) -> Result<Operator> {
     let all = managed(tx, cx)?;
-    let found = all.iter().find(|operator| operator.name == name || operator.id == name).cloned();
+    let found = all.iter().find(|operator| same(&operator.name, name) || operator.id == name).cloned();
     let Some(operator) = found else {
         let names: Vec<&str> = all.iter().map(|operator| operator.name.as_str()).collect();
         return Err(Error::not_found(format!("no operator '{name}'"))

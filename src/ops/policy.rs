@@ -1,7 +1,10 @@
 //! The policy of keys: what a workspace prescribes, and what a key says for itself.
 
 use super::error::{Error, Result};
-use crate::domain::{Expiry, KeyPolicy, Time, time::format_duration};
+use crate::domain::{
+    Expiry, KeyPolicy, Time,
+    time::{format_duration, later},
+};
 use chrono::TimeDelta;
 
 /// How long a key lives when nothing is said.
@@ -27,7 +30,7 @@ pub(super) fn expires_at(asked: Option<Expiry>, policy: &KeyPolicy, now: Time) -
 /// The first due date of a rotation policy that begins now.
 pub(super) fn first_due(every: Option<TimeDelta>, now: Time) -> Result<Option<Time>> {
     let Some(every) = every else { return Ok(None) };
-    let due = now.checked_add_signed(every).ok_or_else(|| Error::usage("--rotate-every reaches past the calendar"))?;
+    let due = later(now, every).map_err(|_| Error::usage("--rotate-every reaches beyond the year 9999"))?;
     Ok(Some(due))
 }
 

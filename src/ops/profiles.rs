@@ -6,7 +6,7 @@ use super::{
     error::{Error, Result},
 };
 use crate::{
-    domain::{Action, LOCAL_PROFILE, Login, Profile, closest},
+    domain::{Action, LOCAL_PROFILE, Login, Profile, closest, text::same},
     store::{Tx, View},
 };
 use serde_json::json;
@@ -26,7 +26,7 @@ pub fn list(tx: &View<'_>) -> Result<Vec<Profile>> {
 /// # Errors
 /// `NotFound`; `Forbidden` for a support slot.
 pub fn login(tx: &View<'_>, name: &str) -> Result<Login> {
-    match tx.login(name)? {
+    match tx.login(&stored(tx, name)?)? {
         Some(login) => Ok(login),
         None => Err(not_found(tx, name)?),
     }
@@ -53,12 +53,20 @@ pub fn put(tx: &mut Tx<'_>, cx: &Context, login: &Login) -> Result<Done<()>> {
 /// # Errors
 /// `NotFound`.
 pub fn remove(tx: &mut Tx<'_>, cx: &Context, name: &str) -> Result<Done<Profile>> {
-    let Some(profile) = tx.profiles()?.into_iter().find(|profile| profile.name == name) else {
+    let Some(profile) = tx.profiles()?.into_iter().find(|profile| same(&profile.name, name)) else {
         return Err(not_found(tx, name)?);
     };
+    let name = profile.name.as_str();
     tx.delete_profile(name)?;
     let changes = json!({ "server": profile.server, "operator": profile.operator });
-    Ok(Done { outcome: profile, events: vec![cx.event(Action::ProfileLogout, name, changes)] })
+    let events = vec![cx.event(Action::ProfileLogout, name, changes)];
+    Ok(Done { outcome: profile, events })
+}
+
+/// The name of a profile as it is kept.
+fn stored(tx: &View<'_>, name: &str) -> Result<String> {
+    let kept = tx.profiles()?.into_iter().find(|profile| same(&profile.name, name));
+    Ok(kept.map_or_else(|| name.to_owned(), |profile| profile.name))
 }
 
 fn not_found(tx: &View<'_>, name: &str) -> Result<Error> {

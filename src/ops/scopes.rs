@@ -5,6 +5,7 @@ use super::{
     context::Context,
     entitlement,
     error::{Error, Result},
+    free_text,
 };
 use crate::{
     domain::{Action, Catalogue, Event, Scope, ScopeEntry, counted, serde_text},
@@ -119,7 +120,10 @@ pub fn change(tx: &mut Tx<'_>, cx: &Context, changes: Vec<ScopeChange>) -> Resul
     let (mut outcome, mut events) = (ScopesChanged::default(), Vec::new());
     for change in changes {
         let event = match change {
-            ScopeChange::Add { scope, description, implies } => {
+            ScopeChange::Add { scope, mut description, implies } => {
+                if let Some(Some(text)) = &mut description {
+                    free_text::lines("description", text)?;
+                }
                 let declared = tx.catalogue(&cx.workspace)?.entries.remove(&scope);
                 let before = declared.clone().unwrap_or_default();
                 if let Some(implied) = &implies {

@@ -5,11 +5,12 @@ use super::{
     context::Context,
     entitlement,
     error::{Error, Result},
-    existing, repetition,
+    existing, free_text, repetition,
 };
 use crate::{
     domain::{
         Action, Catalogue, Customer, Key, Operator, Plan, Project, RateLimit, Workspace, closest, counted, serde_text,
+        text::same,
     },
     store::{Tx, View},
 };
@@ -79,6 +80,16 @@ pub struct ObjectChange {
     /// Whether a plan exports the audit trail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_export: Option<bool>,
+}
+
+impl ObjectChange {
+    /// Brings what is said of the object into the form that is kept.
+    fn write_down(&mut self) -> Result<()> {
+        match &mut self.description {
+            Some(Some(description)) => free_text::lines("description", description),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl From<ObjectView> for Value {
@@ -155,7 +166,7 @@ pub fn list(tx: &View<'_>, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectV
 /// `NotFound` with suggestions.
 pub fn show(tx: &View<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
     let all = list(tx, cx, kind)?;
-    if let Some(found) = all.iter().find(|object| object.name == name) {
+    if let Some(found) = all.iter().find(|object| same(&object.name, name)) {
         return Ok(found.clone());
     }
     let names: Vec<&str> = all.iter().map(|object| object.name.as_str()).collect();
@@ -173,9 +184,10 @@ pub fn create(
     cx: &Context,
     kind: ObjectKind,
     name: &str,
-    change: ObjectChange,
+    mut change: ObjectChange,
 ) -> Result<Done<ObjectView>> {
-    if list(tx, cx, kind)?.iter().any(|object| object.name == name) {
+    change.write_down()?;
+    if list(tx, cx, kind)?.iter().any(|object| same(&object.name, name)) {
         return Err(Error::conflict("exists", format!("the {} '{name}' exists", kind.noun()))
             .hint(format!("keyward {}s update {name}", kind.noun())));
     }
@@ -199,9 +211,11 @@ pub fn update(
     cx: &Context,
     kind: ObjectKind,
     name: &str,
-    change: ObjectChange,
+    mut change: ObjectChange,
 ) -> Result<Done<ObjectView>> {
+    change.write_down()?;
     let before = show(tx, cx, kind, name)?;
+    let name = before.name.as_str();
     match kind {
         ObjectKind::Workspace => put_workspace(tx, entitlement::workspace(tx, name)?, change)?,
         ObjectKind::Plan => {
@@ -218,7 +232,8 @@ pub fn update(
     if show(tx, cx, kind, name)? == before {
         return Ok(Done::unchanged(before));
     }
-    finish(tx, cx, kind, name, kind.actions()[1], before.fields)
+    let was = before.fields.clone();
+    finish(tx, cx, kind, name, kind.actions()[1], was)
 }
 
 /// Deletes an object that nothing refers to; a workspace with its catalogue of scopes and the idempotency keys used in it.
@@ -228,6 +243,7 @@ pub fn update(
 /// the workspace `default`.
 pub fn delete(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<Done<ObjectView>> {
     let before = show(tx, cx, kind, name)?;
+    let name = before.name.as_str();
     let users = users(tx, cx, kind, name)?;
     if !users.is_empty() {
         return Err(Error::conflict(
@@ -278,8 +294,8 @@ fn users(tx: &View<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<Ve
             refuse_builtin(&entitlement::plan(tx, name)?)?;
             vec![(tx.workspaces()?.iter().filter(|workspace| workspace.plan == name).count(), "workspace")]
         }
-        ObjectKind::Project => vec![(keys(&|key| key.project.as_deref() == Some(name))?, "key")],
-        ObjectKind::Customer => vec![(keys(&|key| key.customers.iter().any(|customer| customer == name))?, "key")],
+        ObjectKind::Project => vec![(keys(&|key| key.project.as_deref().is_some_and(|own| same(own, name)))?, "key")],
+        ObjectKind::Customer => vec![(keys(&|key| key.customers.iter().any(|customer| same(customer, name)))?, "key")],
     };
     Ok(users.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| counted(count, noun)).collect())
 }

@@ -5,11 +5,14 @@ use super::{
     context::Context,
     entitlement,
     error::{Error, Result},
-    lookup, policy,
+    free_text, lookup, policy,
     view::{KeyView, RateLimitView},
 };
 use crate::{
-    domain::{Action, Allowlist, Environment, Feature, Key, KeyRef, RateLimit, Scope, serde_text, time::format_time},
+    domain::{
+        Action, Allowlist, Environment, Feature, Key, KeyRef, RateLimit, Scope, serde_text, text::same,
+        time::format_time,
+    },
     store::{Tx, View},
 };
 use chrono::TimeDelta;
@@ -126,7 +129,8 @@ pub struct Updated {
 /// # Errors
 /// `NotFound`, `Conflict` for a taken name, `Usage` when something is both to be added and removed or the allowlist would
 /// silently come to mean "anywhere", or no customers all of them; `Forbidden` by the plan.
-pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Updated>> {
+pub fn update(tx: &mut Tx<'_>, cx: &Context, mut request: Update) -> Result<Done<Updated>> {
+    write_down(&mut request)?;
     let before = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
     cx.expects(&before)?;
     refuse_contradictions(&request)?;
@@ -150,11 +154,16 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Upd
     lookup::customers_to_name(tx, &key.workspace, &request.add_customers)?;
     change_customers(&mut key, request.add_customers, &request.remove_customers, request.all_customers, &mut notes)?;
     change_allowlist(&mut key, request.add_ips, &request.remove_ips, &mut notes)?;
-    key.labels.extend(request.set_labels);
     for label in request.unset_labels {
-        if key.labels.remove(&label).is_none() {
+        let before = key.labels.len();
+        key.labels.retain(|own, _| !same(own, &label));
+        if key.labels.len() == before {
             notes.push(format!("the key has no label '{label}'"));
         }
+    }
+    for (label, value) in request.set_labels {
+        key.labels.retain(|own, _| *own == label || !same(own, &label));
+        key.labels.insert(label, value);
     }
     change_policy(&mut key, cx, request.rotate_every, request.overlap)?;
 
@@ -175,9 +184,22 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, request: Update) -> Result<Done<Upd
     Ok(Done { outcome: Updated { key: KeyView::new(&key, &usage, cx.now), changes, notes }, events })
 }
 
+/// Brings what is said of the key into the form that is kept.
+fn write_down(request: &mut Update) -> Result<()> {
+    if let Some(Some(owner)) = &mut request.owner {
+        free_text::one_line("owner", owner)?;
+    }
+    if let Some(Some(description)) = &mut request.description {
+        free_text::lines("description", description)?;
+    }
+    request.add_customers.iter_mut().try_for_each(|customer| free_text::one_line("customer", customer))?;
+    request.set_labels = free_text::labels(std::mem::take(&mut request.set_labels))?;
+    Ok(())
+}
+
 fn rename(tx: &View<'_>, key: &mut Key, name: Option<String>) -> Result<()> {
     let Some(name) = name.filter(|name| *name != key.name) else { return Ok(()) };
-    if let Some(other) = tx.key_named(&key.workspace, key.environment, &name)? {
+    if let Some(other) = tx.key_named(&key.workspace, key.environment, &name)?.filter(|other| other.id != key.id) {
         return Err(Error::conflict(
             "exists",
             format!("a key named '{name}' exists in {}: {}", key.environment, other.id),
@@ -243,7 +265,7 @@ fn change_customers(
     }
     let was_narrowed = !key.customers.is_empty();
     for customer in remove {
-        match key.customers.iter().position(|held| held == customer) {
+        match key.customers.iter().position(|held| same(held, customer)) {
             Some(position) => drop(key.customers.remove(position)),
             None if was_narrowed => {
                 notes

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         Code, Key, KeyId, Lookup, PlainToken, Presented, Request, Secret, SecretState, Time, UsageRecord, Verdict,
-        decide, time::format_time,
+        decide, text::same, time::format_time,
     },
     store::View,
     vault::Capabilities,
@@ -152,7 +152,7 @@ pub(super) fn project_names(tx: &View<'_>, workspace: &str) -> Result<Vec<String
 /// slip would look like a yes.
 fn doubt(tx: &View<'_>, key: &Key, request: &Request, verdict: &mut Verdict) -> Result<()> {
     let Some(wanted) = request.customer.as_ref().filter(|_| key.customers.is_empty()) else { return Ok(()) };
-    if tx.customers(&key.workspace)?.iter().any(|customer| customer.name == *wanted) {
+    if tx.customers(&key.workspace)?.iter().any(|customer| same(&customer.name, wanted)) {
         return Ok(());
     }
     let note = format!("no customer '{wanted}' is known in workspace '{}'", key.workspace);

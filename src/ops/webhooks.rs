@@ -13,7 +13,7 @@ use super::{
 use crate::{
     domain::{
         Action, Event, Key, Message, Notice, Outcome, RateLimit, Time, Webhook, closest, ids::random_base62,
-        serde_text, time::format_time,
+        serde_text, text::same, time::format_time,
     },
     store::{ClearFilter, Tx, View},
     vault::Capabilities,
@@ -124,7 +124,7 @@ pub fn list(view: &View<'_>, cx: &Context) -> Result<Vec<WebhookView>> {
 /// `Conflict` when the name is taken, `Usage` for a lead time that is none.
 pub fn add(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, request: AddWebhook) -> Result<Done<AddedWebhook>> {
     entitlement::workspace(tx, &cx.workspace)?;
-    if let Some(taken) = of_workspace(tx, cx)?.iter().find(|webhook| webhook.name == request.name) {
+    if let Some(taken) = of_workspace(tx, cx)?.iter().find(|webhook| same(&webhook.name, &request.name)) {
         return Err(Error::conflict("exists", format!("a webhook named '{}' exists: {}", taken.name, taken.id))
             .hint(format!("keyward webhooks remove {}", taken.name)));
     }
@@ -337,7 +337,7 @@ fn find(view: &View<'_>, cx: &Context, name: &str) -> Result<Webhook> {
     let missing = || {
         Error::not_found(format!("no webhook '{name}'")).suggest(&closest(name, &names)).hint("keyward webhooks list")
     };
-    all.iter().find(|webhook| webhook.name == name || webhook.id == name).cloned().ok_or_else(missing)
+    all.iter().find(|webhook| same(&webhook.name, name) || webhook.id == name).cloned().ok_or_else(missing)
 }
 
 fn shown(view: &View<'_>, webhook: &Webhook) -> Result<WebhookView> {

@@ -3,21 +3,9 @@
 //! Control characters and invisible direction marks become visible escapes; in JSON, `super::json` writes the same
 //! characters as `\u` escapes, which changes the bytes but not the value.
 
+pub(super) use crate::domain::text::hides as is_unsafe;
 use std::borrow::Cow;
 use std::fmt::Write as _;
-
-/// Whether a character can move the cursor, reorder text or hide.
-pub(super) fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
-}
 
 /// Whether a look at the bytes is enough to know that nothing of it is unsafe.
 pub(super) fn is_plain_ascii(text: &str) -> bool {

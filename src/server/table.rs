@@ -106,7 +106,7 @@ impl RouteTable {
         if size > MAX_BYTES {
             return Err(refused(format!("it has {size} bytes; {MAX_BYTES} are the most")));
         }
-        Self::parse(&std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?).map_err(refused)
+        Self::parse(&crate::files::read_text(path).map_err(|error| refused(error.to_string()))?).map_err(refused)
     }
 
     fn parse(text: &str) -> Result<Self, String> {

@@ -13,7 +13,7 @@ use super::{
     view::View,
 };
 use crate::{
-    domain::{Environment, Key, KeyId, KeyRef, Lookup, Scope, Time, Usage},
+    domain::{Environment, Key, KeyId, KeyRef, Lookup, Scope, Time, Usage, text},
     vault::{Capabilities, seal_framed},
 };
 use rusqlite::{OptionalExtension, Params, Row};
@@ -144,11 +144,23 @@ impl View<'_> {
         Ok(found)
     }
 
-    /// The key of a name.
+    /// The key of a name, also where an older vault holds it in another form of the same text.
     ///
     /// # Errors
     /// See [`View::key`].
     pub fn key_named(&self, workspace: &str, environment: Environment, name: &str) -> Result<Option<Key>> {
+        if name.is_ascii() {
+            return self.key_in_form(workspace, environment, name);
+        }
+        for form in text::forms(name) {
+            if let Some(key) = self.key_in_form(workspace, environment, &form)? {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    fn key_in_form(&self, workspace: &str, environment: Environment, name: &str) -> Result<Option<Key>> {
         let index = name_index(self.caps, workspace, environment, name);
         let found = self.one("name_index = ?1", (&index,))?;
         match &found {

@@ -11,7 +11,7 @@ use super::{
     view::View,
 };
 use crate::{
-    domain::{Environment, Key, KeyId},
+    domain::{Environment, Key, KeyId, text::same},
     vault::{Capabilities, Opened},
 };
 use minicbor::{Decoder, data::Type};
@@ -115,7 +115,9 @@ impl<T> Search<'_, T> {
             return true;
         }
         let Some((owner, project)) = owner_and_project(plain) else { return true };
-        let fits = |wanted: Option<&str>, found: Option<&str>| wanted.is_none() || wanted == found;
+        let fits = |wanted: Option<&str>, found: Option<&str>| {
+            wanted.is_none_or(|wanted| found.is_some_and(|found| same(wanted, found)))
+        };
         fits(self.sieve.owner, owner) && fits(self.sieve.project, project)
     }
 }

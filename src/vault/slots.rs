@@ -11,6 +11,7 @@ use super::{
 use crate::domain::{SlotRole, Time, ids::random_base62, time::format_time};
 use rand::CryptoRng;
 use subtle::ConstantTimeEq;
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 /// What kind of secret opens a slot.
@@ -51,10 +52,28 @@ impl std::str::FromStr for SlotKind {
 pub struct SlotSecret(Zeroizing<Vec<u8>>);
 
 impl SlotSecret {
-    /// The secret of a passphrase slot.
+    /// The secret of a passphrase slot: the passphrase in NFC, for another keyboard may type its accents otherwise.
     #[must_use]
     pub fn from_passphrase(passphrase: &str) -> Self {
-        Self(Zeroizing::new(passphrase.as_bytes().to_vec()))
+        Self::of_characters(passphrase.nfc(), passphrase.len())
+    }
+
+    /// The other secrets that an older version may have made of a passphrase, which it took as it was typed.
+    #[must_use]
+    pub fn from_passphrase_as_typed(passphrase: &str) -> Vec<Self> {
+        let usual = Self::from_passphrase(passphrase);
+        let typed = Self(Zeroizing::new(passphrase.as_bytes().to_vec()));
+        let mut others = vec![typed, Self::of_characters(passphrase.nfd(), passphrase.len())];
+        others.retain(|other| other.0 != usual.0);
+        others.dedup_by(|a, b| a.0 == b.0);
+        others
+    }
+
+    fn of_characters(characters: impl Iterator<Item = char>, length: usize) -> Self {
+        // Memory that grew would leave a part of the passphrase behind: no form is more than three times as long.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(3 * length));
+        characters.for_each(|c| bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()));
+        Self(bytes)
     }
 
     /// The same secret once more, for wrapping other capabilities under it; never for keeping.

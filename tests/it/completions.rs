@@ -41,6 +41,28 @@ fn bash_completes_commands_names_ids_and_scopes() {
     assert!(bash(&home, &["keyward", "create", "x", "--env", "pro"]).contains("production"));
 }
 
+/// A name may hold what a shell would run: what Tab puts in means the name and nothing else.
+#[test]
+fn what_bash_puts_in_is_quoted() {
+    let home = Home::new();
+    let names = ["two words", "$(touch ran)", "it's", "*", "a\"b", "caf\u{e9} x", "`id`", "a;b"];
+    for name in names {
+        home.ok(&["create", "--", name]);
+    }
+    for (typed, name) in [("two", names[0]), ("$", names[1]), (r"\$(", names[1]), ("it", names[2]), ("*", names[3])]
+        .into_iter()
+        .chain([("a", names[4]), ("caf", names[5]), (r"\`", names[6]), (r"two\ w", names[0])])
+    {
+        home.write("typed", typed);
+        let script = "source <(keyward completions bash); word=$(cat typed); COMP_WORDS=(keyward show \"$word\"); COMP_CWORD=2
+             COMP_LINE=\"keyward show $word\"; COMP_POINT=${#COMP_LINE}; COMP_TYPE=9; _keyward_complete keyward \"$word\" show
+             eval \"set -- ${COMPREPLY[0]}\"; printf '%s|' \"$@\"";
+        let ran = home.shell(script);
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (format!("{name}|").as_str(), ""), "{typed}: {ran:?}");
+    }
+    assert!(!home.path().join("ran").exists());
+}
+
 #[test]
 fn nothing_is_asked_made_or_told_for_a_completion() {
     let empty = Home::new();
@@ -61,12 +83,16 @@ fn nothing_is_asked_made_or_told_for_a_completion() {
 #[test]
 fn zsh_and_fish_load_their_scripts() {
     let home = furnished();
+    home.ok(&["create", "two words"]);
     for (shell, script) in [
         (
             "zsh",
             "autoload -Uz compinit; compinit -u; source <(keyward completions zsh); (( $+_comps[keyward] )) && print ok",
         ),
-        ("fish", "keyward completions fish | source; complete -C 'keyward show billing-s'"),
+        (
+            "fish",
+            "keyward completions fish | source; complete -C 'keyward show billing-s'; complete -C 'keyward show two\\ w'",
+        ),
     ] {
         if !Path::new("/usr/bin").join(shell).exists() {
             eprintln!("skipped, for want of {shell}");
@@ -75,7 +101,7 @@ fn zsh_and_fish_load_their_scripts() {
         std::fs::write(home.path().join("script"), script).unwrap();
         let ran = home.shell(&format!("{shell} script"));
         assert_eq!(ran.code, Some(0), "{shell}: {ran:?}");
-        let wanted = if shell == "zsh" { "ok" } else { "billing-sync" };
-        assert!(ran.stdout.contains(wanted), "{shell}: {ran:?}");
+        let wanted = if shell == "zsh" { ["ok", "ok"] } else { ["billing-sync", "two words"] };
+        assert!(wanted.iter().all(|wanted| ran.stdout.contains(wanted)), "{shell}: {ran:?}");
     }
 }

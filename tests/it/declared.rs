@@ -8,7 +8,7 @@ use std::{
     os::unix::fs::PermissionsExt,
 };
 
-const EVIL: &str = "\u{202e}<script>\"'\\🦀";
+const EVIL: &str = "<script>\"'\\🦀";
 
 fn keep(home: &Home, name: &str, text: &str) {
     fs::write(home.path().join(name), text).unwrap();
@@ -51,7 +51,7 @@ fn varied() -> Home {
         "--owner",
         EVIL,
         "--description",
-        "line\nline\u{1b}[2J",
+        "line\nline\tline",
         "--project",
         "shop",
         "--customer",

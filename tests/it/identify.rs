@@ -157,3 +157,51 @@ fn options_of_a_scan_are_refused_without_one() {
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{line}: {ran:?}");
     }
 }
+
+/// What opens a server or a vault is worse to lose than a key: it is named, with the command that stops it, which works.
+#[test]
+fn credentials_of_operators_and_recovery_codes_are_named_with_what_stops_them() {
+    let home = Home::new();
+    home.ok(&["create", "k"]);
+    let operator = home.ok(&["operators", "create", "ci deploy", "--role", "rotator"]);
+    let code = home.ok(&["vault", "recovery"]);
+    for (secret, kind, command) in [
+        (&operator, "operator", "keyward operators rotate 'ci deploy' --reason leaked".to_owned()),
+        (&code, "recovery", format!("keyward vault slots remove {} --reason leaked", recovery_slot(&home))),
+    ] {
+        let ran = home.run_with(&["-o", "json", "identify", "-"], &format!("it says {secret}!\n"));
+        assert!(
+            ran.code == Some(0) && !ran.stdout.contains(secret.as_str()) && !ran.stderr.contains(secret.as_str()),
+            "{ran:?}"
+        );
+        let reply: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let item = &reply["items"][0];
+        assert_eq!(
+            (&item["kind"], &item["works"], &item["genuine"]),
+            (&kind.into(), &true.into(), &true.into()),
+            "{item}"
+        );
+        assert_eq!((&item["key_id"], &item["revoke"]), (&serde_json::Value::Null, &command.clone().into()));
+        home.write("leak", &format!("x\n {secret}"));
+        let scanned = home.run(&["-o", "sarif", "identify", "--scan", "leak"]);
+        assert!(scanned.stdout.contains(&command) && !scanned.stdout.contains(secret.as_str()), "{scanned:?}");
+        assert_eq!(home.shell(&format!("{command} --yes")).code, Some(0), "{command}");
+        let after = home.run_with(&["-o", "json", "identify", "-"], secret);
+        let after: serde_json::Value = serde_json::from_str(&after.stdout).unwrap();
+        assert_eq!(
+            (&after["items"][0]["works"], &after["items"][0]["revoke"]),
+            (&false.into(), &serde_json::Value::Null)
+        );
+
+        let argued = home.run(&["show", secret]);
+        assert!(argued.code == Some(2) && !argued.stderr.contains(secret.as_str()), "{argued:?}");
+        let stop = if kind == "operator" { "keyward operators rotate NAME" } else { "keyward vault slots remove" };
+        assert!(argued.stderr.contains(stop), "{argued:?}");
+    }
+}
+
+fn recovery_slot(home: &Home) -> String {
+    let slots = home.json(&["vault", "slots", "list"]);
+    let slot = slots["items"].as_array().unwrap().iter().find(|slot| slot["kind"] == "recovery").unwrap();
+    slot["id"].as_str().unwrap().to_owned()
+}

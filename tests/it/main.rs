@@ -36,6 +36,7 @@ mod due_runs;
 mod earlier_formats;
 mod examples;
 mod first_use;
+mod foreign_files;
 #[cfg(all(feature = "server", feature = "ui"))]
 mod free_text;
 #[cfg(feature = "server")]
@@ -112,6 +113,8 @@ mod tamper;
 #[cfg(feature = "server")]
 mod tenancy_doors;
 mod terminal;
+#[cfg(feature = "server")]
+mod texts;
 #[cfg(feature = "ui")]
 mod ui;
 mod unfinished;

@@ -67,6 +67,11 @@ fn a_scan_finds_exactly_the_intact_secrets() {
     let all = home.json_any(&["identify", "--scan", "tree", "--no-ignore", "--binary"]);
     assert_eq!(all["items"].as_array().unwrap().len(), 6);
     assert!(ran.stderr.contains("; 1 binary file passed over: --binary reads them too"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("; 1 file that ignore files name passed over: --no-ignore reads it too"),
+        "{}",
+        ran.stderr
+    );
     assert!(ran.stderr.contains("scanned 5 files, "), "{}", ran.stderr);
 
     let sarif = home.run(&["-o", "sarif", "identify", "--scan", "tree/.env"]);
@@ -238,6 +243,48 @@ fn what_is_named_is_read_whatever_it_is() {
     assert_eq!(home.run(&["identify", "--scan", "/dev/null"]).code, Some(3));
     let bytes = home.shell("(printf '\\377'; cat secret) | keyward identify -");
     assert!(bytes.code == Some(2) && bytes.stderr.contains("hint: keyward identify --scan"), "{bytes:?}");
+}
+
+/// A manifest of Kubernetes and a Basic header hold a secret in base64; whoever reads them has it.
+#[test]
+fn secrets_in_base64_are_found_at_their_place() {
+    let home = Home::new();
+    let secret = home.ok(&["create", "k", "--env", "production"]);
+    let encoded = |text: &str| home.shell(&format!("printf %s '{text}' | base64")).stdout;
+    let (whole, basic) = (encoded(&secret), encoded(&format!("user:{secret}")));
+    let tree = home.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    fs::write(tree.join("secret.yaml"), format!("kind: Secret\ndata:\n  key: {}\n", whole.replace('\n', ""))).unwrap();
+    fs::write(tree.join("wrapped.yaml"), format!("data:\n  key: |\n    {}\n", whole.replace('\n', "\n    "))).unwrap();
+    fs::write(tree.join("access.log"), format!("GET / Authorization: Basic {basic}")).unwrap();
+    fs::write(tree.join("cut.yaml"), &whole[..70]).unwrap();
+    let found = places(&home.json_any(&["identify", "--scan", "tree"]));
+    let found: Vec<_> = found.iter().map(|(file, line, ..)| (file.as_str(), *line)).collect();
+    assert_eq!(found, [("tree/access.log", 1), ("tree/secret.yaml", 3), ("tree/wrapped.yaml", 3)]);
+    assert_eq!(home.run_with(&["identify", "-"], &basic).code, Some(0));
+}
+
+/// The printed rule finds whatever keyward finds, whatever is glued to it.
+#[test]
+fn the_rule_finds_every_secret_whatever_stands_beside_it() {
+    let home = Home::new();
+    let key = home.ok(&["create", "k"]);
+    let operator = home.ok(&["operators", "create", "o", "--role", "support"]);
+    let code = home.ok(&["vault", "recovery"]);
+    let mut rows = Vec::new();
+    for secret in [&key, &operator, &code] {
+        for (before, after) in
+            [("", ""), ("u%3D", ""), ("\"a\\n", "\""), ("%22", "%22"), ("\u{1b}[32m", "\u{1b}[0m"), ("KEY_", "_x")]
+        {
+            rows.push(format!("{before}{secret}{after}"));
+        }
+    }
+    home.write("rows", &rows.join("\n"));
+    let ran = home
+        .shell("keyward scan-rule > rule; grep -cP \"$(cat rule)\" rows; grep -cE \"$(sed 's/(?:/(/g' rule)\" rows");
+    assert_eq!(ran.stdout, "18\n18\n", "{ran:?}");
+    let found = home.json_any(&["identify", "--scan", "rows"]);
+    assert_eq!(found["items"].as_array().unwrap().len(), 18);
 }
 
 /// Runs scanners from the registries over a planted secret.

@@ -278,27 +278,14 @@ fn columns_of(line: &str) -> usize {
 
 #[test]
 fn text_of_others_does_not_steer_the_terminal() {
-    let home = Home::new();
-    let evil = "a\u{1b}]0;owned\u{7}\u{202e}\u{9b}2J\r\nerror: forged";
-    home.ok(&[
-        "create",
-        "a",
-        "--owner",
-        evil,
-        "--description",
-        evil,
-        "--label",
-        &format!("k={evil}"),
-        "--reason",
-        evil,
-    ]);
+    let home = Home::of_old_vault();
     let mut shell = Terminal::open(&home);
     for line in [
         "keyward list -o wide",
-        "keyward show a",
+        "keyward show key_EI80Ykea8W5vq5d3",
         "keyward -o csv list",
-        "keyward -o json show a",
-        "keyward show a --field owner",
+        "keyward -o json show key_EI80Ykea8W5vq5d3",
+        "keyward show key_EI80Ykea8W5vq5d3 --field owner",
         "keyward audit list",
         "keyward audit list -o csv",
         "keyward show \"$(printf 'x\\033]0;owned\\a')\"",

@@ -7,12 +7,12 @@ use crate::{
         exit::Exit,
         input::Source,
         prompt,
-        scan::{self, Found, Scanned},
+        scan::{self, Finder, Found, Scanned},
     },
-    domain::{Action, Brand, KeyRef, PlainToken, counted, scan::TokenFinder},
+    domain::{Action, Brand, KeyRef, PlainToken, counted},
     ops::{
         Error, Kind, Result, Switch,
-        identify::{Identified, Identify, hint_of, left_out},
+        identify::{Identified, Identify, Leaked, hint_of, left_out},
         support_refused,
     },
     output::{Format, Page, Report, SarifResult, sarif},
@@ -66,17 +66,17 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     }
     let (mut other, mut none) = (None, None);
     let mut scanned = look(cx, &args, &mut other, &mut none)?;
-    let tokens = std::mem::take(&mut scanned.found);
-    let (places, tokens): (Vec<_>, Vec<_>) = tokens.into_iter().map(split).unzip();
+    let secrets = std::mem::take(&mut scanned.found);
+    let (places, secrets): (Vec<_>, Vec<_>) = secrets.into_iter().map(split).unzip();
     let hint = args.hint.as_deref().map(hint_of).transpose()?;
     let mut missed = other.as_deref().map_or(0, |text| left_out(text)) > 0;
     if missed {
         cx.note("not looked at: the last words of a long text; give imported secrets in pieces, or one at a time");
     }
-    let (backend, mut request) = (cx.backend()?, Identify { tokens, other, hint });
+    let (backend, mut request) = (cx.backend()?, Identify { secrets, other, hint });
     let found = match backend.identify(&cx.operation(), &request) {
         // Whoever may not look for imported secrets still learns whose the others are.
-        Err(error) if error.kind == Kind::Forbidden && !request.tokens.is_empty() && request.other.is_some() => {
+        Err(error) if error.kind == Kind::Forbidden && !request.secrets.is_empty() && request.other.is_some() => {
             cx.note(&format!("not looked at: the words beside the secrets: {}", error.message));
             (missed, request.other) = (true, None);
             backend.identify(&cx.operation(), &request)
@@ -101,11 +101,18 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             0 => String::new(),
             skipped => format!("; {} passed over: --binary reads them too", counted(many(skipped), "binary file")),
         };
+        let ignored = match scanned.ignored {
+            0 => String::new(),
+            1 => "; 1 file that ignore files name passed over: --no-ignore reads it too".to_owned(),
+            ignored => format!("; {ignored} files that ignore files name passed over: --no-ignore reads them too"),
+        };
         let (files, bytes) = (counted(many(scanned.files), "file"), counted(many(scanned.bytes), "byte"));
-        cx.note(&format!("scanned {files}, {bytes}{skipped}"));
+        cx.note(&format!("scanned {files}, {bytes}{skipped}{ignored}"));
     }
     let revoked = if args.revoke { revoke(cx, &found)? } else { Revoked::default() };
-    let keys: BTreeSet<&str> = found.iter().filter_map(|one| one.key_id.as_deref()).collect();
+    let named =
+        |one: &Identified| one.key_id.clone().or_else(|| one.name.as_ref().map(|name| format!("{} {name}", one.kind)));
+    let keys: BTreeSet<String> = found.iter().filter_map(named).collect();
     Ok(match keys.len() {
         _ if missed || !scanned.unread.is_empty() => Exit::Partial,
         0 => Exit::NotFound,
@@ -141,9 +148,9 @@ struct Place {
     length: usize,
 }
 
-fn split(found: Found) -> (Place, PlainToken) {
-    let Found { token, file, line, column, character, offset, length } = found;
-    (Place { file, line, column, character, offset, length }, token)
+fn split(found: Found) -> (Place, Leaked) {
+    let Found { secret, file, line, column, character, offset, length } = found;
+    (Place { file, line, column, character, offset, length }, secret)
 }
 
 /// What was given. What stands beside the tokens may be a secret that was issued elsewhere; if there is no token either,
@@ -156,7 +163,7 @@ fn look(
 ) -> Result<Scanned> {
     let vault = cx.vault()?;
     let brand = if vault.exists()? { vault.brand()? } else { Brand::default() };
-    let finder = TokenFinder::new(&brand);
+    let finder = Finder::new(&brand)?;
     if !args.scan.is_empty() {
         let options = scan::Options { no_ignore: args.no_ignore, binary: args.binary };
         return Ok(scan::scan(&finder, &args.scan, options, &mut *cx.out.streams.stdin));
@@ -170,9 +177,9 @@ fn look(
         })?,
         None => prompt::secret(cx, "Secret")?,
     };
-    let found = finder.find(text.as_bytes()).map(|(at, token)| {
-        let length = token.expose_plaintext().len();
-        Found { token, file: PathBuf::new(), line: 0, column: 0, character: 0, offset: Some(at as u64), length }
+    let found = finder.find(text.as_bytes()).into_iter().map(|seen| {
+        let (offset, length, secret) = (Some(seen.at as u64), seen.length, seen.secret);
+        Found { secret, file: PathBuf::new(), line: 0, column: 0, character: 0, offset, length }
     });
     let scanned = Scanned { found: found.collect(), ..Scanned::default() };
     if scanned.found.is_empty() {
@@ -232,9 +239,16 @@ fn tell(cx: &mut Ctx, found: &[Identified], places: &[Place], read: &Scanned, sc
 }
 
 fn sarif_result(one: &Identified, place: &Place) -> SarifResult {
-    let name = one.name.as_deref().unwrap_or("a key that this vault does not know");
-    let id = one.key_id.as_deref().unwrap_or("unknown");
-    let mut message = format!("API key {name} ({id}, {}), {}, secret {}", one.environment, one.status, one.lookup);
+    let mut message = match (one.kind, one.name.as_deref()) {
+        ("operator", name) => format!("credential of the operator {}, {}", name.unwrap_or("unknown"), one.status),
+        ("recovery", Some(slot)) => format!("recovery code of this vault, {slot}"),
+        ("recovery", None) => "recovery code of another vault, or one that opens nothing any more".to_owned(),
+        (_, name) => {
+            let name = name.unwrap_or("a key that this vault does not know");
+            let id = one.key_id.as_deref().unwrap_or("unknown");
+            format!("API key {name} ({id}, {}), {}, secret {}", one.environment, one.status, one.lookup)
+        }
+    };
     if let Some(command) = &one.revoke {
         message.push_str(&format!("; stop it with: {command}"));
     }
@@ -247,7 +261,7 @@ fn sarif_result(one: &Identified, place: &Place) -> SarifResult {
         column: place.character,
         offset: place.offset,
         length: place.length,
-        fingerprint: one.lookup.clone(),
+        fingerprint: if one.lookup.is_empty() { one.name.clone().unwrap_or_default() } else { one.lookup.clone() },
         thing: None,
         accepted: None,
     }
@@ -268,6 +282,11 @@ fn revoke(cx: &mut Ctx, found: &[Identified]) -> Result<Revoked> {
     let mut done = BTreeSet::new();
     let mut revoked = Revoked::default();
     for one in found {
+        if let ("operator" | "recovery", Some(command)) = (one.kind, &one.revoke) {
+            cx.note(&format!("not stopped: it is no key; hint: {command}"));
+            revoked.unproven = true;
+            continue;
+        }
         let (Some(id), Some(name)) = (&one.key_id, &one.name) else { continue };
         if one.revoke.is_none() {
             let what = if matches!(one.status, "active" | "inactive") { "this secret of it" } else { "it" };

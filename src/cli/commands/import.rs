@@ -1,9 +1,10 @@
 //! `import`: keys that were issued elsewhere, as digests; their old secrets go on working.
 
 use crate::{
+    backend::Backend,
     cli::{bulk, bulk_file, bulk_line::request, columns, context::Ctx, exit::Exit, input::Source},
     domain::{Form, counted},
-    ops::{Create, Created, Error, Import, Result},
+    ops::{Context, Create, Created, Error, Import, Result},
 };
 use std::path::PathBuf;
 
@@ -52,9 +53,10 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             }
             Err(why) => wrong.push((number, Error::usage(why))),
         });
-    read.map_err(|why| Error::usage(format!("{place}:1: {why}")))?;
+    read.map_err(|(line, why)| bulk::unusable(&place, line, why))?;
     if !wrong.is_empty() {
-        return Err(bulk::refused(cx, &place, "imported", wrong));
+        let judge = |backend: &dyn Backend, dry: &Context| backend.import(dry, &form, requests, &mut |_| ()).err();
+        return Err(bulk::all_refused(cx, &place, "imported", wrong, &numbers, judge));
     }
     let backend = cx.backend_or_new()?;
     let imported = {

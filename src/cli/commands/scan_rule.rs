@@ -66,11 +66,18 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> ops::Result<u8> {
 
 fn rule(format: RuleFormat, brand: &Brand, server: &str) -> String {
     let regex = scan_rule(brand);
-    let starts = Environment::ALL.map(|environment| format!("{brand}_{}_", environment.token_code()));
+    let mut brands = vec![brand.clone(), Brand::of_operators()];
+    brands.dedup();
+    let starts: Vec<String> = brands
+        .iter()
+        .flat_map(|brand| Environment::ALL.map(|environment| format!("{brand}_{}_", environment.token_code())))
+        .chain(["KWR-".to_owned()])
+        .collect();
     match format {
         RuleFormat::Regex => format!("{regex}\n"),
         RuleFormat::Gitleaks => {
-            let keywords = starts.map(|start| format!("\"{start}\"")).join(", ");
+            let keywords: Vec<String> = starts.iter().map(|start| format!("\"{start}\"")).collect();
+            let keywords = keywords.join(", ");
             format!(
                 "title = \"API keys issued by keyward\"\n\n[[rules]]\nid = \"keyward-api-key\"\n\
                  description = \"API key issued by keyward\"\nregex = '''{regex}'''\nkeywords = [{keywords}]\n"
@@ -107,7 +114,7 @@ class KeywardDetector(RegexBasedDetector):
 
     def analyze_string(self, string):
         for found in super().analyze_string(string):
-            if checksum(found[:-6]) == found[-6:]:
+            if found.startswith("KWR-") or checksum(found[:-6]) == found[-6:]:
                 yield found
 "#
         ),

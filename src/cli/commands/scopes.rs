@@ -1,8 +1,8 @@
 //! `scopes`: the catalogue, declared by hand, by a file or by first use, and closed against typos.
 
 use crate::{
-    cli::{bulk_file, columns, context::Ctx, exit::Exit, values},
-    domain::Scope,
+    cli::{bulk_file, columns, context::Ctx, csv_text::misquoted, exit::Exit, values},
+    domain::{Scope, text::decode},
     ops::{Error, Kind, Result, ScopeChange, ScopesChanged},
 };
 use serde::Deserialize;
@@ -164,22 +164,27 @@ fn read(file: &Path) -> Result<Vec<ScopeChange>> {
     let bytes = std::fs::read(file).map_err(|error| {
         Error::new(Kind::Usage, "input", format!("cannot read {}", file.display())).cause(error.to_string())
     })?;
-    let at = |line: usize, why: String| Error::usage(format!("{}:{line}: {why}", file.display()));
+    let at = |line: u64, why: String| Error::usage(format!("{}:{line}: {why}", file.display()));
+    let text = decode(&bytes).map_err(|why| at(1, why))?;
     let mut changes = Vec::new();
-    if bytes.trim_ascii_start().first() == Some(&b'{') {
-        let text = String::from_utf8(bytes).map_err(|_| at(1, "it is not UTF-8".to_owned()))?;
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let line = serde_json::from_str(line).map_err(|error| at(index + 1, error.to_string()))?;
-            changes.push(declared(line).map_err(|why| at(index + 1, why))?);
+    if text.trim_start().starts_with('{') {
+        for (line, text) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+            let read = serde_json::from_str(text).map_err(|error| at(line, error.to_string()))?;
+            changes.push(declared(read).map_err(|why| at(line, why))?);
         }
-    } else {
-        let mut reader = csv::Reader::from_reader(bytes.as_slice());
-        let headers = reader.headers().map_err(|error| at(1, error.to_string()))?;
-        bulk_file::has_names(headers).map_err(|why| at(1, why))?;
-        for (index, line) in reader.deserialize().enumerate() {
-            let line = line.map_err(|error| at(index + 2, error.to_string()))?;
-            changes.push(declared(line).map_err(|why| at(index + 2, why))?);
-        }
+        return Ok(changes);
+    }
+    if let Some(found) = misquoted(&text) {
+        return Err(at(found.line, found.why));
+    }
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+    let headers = reader.headers().map_err(|error| at(1, error.to_string()))?.clone();
+    bulk_file::are_columns(&headers, &["name", "description", "implies"], &[]).map_err(|why| at(1, why))?;
+    for record in reader.into_records() {
+        let record = record.map_err(|error| at(error.position().map_or(1, csv::Position::line), error.to_string()))?;
+        let line = record.position().map_or(1, csv::Position::line);
+        let read = record.deserialize(Some(&headers)).map_err(|error| at(line, error.to_string()))?;
+        changes.push(declared(read).map_err(|why| at(line, why))?);
     }
     Ok(changes)
 }

@@ -6,15 +6,21 @@
 use super::{Beside, SCHEMA};
 use crate::{
     cli::{
+        bulk,
         bulk_line::{FIELDS, Line, request},
         context::Ctx,
     },
     deliver::{OwnFile, SinkError, SinkSpec},
-    domain::{serde_text::toml_problem, unique_json},
+    domain::{
+        closest,
+        serde_text::toml_problem,
+        text::{composed, decode},
+        unique_json,
+    },
     ops::{Create, Declared, Error, KeyView, Kind, PlanStep, Result},
 };
 use serde_json::{Map, Value};
-use std::{collections::HashMap, io::Read, path::Path};
+use std::{collections::HashMap, path::Path};
 
 /// So many wrong keys are told.
 const TOLD: usize = 20;
@@ -42,7 +48,7 @@ impl KeysFile {
     }
 
     fn place_of(&self, environment: &str, name: &str) -> Option<usize> {
-        self.places.get(&(environment.to_owned(), name.to_owned())).copied()
+        self.places.get(&(environment.to_owned(), composed(name).into_owned())).copied()
     }
 }
 
@@ -53,10 +59,9 @@ impl KeysFile {
 /// could change it.
 pub(in crate::cli) fn read(cx: &mut Ctx, path: &Path) -> Result<KeysFile> {
     if path == Path::new("-") {
-        let mut text = String::new();
-        let read = cx.out.streams.stdin.read_to_string(&mut text);
-        read.map_err(|error| Error::usage("cannot read the keys from standard input").cause(error.to_string()))?;
-        let file = parse(&text, path)?;
+        let (bytes, _) = bulk::read(cx, path)?;
+        let unread = |why| Error::usage("cannot read the keys from standard input").cause(why);
+        let file = parse(&decode(&bytes).map_err(unread)?, path)?;
         return if file.sinks.iter().all(Vec::is_empty) { Ok(file) } else { Err(unguarded()) };
     }
     let own = OwnFile::open(path, "the file of keys").map_err(|error| refused(&error))?;
@@ -71,8 +76,6 @@ fn parse(text: &str, path: &Path) -> Result<KeysFile> {
     let unusable = |cause: String| {
         Error::new(Kind::Usage, "keys_file", format!("the file of keys {} is not usable", path.display())).cause(cause)
     };
-    // Some editors begin every file with a byte order mark.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let document = if text.trim_start().starts_with('{') {
         unique_json::parse(text).map_err(|error| unusable(error.to_string()))?
     } else {
@@ -131,8 +134,12 @@ fn one(entry: Value) -> std::result::Result<(Declared, Vec<SinkSpec>), String> {
         return Err("unknown field `idempotency_key`: the name says which key is meant".to_owned());
     }
     if let Some(other) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
-        let known: Vec<String> = FIELDS.iter().map(|field| format!("`{field}`")).collect();
-        return Err(format!("unknown field `{other}`, expected one of {}, `active`, `deliver`", known.join(", ")));
+        let all: Vec<&str> = FIELDS.iter().copied().chain(["active", "deliver"]).collect();
+        let near = closest(other, &all).into_iter().next();
+        return Err(format!(
+            "unknown field `{other}`{}",
+            near.map(|near| format!(" (is it `{near}`?)")).unwrap_or_default()
+        ));
     }
     fields.retain(|_, value| !value.is_null());
     let line: Line = serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;

@@ -1,7 +1,10 @@
 //! One stream, of any length, in constant memory: pieces that overlap by a token, so that none is cut in two.
 
-use super::utf16::{self, Utf16};
-use crate::domain::{PlainToken, scan::TokenFinder};
+use super::{
+    secrets::{Finder, Seen},
+    utf16::{self, Utf16},
+};
+use crate::ops::identify::Leaked;
 use std::io::{ErrorKind, Read};
 use zeroize::Zeroizing;
 
@@ -12,9 +15,9 @@ const LOOKED_AT: usize = 64 * 1024;
 /// Within so much of the beginning a text in UTF-16 shows what it is.
 const MARKED: usize = 4 * 1024;
 
-/// A token and where it begins: line and column count from 1, the column in bytes of UTF-8 and in characters.
+/// A secret and where it begins: line and column count from 1, the column in bytes of UTF-8 and in characters.
 pub(super) struct Hit {
-    pub(super) token: PlainToken,
+    pub(super) secret: Leaked,
     pub(super) line: u64,
     pub(super) column: u64,
     pub(super) character: u64,
@@ -27,7 +30,7 @@ pub(super) struct Hit {
 pub(super) struct Buffer(Zeroizing<Vec<u8>>);
 
 impl Buffer {
-    pub(super) fn new(finder: &TokenFinder) -> Self {
+    pub(super) fn new(finder: &Finder) -> Self {
         Self(Zeroizing::new(vec![0; PIECE + finder.longest()]))
     }
 }
@@ -72,7 +75,7 @@ impl Cursor {
 /// not read on.
 pub(super) fn search(
     source: impl Read,
-    finder: &TokenFinder,
+    finder: &Finder,
     buffer: &mut Buffer,
     binary: bool,
     mut hit: impl FnMut(Hit),
@@ -94,7 +97,7 @@ pub(super) fn search(
 /// The same for a text in UTF-8, or what can be taken for it; whether it was read to its end.
 fn text(
     mut source: impl Read,
-    finder: &TokenFinder,
+    finder: &Finder,
     buffer: &mut Buffer,
     binary: bool,
     mut hit: impl FnMut(Hit),
@@ -110,15 +113,14 @@ fn text(
             return Ok(false);
         }
         let piece = &buffer[..held];
-        for (at, token) in finder.find(piece) {
-            let length = token.expose_plaintext().len();
+        for Seen { at, length, secret } in finder.find(piece) {
             if at < from {
                 continue;
             }
             cursor.pass(&piece[counted..at]);
             counted = at;
             let (line, column, character) = (cursor.line, cursor.bytes + 1, cursor.characters + 1);
-            hit(Hit { token, line, column, character, offset: Some(start + at as u64), length });
+            hit(Hit { secret, line, column, character, offset: Some(start + at as u64), length });
             from = at + length;
         }
         if read == 0 {
@@ -159,7 +161,7 @@ fn read_some(source: &mut impl Read, mut buffer: &mut [u8]) -> std::io::Result<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Brand, Environment};
+    use crate::domain::{Brand, Environment, PlainToken};
     use proptest::prelude::*;
 
     /// Gives out its bytes in pieces of any size.
@@ -175,7 +177,7 @@ mod tests {
     }
 
     fn hits(bytes: &[u8], drip: usize) -> Option<Vec<(u64, u64, u64)>> {
-        let finder = TokenFinder::new(&Brand::default());
+        let finder = Finder::new(&Brand::default()).unwrap();
         let mut found = Vec::new();
         let read = search(Drip(bytes, drip), &finder, &mut Buffer::new(&finder), false, |hit| {
             found.push((hit.line, hit.column, hit.offset.unwrap()));
@@ -208,7 +210,7 @@ mod tests {
 
     #[test]
     fn columns_are_bytes_and_characters_and_texts_of_windows_are_read() {
-        let finder = TokenFinder::new(&Brand::default());
+        let finder = Finder::new(&Brand::default()).unwrap();
         let text = format!("é\n🔑 é {}\n", token());
         let windows: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
         for (bytes, offset) in [(text.as_bytes(), Some(3 + 8)), (&windows, None)] {

@@ -1,19 +1,25 @@
 //! Walking files and directories on every core; what cannot be read is told, not passed over.
 
-use super::search::{Buffer, Hit, search};
-use crate::domain::{PlainToken, scan::TokenFinder};
+use super::{
+    search::{Buffer, Hit, search},
+    secrets::Finder,
+};
+use crate::ops::identify::Leaked;
 use ignore::{DirEntry, WalkBuilder, WalkState};
 use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-/// A token and where it was found.
+/// A secret and where it was found.
 pub(in crate::cli) struct Found {
-    /// The token.
-    pub(in crate::cli) token: PlainToken,
+    /// The secret.
+    pub(in crate::cli) secret: Leaked,
     /// The file; `-` for standard input.
     pub(in crate::cli) file: PathBuf,
     /// Counted from 1.
@@ -40,7 +46,7 @@ pub(in crate::cli) struct Options {
 /// What came of a scan.
 #[derive(Default)]
 pub(in crate::cli) struct Scanned {
-    /// Every token, by file and place.
+    /// Every secret, by file and place.
     pub(in crate::cli) found: Vec<Found>,
     /// What could not be read, and why.
     pub(in crate::cli) unread: Vec<String>,
@@ -50,31 +56,26 @@ pub(in crate::cli) struct Scanned {
     pub(in crate::cli) bytes: u64,
     /// Binary files that were passed over.
     pub(in crate::cli) skipped: u64,
+    /// Files that were passed over because ignore files name them.
+    pub(in crate::cli) ignored: u64,
 }
 
 /// Looks at every file below the paths; `-` is standard input.
-pub(in crate::cli) fn scan(finder: &TokenFinder, paths: &[PathBuf], options: Options, stdin: &mut dyn Read) -> Scanned {
+pub(in crate::cli) fn scan(finder: &Finder, paths: &[PathBuf], options: Options, stdin: &mut dyn Read) -> Scanned {
     let shared = Mutex::new(Scanned::default());
     let (dashes, paths): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.as_path() == Path::new("-"));
     if let Some(dash) = dashes.first() {
         one(finder, dash, Ok(stdin), &mut Buffer::new(finder), true, &shared);
     }
     if let Some((first, rest)) = paths.split_first() {
-        let mut walk = WalkBuilder::new(first);
-        rest.iter().for_each(|path| {
-            walk.add(path);
-        });
-        // Secrets leak into hidden files more than into others.
-        walk.hidden(false).require_git(false).filter_entry(|entry| entry.depth() == 0 || !is_store(entry.path()));
-        if options.no_ignore {
-            walk.ignore(false).git_ignore(false).git_exclude(false).git_global(false).parents(false);
-        }
-        walk.build_parallel().run(|| {
+        let met = AtomicU64::new(0);
+        walk(first, rest, options.no_ignore).build_parallel().run(|| {
             let mut buffer = Buffer::new(finder);
-            let shared = &shared;
+            let (shared, met) = (&shared, &met);
             Box::new(move |entry| {
                 match entry {
                     Ok(entry) if is_read(&entry) => {
+                        met.fetch_add(1, Ordering::Relaxed);
                         // What was named is read, binary or not: that nothing is found must not mean that nobody looked.
                         let (path, binary) = (entry.path(), options.binary || entry.depth() == 0);
                         one(finder, path, File::open(path), &mut buffer, binary, shared);
@@ -85,11 +86,40 @@ pub(in crate::cli) fn scan(finder: &TokenFinder, paths: &[PathBuf], options: Opt
                 WalkState::Continue
             })
         });
+        if !options.no_ignore {
+            lock(&shared).ignored = files(first, rest).saturating_sub(met.into_inner());
+        }
     }
     let mut scanned = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
     scanned.found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     scanned.unread.sort();
     scanned
+}
+
+/// The walk over some paths.
+fn walk(first: &Path, rest: &[&PathBuf], no_ignore: bool) -> WalkBuilder {
+    let mut walk = WalkBuilder::new(first);
+    rest.iter().for_each(|path| {
+        walk.add(path);
+    });
+    // Secrets leak into hidden files more than into others.
+    walk.hidden(false).require_git(false).filter_entry(|entry| entry.depth() == 0 || !is_store(entry.path()));
+    if no_ignore {
+        walk.ignore(false).git_ignore(false).git_exclude(false).git_global(false).parents(false);
+    }
+    walk
+}
+
+/// How many files there are below the paths, whatever ignore files say.
+fn files(first: &Path, rest: &[&PathBuf]) -> u64 {
+    let count = AtomicU64::new(0);
+    walk(first, rest, true).build_parallel().run(|| {
+        Box::new(|entry| {
+            count.fetch_add(u64::from(entry.is_ok_and(|entry| is_read(&entry))), Ordering::Relaxed);
+            WalkState::Continue
+        })
+    });
+    count.into_inner()
 }
 
 /// Whether a directory is where git keeps its objects, which are compressed. What else it keeps is text like any other, and
@@ -104,7 +134,7 @@ fn is_read(entry: &DirEntry) -> bool {
 }
 
 fn one(
-    finder: &TokenFinder,
+    finder: &Finder,
     path: &Path,
     source: std::io::Result<impl Read>,
     buffer: &mut Buffer,
@@ -114,8 +144,8 @@ fn one(
     let mut found = Vec::new();
     let read = source.and_then(|source| {
         search(source, finder, buffer, binary, |hit| {
-            let Hit { token, line, column, character, offset, length } = hit;
-            found.push(Found { token, file: path.to_owned(), line, column, character, offset, length });
+            let Hit { secret, line, column, character, offset, length } = hit;
+            found.push(Found { secret, file: path.to_owned(), line, column, character, offset, length });
         })
     });
     let mut shared = lock(shared);

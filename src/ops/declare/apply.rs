@@ -6,7 +6,7 @@ use super::{
     plan_in, rules,
 };
 use crate::{
-    domain::{KeyId, KeyRef},
+    domain::{KeyId, KeyRef, text::composed},
     ops::{
         Context, Create, Created, Done, EntryError, Error, Result, Switch, create_many::create_many, lifecycle, lookup,
         update,
@@ -16,7 +16,7 @@ use crate::{
 };
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 /// So many wrong keys are told.
 const TOLD: usize = 20;
@@ -59,12 +59,12 @@ pub fn apply(
         return Err(Error::conflict("stale_plan", "the keys have changed since the plan was made")
             .hint("keyward diff -f FILE   and apply again"));
     }
-    let declared: HashMap<(String, &str), &Declared> = request
+    let declared: HashMap<(String, Cow<'_, str>), &Declared> = request
         .keys
         .iter()
-        .map(|declared| ((declared.key.environment.to_string(), declared.key.name.as_str()), declared))
+        .map(|declared| ((declared.key.environment.to_string(), composed(&declared.key.name)), declared))
         .collect();
-    let of = |step: &PlanStep| declared.get(&(step.environment.clone(), step.name.as_str())).copied();
+    let of = |step: &PlanStep| declared.get(&(step.environment.clone(), composed(&step.name))).copied();
     // Those that cannot be made are tried as well, so that all that is wrong is told at once.
     let is_new = |step: &&PlanStep| step.action == Verb::Create || step.is_refused_creation();
     let new: Vec<&Declared> = plan.steps.iter().filter(is_new).filter_map(of).collect();

@@ -2,7 +2,10 @@
 
 use super::Declared;
 use crate::{
-    domain::{Environment, Expiry, Key, Status},
+    domain::{
+        Environment, Expiry, Key, Status,
+        filter::{has_labels, is_or_any},
+    },
     ops::{Context, Create, Result, entitlement},
     store::View,
 };
@@ -33,10 +36,8 @@ pub fn export(tx: &View<'_>, cx: &Context, request: &ExportKeys) -> Result<Vec<D
     keys.retain(|key| {
         matches!(key.status_at(cx.now), Status::Active | Status::Inactive)
             && request.environment.is_none_or(|environment| environment == key.environment)
-            && request.owner.as_ref().is_none_or(|owner| key.owner.as_ref() == Some(owner))
-            && request.labels.iter().all(|(label, wanted)| {
-                key.labels.get(label).is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
-            })
+            && is_or_any(request.owner.as_deref(), key.owner.as_deref())
+            && has_labels(&key.labels, &request.labels)
     });
     keys.sort_by(|a, b| (a.environment, &a.name).cmp(&(b.environment, &b.name)));
     Ok(keys.iter().map(|key| declaration(key, policy.rotate_every)).collect())

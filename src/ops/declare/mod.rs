@@ -13,7 +13,10 @@ pub use plan::{Plan, PlanStep, Rules, Verb, plan};
 
 use super::{context::Context, entitlement, error::Result, free_text, lookup};
 use crate::{
-    domain::{Key, closest},
+    domain::{
+        Key, closest,
+        text::{composed_owned, same},
+    },
     ops::{Create, Error},
     store::View,
 };
@@ -43,19 +46,42 @@ fn yes() -> bool {
 /// `Usage` when the file declares a key twice or selects by a label that no key has; those of the store.
 pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
     let mut seen = std::collections::HashSet::new();
-    for declared in &request.keys {
-        let key = &declared.key;
+    let declared: Vec<Declared> = request.keys.iter().cloned().map(Declared::composed).collect();
+    for Declared { key, .. } in &declared {
         if !seen.insert((key.environment, key.name.as_str())) {
             return Err(Error::usage(format!("the file declares '{}' twice in {}", key.name, key.environment)));
         }
-        free_text::of_key(key)?;
+        free_text::refuse_in_key(key)?;
         lookup::project_to_name(tx, &cx.workspace, key.project.as_deref())?;
     }
     let keys = tx.all_keys(&cx.workspace)?;
     if let Some(selector) = &request.prune {
         selects(&keys, selector)?;
     }
-    Ok(plan(&keys, &request.keys, request.prune.as_deref(), &rules(tx, cx)?, cx.now))
+    let plan = plan(&keys, &declared, request.prune.as_deref(), &rules(tx, cx)?, cx.now);
+    // What an older vault holds may stand in a file that was exported from it; what is new may not.
+    for step in plan.steps.iter().filter(|step| step.action == Verb::Update || step.key_id.is_none()) {
+        let meant =
+            |one: &&Declared| one.key.environment.as_str() == step.environment && same(&one.key.name, &step.name);
+        if let Some(one) = declared.iter().find(meant) {
+            free_text::of_key(&mut one.key.clone())?;
+        }
+    }
+    Ok(plan)
+}
+
+impl Declared {
+    /// The declaration with every text in the form that is kept.
+    fn composed(mut self) -> Self {
+        let key = &mut self.key;
+        let texts = [&mut key.owner, &mut key.description, &mut key.project].into_iter().flatten();
+        for text in texts.chain(&mut key.customers).chain(std::iter::once(&mut key.name)) {
+            *text = composed_owned(std::mem::take(text));
+        }
+        let labels = std::mem::take(&mut key.labels).into_iter();
+        key.labels = labels.map(|(label, value)| (composed_owned(label), composed_owned(value))).collect();
+        self
+    }
 }
 
 fn rules(tx: &View<'_>, cx: &Context) -> Result<Rules> {
@@ -68,7 +94,7 @@ fn selects(keys: &[Key], selector: &[(String, String)]) -> Result<()> {
     for (label, _) in selector {
         let known: std::collections::BTreeSet<&str> =
             keys.iter().flat_map(|key| key.labels.keys().map(String::as_str)).collect();
-        if !known.contains(label.as_str()) && !keys.is_empty() {
+        if !known.iter().any(|known| same(known, label)) && !keys.is_empty() {
             let known: Vec<&str> = known.into_iter().collect();
             return Err(Error::usage(format!("no key has the label '{label}'")).suggest(&closest(label, &known)));
         }

@@ -4,6 +4,8 @@ use super::Declared;
 use crate::{
     domain::{
         Catalogue, Environment, Expiry, Key, KeyPolicy, SecretState, Status, Time,
+        filter::has_labels,
+        text::{composed, same},
         time::{format_duration, format_time},
     },
     ops::{Change, Create, Error, Update, policy, scopes, update},
@@ -142,23 +144,24 @@ impl Rules {
 /// have all these labels are switched off; no others are.
 #[must_use]
 pub fn plan(keys: &[Key], declared: &[Declared], prune: Option<&[(String, String)]>, rules: &Rules, now: Time) -> Plan {
-    let there: HashMap<(Environment, &str), &Key> =
-        keys.iter().map(|key| ((key.environment, key.name.as_str()), key)).collect();
+    let there: HashMap<(Environment, Cow<'_, str>), &Key> =
+        keys.iter().map(|key| ((key.environment, composed(&key.name)), key)).collect();
     let mut plan = Plan::default();
     for one in declared {
         let before = plan.steps.len();
-        match there.get(&(one.key.environment, one.key.name.as_str())) {
+        match there.get(&(one.key.environment, composed(&one.key.name))) {
             None => plan.steps.push(creation(one, rules, now)),
             Some(key) => differences(&mut plan.steps, key, one, rules, now),
         }
         plan.unchanged += usize::from(plan.steps.len() == before);
     }
     if let Some(selector) = prune {
-        let declared: HashSet<_> = declared.iter().map(|one| (one.key.environment, one.key.name.as_str())).collect();
+        let selector: Vec<_> = selector.iter().map(|(label, value)| (label.clone(), Some(value.clone()))).collect();
+        let declared: HashSet<_> = declared.iter().map(|one| (one.key.environment, composed(&one.key.name))).collect();
         let chosen = |key: &&Key| {
             key.status_at(now) == Status::Active
-                && !declared.contains(&(key.environment, key.name.as_str()))
-                && selector.iter().all(|(label, value)| key.labels.get(label) == Some(value))
+                && !declared.contains(&(key.environment, composed(&key.name)))
+                && has_labels(&key.labels, &selector)
         };
         let mut pruned: Vec<&Key> = keys.iter().filter(chosen).collect();
         pruned.sort_by_key(|key| (key.environment, &key.name));
@@ -202,11 +205,23 @@ pub(super) fn update_of(key: &Key, declared: &Declared) -> Update {
 fn after(key: &Key, declared: &Declared) -> Key {
     let wanted = &declared.key;
     let mut after = key.clone();
-    after.owner.clone_from(&wanted.owner);
-    after.description.clone_from(&wanted.description);
+    // What differs only in the form of its characters is no difference.
+    let told = |own: &Option<String>, wanted: &Option<String>| match (own, wanted) {
+        (Some(own), Some(wanted)) if same(own, wanted) => Some(own.clone()),
+        _ => wanted.clone(),
+    };
+    after.owner = told(&key.owner, &wanted.owner);
+    after.description = told(&key.description, &wanted.description);
     after.scopes = sorted(&wanted.scopes);
     after.rate_limit = wanted.rate_limit;
-    after.labels.clone_from(&wanted.labels);
+    after.labels = wanted
+        .labels
+        .iter()
+        .map(|(label, value)| {
+            let own = key.labels.iter().find(|(own, held)| same(own, label) && same(held, value));
+            own.map_or_else(|| (label.clone(), value.clone()), |(own, held)| (own.clone(), held.clone()))
+        })
+        .collect();
     if !widens(key, wanted) {
         after.customers = sorted(&wanted.customers);
     }

@@ -65,6 +65,28 @@ impl Home {
         home
     }
 
+    /// A home with a vault of version 0.1.0, which took names in any form and texts with characters that are not seen:
+    /// the keys `plain`, `narrow`, one named `cafe` with a combining accent, and [`Self::HOSTILE`].
+    pub(crate) fn of_old_vault() -> Self {
+        let home = Self::new();
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/data/old-vault");
+        for entry in std::fs::read_dir(data).unwrap() {
+            let from = entry.unwrap().path();
+            let is_key = from.extension().is_some_and(|extension| extension == "key");
+            let place = if is_key { ".config/keyward/devices" } else { ".local/share/keyward" };
+            let place = home.path().join(place);
+            let mut builder = std::fs::DirBuilder::new();
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700).recursive(true).create(&place).unwrap();
+            let to = place.join(from.file_name().unwrap());
+            std::fs::copy(&from, &to).unwrap();
+            std::fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        }
+        home
+    }
+
+    /// The key of [`Self::of_old_vault`] whose name, owner, label, description and reason would steer a terminal.
+    pub(crate) const HOSTILE: &str = "key_EI80Ykea8W5vq5d3";
+
     /// A home in a directory that the test made.
     pub(crate) fn at(path: &Path) -> Self {
         Self { path: path.to_owned(), variables: Vec::new(), _dir: None }
