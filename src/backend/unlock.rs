@@ -326,6 +326,20 @@ fn open_with_text(slots: &[Slot], text: &str, vault_id: &str) -> Result<(Capabil
     open_with_passphrase(slots, text, vault_id)
 }
 
+/// What opens a vault with such slots, where what is at hand does not.
+fn ways_in(slots: &[Slot]) -> Vec<&'static str> {
+    let has = |kind: SlotKind| slots.iter().any(|slot| slot.kind == kind);
+    let ways = [
+        (
+            SlotKind::Passphrase,
+            "keyward unlock --for 15m  (asks for the passphrase, on a terminal), or --passphrase-file FILE",
+        ),
+        (SlotKind::Recovery, "--key-file FILE, with the recovery code in it: chmod 600 FILE"),
+        (SlotKind::Device, "--key-file FILE, with a copy of a device key: chmod 600 FILE"),
+    ];
+    ways.into_iter().filter(|(kind, _)| has(*kind)).map(|(_, way)| way).collect()
+}
+
 /// Opens the first slot of a kind that the secret fits, and one of the role admin before any other.
 fn open_any(
     slots: &[Slot],
@@ -358,7 +372,7 @@ fn open_with_passphrase(slots: &[Slot], passphrase: &str, vault_id: &str) -> Res
             opened = open(secret);
         }
     }
-    opened.map_err(passphrase_error)
+    opened.map_err(|error| passphrase_error(slots, error))
 }
 
 /// A key file holds a device key or a recovery code; which of them shows in its text. One that cannot be read is an error
@@ -388,23 +402,29 @@ fn open_with_file(slots: &[Slot], path: &Path, vault_id: &str, unread: Kind) -> 
     };
     opened.map_err(|error| match error {
         SlotError::WrongSecret => {
-            Error::new(Kind::Locked, "wrong_key", format!("{} opens no slot of this vault", path.display()))
-                .hint("keyward vault slots list")
+            let error =
+                Error::new(Kind::Locked, "wrong_key", format!("{} opens no slot of this vault", path.display()))
+                    .hint("keyward doctor  (says which files are looked at)");
+            ways_in(slots).into_iter().fold(error, Error::hint)
         }
         other => other.into(),
     })
 }
 
-fn passphrase_error(error: SlotError) -> Error {
+fn passphrase_error(slots: &[Slot], error: SlotError) -> Error {
     match error {
-        SlotError::WrongSecret => Error::new(Kind::Locked, "wrong_passphrase", "wrong passphrase")
-            .hint("try again; a recovery code opens the vault too: type it instead, or --key-file FILE"),
+        SlotError::WrongSecret => {
+            let others: Vec<Slot> = slots.iter().filter(|slot| slot.kind != SlotKind::Passphrase).cloned().collect();
+            let error = Error::new(Kind::Locked, "wrong_passphrase", "wrong passphrase").hint("try it again");
+            ways_in(&others).into_iter().fold(error, Error::hint)
+        }
         other => other.into(),
     }
 }
 
 fn exists(path: &Path) -> Error {
-    Error::conflict("exists", format!("there is a vault at {}", path.display())).hint("keyward vault status")
+    Error::conflict("exists", format!("there is a vault at {}", path.display()))
+        .hint("keyward doctor  (says what it is, and what opens it)")
 }
 
 impl From<SlotError> for Error {

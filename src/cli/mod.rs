@@ -19,6 +19,7 @@ mod delivery;
 mod due;
 pub mod exit;
 mod grouping;
+mod hints;
 mod hygiene;
 mod input;
 mod local;
@@ -94,7 +95,10 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
             // Of the command line it was told already; the environment is another door.
             let ended = cx.operation().recordable().and_then(|()| command.run(&mut cx));
             cx.warn_if_unremembered();
-            let code = ended.unwrap_or_else(|error| fail(cx.emitter(), &error));
+            let code = ended.unwrap_or_else(|error| {
+                let told = hints::Said::of(&cx.given).error(error);
+                fail(cx.emitter(), &told)
+            });
             closing::close(cx.emitter(), code);
             code
         }

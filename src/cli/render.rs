@@ -2,7 +2,7 @@
 //!
 //! A change says in one line on stderr what it did; its reply stands on stdout when a format, a field or `-q` asks for it.
 
-use super::{columns, context::Ctx, exit::Exit};
+use super::{columns, context::Ctx, exit::Exit, hints::Said};
 use crate::{
     domain::PlainToken,
     ops::{Error, Kind, Result},
@@ -189,12 +189,13 @@ impl Ctx {
 
     /// Says something on stderr.
     pub(super) fn note(&mut self, text: &str) {
-        self.out.note(text);
+        self.out.note(&Said::of(&self.given).carried(text));
     }
 
     /// Tells an error and goes on.
     pub(super) fn error(&mut self, error: &Error) {
-        self.out.emit_error(&told(error));
+        let error = Said::of(&self.given).error(error.clone());
+        self.out.emit_error(&told(&error));
     }
 
     /// The emitter, for what only some commands need.

@@ -1,7 +1,7 @@
 //! What is said about a command line that does not parse: help and version are data, everything else is a usage error
 //! told like every other error.
 
-use super::{command, exit::Exit, fail, render};
+use super::{command, exit::Exit, fail, render, slips};
 use crate::{
     ops::{Error, Kind},
     output::{Emitter, escape},
@@ -46,14 +46,19 @@ fn usage_error(error: clap::Error, args: &[OsString]) -> Error {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Error::new(Kind::Usage, "usage", "a command is missing").hint(help);
     }
-    let plain = text(&repeatable(error), false);
+    let mut error = repeatable(error);
+    let elsewhere = slips::known_elsewhere(&mut error, args);
+    let plain = text(&error, false);
     let mut lines = plain.lines();
     let first = lines.next().unwrap_or_default();
     let mut usage = Error::new(Kind::Usage, "usage", first.strip_prefix("error: ").unwrap_or(first));
     let (mut causes, mut hints) = (Vec::new(), Vec::new());
     for line in lines.map(str::trim) {
         if let Some(tip) = line.strip_prefix("tip: ") {
-            hints.push(tip.to_owned());
+            // What follows `--` is an operand: clap's advice would make a name of an option.
+            if !tip.starts_with("to pass ") {
+                hints.push(tip.to_owned());
+            }
         } else if line.starts_with("Usage: ") {
             hints.push(line.replacen("Usage: ", "usage: ", 1));
         } else if !line.is_empty() && !line.starts_with("For more information") {
@@ -61,7 +66,7 @@ fn usage_error(error: clap::Error, args: &[OsString]) -> Error {
         }
     }
     usage.causes = causes;
-    usage.hints = hints;
+    usage.hints = elsewhere.map(str::to_owned).into_iter().chain(hints).collect();
     usage.hint(help)
 }
 

@@ -2,7 +2,7 @@
 
 use super::candidates;
 use crate::{
-    domain::{Allowlist, Environment, KeyRef, ObjectName, RateLimit, Scope, Time, allowlist, time},
+    domain::{Allowlist, Environment, KeyRef, ObjectName, RateLimit, Scope, Time, allowlist, text::composed, time},
     ops::{Error, Result},
 };
 use chrono::TimeDelta;
@@ -64,6 +64,11 @@ pub(super) fn clearable(text: String) -> Option<String> {
 
 pub(super) fn name(text: &str) -> Parsed<String, String> {
     text.parse::<ObjectName>().map(ObjectName::into_string)
+}
+
+/// A pattern of names, which are compared in one form.
+pub(super) fn pattern(text: &str) -> Parsed<glob::Pattern, glob::PatternError> {
+    glob::Pattern::new(&composed(text))
 }
 
 pub(super) fn key_ref(text: &str) -> Parsed<KeyRef, String> {

@@ -102,7 +102,9 @@ impl Rule {
     fn read(text: RuleText) -> Result<Self, String> {
         let keys = match (text.name, text.glob, text.label) {
             (Some(name), None, None) => Keys::Name(name),
-            (None, Some(glob), None) => Keys::Glob(Pattern::new(&glob).map_err(|error| format!("glob: {error}"))?),
+            (None, Some(glob), None) => {
+                Keys::Glob(Pattern::new(&composed(&glob)).map_err(|error| format!("glob: {error}"))?)
+            }
             (None, None, Some(label)) => {
                 let (name, value) = label.split_once('=').ok_or("label is written \"team=billing\"")?;
                 Keys::Label(name.to_owned(), value.to_owned())

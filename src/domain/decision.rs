@@ -255,8 +255,11 @@ fn credential(judge: &mut Judge, key: &Facts<'_>, state: SecretState, now: Time)
         SecretState::Retiring { until } if now < until => {
             format!("replaced by a rotation, works until {}", format_time(until))
         }
-        SecretState::Retiring { until: since } | SecretState::Dead { since } => {
+        SecretState::Retiring { until: since } | SecretState::Dead { since } if key.revoked_at.is_none() => {
             format!("this secret stopped at {}; the key has a newer one", format_time(since))
+        }
+        SecretState::Retiring { until: since } | SecretState::Dead { since } => {
+            format!("this secret stopped at {}", format_time(since))
         }
     });
 }

@@ -111,7 +111,7 @@ pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     };
     let units = bytes[2..].chunks_exact(2).map(unit);
     let text: Option<String> = char::decode_utf16(units).map(Result::ok).collect();
-    text.filter(|_| bytes.len() % 2 == 0)
+    text.filter(|_| bytes.len().is_multiple_of(2))
         .map(Cow::Owned)
         .ok_or_else(|| format!("it begins as UTF-16 and is none: {MEND}"))
 }

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Allowlist, Brand, Environment, Expiry, Operator, Overlap, PlainToken, Role, Scope, SecretState,
-        Time, closest,
+        Action, Allowlist, Brand, Environment, Expiry, Operator, Overlap, PlainToken, Role, Scope, SecretState, Time,
+        closest,
         ids::random_base62,
         serde_text,
         text::same,

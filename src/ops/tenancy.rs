@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Catalogue, Customer, Key, Operator, Plan, Project, RateLimit, Workspace, closest, counted, serde_text,
-        text::same,
+        Action, Catalogue, Customer, Key, ObjectName, Operator, Plan, Project, RateLimit, Workspace, closest, counted,
+        serde_text, text::same,
     },
     store::{Tx, View},
 };
@@ -186,6 +186,7 @@ pub fn create(
     name: &str,
     mut change: ObjectChange,
 ) -> Result<Done<ObjectView>> {
+    let name = &name.parse::<ObjectName>().map_err(Error::usage)?.into_string();
     change.write_down()?;
     if list(tx, cx, kind)?.iter().any(|object| same(&object.name, name)) {
         return Err(Error::conflict("exists", format!("the {} '{name}' exists", kind.noun()))

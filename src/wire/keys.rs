@@ -1,7 +1,7 @@
 //! Keys: filters as query parameters, and the replies that carry a secret.
 
 use crate::{
-    domain::{Environment, KeyFilter, PlainToken, Status, time::format_duration, time::parse_duration},
+    domain::{Environment, KeyFilter, PlainToken, Status, text::composed, time::format_duration, time::parse_duration},
     ops::{Change, Create, Created, Error, KeyView, Kind, Result, Updated, rotation_view::RotationView},
 };
 use chrono::TimeDelta;
@@ -283,7 +283,7 @@ pub fn filter_of(query: &[(String, String)]) -> Result<KeyFilter> {
                 None => (value.clone(), None),
             }),
             "name" => {
-                let pattern = glob::Pattern::new(value).map_err(|error| refused(error.to_string()))?;
+                let pattern = glob::Pattern::new(&composed(value)).map_err(|error| refused(error.to_string()))?;
                 filter.name = Some(pattern);
             }
             "sort" => filter.sort = value.parse().map_err(refused)?,

@@ -8,7 +8,7 @@ use std::{
 /// The rooms, and what each may import.
 const ROOMS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
-    ("files", &[]),
+    ("files", &["domain"]),
     ("vault", &["domain", "files"]),
     ("store", &["domain", "files", "vault"]),
     ("ops", &["domain", "files", "vault", "store"]),

@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K[=V]", value_parser = values::label_filter)]
     label: Vec<(String, Option<String>)>,
     /// Keys whose name matches this pattern
-    #[arg(long, value_name = "GLOB", value_parser = glob::Pattern::new)]
+    #[arg(long, value_name = "GLOB", value_parser = values::pattern)]
     name: Option<glob::Pattern>,
     /// Sort by name, created, expires, due, last-used, owner, env, status or uses; a leading - turns it round
     #[arg(long, value_name = "[-]FIELD", allow_hyphen_values = true)]

@@ -119,6 +119,12 @@ fn parse(text: &str, path: &Path) -> Result<KeysFile> {
     let more = wrong.len().saturating_sub(TOLD);
     let mut error = unusable(wrong.remove(0));
     error.causes.extend(wrong.into_iter().take(TOLD - 1));
+    if error.causes.iter().any(|cause| cause.contains(": unknown field")) {
+        error = error.hint(format!(
+            "the fields are {}, `active`, `deliver`",
+            FIELDS.map(|field| format!("`{field}`")).join(", ")
+        ));
+    }
     Err(if more == 0 { error } else { error.cause(format!("and {more} more")) })
 }
 

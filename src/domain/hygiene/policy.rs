@@ -3,7 +3,7 @@
 //! What a policy does not say is as the built-in one has it; a misspelt name is refused.
 
 use super::{Rule, Severity};
-use crate::domain::{Environment, Key, Time, serde_text};
+use crate::domain::{Environment, Key, Time, serde_text, text::composed};
 use chrono::TimeDelta;
 use glob::Pattern;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
@@ -130,7 +130,7 @@ impl FromStr for KeyGlob {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Pattern::new(text).map(Self).map_err(|error| format!("no pattern of names: {}", error.msg))
+        Pattern::new(&composed(text)).map(Self).map_err(|error| format!("no pattern of names: {}", error.msg))
     }
 }
 
@@ -156,7 +156,7 @@ impl Exception {
                     && self
                         .key
                         .as_ref()
-                        .is_none_or(|glob| glob.0.matches(&key.name) || glob.0.as_str() == key.id.as_str())
+                        .is_none_or(|glob| glob.0.matches(&composed(&key.name)) || glob.0.as_str() == key.id.as_str())
             }
             None => self.key.is_none() && self.environment.is_none(),
         }

@@ -1,0 +1,122 @@
+//! Hints that can be run as they stand: with the vault, the server and whatever else the person had said of where and why.
+//!
+//! What a use case advises knows nothing of the command line it was called from. A hint that left `--vault` out would act on
+//! another vault, and one that left `--reason` out would lose the reason.
+
+use super::args::{Command, Global};
+use crate::ops::Error;
+use std::path::Path;
+
+/// The global options that a hint carries, as they were given.
+pub(super) struct Said(String);
+
+impl Said {
+    /// Of the options as they were typed; what the environment says, it says to the next command too.
+    pub(super) fn of(given: &Global) -> Self {
+        let mut said = String::new();
+        let mut say = |option: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                said.push_str(&format!(" {option} {}", shell_words::quote(value)));
+            }
+        };
+        let path = |path: &Option<std::path::PathBuf>| path.as_deref().and_then(Path::to_str).map(str::to_owned);
+        say("--vault", path(&given.vault).as_deref());
+        #[cfg(feature = "server")]
+        {
+            say("--server", given.server.as_deref());
+            say("--profile", given.profile.as_deref());
+            say("--token-file", path(&given.token_file).as_deref());
+            say("--ca-file", path(&given.ca_file).as_deref());
+        }
+        say("--workspace", given.workspace.as_deref());
+        say("--key-file", path(&given.key_file).as_deref());
+        say("--passphrase-file", path(&given.passphrase_file).as_deref());
+        say("--reason", given.reason.as_deref());
+        say("--ticket", given.ticket.as_deref());
+        Self(said)
+    }
+
+    /// A text with the options in every command that it advises, unless the command says them itself.
+    pub(super) fn carried(&self, text: &str) -> String {
+        if self.0.is_empty() {
+            return text.to_owned();
+        }
+        let (mut carried, mut rest) = (String::with_capacity(text.len() + self.0.len()), text);
+        while let Some(at) = rest.find(PROGRAM) {
+            let (before, after) = rest.split_at(at + PROGRAM.len());
+            carried.push_str(before);
+            let starts = at == 0 || rest[..at].ends_with(|c: char| !c.is_alphanumeric());
+            if starts && is_command(after) {
+                carried.push_str(&self.beside(after));
+            }
+            rest = after;
+        }
+        carried + rest
+    }
+
+    /// The options that a command does not say itself; a reason is for those that change something.
+    fn beside(&self, command: &str) -> String {
+        let words = shell_words::split(&self.0).unwrap_or_default();
+        let reads = READING.iter().any(|word| command.trim_start().starts_with(word));
+        let pairs = words.chunks(2).filter(|pair| {
+            let why = pair[0] == "--reason" || pair[0] == "--ticket";
+            !(command.contains(&pair[0]) || (why && reads))
+        });
+        pairs.map(|pair| format!(" {} {}", pair[0], shell_words::quote(&pair[1]))).collect()
+    }
+
+    /// An error whose hints carry the options.
+    pub(super) fn error(&self, error: Error) -> Error {
+        Error { hints: error.hints.iter().map(|hint| self.carried(hint)).collect(), ..error }
+    }
+}
+
+const PROGRAM: &str = "keyward";
+/// Commands that change nothing.
+const READING: [&str; 12] =
+    ["list", "show", "doctor", "whoami", "verify", "usage", "logs", "report", "check", "diff", "export", "audit list"];
+
+/// Whether a text goes on with one of keyward's commands.
+fn is_command(after: &str) -> bool {
+    let Some(rest) = after.strip_prefix(' ') else { return false };
+    let word = rest.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).next().unwrap_or_default();
+    // These look at nothing that the options are about.
+    let elsewhere = ["help", "completions", "man", "login", "logout", "profile"];
+    !elsewhere.contains(&word) && Command::is_named(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_carries_what_was_said_and_prose_stays_prose() {
+        let given = Global {
+            vault: Some("/srv/my vault".into()),
+            reason: Some("it's out".to_owned()),
+            workspace: Some("acme".to_owned()),
+            ..Global::default()
+        };
+        let said = Said::of(&given);
+        for (hint, carried) in [
+            (
+                "keyward rotate k --now",
+                "keyward --vault '/srv/my vault' --workspace acme --reason 'it'\\''s out' rotate k --now",
+            ),
+            (
+                "keyward revoke k --workspace other --reason leaked",
+                "keyward --vault '/srv/my vault' revoke k --workspace other --reason leaked",
+            ),
+            ("leave out --read-only", "leave out --read-only"),
+            ("a secret of keyward's own; keyward never asks", "a secret of keyward's own; keyward never asks"),
+            ("keyward help output", "keyward help output"),
+        ] {
+            assert_eq!(said.carried(hint), carried);
+        }
+        let listed = said.carried("keyward list --status any");
+        assert!(listed.contains("--vault") && !listed.contains("--reason"), "{listed}");
+        let both = said.carried("first keyward list, then: keyward show KEY");
+        assert_eq!(both.matches("--vault").count(), 2, "{both}");
+        assert_eq!(Said::of(&Global::default()).carried("keyward list"), "keyward list");
+    }
+}
