@@ -4,7 +4,10 @@
 //! at once and names the option that answers it. A cancelled question is a failure.
 
 use super::context::Ctx;
-use crate::ops::{Error, Kind, Result};
+use crate::{
+    domain::text::same,
+    ops::{Error, Kind, Result},
+};
 use dialoguer::{Confirm, Input, Password};
 use std::io::ErrorKind;
 use zeroize::Zeroizing;
@@ -43,10 +46,10 @@ pub(super) fn confirm_name(cx: &Ctx, name: &str, given: Option<&str>, what: &str
         })?,
         None => {
             return Err(Error::usage(format!("{what}: this needs a confirmation that names it"))
-                .hint(format!("add --confirm {name}")));
+                .hint(format!("add --confirm {}", shell_words::quote(name))));
         }
     };
-    if typed == name {
+    if same(&typed, name) {
         return Ok(());
     }
     let error = Error::new(Kind::Usage, "not_confirmed", "the confirmation does not name it; nothing was done");

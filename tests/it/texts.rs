@@ -140,7 +140,7 @@ fn an_older_vault_goes_on_with_what_it_holds_and_shows_none_of_it_raw() {
     }
     assert_eq!(home.ok(&["show", Home::HOSTILE, "--field", "key.owner"]), "fine");
 
-    home.ok(&["delete", Home::HOSTILE, "--yes"]);
+    home.ok(&["delete", Home::HOSTILE, "--confirm", Home::HOSTILE]);
     home.write("keys.toml", &format!("{}\n", home.ok(&["export"])));
     assert_eq!(home.run(&["diff", "-f", "keys.toml"]).code, Some(0), "its own export is no difference");
 }

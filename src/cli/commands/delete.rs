@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, operand::KeyOperand, prompt},
-    domain::KeyRef,
+    domain::{KeyRef, text::hides},
     ops::{Delete, Error, Result, Show},
 };
 use serde_json::json;
@@ -24,7 +24,9 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     let show = Show { key: args.key.key.clone(), environment: args.key.env };
     let found = backend.show(&cx.operation(), &show)?;
     let question = format!("delete {} '{}' of {} for good", found.id, found.name, found.environment);
-    prompt::confirm_name(cx, &found.name, args.confirm.as_deref(), &question)?;
+    // A name that cannot be typed as it is shown confirms nothing: then the id does.
+    let name = if found.name.chars().any(hides) { &found.id } else { &found.name };
+    prompt::confirm_name(cx, name, args.confirm.as_deref(), &question)?;
     // By id from here on: what was confirmed is what is deleted, whatever happens to names meanwhile.
     let key: KeyRef = found.id.parse().map_err(|_| Error::usage("the id of the key found is no id"))?;
     let deleted = backend.delete(&cx.operation(), &Delete { key, environment: None })?;

@@ -122,7 +122,12 @@ fn parse(text: &str, path: &Path) -> Result<KeysFile> {
     if error.causes.iter().any(|cause| cause.contains(": unknown field")) {
         error = error.hint(format!(
             "the fields are {}, `active`, `deliver`",
-            FIELDS.map(|field| format!("`{field}`")).join(", ")
+            FIELDS
+                .iter()
+                .filter(|field| **field != "idempotency_key")
+                .map(|field| format!("`{field}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
         ));
     }
     Err(if more == 0 { error } else { error.cause(format!("and {more} more")) })
