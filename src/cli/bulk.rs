@@ -53,7 +53,9 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
     let wrong: Vec<_> = wrong.chain(repeated).collect();
     if !wrong.is_empty() {
         let (requests, lines) = (parsed.requests, parsed.lines);
-        let judge = |backend: &dyn Backend, dry: &Context| backend.create_many(dry, requests, &mut |_| (), &mut |_| Ok(())).err();
+        let judge = |backend: &dyn Backend, dry: &Context| {
+            backend.create_many(dry, requests, &mut |_| (), &mut |_| Ok(())).err()
+        };
         return Err(all_refused(cx, &place, "created", wrong, &lines, judge));
     }
     let (requests, lines) = (parsed.requests, parsed.lines);
