@@ -129,6 +129,23 @@ fn a_stop_ends_well_and_frees_the_socket() {
 }
 
 #[test]
+fn who_may_open_a_socket_is_said() {
+    let home = Home::new();
+    create(&home, "sync", &[]);
+    let path = socket(&home);
+    let listen = format!("unix:{}", path.display());
+    for (args, mode) in [(&[][..], 0o660), (&["--socket-mode", "666"], 0o666), (&["--socket-mode", "0600"], 0o600)] {
+        let server = Served::start_with(&home, &[&["serve", "--listen", &listen], args].concat());
+        let found = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+        assert_eq!(found & 0o777, mode);
+        assert_eq!(server.get("/healthz", &[]).status, 200);
+    }
+    for wrong in ["777", "066", "8", "rw", "1666"] {
+        assert_eq!(home.run(&["serve", "--listen", &listen, "--socket-mode", wrong]).code, Some(2), "{wrong}");
+    }
+}
+
+#[test]
 fn plain_http_beyond_this_machine_is_refused() {
     let home = Home::with_vault();
     create(&home, "sync", &[]);

@@ -151,7 +151,7 @@ pub(super) async fn projects(State(app): State<Arc<App>>, parts: Parts) -> Resul
 /// May this request pass? For gateways that send its method and path in headers
 ///
 /// The headers of nginx (`X-Original-*`), or of Caddy, Traefik and HAProxy (`X-Forwarded-*`), are needed where the server has a
-/// route table. Several that differ are refused.
+/// route table. Several that differ are refused. What the table calls public needs no key.
 #[utoipa::path(
     method(get, head, post, put, patch, delete, options, trace), path = "/v1/authz", operation_id = "authz", tag = "verdicts",
     params(Forwarded),
@@ -165,7 +165,7 @@ pub(super) async fn projects(State(app): State<Arc<App>>, parts: Parts) -> Resul
         ("X-Keyward-Project" = String, description = "The project that is meant: the key's own, the one that was named, or the only one there is."),
         ("X-Keyward-Customers" = String, description = "The customers that the key is narrowed to, parted by blanks; absent for a key that reaches all."),
     ))),
-    security(("key" = []), ("key_as_bearer" = [])),
+    security((), ("key" = []), ("key_as_bearer" = [])),
 )]
 pub(super) async fn authz(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
     Ok(authz_of(&app, peer_of(&parts), &parts)?)
@@ -187,7 +187,7 @@ pub(super) fn authz_of(app: &App, peer: Peer, parts: &Parts) -> Result<Answer> {
     method(get, head, post, put, patch, delete, options, trace), path = "/v1/authz/{*path}", operation_id = "authz_path", tag = "verdicts",
     params(("path" = String, Path, description = "The path of the request.")),
     responses((status = 200, description = "It may pass; the headers are those of `/v1/authz`.")),
-    security(("key" = []), ("key_as_bearer" = [])),
+    security((), ("key" = []), ("key_as_bearer" = [])),
 )]
 pub(super) async fn authz_path(
     State(app): State<Arc<App>>,
@@ -195,6 +195,7 @@ pub(super) async fn authz_path(
     uri: Uri,
     parts: Parts,
 ) -> Result<Answer, Failed> {
+    // A fragment is no part of what arrives here any more: Envoy refuses a request that has one, as it must.
     let path = uri.path().strip_prefix("/v1/authz").unwrap_or_default();
     Ok(gate(&app, peer_of(&parts), &parts, Some((method.as_str(), path)), StatusCode::OK)?)
 }
