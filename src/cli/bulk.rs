@@ -7,7 +7,7 @@
 use super::{
     bulk_file,
     bulk_line::FIELDS,
-    columns::KEY,
+    columns::{KEY, KEYS},
     context::Ctx,
     exit::Exit,
     render::{MINTED, minted},
@@ -17,6 +17,7 @@ use crate::{
     domain::{KeyRef, counted},
     files,
     ops::{Context, Create, Created, EntryError, Error, Kind, Result, Show},
+    output::Format,
 };
 use std::{
     collections::HashSet,
@@ -41,6 +42,9 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
     let out = out.filter(|out| *out != Path::new("-"));
     out.map_or(Ok(()), |out| cx.may_create("--out", out))?;
     if out.is_none() {
+        if cx.given.field.is_none() {
+            cx.refuse_layout(&[Format::Json, Format::Jsonl], "the keys are written as a line of JSON each")?;
+        }
         cx.refuse_secrets_in_ci()?;
         cx.preflight_secret()?;
     }
@@ -178,7 +182,8 @@ pub(super) fn failed(cx: &Ctx, place: &str, verb: &str, error: BulkError, lines:
 
 /// Prints a line a key, before the keys are committed: whoever is killed in between loses none.
 fn print_secrets(cx: &mut Ctx, created: &[Created]) -> Result<()> {
-    let reports: Vec<_> = created.iter().map(|one| cx.minted(&one.key, one.secret.as_ref())).collect();
+    let reports: Vec<_> =
+        created.iter().map(|one| cx.minted(&one.key, one.secret.as_ref()).existed(one.existed)).collect();
     cx.emit_lines(MINTED, &reports)
 }
 
@@ -194,15 +199,35 @@ fn tell(cx: &mut Ctx, created: &[Created], out: Option<&Path>) -> Result<u8> {
     for note in notes {
         cx.note(note);
     }
-    let place = match out {
-        Some(path) if !dry => format!("; their secrets are in {}", path.display()),
-        _ => String::new(),
+    for one in created.iter().filter(|one| one.existed).take(TOLD) {
+        for note in one.notes.iter().skip(1) {
+            cx.out.warn(&format!("{} ({}): {note}", one.key.name, one.key.id));
+        }
+    }
+    let place = match (out.filter(|_| !dry).map(Path::display), count, existed) {
+        (None, ..) => String::new(),
+        (Some(path), _, 0) => format!("; their secrets are in {path}"),
+        (Some(path), 0, _) => format!("; {path} lists them without a secret: what exists is not shown again"),
+        (Some(path), ..) => {
+            format!("; the secrets of the new ones are in {path}, and the others stand there without one")
+        }
     };
+    if out.is_some() && cx.reply_asked() {
+        let keys = created.iter().map(|one| &one.key).collect();
+        let written = cx.list("keyward.key-list/v1", keys, created.len(), KEYS);
+        cx.after_change(written)?;
+    }
     let verb = if dry { "would create" } else { "created" };
     cx.note(&match existed {
         0 => format!("{verb} {}{place}", counted(count, "key")),
         _ => format!("{verb} {}, {existed} existed{place}", counted(count, "key")),
     });
+    if existed > 0 && out.is_none() && cx.secret_asked() {
+        let existed = counted(existed, "key");
+        return Err(Error::exists(format!(
+            "{existed} existed, and their secrets are not shown again: their lines are empty"
+        )));
+    }
     Ok(Exit::Ok.code())
 }
 
@@ -220,7 +245,7 @@ fn room_for(path: &Path, length: usize, keys: usize) -> io::Result<File> {
 fn write_secrets(path: &Path, file: &File, created: &[Created]) -> io::Result<()> {
     let mut out = Pieces { file, piece: Zeroizing::new(Vec::with_capacity(PIECE)) };
     for one in created {
-        minted(&one.key, one.secret.as_ref(), KEY).write_json_line(&mut out)?;
+        minted(&one.key, one.secret.as_ref(), KEY).existed(one.existed).write_json_line(&mut out)?;
     }
     out.flush()?;
     let mut file = file;

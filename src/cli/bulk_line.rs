@@ -119,7 +119,8 @@ pub(super) fn request(line: Line, defaults: &Create) -> Result<Create, String> {
         let scopes: Result<Vec<_>, String> = scopes.iter().map(|scope| parse(scope)).collect();
         create.scopes = super::values::sorted(scopes.map_err(|why| format!("scopes: {why}"))?);
     }
-    set(&mut create.rate_limit, given(line.rate_limit), "rate_limit", RateLimit::parse_or_none)?;
+    let limit = |text: &str| RateLimit::parse_hourly_or_none(text).map(Some);
+    set(&mut create.rate_limit, given(line.rate_limit), "rate_limit", limit)?;
     if let Some(ranges) = many(line.allow_ips) {
         create.allow_ips = Allowlist::parse(&ranges).map_err(|why| format!("allow_ips: {why}"))?;
     }
@@ -155,7 +156,7 @@ fn expiry(lifetime: Option<String>, at: Option<String>, never: Option<Switch>) -
     };
     match (given(lifetime), given(at), never) {
         (None, None, false) => Ok(None),
-        (Some(text), None, false) => time::parse_duration(&text)
+        (Some(text), None, false) => time::parse_days(&text)
             .map(|lifetime| Some(Expiry::In(lifetime)))
             .map_err(|why| format!("expires_in: {why}")),
         (None, Some(text), false) => {

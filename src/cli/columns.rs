@@ -218,6 +218,9 @@ pub(super) const SCOPES: &[Column] = &[
     Column::new("description", "description", Text),
 ];
 
+/// The scopes of new keys that are given none.
+pub(super) const DEFAULT_SCOPES: &[Column] = &[Column::new("name", "scope", Text)];
+
 /// The audit trail.
 pub(super) const AUDIT: &[Column] = &[
     Column::new("seq", "seq", Number),
@@ -413,6 +416,7 @@ pub(super) const WORKSPACES: &[Column] = &[
     Column::new("rotate_every_seconds", "rotate every", Duration).wide(),
     Column::new("overlap_seconds", "overlap", Duration).wide(),
     Column::new("max_lifetime_seconds", "longest lifetime", Duration).wide(),
+    Column::new("default_scopes", "default scopes", List).wide(),
     Column::new("description", "description", Text),
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! Where the local vault is, and what makes one, is [`super::local`].
 
-use super::{args::Global, input::Source, local, prompt, terminal::Terminal};
+use super::{args::Global, heeded, input::Source, local, prompt, terminal::Terminal};
 use crate::{
     backend::{Backend, Dirs, HowRestored, Initialised, Restored, Unlock},
     config::{self, ConfigFile, Env},
@@ -317,7 +317,7 @@ impl Ctx {
 
 fn fill_in(global: &mut Global, env: &Env, file: ConfigFile) -> Result<()> {
     if global.output.is_none() {
-        global.output = choice("KEYWARD_OUTPUT", env, "output", file.output)?;
+        global.output = heeded::preferred(global, choice("KEYWARD_OUTPUT", env, "output", file.output)?);
     }
     if global.time.is_none() {
         global.time = choice("KEYWARD_TIME", env, "time", file.time)?;

@@ -36,12 +36,14 @@ pub enum Exit {
     Denied = 13,
     /// Something was tampered with or damaged.
     Integrity = 14,
+    /// It was there already, and the secret that was asked for cannot be given again.
+    Exists = 15,
     /// A bug.
     Internal = 70,
 }
 
 /// The rows of the table: code, name, meaning.
-pub(super) const TABLE: [(&str, &str, &str); 17] = [
+pub(super) const TABLE: [(&str, &str, &str); 18] = [
     ("0", "OK", "done; nothing due; already so; an empty list"),
     ("1", "FAILURE", "anything unclassified"),
     ("2", "USAGE", "bad arguments, input missing off a terminal, refused to print a secret"),
@@ -57,6 +59,7 @@ pub(super) const TABLE: [(&str, &str, &str); 17] = [
     ("12", "UNDELIVERED", "minted but not delivered; the old secret still works; resumable"),
     ("13", "DENIED", "verify: not valid for this request"),
     ("14", "INTEGRITY", "audit chain, record or file check failed"),
+    ("15", "EXISTS", "it was there already, and the secret that was asked for on stdout is not given again"),
     ("70", "INTERNAL", "a bug"),
     ("130/143", "SIGNAL", "interrupted; state resumable"),
 ];
@@ -65,6 +68,11 @@ pub(super) const TABLE: [(&str, &str, &str); 17] = [
 pub(super) fn name(code: u8) -> Option<&'static str> {
     let code = code.to_string();
     TABLE.iter().find(|row| row.0.split('/').any(|number| number == code)).map(|row| row.1)
+}
+
+/// Whether a code tells of something that went wrong, and not of an answer that was asked for by exit code.
+pub(super) fn is_failure(code: u8) -> bool {
+    ![Exit::Ok, Exit::Changed, Exit::Denied].map(Exit::code).contains(&code)
 }
 
 impl Exit {
@@ -90,6 +98,7 @@ impl From<Kind> for Exit {
             Kind::Partial => Self::Partial,
             Kind::Undelivered => Self::Undelivered,
             Kind::Integrity => Self::Integrity,
+            Kind::Exists => Self::Exists,
             Kind::Internal => Self::Internal,
         }
     }
@@ -113,6 +122,7 @@ mod tests {
             Kind::Unavailable,
             Kind::Partial,
             Kind::Integrity,
+            Kind::Exists,
             Kind::Internal,
         ] {
             let code = Exit::from(kind).code().to_string();

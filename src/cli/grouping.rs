@@ -15,6 +15,7 @@ pub(super) enum GroupBy {
     /// Who answers for them.
     Owner,
     /// Their environment.
+    #[value(alias = "environment")]
     Env,
     /// Their status.
     Status,

@@ -19,6 +19,7 @@ mod delivery;
 mod due;
 pub mod exit;
 mod grouping;
+mod heeded;
 mod hints;
 mod hygiene;
 mod input;
@@ -78,7 +79,7 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
     if let Err(error) = input::refuse_tokens(&args) {
         return fail(&mut early(&args, &env, streams), &error);
     }
-    let (global, command) = match parsed::parse(&args) {
+    let (global, command, named) = match parsed::parse(&args) {
         Ok(parsed) => parsed,
         Err(error) => return unparsed::tell(slips::keep_close(error), &args, &mut early(&args, &env, streams)),
     };
@@ -93,12 +94,16 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
     match context::Ctx::new(global, args, env, streams, command.heeds_settings()) {
         Ok(mut cx) => {
             // Of the command line it was told already; the environment is another door.
-            let ended = cx.operation().recordable().and_then(|()| command.run(&mut cx));
+            let ended = cx.operation().recordable().and_then(|()| heeded::check(&cx, &named));
+            let ended = ended.and_then(|()| command.run(&mut cx));
             cx.warn_if_unremembered();
             let code = ended.unwrap_or_else(|error| {
                 let told = hints::Said::of(&cx.given).error(error);
                 fail(cx.emitter(), &told)
             });
+            if exit::is_failure(code) {
+                cx.emitter().say_hushed();
+            }
             closing::close(cx.emitter(), code);
             code
         }

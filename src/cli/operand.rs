@@ -1,39 +1,119 @@
 //! The keys a command is told to act on, and the loop over several of them.
 
-use super::{context::Ctx, exit::Exit, values};
+use super::{columns, context::Ctx, exit::Exit, values};
 use crate::{
     domain::{Environment, KeyRef},
-    ops::{KeyView, Result, Show},
+    ops::{Error, KeyView, Result, Show},
+    output::Format,
 };
-use std::collections::HashSet;
+use serde_json::Value;
+use std::{collections::HashSet, io::Read};
+
+/// A key, or standard input, which names keys, one a line.
+#[derive(Debug, Clone)]
+pub(super) enum Operand {
+    Stdin,
+    Key(KeyRef),
+}
+
+fn operand(text: &str) -> Result<Operand, String> {
+    if text == "-" { Ok(Operand::Stdin) } else { values::key_ref(text).map(Operand::Key) }
+}
 
 /// One or several keys.
 #[derive(Debug, clap::Args)]
 pub(super) struct KeyOperands {
-    /// An id, an exact name, or the first 8 or more characters of an id
-    #[arg(value_name = "KEY", required = true, value_parser = values::key_ref, add = values::keys())]
-    pub(super) keys: Vec<KeyRef>,
+    /// An id, an exact name, or the first 8 or more characters of an id; `-` reads them from standard input, one a line
+    #[arg(value_name = "KEY", required = true, value_parser = operand, add = values::keys())]
+    keys: Vec<Operand>,
     /// Decides between keys of one name
-    #[arg(long, value_name = "ENV", add = values::environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
     pub(super) env: Option<Environment>,
+    /// Reply with a list, also for one key
+    #[arg(long)]
+    items: bool,
 }
 
 /// Keys, where something else may say which.
 #[derive(Debug, clap::Args)]
 pub(super) struct MaybeKeys {
-    /// An id, an exact name, or the first 8 or more characters of an id
-    #[arg(value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
-    pub(super) keys: Vec<KeyRef>,
-    /// Decides between keys of one name
-    #[arg(long, value_name = "ENV", add = values::environments())]
+    /// An id, an exact name, or the first 8 or more characters of an id; `-` reads them from standard input, one a line
+    #[arg(value_name = "KEY", value_parser = operand, add = values::keys())]
+    keys: Vec<Operand>,
+    /// Decides between keys of one name; with a filter, keys of this environment
+    #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
     pub(super) env: Option<Environment>,
+    /// Reply with a list, also for one key
+    #[arg(long)]
+    items: bool,
+}
+
+/// The keys that were named, and the shape that the reply has for it: what was typed decides, not what was found.
+pub(super) struct Named {
+    pub(super) keys: Vec<KeyRef>,
+    /// Exactly one key was typed, and no list was asked for: the reply is one object.
+    pub(super) single: bool,
+}
+
+impl KeyOperands {
+    /// The keys.
+    ///
+    /// # Errors
+    /// `Usage` when standard input cannot be read, or names what is no key.
+    pub(super) fn named(&self, cx: &mut Ctx) -> Result<Named> {
+        named(cx, &self.keys, self.items)
+    }
+}
+
+impl MaybeKeys {
+    /// The keys.
+    ///
+    /// # Errors
+    /// `Usage` when standard input cannot be read, or names what is no key.
+    pub(super) fn named(&self, cx: &mut Ctx) -> Result<Named> {
+        named(cx, &self.keys, self.items)
+    }
+}
+
+fn named(cx: &mut Ctx, operands: &[Operand], items: bool) -> Result<Named> {
+    if let [Operand::Stdin] = operands {
+        return Ok(Named { keys: from_stdin(cx)?, single: false });
+    }
+    let keys = operands.iter().map(|operand| match operand {
+        Operand::Key(key) => Ok(key.clone()),
+        Operand::Stdin => Err(Error::usage("'-' reads the keys from standard input, and others are named beside it")),
+    });
+    let keys: Vec<KeyRef> = keys.collect::<Result<_>>()?;
+    Ok(Named { single: keys.len() == 1 && !items, keys })
+}
+
+fn from_stdin(cx: &mut Ctx) -> Result<Vec<KeyRef>> {
+    const LONGEST: u64 = 64 * 1024 * 1024;
+    let mut text = String::new();
+    let read = (&mut *cx.out.streams.stdin).take(LONGEST).read_to_string(&mut text);
+    read.map_err(|error| Error::usage("no keys from standard input").cause(error.to_string()))?;
+    let lines = text.lines().map(|line| line.trim_end_matches('\r')).enumerate().filter(|(_, line)| !line.is_empty());
+    lines
+        .map(|(at, line)| values::key_ref(line).map_err(|why| Error::usage(format!("stdin:{}: {why}", at + 1))))
+        .collect()
+}
+
+/// Writes keys in the shape that was typed. A line of JSON, and a row of CSV, has one form however many there are.
+pub(super) fn reply(cx: &mut Ctx, single: bool, mut keys: Vec<Value>) -> Result<()> {
+    const LIST: &str = "keyward.key-list/v1";
+    let of_rows = cx.out.options.field.is_none() && matches!(cx.format(), Format::Jsonl | Format::Csv);
+    if single && !of_rows && keys.len() == 1 {
+        return cx.item("keyward.key/v1", "key", keys.remove(0), columns::KEY);
+    }
+    let total = keys.len();
+    cx.list(LIST, keys, total, if cx.format() == Format::Csv { columns::KEY } else { columns::KEYS })
 }
 
 /// The keys of somebody or something.
 #[derive(Debug, clap::Args)]
 pub(super) struct KeysOf {
     /// Keys of this environment
-    #[arg(long, value_name = "ENV", add = values::environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
     pub(super) env: Option<Environment>,
     /// Keys of this owner
     #[arg(long)]
@@ -50,16 +130,20 @@ pub(super) struct KeyOperand {
     #[arg(value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
     pub(super) key: KeyRef,
     /// Decides between keys of one name
-    #[arg(long, value_name = "ENV", add = values::environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
     pub(super) env: Option<Environment>,
 }
 
 /// The keys that operands mean, each once. One that means none keeps its place, to fail there.
-pub(super) fn distinct(cx: &mut Ctx, operands: &MaybeKeys) -> Result<Vec<(KeyRef, Result<KeyView>)>> {
+pub(super) fn distinct(
+    cx: &mut Ctx,
+    keys: &[KeyRef],
+    environment: Option<Environment>,
+) -> Result<Vec<(KeyRef, Result<KeyView>)>> {
     let backend = cx.backend()?;
-    let (mut seen, mut meant) = (HashSet::new(), Vec::with_capacity(operands.keys.len()));
-    for key in &operands.keys {
-        let view = backend.show(&cx.operation(), &Show { key: key.clone(), environment: operands.env });
+    let (mut seen, mut meant) = (HashSet::new(), Vec::with_capacity(keys.len()));
+    for key in keys {
+        let view = backend.show(&cx.operation(), &Show { key: key.clone(), environment });
         if let Ok(view) = &view
             && !seen.insert(view.id.clone())
         {

@@ -18,11 +18,14 @@ pub(super) fn whole() -> clap::Command {
     Command::augment_subcommands(Root::command()).subcommand_required(true).arg_required_else_help(true)
 }
 
+/// The global options, the command, and the words that name it.
+type Parsed = (Global, Command, String);
+
 /// Parses the arguments, the program's name first.
 ///
 /// # Errors
 /// clap's, of which help and version are some.
-pub(super) fn parse(args: &[OsString]) -> Result<(Global, Command), Error> {
+pub(super) fn parse(args: &[OsString]) -> Result<Parsed, Error> {
     let definition = named(args);
     let args = &*with_texts(&definition, args);
     match by(definition, args) {
@@ -85,9 +88,15 @@ fn takes_text(definition: &clap::Command, word: &OsStr) -> bool {
     definition.get_arguments().any(is_it) || definition.get_subcommands().any(|command| takes_text(command, word))
 }
 
-fn by(definition: clap::Command, args: &[OsString]) -> Result<(Global, Command), Error> {
+fn by(definition: clap::Command, args: &[OsString]) -> Result<Parsed, Error> {
     let matches = definition.try_get_matches_from(args)?;
-    Ok((Root::from_arg_matches(&matches)?.global, Command::from_arg_matches(&matches)?))
+    let (mut words, mut here) = (Vec::new(), &matches);
+    while let Some((word, inner)) = here.subcommand() {
+        words.push(word);
+        here = inner;
+    }
+    let named = words.join(" ");
+    Ok((Root::from_arg_matches(&matches)?.global, Command::from_arg_matches(&matches)?, named))
 }
 
 #[cfg(test)]
@@ -123,7 +132,7 @@ mod tests {
 
     #[test]
     fn one_definition_says_what_the_whole_says() {
-        let said = |parsed: Result<(Global, Command), Error>| match parsed {
+        let said = |parsed: Result<Parsed, Error>| match parsed {
             Ok(parsed) => format!("{parsed:?}"),
             Err(error) => format!("{}: {error}", error.kind()),
         };

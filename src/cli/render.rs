@@ -77,8 +77,20 @@ impl Ctx {
 
     /// Whether something asks for the reply of a change.
     pub(super) fn reply_asked(&self) -> bool {
+        self.program_reads() || self.given.output.is_some() || !self.given.columns.is_empty()
+    }
+
+    /// Whether what is printed is for a program and not for people.
+    pub(super) fn program_reads(&self) -> bool {
         let options = &self.out.options;
         options.quiet || options.field.is_some() || !matches!(options.format, Format::Table | Format::Wide)
+    }
+
+    /// Whether standard output is to hold a secret and nothing else, so that nothing there would be taken for one.
+    pub(super) fn secret_asked(&self) -> bool {
+        let options = &self.out.options;
+        let bare = options.quiet && matches!(options.format, Format::Table | Format::Wide);
+        !self.global.dry_run && options.field.as_ref().map_or(bare, |field| field == "secret")
     }
 
     /// Whether ids or names are all that will be printed of a list.
@@ -118,10 +130,39 @@ impl Ctx {
 
     /// The reply of create and rotate where there is no secret to show, if something asks for it: its place stays empty.
     pub(super) fn item_without_secret(&mut self, key: Value) -> Result<()> {
+        let report = Report::item("keyward.key/v1", "key", key, None);
+        self.reply_without_secret(report)
+    }
+
+    /// Whether the replies about several keys stand in one document, and wait for each other.
+    pub(super) fn is_one_document(&self) -> bool {
+        let options = &self.out.options;
+        options.field.is_none() && matches!(options.format, Format::Json | Format::Csv | Format::Markdown)
+    }
+
+    /// The replies of rotate about several keys, in one document.
+    pub(super) fn items_without_secret(&mut self, keys: Vec<Value>) -> Result<()> {
+        let written = if self.format() == Format::Json {
+            let reports: Vec<Report> = keys.into_iter().map(|key| self.minted(key, None)).collect();
+            self.emit_batch(MINTED, &reports)
+        } else {
+            let total = keys.len();
+            self.list(MINTED, keys, total, super::columns::KEY)
+        };
+        self.after_change(written)
+    }
+
+    /// The same of create, which says whether the key was there before.
+    pub(super) fn created_without_secret(&mut self, key: Value, existed: bool) -> Result<()> {
+        let report = Report::item("keyward.key/v1", "key", key, None);
+        self.reply_without_secret(report.existed(existed))
+    }
+
+    fn reply_without_secret(&mut self, report: Report) -> Result<()> {
         if !self.reply_asked() {
             return Ok(());
         }
-        let report = Report::item("keyward.key/v1", "key", key, None).with_columns(columns::KEY).minting();
+        let report = report.with_columns(columns::KEY).minting();
         let written = self.emit(&report);
         self.after_change(written)
     }
@@ -174,6 +215,7 @@ impl Ctx {
         if self.format().is_json() || self.out.options.field.is_some() {
             return self.flat(schema, json!({ name: text.trim_end_matches('\n') }), name);
         }
+        self.refuse_layout(&[Format::Table], "this is a text, which is printed as it stands, or as JSON")?;
         self.raw(text.as_bytes())
     }
 

@@ -14,6 +14,9 @@ use serde_json::json;
 /// What a printed secret's sink is called.
 pub(super) const STDOUT: &str = "stdout";
 
+/// A reply that waits for the others of one document, and the rotation that ends once it is printed.
+pub(super) type Gathered = (Report, Option<Unprinted>);
+
 /// A staged rotation whose secret waits to be printed with others in one document.
 pub(super) struct Unprinted {
     key: KeyView,
@@ -28,14 +31,27 @@ pub(super) struct Unprinted {
 ///
 /// # Errors
 /// See [`crate::ops::stage::stage`]; `Undelivered` when the secret cannot be printed.
-pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Option<(Report, Unprinted)>> {
+pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Option<Gathered>> {
     let staged = cx.backend()?.stage(&cx.operation(), &request)?;
     if let Some(note) = &staged.note {
         // A script that waits for a secret must hear that there is none, also with -q.
         cx.out.warn(note);
     }
     if staged.lookup.is_none() || staged.ready {
-        return settled(cx, staged).map(|()| None);
+        let key = settled(cx, staged)?;
+        if cx.secret_asked() {
+            // Of several keys whoever goes through them leaves the line empty.
+            if !gather {
+                cx.missing_secret()?;
+            }
+            let KeyView { id, name, .. } = &key;
+            let what = format!("no secret was minted for {name} ({id}): the one before is not shown again");
+            return Err(Error::exists(what).hint(format!("keyward rotate {id} -q --supersede   (a fresh secret)")));
+        }
+        if gather && cx.format() == Format::Json {
+            return Ok(Some((cx.minted(json!(key), None), None)));
+        }
+        return cx.item_without_secret(json!(key)).map(|()| None);
     }
     let report = cx.minted(json!(staged.key), staged.secret.as_ref());
     let unprinted = Unprinted {
@@ -46,7 +62,7 @@ pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Optio
         old_valid_until: staged.old_valid_until,
     };
     if gather && cx.format() == Format::Json {
-        return Ok(Some((report, unprinted)));
+        return Ok(Some((report, Some(unprinted))));
     }
     cx.emit(&report).map_err(|error| unprinted.lost(error))?;
     unprinted.finish(cx).map(|()| None)
@@ -56,11 +72,17 @@ pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Optio
 ///
 /// # Errors
 /// `Undelivered` when the secrets cannot be printed.
-pub(super) fn print_gathered(cx: &mut Ctx, gathered: Vec<(Report, Unprinted)>) -> Result<()> {
-    let (reports, gathered): (Vec<Report>, Vec<Unprinted>) = gathered.into_iter().unzip();
-    let Some(first) = gathered.first() else { return Ok(()) };
-    cx.emit_batch(MINTED, &reports).map_err(|error| first.lost(error))?;
-    gathered.iter().try_for_each(|unprinted| unprinted.finish(cx))
+pub(super) fn print_gathered(cx: &mut Ctx, gathered: Vec<Gathered>) -> Result<()> {
+    let (reports, gathered): (Vec<Report>, Vec<Option<Unprinted>>) = gathered.into_iter().unzip();
+    let mut gathered = gathered.into_iter().flatten().peekable();
+    if reports.is_empty() {
+        return Ok(());
+    }
+    cx.emit_batch(MINTED, &reports).map_err(|error| match gathered.peek() {
+        Some(first) => first.lost(error),
+        None => error,
+    })?;
+    gathered.try_for_each(|unprinted| unprinted.finish(cx))
 }
 
 /// Goes on with a rotation whose secret was to be printed.
@@ -83,7 +105,7 @@ pub(super) fn commit(cx: &mut Ctx, rotation: &RotationView, receipts: Vec<String
 }
 
 /// Nothing was minted: the secret had arrived before, or the rotation was done.
-fn settled(cx: &mut Ctx, staged: Staged) -> Result<()> {
+fn settled(cx: &mut Ctx, staged: Staged) -> Result<KeyView> {
     let mut key = staged.key;
     match staged.rotation.as_ref().filter(|_| staged.ready) {
         Some(rotation) if rotation.parked => {
@@ -101,7 +123,7 @@ fn settled(cx: &mut Ctx, staged: Staged) -> Result<()> {
         }
         None => {}
     }
-    cx.item_without_secret(json!(key))
+    Ok(key)
 }
 
 /// What may be done with a staged rotation.

@@ -2,6 +2,7 @@
 
 use super::candidates;
 use crate::{
+    config,
     domain::{Allowlist, Environment, KeyRef, ObjectName, RateLimit, Scope, Time, allowlist, text::composed, time},
     ops::{Error, Result},
 };
@@ -34,8 +35,21 @@ pub(super) fn duration_or_none(text: &str) -> Parsed<DurationArg, String> {
     if text == "none" { Ok(DurationArg(None)) } else { duration(text).map(|duration| DurationArg(Some(duration))) }
 }
 
-pub(super) fn time(text: &str) -> Parsed<Time, String> {
-    time::parse_time(text)
+/// A duration of which a bare number is days: a lifetime.
+pub(super) fn days(text: &str) -> Parsed<TimeDelta, String> {
+    time::parse_days(text)
+}
+
+/// A time in the past, which may be said as so long ago.
+pub(super) fn past(text: &str) -> Parsed<Time, String> {
+    time::parse_past(text, config::now().map_err(|error| error.message)?)
+}
+
+/// How long ago a time in the past is.
+pub(super) fn ago(text: &str) -> Parsed<TimeDelta, String> {
+    let now = config::now().map_err(|error| error.message)?;
+    let ago = now - time::parse_past(text, now)?;
+    if ago > TimeDelta::zero() { Ok(ago) } else { Err("expected a time in the past".to_owned()) }
 }
 
 pub(super) fn end(text: &str) -> Parsed<Time, String> {
@@ -44,6 +58,11 @@ pub(super) fn end(text: &str) -> Parsed<Time, String> {
 
 pub(super) fn rate_limit(text: &str) -> Parsed<RateLimitArg, String> {
     RateLimit::parse_or_none(text).map(RateLimitArg)
+}
+
+/// The limit of a key, of which a bare number is requests an hour.
+pub(super) fn key_rate_limit(text: &str) -> Parsed<RateLimitArg, String> {
+    RateLimit::parse_hourly_or_none(text).map(RateLimitArg)
 }
 
 pub(super) fn scope_or_empty(text: &str) -> Parsed<ScopeArg, String> {

@@ -2,6 +2,7 @@
 
 use super::{
     environment::Environment,
+    field_name::field_path,
     key::{Key, Status},
     scope::{Catalogue, Scope},
     text::{composed, same},
@@ -90,14 +91,14 @@ impl FromStr for Sort {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (descending, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
-        let field = match name {
+        let field = match field_path(name).as_str() {
             "name" => SortField::Name,
-            "created" | "created_at" => SortField::Created,
-            "expires" | "expires_at" => SortField::Expires,
-            "due" | "due_at" => SortField::Due,
-            "last-used" | "last_used_at" => SortField::LastUsed,
+            "created_at" => SortField::Created,
+            "expires_at" => SortField::Expires,
+            "rotation.due_at" => SortField::Due,
+            "last_used_at" => SortField::LastUsed,
             "owner" => SortField::Owner,
-            "env" | "environment" => SortField::Environment,
+            "environment" => SortField::Environment,
             "status" => SortField::Status,
             "uses" => SortField::Uses,
             _ => return Err("expected name, created, expires, due, last-used, owner, env, status or uses".to_owned()),

@@ -52,6 +52,34 @@ impl TryFrom<Parts> for RateLimit {
     }
 }
 
+/// A limit of a key as it is said in a body: requests an hour, `100/h`, or the object that replies have.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[serde(
+    untagged,
+    expecting = "expected requests an hour, a limit such as \"100/h\", or {\"limit\":100,\"window_seconds\":3600}"
+)]
+pub enum SaidLimit {
+    /// So many requests an hour.
+    Hourly(u32),
+    /// A number and a window, such as `100/h`; `none` is no limit.
+    Text(String),
+    /// The object that replies have.
+    Limit(RateLimit),
+}
+
+impl TryFrom<SaidLimit> for Option<RateLimit> {
+    type Error = String;
+
+    fn try_from(said: SaidLimit) -> Result<Self, Self::Error> {
+        match said {
+            SaidLimit::Hourly(limit) => RateLimit::parse_hourly_or_none(&limit.to_string()),
+            SaidLimit::Text(text) => RateLimit::parse_hourly_or_none(&text),
+            SaidLimit::Limit(limit) => Ok(Some(limit)),
+        }
+    }
+}
+
 impl RateLimit {
     /// Reads a limit, or `none`, which must be spelled out.
     ///
@@ -59,6 +87,15 @@ impl RateLimit {
     /// When it is neither.
     pub fn parse_or_none(text: &str) -> Result<Option<Self>, String> {
         if text == "none" { Ok(None) } else { text.parse().map(Some) }
+    }
+
+    /// The same for the limit of a key, of which a bare number is requests an hour.
+    ///
+    /// # Errors
+    /// When it is no limit.
+    pub fn parse_hourly_or_none(text: &str) -> Result<Option<Self>, String> {
+        let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if bare { format!("{text}/h").parse().map(Some) } else { Self::parse_or_none(text) }
     }
 
     /// Whether no more than another limit allows is ever let through within the other's window: all that this one allows may
@@ -126,6 +163,9 @@ mod tests {
             assert!(bad.parse::<RateLimit>().is_err(), "{bad} was accepted");
         }
         assert_eq!(RateLimit::parse_or_none("none"), Ok(None));
+        assert_eq!(RateLimit::parse_hourly_or_none("250"), RateLimit::parse_or_none("250/h"));
+        assert_eq!(RateLimit::parse_hourly_or_none("none"), Ok(None));
+        assert!(RateLimit::parse_hourly_or_none("0").is_err() && RateLimit::parse_hourly_or_none("").is_err());
     }
 
     #[test]

@@ -76,12 +76,18 @@ impl FromStr for Scope {
         let (resource, level) = if text == ANY {
             (ANY, ANY)
         } else {
-            text.split_once(':').ok_or("expected resource:level, such as audits:read, audits:* or *")?
+            text.split_once(':').ok_or_else(|| match as_part(text) {
+                Some(part) => format!("expected resource:level, such as {part}:read, {part}:* or *"),
+                None => "expected resource:level, such as audits:read, audits:* or *".to_owned(),
+            })?
         };
         if is_part(resource) && is_part(level) {
-            Ok(Self::new(resource, level))
-        } else {
-            Err("a part of a scope is 1 to 64 of a-z 0-9 _ . - beginning with a letter or digit, or *".to_owned())
+            return Ok(Self::new(resource, level));
+        }
+        let rule = "a part of a scope is 1 to 64 of a-z 0-9 _ . - beginning with a letter or digit, or *";
+        match as_part(resource).zip(as_part(level)) {
+            Some((resource, level)) => Err(format!("{rule}: did you mean {resource}:{level}?")),
+            None => Err(rule.to_owned()),
         }
     }
 }
@@ -96,6 +102,19 @@ impl Serialize for Scope {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)
     }
+}
+
+/// A part as it would be written here, of one that is written as in other systems: `SecurityScans`, `Security Scans`.
+fn as_part(text: &str) -> Option<String> {
+    let (mut part, mut after_lower) = (String::new(), false);
+    for character in text.chars() {
+        if (character.is_ascii_uppercase() && after_lower) || character == ' ' {
+            part.push('-');
+        }
+        after_lower = character.is_ascii_lowercase() || character.is_ascii_digit();
+        part.extend((character != ' ').then(|| character.to_ascii_lowercase()));
+    }
+    Some(part).filter(|part| is_part(part))
 }
 
 fn is_part(part: &str) -> bool {
@@ -225,6 +244,20 @@ mod tests {
     fn a_bad_scope_is_refused() {
         for bad in ["", "audits", ":read", "audits:", "Audits:read", "a b:read", "a:b:c", "-a:read", "audits:r*"] {
             assert!(bad.parse::<Scope>().is_err(), "{bad} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_scope_as_other_systems_write_it_is_told_the_form() {
+        for (written, told) in [
+            ("SecurityScans", "such as security-scans:read"),
+            ("audits", "such as audits:read"),
+            ("Audits:Read", "did you mean audits:read?"),
+            ("Security Scans:operate", "did you mean security-scans:operate?"),
+            ("ab!:read", "a part of a scope is"),
+        ] {
+            let why = written.parse::<Scope>().unwrap_err();
+            assert!(why.contains(told), "{written}: {why}");
         }
     }
 

@@ -133,6 +133,67 @@ pub mod change {
     }
 }
 
+/// A rate limit that may be absent (stays), null (is none) or said in one of its ways, for `#[serde(default, with)]`.
+pub mod change_limit {
+    use crate::domain::{RateLimit, SaidLimit};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// What is absent is left out by `skip_serializing_if`.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(value: &Option<Option<RateLimit>>, serializer: S) -> Result<S::Ok, S::Error> {
+        super::change::serialize(value, serializer)
+    }
+
+    /// Present, therefore a change.
+    ///
+    /// # Errors
+    /// When it is no limit.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<RateLimit>>, D::Error> {
+        let said = Option::<SaidLimit>::deserialize(deserializer)?;
+        said.map_or(Ok(None), TryFrom::try_from).map(Some).map_err(D::Error::custom)
+    }
+}
+
+/// The lifetime of a key, as people say it: days, or a duration such as `90d`, for `#[serde(default, with)]`.
+pub mod lifetime {
+    use crate::domain::time::{format_duration, parse_days};
+    use chrono::TimeDelta;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    /// A lifetime in a body.
+    #[derive(Deserialize)]
+    #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+    #[serde(untagged, expecting = "expected a number of days, or a duration such as \"90d\"")]
+    pub enum Lifetime {
+        /// So many days.
+        Days(u32),
+        /// A duration with its unit, such as `90d`, `1h` or `1y`.
+        Text(String),
+    }
+
+    /// A lifetime, as a duration.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(value: &Option<TimeDelta>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(format_duration).serialize(serializer)
+    }
+
+    /// A lifetime.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeDelta>, D::Error> {
+        let text = Option::<Lifetime>::deserialize(deserializer)?.map(|said| match said {
+            Lifetime::Days(days) => days.to_string(),
+            Lifetime::Text(text) => text,
+        });
+        text.map(|text| parse_days(&text).map_err(D::Error::custom)).transpose()
+    }
+}
+
 /// A duration that may be absent (stays), null (is cleared) or whole seconds, for `#[serde(default, with)]`.
 pub mod change_seconds {
     use chrono::TimeDelta;

@@ -1,6 +1,6 @@
 //! Workspaces, projects, customers, and the plans that say what a workspace is entitled to.
 
-use super::rate_limit::RateLimit;
+use super::{rate_limit::RateLimit, scope::Scope};
 use chrono::TimeDelta;
 use std::fmt;
 
@@ -26,6 +26,8 @@ pub struct KeyPolicy {
     pub overlap: Option<TimeDelta>,
     /// The longest a key may live from its creation or renewal.
     pub max_lifetime: Option<TimeDelta>,
+    /// What a new key may do that says nothing of it.
+    pub scopes: Vec<Scope>,
 }
 
 /// A project of a workspace; a project-level key reaches exactly one.
@@ -98,6 +100,13 @@ pub struct PlanRefusal {
 }
 
 impl Plan {
+    /// The limit of a key that says nothing of one: 100 requests an hour, or less where the plan allows no more.
+    #[must_use]
+    pub fn usual_limit(&self) -> RateLimit {
+        let usual = RateLimit::default();
+        self.max_rate_limit.filter(|most| !usual.within(*most)).unwrap_or(usual)
+    }
+
     /// A plan that allows everything.
     pub fn unrestricted(name: &str) -> Self {
         Self {

@@ -6,40 +6,59 @@ use serde::{Deserialize, Serialize};
 /// A point in time, in whole seconds.
 pub type Time = DateTime<Utc>;
 
-const UNITS: [(char, i64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+const DAY: i64 = 86_400;
+/// The units that a duration is written in, the longest first.
+const WRITTEN: [(&str, i64); 4] = [("d", DAY), ("h", 3_600), ("m", 60), ("s", 1)];
+/// The units that are read, each with its other names. A month is none: nobody knows how long it is.
+const UNITS: [(&[&str], i64); 6] = [
+    (&["y", "year", "years"], 365 * DAY),
+    (&["w", "week", "weeks"], 7 * DAY),
+    (&["d", "day", "days"], DAY),
+    (&["h", "hour", "hours"], 3_600),
+    (&["m", "min", "minute", "minutes"], 60),
+    (&["s", "sec", "second", "seconds"], 1),
+];
 const BEYOND_EXPIRY: &str = "the expiry is beyond the year 9999, which no time can be written after";
 const BEYOND: &str = "a year is one of 0000 to 9999: no other can be written as RFC 3339 has it";
 /// A hundred years: longer is a slip of the finger, and would overflow calendars.
-pub const MAX_SECONDS: i64 = 100 * 366 * 86_400;
+pub const MAX_SECONDS: i64 = 100 * 366 * DAY;
 
-/// Reads `30m`, `1h30m`, `7d`, `12w`. A bare number is refused: nobody knows its unit.
+/// Reads `30m`, `1h30m`, `7d`, `12w`, `1y`, `30 days`. A year is 365 days. A bare number is refused: nobody knows its unit.
 ///
 /// # Errors
 /// When a unit is missing or unknown, and when it is zero or more than a hundred years.
 pub fn parse_duration(text: &str) -> Result<TimeDelta, String> {
-    const EXPECTED: &str = "expected a number with a unit, such as 30m, 1h, 7d or 12w";
-    let (mut total, mut digits) = (0i64, String::new());
-    for character in text.chars() {
-        if character.is_ascii_digit() {
-            digits.push(character);
-            continue;
-        }
-        let (_, seconds) = UNITS.iter().find(|(unit, _)| *unit == character).ok_or(EXPECTED)?;
-        let number: i64 = digits.parse().map_err(|_| EXPECTED)?;
-        digits.clear();
+    const EXPECTED: &str = "expected a number with a unit, such as 30m, 1h, 7d, 12w, 1y or \"30 days\"";
+    let (mut total, mut rest) = (0i64, text);
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|next: char| !next.is_ascii_digit()).ok_or(EXPECTED)?);
+        let after = after.strip_prefix(' ').unwrap_or(after);
+        let (unit, after) = after.split_at(after.find(|next: char| !next.is_ascii_lowercase()).unwrap_or(after.len()));
+        rest = after.strip_prefix(' ').filter(|more| !more.is_empty()).unwrap_or(after);
+        let (_, seconds) = UNITS.iter().find(|(names, _)| names.contains(&unit)).ok_or(EXPECTED)?;
+        let number: i64 = number.parse().map_err(|_| EXPECTED)?;
         total = number
             .checked_mul(*seconds)
             .and_then(|part| total.checked_add(part))
             .filter(|total| *total <= MAX_SECONDS)
             .ok_or("expected at most 100 years")?;
     }
-    if !digits.is_empty() || text.is_empty() {
+    if text.is_empty() {
         return Err(EXPECTED.to_owned());
     }
     if total == 0 {
         return Err("expected more than zero".to_owned());
     }
     Ok(TimeDelta::seconds(total))
+}
+
+/// Reads a duration where the unit is plain: the lifetime of a key is said in days, and a bare number is so many.
+///
+/// # Errors
+/// Those of [`parse_duration`].
+pub fn parse_days(text: &str) -> Result<TimeDelta, String> {
+    let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if bare { parse_duration(&format!("{text}d")) } else { parse_duration(text) }
 }
 
 /// Writes a duration the way [`parse_duration`] reads it, in the fewest units: `90d`, `1h30m`.
@@ -50,7 +69,7 @@ pub fn format_duration(duration: TimeDelta) -> String {
         return "0s".to_owned();
     }
     let mut text = String::new();
-    for (unit, seconds) in UNITS.into_iter().filter(|(unit, _)| *unit != 'w') {
+    for (unit, seconds) in WRITTEN {
         let count = rest / seconds;
         if count > 0 {
             text.push_str(&format!("{count}{unit}"));
@@ -99,6 +118,20 @@ pub fn parse_end(text: &str) -> Result<Time, String> {
     }
 }
 
+/// Reads a time in the past: RFC 3339, a date, or a duration ago.
+///
+/// # Errors
+/// When it is none of them.
+pub fn parse_past(text: &str, now: Time) -> Result<Time, String> {
+    if let Ok(at) = parse_time(text) {
+        return Ok(at);
+    }
+    let ago = parse_duration(text).map_err(|_| {
+        "expected RFC 3339 (2026-01-02T03:04:05Z), a date (2026-01-02) or a time ago (1h, 7d)".to_owned()
+    })?;
+    Ok(now.checked_sub_signed(ago).unwrap_or(Time::MIN_UTC))
+}
+
 fn whole_seconds(time: Time) -> Result<Time, String> {
     let whole = DateTime::from_timestamp(time.timestamp(), 0).filter(|time| (0..=9999).contains(&time.year()));
     whole.ok_or_else(|| BEYOND.to_owned())
@@ -145,12 +178,62 @@ mod tests {
 
     #[test]
     fn a_duration_needs_its_unit() {
-        for bad in ["", "5", "h", "1h5", "5y", "-1d", "1.5h", "0s", "99999999999999999999d", "40000d", "1 d", "１d"] {
+        for bad in [
+            "",
+            "5",
+            "h",
+            "1h5",
+            "-1d",
+            "1.5h",
+            "0s",
+            "99999999999999999999d",
+            "40000d",
+            "101y",
+            "1  d",
+            " 1d",
+            "1d ",
+            "1M",
+            "1 month",
+            "dd",
+            "１d",
+        ] {
             assert!(parse_duration(bad).is_err(), "{bad} was accepted");
         }
         for (text, seconds) in [("30m", 1_800), ("1h", 3_600), ("7d", 604_800), ("12w", 7_257_600), ("1h30m", 5_400)] {
             assert_eq!(parse_duration(text).unwrap().num_seconds(), seconds, "{text}");
         }
+    }
+
+    #[test]
+    fn a_duration_is_read_as_people_say_it() {
+        for (said, short) in [
+            ("1y", "365d"),
+            ("30 days", "30d"),
+            ("1 year", "365d"),
+            ("2 weeks", "14d"),
+            ("1 day 12 hours", "1d12h"),
+            ("90 min", "1h30m"),
+            ("45 seconds", "45s"),
+        ] {
+            assert_eq!(format_duration(parse_duration(said).unwrap()), short, "{said}");
+        }
+        assert_eq!(parse_days("30"), parse_duration("30d"));
+        assert_eq!(parse_days("1h"), parse_duration("1h"));
+        assert!(parse_days("").is_err() && parse_days("0").is_err() && parse_days("-3").is_err());
+    }
+
+    #[test]
+    fn a_time_in_the_past_is_said_in_three_ways() {
+        let now = parse_time("2026-01-02T03:04:05Z").unwrap();
+        for (said, at) in [
+            ("1h", "2026-01-02T02:04:05Z"),
+            ("2 days", "2025-12-31T03:04:05Z"),
+            ("2026-01-01", "2026-01-01T00:00:00Z"),
+            ("2026-01-01T05:00:00+01:00", "2026-01-01T04:00:00Z"),
+        ] {
+            assert_eq!(format_time(parse_past(said, now).unwrap()), at, "{said}");
+        }
+        assert!(parse_past("yesterday", now).unwrap_err().contains("7d"));
     }
 
     #[test]
@@ -187,7 +270,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_panics(text in "(?s).{0,40}|[0-9]{0,12}[smhdw]{1,2}[0-9]{0,12}[smhdw]?|[0-9T:Z.+-]{0,30}") {
+        fn nothing_panics(text in "(?s).{0,40}|[0-9]{0,12} ?[smhdwy]{1,2} ?[0-9]{0,12}[smhdwy]?|[0-9]{1,4} (day|year|week)s?|[0-9T:Z.+-]{0,30}") {
             if let Ok(duration) = parse_duration(&text) {
                 prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
             }

@@ -196,6 +196,10 @@ struct Story {
 impl Story {
     /// The story of a reference. A name tells of the key that has it, and of those that had it before.
     fn of(tx: &View<'_>, cx: &Context, key: &KeyRef, environment: Option<Environment>) -> Result<Self> {
+        if environment.is_some() && !matches!(key, KeyRef::Name(_)) {
+            return Err(Error::usage("the environment decides between keys of one name, and an id names one key")
+                .hint("leave out --env"));
+        }
         let mut targets = match key {
             KeyRef::Id(id) => return Ok(Self { targets: vec![id.to_string()], typed: None }),
             KeyRef::Prefix(prefix) => tx.targets_with_prefix(prefix)?,

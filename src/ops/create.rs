@@ -53,9 +53,11 @@ pub struct Create {
     /// What the key may do.
     #[serde(default)]
     pub scopes: Vec<Scope>,
-    /// Requests a window; `None` only when spelled out.
-    #[serde(default = "default_rate_limit")]
-    pub rate_limit: Option<RateLimit>,
+    /// Requests a window; `Some(None)`, which must be spelled out, is no limit, and `None` is the usual one: 100 an hour, or
+    /// less where the plan allows no more.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_limit")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<crate::domain::SaidLimit>))]
+    pub rate_limit: Option<Option<RateLimit>>,
     /// Where the key may be used from; empty means anywhere.
     #[serde(default)]
     pub allow_ips: Allowlist,
@@ -65,6 +67,10 @@ pub struct Create {
     /// When the key ends, never edited afterwards; 90 days, or less where the workspace says so, when not given.
     #[serde(default)]
     pub expiry: Option<Expiry>,
+    /// The same said otherwise: so many days, or a duration such as `90d`. Only one of the two.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::lifetime")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<serde_text::lifetime::Lifetime>))]
+    pub expires_in: Option<TimeDelta>,
     /// How often the secret is to be rotated; `Some(None)` is never, `None` leaves it to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
     #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
@@ -92,10 +98,9 @@ pub struct Create {
     /// The hand-over follows at once: the intent is recorded with the creation.
     #[serde(default)]
     pub intend: bool,
-}
-
-fn default_rate_limit() -> Option<RateLimit> {
-    Some(RateLimit::default())
+    /// A file declares it whole: what it leaves out is meant to be nothing.
+    #[serde(skip)]
+    pub declared: bool,
 }
 
 /// What came of a [`Create`].
@@ -168,6 +173,9 @@ fn create_in(
 /// A request that nothing speaks against.
 pub(super) struct Accepted {
     request: Create,
+    /// What holds where the request says nothing.
+    rate_limit: Option<RateLimit>,
+    scopes: Vec<Scope>,
     notes: Vec<String>,
     events: Vec<Event>,
 }
@@ -200,14 +208,48 @@ pub(super) fn accept(
         let before = u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(tx.count_keys(&cx.workspace)?);
         entitlement::require(plan, Feature::Keys { count: before.saturating_add(1) })?;
     }
-    entitlement::require(plan, Feature::RateLimit(request.rate_limit))?;
+    if request.expires_in.is_some() && request.expiry.is_some() {
+        return Err(Error::usage("expiry and expires_in say the same twice").hint("leave one of them out"));
+    }
+    let mut notes = Vec::new();
+    let rate_limit = request.rate_limit.unwrap_or_else(|| Some(usual_limit(plan, &mut notes)));
+    entitlement::require(plan, Feature::RateLimit(rate_limit))?;
     refuse_known(tx, &request)?;
     lookup::project_to_name(tx, &cx.workspace, request.project.as_deref())?;
     lookup::customers_to_name(tx, &cx.workspace, &request.customers)?;
-    cx.authority.may_grant(&workspace.catalogue, &request.scopes)?;
-    let mut notes = Vec::new();
-    let events = super::scopes::declare_missing(tx, cx, &mut workspace.catalogue, &request.scopes, &mut notes)?;
-    Ok(Accepted { request, notes, events })
+    let scopes = scopes_of(&request, &workspace.policy, &mut notes);
+    cx.authority.may_grant(&workspace.catalogue, &scopes)?;
+    let events = super::scopes::declare_missing(tx, cx, &mut workspace.catalogue, &scopes, &mut notes)?;
+    Ok(Accepted { request, rate_limit, scopes, notes, events })
+}
+
+/// The usual limit, and a word where a plan makes it less.
+fn usual_limit(plan: &Plan, notes: &mut Vec<String>) -> RateLimit {
+    let limit = plan.usual_limit();
+    if limit != RateLimit::default() {
+        notes.push(format!("the rate limit is {limit}: the plan '{}' allows no more", plan.name));
+    }
+    limit
+}
+
+/// The scopes of a new key, and a word where nobody said any.
+fn scopes_of(request: &Create, policy: &KeyPolicy, notes: &mut Vec<String>) -> Vec<Scope> {
+    if !request.scopes.is_empty() {
+        return request.scopes.clone();
+    }
+    if policy.scopes.is_empty() || request.declared {
+        if !request.declared {
+            notes.push(
+                "no scope was given: such a key passes only where none is asked for (--scope RESOURCE:LEVEL; for every new \
+                 key: keyward scopes default RESOURCE:LEVEL)"
+                    .to_owned(),
+            );
+        }
+        return Vec::new();
+    }
+    let names: Vec<&str> = policy.scopes.iter().map(Scope::as_str).collect();
+    notes.push(format!("scopes by default of the workspace: {}", names.join(" ")));
+    policy.scopes.clone()
 }
 
 /// Draws the key and its secret and seals them; asks nothing of the store, so that many can be made at once.
@@ -217,7 +259,7 @@ pub(super) fn make(
     cx: &Context,
     workspace: &Standing,
     sealer: &Sealer<'_>,
-    Accepted { request, notes, mut events }: Accepted,
+    Accepted { request, rate_limit, scopes, notes, mut events }: Accepted,
 ) -> Result<Made> {
     let state = if request.sinks.is_empty() { SecretState::Current } else { SecretState::Staged };
     let (token, secret) = match request.imported.clone() {
@@ -234,7 +276,7 @@ pub(super) fn make(
     };
     let begin = begin(rng, cx, &request);
     let intended = if request.intend { request.sinks.clone() } else { Vec::new() };
-    let mut key = new_key(rng, cx, &workspace.policy, request)?;
+    let mut key = Key { rate_limit, scopes, ..new_key(rng, cx, &workspace.policy, request)? };
     match begin {
         None => key.secrets.push(secret),
         Some(begin) => {
@@ -301,7 +343,7 @@ fn refuse_known(tx: &View<'_>, request: &Create) -> Result<()> {
 }
 
 fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: Create) -> Result<Key> {
-    let expires_at = policy::expires_at(request.expiry, policy, cx.now)?;
+    let expires_at = policy::expires_at(request.expiry(), policy, cx.now)?;
     let every = request.rotate_every.unwrap_or(policy.rotate_every);
     policy::shorter(request.overlap, every)?;
     let due_at = policy::first_due(every, cx.now)?;
@@ -314,8 +356,8 @@ fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: 
         environment: request.environment,
         project: request.project,
         customers: request.customers,
-        scopes: request.scopes,
-        rate_limit: request.rate_limit,
+        scopes: Vec::new(),
+        rate_limit: None,
         allow_ips: request.allow_ips,
         labels: request.labels,
         active: true,
@@ -369,10 +411,11 @@ impl Create {
             project: None,
             customers: Vec::new(),
             scopes: Vec::new(),
-            rate_limit: default_rate_limit(),
+            rate_limit: None,
             allow_ips: Allowlist::default(),
             labels: BTreeMap::new(),
             expiry: None,
+            expires_in: None,
             rotate_every: None,
             overlap: None,
             if_not_exists: false,
@@ -381,6 +424,13 @@ impl Create {
             id: None,
             sinks: Vec::new(),
             intend: false,
+            declared: false,
         }
+    }
+
+    /// When the key is to end, in whichever way it was said.
+    #[must_use]
+    pub fn expiry(&self) -> Option<Expiry> {
+        self.expiry.or(self.expires_in.map(Expiry::In))
     }
 }

@@ -31,13 +31,15 @@ pub enum Kind {
     Undelivered,
     /// An audit chain, record or file check failed.
     Integrity,
+    /// What was to be made was there already, and its secret, which was asked for, cannot be given again.
+    Exists,
     /// A bug in keyward.
     Internal,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Failure,
         Self::Usage,
         Self::NotFound,
@@ -50,6 +52,7 @@ impl Kind {
         Self::Partial,
         Self::Undelivered,
         Self::Integrity,
+        Self::Exists,
         Self::Internal,
     ];
 
@@ -69,6 +72,7 @@ impl Kind {
             Self::Partial => "PARTIAL",
             Self::Undelivered => "UNDELIVERED",
             Self::Integrity => "INTEGRITY",
+            Self::Exists => "EXISTS",
             Self::Internal => "INTERNAL",
         }
     }
@@ -122,6 +126,11 @@ impl Error {
     /// Policy does not allow it.
     pub fn forbidden(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(Kind::Forbidden, reason, message)
+    }
+
+    /// A secret was asked for on standard output, and what it was to be made for was there: it is not given again.
+    pub fn exists(message: impl Into<String>) -> Self {
+        Self::new(Kind::Exists, "exists", message)
     }
 
     /// A file that could not be made or written, told by what the system says: one that exists is a conflict, a full disk

@@ -93,12 +93,12 @@ fn differences(key: &Key, request: &Create) -> Option<String> {
     compare("project", request.project.is_some(), text(&key.project), text(&request.project));
     compare("customers", !request.customers.is_empty(), strings(&key.customers), strings(&request.customers));
     compare("scopes", !request.scopes.is_empty(), scopes(&key.scopes), scopes(&request.scopes));
-    let limited = request.rate_limit != Some(RateLimit::default());
-    compare("rate limit", limited, rate(key.rate_limit), rate(request.rate_limit));
+    let limited = request.rate_limit.is_some();
+    compare("rate limit", limited, rate(key.rate_limit), rate(request.rate_limit.flatten()));
     let (own, wanted) = (key.allow_ips.to_strings(), request.allow_ips.to_strings());
     compare("allowlist", !wanted.is_empty(), strings(&own), strings(&wanted));
     compare("labels", !request.labels.is_empty(), labels(&key.labels), labels(&request.labels));
-    match request.expiry {
+    match request.expiry() {
         None => {}
         Some(Expiry::Never) => compare("expiry", true, ends, "never".to_owned()),
         Some(Expiry::At(at)) => compare("expiry", true, ends, format_time(at)),
@@ -161,7 +161,7 @@ mod tests {
             scopes: vec!["a:read".parse().unwrap()],
             labels: [("team", "x"), ("a", "b")].map(|(label, value)| (label.to_owned(), value.to_owned())).into(),
             expiry: Some(Expiry::In(chrono::TimeDelta::days(1))),
-            rate_limit: None,
+            rate_limit: Some(None),
             ..Create::named("billing")
         }
     }
@@ -187,7 +187,7 @@ mod tests {
         let same = digest(&|_| {});
         assert_eq!(digest(&|request| request.sinks = vec!["stdout".to_owned()]), same);
         assert_eq!(digest(&|request| request.idempotency_key = Some("K".to_owned())), same);
-        assert_ne!(digest(&|request| request.rate_limit = Some(RateLimit::default())), same);
+        assert_ne!(digest(&|request| request.rate_limit = Some(Some(RateLimit::default()))), same);
         assert_ne!(digest(&|request| request.rotate_every = Some(None)), same);
         assert_ne!(digest(&|request| request.owner = Some("ana".to_owned())), same);
     }

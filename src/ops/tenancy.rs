@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Catalogue, Customer, Key, ObjectName, Operator, Plan, Project, RateLimit, Workspace, closest, counted,
-        serde_text, text::same,
+        Action, Catalogue, Customer, Key, ObjectName, Operator, Plan, Project, RateLimit, Scope, Workspace, closest,
+        counted, serde_text, text::same,
     },
     store::{Tx, View},
 };
@@ -64,6 +64,9 @@ pub struct ObjectChange {
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
     #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub max_lifetime: Option<Option<TimeDelta>>,
+    /// What a workspace's new keys may do that say nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_scopes: Option<Vec<Scope>>,
     /// A plan's access to the API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_access: Option<bool>,
@@ -72,7 +75,8 @@ pub struct ObjectChange {
     #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64))]
     pub max_keys: Option<Option<u32>>,
     /// A plan's highest rate limit; `Some(None)` is no cap.
-    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change")]
+    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_limit")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<crate::domain::SaidLimit>))]
     pub max_rate_limit: Option<Option<RateLimit>>,
     /// Whether a plan shows the audit trail.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -323,6 +327,14 @@ fn put_workspace(tx: &mut Tx<'_>, mut workspace: Workspace, change: ObjectChange
     policy.rotate_every = change.rotate_every.unwrap_or(policy.rotate_every);
     policy.overlap = change.overlap.unwrap_or(policy.overlap);
     policy.max_lifetime = change.max_lifetime.unwrap_or(policy.max_lifetime);
+    if let Some(mut scopes) = change.default_scopes {
+        if let Some(error) = super::scopes::outside(&tx.catalogue(&workspace.name)?, &scopes) {
+            return Err(error);
+        }
+        scopes.sort();
+        scopes.dedup();
+        policy.scopes = scopes;
+    }
     super::policy::shorter(policy.overlap, policy.rotate_every)?;
     Ok(tx.put_workspace(&workspace)?)
 }
@@ -363,6 +375,7 @@ fn workspace_view(workspace: &Workspace) -> ObjectView {
         "rotate_every_seconds": seconds(workspace.policy.rotate_every),
         "overlap_seconds": seconds(workspace.policy.overlap),
         "max_lifetime_seconds": seconds(workspace.policy.max_lifetime),
+        "default_scopes": workspace.policy.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     ObjectView { name: workspace.name.clone(), fields }
 }

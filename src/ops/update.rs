@@ -48,7 +48,8 @@ pub struct Update {
     #[serde(default)]
     pub remove_scopes: Vec<Scope>,
     /// The new rate limit; `Some(None)` is no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_limit")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<crate::domain::SaidLimit>))]
     pub rate_limit: Option<Option<RateLimit>>,
     /// Customers to narrow the key to, besides those it is narrowed to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -7,6 +7,7 @@ use super::emitter::EmitError;
 use super::field::scalar_paths;
 use super::report::{ColumnKind, Report};
 use super::row::Row;
+use crate::domain::field_path;
 
 /// A column that was chosen; the path may come from the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,15 +88,20 @@ fn choose<R: Row>(report: &Report<R>, word: &str) -> Result<Picked, EmitError> {
         return Ok(Picked { path: column.path.to_owned(), header: column.header.to_owned(), kind: column.kind });
     }
     let rows = report.rows();
-    if rows.iter().any(|row| row.field(word).is_some()) {
-        return Ok(Picked::from_path(word));
+    let path = field_path(word);
+    for path in [word, &path] {
+        if rows.iter().any(|row| row.field(path).is_some()) {
+            return Ok(Picked::from_path(path));
+        }
     }
-    // An empty list cannot tell which labels exist: a field of a known object is believed.
-    let root = word.split('.').next().unwrap_or(word);
-    let believed =
-        rows.is_empty() && root != word && declared.clone().any(|column| column.path.split('.').next() == Some(root));
-    if believed {
-        return Ok(Picked::from_path(word));
+    if let Some(column) = declared.clone().find(|column| column.path == path) {
+        return Ok(Picked { path, header: column.header.to_owned(), kind: column.kind });
+    }
+    // No list tells which labels exist, and an empty one tells of no field: a field of a known object is believed.
+    let root = path.split('.').next().unwrap_or(&path);
+    let known = root != path && declared.clone().any(|column| column.path.split('.').next() == Some(root));
+    if known && (rows.is_empty() || root == "labels") {
+        return Ok(Picked::from_path(&path));
     }
     let mut valid: Vec<String> = declared.map(|column| column.path.to_owned()).collect();
     for path in rows.first().map(|row| scalar_paths(&row.tree())).unwrap_or_default() {

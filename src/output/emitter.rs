@@ -31,6 +31,9 @@ use super::{progress::Progress, waiting::Waiting};
 /// What is no secret is written in pieces of this size.
 const PIECE: usize = 64 * 1024;
 
+/// So many notes are kept that `-q` leaves unsaid.
+const HUSHED: usize = 1_000;
+
 /// What the user asked of the output.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -96,12 +99,16 @@ pub struct Emitter {
     pub options: Options,
     held: Option<Held>,
     copies: bool,
+    /// What `-q` left unsaid.
+    hushed: Vec<String>,
+    /// An error was told.
+    failed: bool,
 }
 
 impl Emitter {
     /// An emitter over the given streams.
     pub fn new(streams: Streams, options: Options) -> Self {
-        Self { streams, options, held: None, copies: false }
+        Self { streams, options, held: None, copies: false, hushed: Vec::new(), failed: false }
     }
 
     /// Writes a reply. The talk that belongs to it (an empty or cut list) goes to stderr.
@@ -199,6 +206,15 @@ impl Emitter {
     pub fn note(&mut self, text: &str) {
         if !self.options.quiet {
             self.tell(text);
+        } else if self.hushed.len() < HUSHED {
+            self.hushed.push(text.to_owned());
+        }
+    }
+
+    /// Says what `-q` left unsaid of a command that failed without an error of its own: nobody would know why.
+    pub fn say_hushed(&mut self) {
+        if !self.failed {
+            std::mem::take(&mut self.hushed).iter().for_each(|text| self.tell(text));
         }
     }
 
@@ -227,6 +243,7 @@ impl Emitter {
 
     /// Tells a failure on stderr.
     pub fn emit_error(&mut self, report: &ErrorReport) {
+        self.failed = true;
         if let Some(held) = &mut self.held {
             return held.failures.push(report.clone());
         }

@@ -107,6 +107,9 @@ impl<R: Row> Report<R> {
         if let Some((name, secret)) = &self.secret {
             map.serialize_entry(name, secret.as_str())?;
         }
+        if let Some(existed) = self.existed {
+            map.serialize_entry("existed", &existed)?;
+        }
         Ok(())
     }
 }

@@ -99,6 +99,8 @@ pub struct Report<R = Value> {
     pub(super) schema: &'static str,
     pub(super) body: Body<R>,
     pub(super) secret: Option<(&'static str, Zeroizing<String>)>,
+    /// Whether what was to be created was there before; of creations alone.
+    pub(super) existed: Option<bool>,
     pub(super) columns: Vec<Column>,
     pub(super) name_path: &'static str,
     pub(super) noun: Option<&'static str>,
@@ -139,7 +141,18 @@ impl<R: Row> Report<R> {
         name_path: &'static str,
     ) -> Self {
         let (columns, sections) = (Vec::new(), Vec::new());
-        Self { schema, body, secret, columns, name_path, noun: None, minting: false, uncut: false, sections }
+        Self {
+            schema,
+            body,
+            secret,
+            existed: None,
+            columns,
+            name_path,
+            noun: None,
+            minting: false,
+            uncut: false,
+            sections,
+        }
     }
 
     /// The columns of a table, or the lines of an item. Without them an item shows every field.
@@ -168,6 +181,13 @@ impl<R: Row> Report<R> {
     #[must_use]
     pub fn minting(mut self) -> Self {
         self.minting = true;
+        self
+    }
+
+    /// The reply of a creation: whether what was asked for was there before.
+    #[must_use]
+    pub fn existed(mut self, existed: bool) -> Self {
+        self.existed = Some(existed);
         self
     }
 

@@ -12,6 +12,7 @@ mod denials;
 mod descriptors;
 mod engine;
 mod exposition;
+mod extras;
 mod limits;
 mod listen;
 mod listings;

@@ -72,6 +72,8 @@ pub(super) struct PolicyRecord {
     overlap: Option<i64>,
     #[n(2)]
     max_lifetime: Option<i64>,
+    #[n(3)]
+    scopes: Option<Vec<String>>,
 }
 
 impl ObjectRecord {
@@ -461,15 +463,19 @@ fn policy_record(policy: &KeyPolicy) -> Option<PolicyRecord> {
         rotate_every: seconds(policy.rotate_every),
         overlap: seconds(policy.overlap),
         max_lifetime: seconds(policy.max_lifetime),
+        scopes: (!policy.scopes.is_empty()).then(|| policy.scopes.iter().map(ToString::to_string).collect()),
     })
 }
 
 fn policy(record: PolicyRecord) -> Result<KeyPolicy> {
     let period = |seconds: Option<i64>| seconds.map(super::records::seconds).transpose();
+    let scopes = record.scopes.unwrap_or_default();
+    let scopes: std::result::Result<Vec<Scope>, _> = scopes.iter().map(|scope| scope.parse()).collect();
     Ok(KeyPolicy {
         rotate_every: period(record.rotate_every)?,
         overlap: period(record.overlap)?,
         max_lifetime: period(record.max_lifetime)?,
+        scopes: scopes.map_err(|_| Error::Damaged(None))?,
     })
 }
 

@@ -3,8 +3,8 @@
 use super::keys::PageInfo;
 use crate::{
     domain::{
-        Event, Recorded,
-        time::{format_time, parse_time},
+        Event, Recorded, Time,
+        time::{format_time, parse_past, parse_time},
     },
     ops::{AuditFilter, Error, Kind, Result, audit_checkpoint::SignedCheckpoint, audit_export::Exported},
 };
@@ -94,11 +94,11 @@ pub struct EventParameters {
     /// With this ticket.
     #[param(value_type = Option<String>)]
     pub ticket: (),
-    /// At or after this time.
-    #[param(value_type = Option<String>, format = DateTime)]
+    /// At or after this time, or so long ago: `2026-01-02` or `1h`.
+    #[param(value_type = Option<String>, example = "2026-01-02T03:04:05Z")]
     pub since: (),
-    /// Before this time.
-    #[param(value_type = Option<String>, format = DateTime)]
+    /// Before this time, or so long ago.
+    #[param(value_type = Option<String>, example = "2026-01-02T03:04:05Z")]
     pub until: (),
     /// After this event.
     #[param(value_type = Option<u64>)]
@@ -282,7 +282,7 @@ pub fn query_of(filter: &AuditFilter) -> Vec<(&'static str, String)> {
 ///
 /// # Errors
 /// `Usage` for an unknown parameter or a value that is none.
-pub fn filter_of(query: &[(String, String)]) -> Result<AuditFilter> {
+pub fn filter_of(query: &[(String, String)], now: Time) -> Result<AuditFilter> {
     let mut filter = AuditFilter::default();
     for (name, value) in query {
         let refused = |cause: String| Error::usage(format!("the parameter '{name}' is not usable")).cause(cause);
@@ -295,7 +295,7 @@ pub fn filter_of(query: &[(String, String)]) -> Result<AuditFilter> {
             "key" => {
                 filter.key = Some(value.parse().map_err(|error: crate::domain::RefError| refused(error.to_string()))?)
             }
-            "environment" => filter.environment = Some(value.parse().map_err(refused)?),
+            "environment" | "env" => filter.environment = Some(value.parse().map_err(refused)?),
             "actor" => filter.actor = Some(value.clone()),
             "address" => {
                 let range = value.parse().map_err(|_| refused("expected an address range".to_owned()))?;
@@ -305,8 +305,8 @@ pub fn filter_of(query: &[(String, String)]) -> Result<AuditFilter> {
             "action" => filter.actions.push(value.parse().map_err(refused)?),
             "outcome" => filter.outcome = Some(value.parse().map_err(refused)?),
             "ticket" => filter.ticket = Some(value.clone()),
-            "since" => filter.since = Some(parse_time(value).map_err(refused)?),
-            "until" => filter.until = Some(parse_time(value).map_err(refused)?),
+            "since" => filter.since = Some(parse_past(value, now).map_err(refused)?),
+            "until" => filter.until = Some(parse_past(value, now).map_err(refused)?),
             "after" => filter.after = number()?,
             "upto" => filter.upto = Some(number()?),
             "limit" => filter.limit = Some(usize::try_from(number()?).unwrap_or(usize::MAX)),

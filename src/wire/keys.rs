@@ -1,7 +1,11 @@
 //! Keys: filters as query parameters, and the replies that carry a secret.
 
 use crate::{
-    domain::{Environment, KeyFilter, PlainToken, Status, text::composed, time::format_duration, time::parse_duration},
+    domain::{
+        Environment, KeyFilter, PlainToken, Status, Time,
+        text::composed,
+        time::{format_duration, parse_duration, parse_past},
+    },
     ops::{Change, Create, Created, Error, KeyView, Kind, Result, Updated, rotation_view::RotationView},
 };
 use chrono::TimeDelta;
@@ -210,10 +214,10 @@ pub struct ListParameters {
     /// With `never_used`: and are older than this.
     #[param(example = "30d")]
     pub older_than: Option<String>,
-    /// Those that were used within so long.
+    /// Those that were used within so long, or since a time.
     #[param(example = "1d")]
     pub used_since: Option<String>,
-    /// Those of which a request was refused within so long, of any status, with the reasons.
+    /// Those of which a request was refused within so long, or since a time, of any status, with the reasons.
     #[param(example = "1h")]
     pub denied_since: Option<String>,
     /// Those of an environment.
@@ -251,11 +255,16 @@ pub struct ListParameters {
 ///
 /// # Errors
 /// `Usage` for an unknown parameter or a value that is none.
-pub fn filter_of(query: &[(String, String)]) -> Result<KeyFilter> {
+pub fn filter_of(query: &[(String, String)], now: Time) -> Result<KeyFilter> {
     let mut filter = KeyFilter::default();
     for (name, value) in query {
         let refused = |cause: String| Error::usage(format!("the parameter '{name}' is not usable")).cause(cause);
         let duration = || parse_duration(value).map(Some).map_err(refused);
+        let ago = || match parse_past(value, now).map(|at| now - at) {
+            Ok(ago) if ago > TimeDelta::zero() => Ok(Some(ago)),
+            Ok(_) => Err(refused("expected a time in the past".to_owned())),
+            Err(why) => Err(refused(why)),
+        };
         let flag = || value.parse::<bool>().map_err(|_| refused("expected true or false".to_owned()));
         let text = Some(value.clone());
         match name.as_str() {
@@ -269,16 +278,16 @@ pub fn filter_of(query: &[(String, String)]) -> Result<KeyFilter> {
             "unused_for" => filter.unused_for = duration()?,
             "never_used" => filter.never_used = flag()?,
             "older_than" => filter.older_than = duration()?,
-            "used_since" => filter.used_since = duration()?,
-            "denied_since" => filter.denied_since = duration()?,
+            "used_since" => filter.used_since = ago()?,
+            "denied_since" => filter.denied_since = ago()?,
             "due_within" if value == "0" => filter.due_within = Some(TimeDelta::zero()),
             "due_within" => filter.due_within = duration()?,
-            "environment" => filter.environment = Some(value.parse().map_err(refused)?),
+            "environment" | "env" => filter.environment = Some(value.parse().map_err(refused)?),
             "owner" => filter.owner = text,
             "project" => filter.project = text,
-            "customer" => filter.customer = text,
-            "scope" => filter.scope = Some(value.parse().map_err(refused)?),
-            "label" => filter.labels.push(match value.split_once('=') {
+            "customer" | "customers" => filter.customer = text,
+            "scope" | "scopes" => filter.scope = Some(value.parse().map_err(refused)?),
+            "label" | "labels" => filter.labels.push(match value.split_once('=') {
                 Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
                 None => (value.clone(), None),
             }),
@@ -361,7 +370,7 @@ mod tests {
         let names: std::collections::BTreeSet<String> =
             documented.into_iter().map(|parameter| parameter.name).collect();
         let unknown = |name: &str| {
-            let told = filter_of(&[(name.to_owned(), "!".to_owned())]);
+            let told = filter_of(&[(name.to_owned(), "!".to_owned())], Time::UNIX_EPOCH);
             told.is_err_and(|error| error.message.starts_with("there is no parameter"))
         };
         assert!(names.iter().all(|name| !unknown(name)), "{names:?}");
@@ -385,7 +394,7 @@ mod tests {
             words in proptest::collection::vec("[a-z=,& +%]{1,8}", 0..3),
             sort in "-?(name|created|expires|last-used|owner|env|status|uses|due)",
         ) {
-            let duration = seconds.map(TimeDelta::seconds);
+            let (duration, now) = (seconds.map(TimeDelta::seconds), Time::UNIX_EPOCH);
             let filter = KeyFilter {
                 statuses,
                 expired: flags[0],
@@ -401,7 +410,7 @@ mod tests {
                 ..KeyFilter::default()
             };
             let query: Vec<(String, String)> = query_of(&filter).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            prop_assert_eq!(format!("{:?}", filter_of(&query).unwrap()), format!("{filter:?}"));
+            prop_assert_eq!(format!("{:?}", filter_of(&query, now).unwrap()), format!("{filter:?}"));
         }
     }
 }

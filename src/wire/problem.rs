@@ -54,7 +54,7 @@ pub fn status_of(kind: Kind) -> u16 {
         Kind::Forbidden => 403,
         Kind::NotFound => 404,
         // Somebody else is at it: no fault of the server, and no word about the store.
-        Kind::Conflict | Kind::Busy => 409,
+        Kind::Conflict | Kind::Exists | Kind::Busy => 409,
         Kind::Partial => 422,
         Kind::Locked | Kind::Unavailable => 503,
         Kind::Failure | Kind::Undelivered | Kind::Integrity | Kind::Internal => 500,

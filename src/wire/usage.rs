@@ -77,10 +77,10 @@ pub struct UsageParameters {
     pub key: Option<String>,
     /// The environment, where keys of several have the name.
     #[param(value_type = Option<Environment>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "env", skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// From the hour of this time on.
-    #[param(format = DateTime)]
+    /// From the hour of this time on, or of so long ago: `2026-01-02` or `7d`.
+    #[param(example = "7d")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
     /// `day`, `key`, `code` or `address`.
@@ -99,14 +99,14 @@ pub struct LogParameters {
     pub key: Option<String>,
     /// The environment, where keys of several have the name.
     #[param(value_type = Option<Environment>)]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "env", skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
     /// Only refusals.
     #[param(required = false)]
     #[serde(default)]
     pub denied: bool,
-    /// From this time on.
-    #[param(format = DateTime)]
+    /// From this time, or so long ago, on: `2026-01-02` or `1h`.
+    #[param(example = "1h")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
     /// After this place in the log.

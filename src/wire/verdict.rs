@@ -39,7 +39,7 @@ pub struct VerifyRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64)]
     pub cost: Option<u32>,
-    /// Judge as of this time instead of now; only with `explain`. What has ended since then had not; everything else is as it
+    /// Judge as of this time, or so long ago, instead of now; only with `explain`. What has ended since then had not; everything else is as it
     /// is now. A time before the key was made is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,

@@ -32,7 +32,18 @@ fn two_keys() -> Home {
 #[test]
 fn every_finding_is_told_with_what_mends_it_and_the_exit_code_says_so() {
     let home = two_keys();
-    home.ok(&["create", "wide", "--owner", "bob", "--allow-ip", "8.0.0.0/7", "--expires-in", "400d"]);
+    home.ok(&[
+        "create",
+        "wide",
+        "--owner",
+        "bob",
+        "--scope",
+        "audits:read",
+        "--allow-ip",
+        "8.0.0.0/7",
+        "--expires-in",
+        "400d",
+    ]);
     let ran = home.run(&["-o", "json", "check"]);
     assert_eq!(ran.code, Some(10), "{ran:?}");
     let reply: Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -214,8 +214,8 @@ fn times_have_one_form_in_scripts() {
         let ran = home.run_in(args, &[("TZ", "Asia/Kolkata")]);
         assert!(ran.stdout.contains(wanted) || ran.stdout.contains("in 30d"), "{args:?}: {}", ran.stdout);
     }
-    let json = home.run_in(&["-o", "json", "list", "--time", "local"], &[("TZ", "Asia/Kolkata")]).stdout;
-    assert!(!json.contains("+05:30"));
+    let json = home.run_in(&["-o", "json", "list"], &[("TZ", "Asia/Kolkata"), ("KEYWARD_TIME", "local")]).stdout;
+    assert!(json.contains("expires_at") && !json.contains("+05:30"));
     for (variable, value) in [("KEYWARD_TIME", "never"), ("KEYWARD_OUTPUT", "yaml"), ("KEYWARD_LOG", "=[[")] {
         let ran = home.run_in(&["list"], &[(variable, value)]);
         assert!(ran.code == Some(2) && ran.stderr.contains(variable), "{ran:?}");
@@ -244,7 +244,7 @@ fn one_table_of_exit_codes() {
         .map(|row| (row["code"].as_str().unwrap().to_owned(), row["name"].as_str().unwrap().to_owned()))
         .collect();
     let expected = "0 OK,1 FAILURE,2 USAGE,3 NOT_FOUND,4 AUTH,5 FORBIDDEN,6 CONFLICT,7 LOCKED,8 BUSY,9 UNAVAILABLE,10 CHANGED,\
-                    11 PARTIAL,12 UNDELIVERED,13 DENIED,14 INTEGRITY,70 INTERNAL,130/143 SIGNAL";
+                    11 PARTIAL,12 UNDELIVERED,13 DENIED,14 INTEGRITY,15 EXISTS,70 INTERNAL,130/143 SIGNAL";
     let told: Vec<String> = rows.iter().map(|(code, name)| format!("{code} {name}")).collect();
     assert_eq!(told, expected.split(',').collect::<Vec<_>>());
     let page = book::page("exit-codes");

@@ -67,7 +67,7 @@ const PREPARED: [(&str, &str); 33] = [
     ),
     (
         "keyward check",
-        "keyward update billing-sync --owner alice && keyward update nightly-export --owner alice \
+        "keyward update billing-sync --owner alice && keyward update nightly-export --owner alice --add-scope exports:read \
          && keyward check --print-policy >check.toml",
     ),
     ("keyward logout", LOGGED_IN),

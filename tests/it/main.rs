@@ -35,6 +35,8 @@ mod doors;
 mod due_runs;
 mod earlier_formats;
 mod examples;
+#[cfg(feature = "server")]
+mod existed;
 mod first_use;
 mod foreign_files;
 #[cfg(all(feature = "server", feature = "ui"))]
@@ -50,6 +52,7 @@ mod gateways;
 mod guides;
 #[cfg(feature = "server")]
 mod handed_on;
+mod heeded;
 mod hidden_rows;
 mod house;
 mod identify;
@@ -61,6 +64,7 @@ mod listing;
 #[cfg(feature = "server")]
 mod metrics;
 mod model;
+mod narrowing;
 #[cfg(feature = "server")]
 mod not_asked;
 #[cfg(feature = "server")]
@@ -69,6 +73,7 @@ mod openapi;
 mod operators;
 mod output;
 mod places;
+mod quiet;
 mod refusals;
 #[cfg(feature = "server")]
 mod remote;
@@ -83,6 +88,8 @@ mod rotation_kills;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod rotation_steps;
 mod scan;
+#[cfg(feature = "server")]
+mod scopeless;
 mod scopes;
 mod secrets;
 #[cfg(feature = "server")]
@@ -107,6 +114,10 @@ mod serve_strain;
 mod serve_trail;
 #[cfg(feature = "server")]
 mod serve_usage;
+#[cfg(feature = "server")]
+mod shape;
+#[cfg(feature = "server")]
+mod spoken;
 mod support;
 mod support_desk;
 mod tamper;

@@ -119,7 +119,6 @@ fn names_ids_and_counts_stand_alone() {
         (&["--field", "items.1.rate_limit.limit"], "10\n".to_owned()),
         (&["--field", "page.total"], "3\n".to_owned()),
         (&["--count"], "3\n".to_owned()),
-        (&["--count", "--limit", "1"], "3\n".to_owned()),
         (&["--count", "--status", "any"], "4\n".to_owned()),
         (&["--count", "-q"], "3\n".to_owned()),
         (&["--count", "-o", "jsonl"], "{\"schema\":\"keyward.count/v1\",\"count\":3}\n".to_owned()),
@@ -147,7 +146,7 @@ fn what_is_hidden_cut_or_absent_is_said_on_stderr() {
         (&["--status", "active", "--limit", "1", "-q"], ""),
         (&["--status", "expired"], "no keys\n"),
         (&["--status", "expired", "-o", "name"], ""),
-        (&["--count", "--limit", "1"], "hidden: 1 revoked (--status any shows them)\n"),
+        (&["--count"], "hidden: 1 revoked (--status any shows them)\n"),
     ] {
         let mut all = vec!["list"];
         all.extend(args);

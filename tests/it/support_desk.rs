@@ -60,6 +60,8 @@ const COMMANDS: &[(&str, Does)] = &[
     ("scopes add audits:write", IsRefused("scope.add")),
     ("scopes remove audits:read --yes", IsRefused("scope.remove")),
     ("scopes import scopes.csv", IsRefused("scope.add")),
+    ("scopes default", Answers(0)),
+    ("scopes default audits:write", IsRefused("workspace.update")),
     ("scopes close", IsRefused("scope.close")),
     ("scopes open", IsRefused("scope.open")),
     ("verify --secret-file token", IsKept),

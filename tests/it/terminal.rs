@@ -201,7 +201,7 @@ fn times_are_relative_on_a_terminal_and_rfc_3339_elsewhere() {
         ("keyward --time relative list | cat", true),
         ("keyward list -o csv", false),
         ("keyward list -o json", false),
-        ("keyward --time relative list -o json", false),
+        ("KEYWARD_TIME=relative keyward list -o json", false),
     ] {
         shell.type_line(line);
         let seen = shell.finished(0);

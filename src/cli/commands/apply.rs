@@ -70,7 +70,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     for waiting in new.iter().chain(&resumed) {
         waiting.target.preflight(cx)?;
     }
-    if !cx.reply_asked() || cx.global.dry_run {
+    if !cx.program_reads() || cx.global.dry_run {
         declared::show(cx, &plan, |step| beside(step, &new, &resumed, None))?;
     }
     cx.note(&declared::summary(&plan));
@@ -90,7 +90,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     notes(cx, &applied);
     let driver = Driver { targets: &targets, stop: &stop, deadline: None };
     let failed = deliver(cx, &driver, &applied.created, &new, &resumed);
-    if cx.reply_asked() {
+    if cx.program_reads() {
         declared::show(cx, &applied.plan, |step| beside(step, &new, &resumed, Some(&failed)))?;
     }
     let all = counted(applied.plan.feasible(), "change");

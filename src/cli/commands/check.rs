@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(value_name = "KEY", value_parser = values::key_ref, add = values::keys(), conflicts_with_all = ["severity", "accepted"])]
     key: Option<KeyRef>,
     /// Decides between keys of one name
-    #[arg(long, value_name = "ENV", requires = "key", add = values::environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", requires = "key", add = values::environments())]
     env: Option<Environment>,
     /// The policy, as TOML [default: check.toml in the configuration directory, else the built-in one]
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -118,7 +118,7 @@ fn one(cx: &mut Ctx, request: CheckKey) -> Result<u8> {
     let checked = cx.backend()?.check_key(&cx.operation(), &request)?;
     let breaches =
         checked.answers.iter().filter(|answer| answer.ok == Some(false) && answer.excepted.is_none()).count();
-    let people = !cx.reply_asked();
+    let people = !cx.program_reads();
     let rows: Vec<_> = checked
         .answers
         .iter()

@@ -11,7 +11,7 @@ use crate::{
         values,
     },
     domain::{Environment, Expiry, Scope, Time},
-    ops::{Context, Create, Created, Error, Kind, Result, Stage},
+    ops::{Context, Create, Created, Error, KeyView, Kind, Result, Stage},
 };
 use chrono::TimeDelta;
 use clap::builder::NonEmptyStringValueParser;
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = values::name)]
     name: Option<String>,
     /// Where the key works, and nowhere else [default: development]
-    #[arg(long, value_name = "ENV", add = values::environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
     env: Option<Environment>,
     /// Who answers for the key
     #[arg(long)]
@@ -48,8 +48,8 @@ pub(crate) struct Args {
     /// What the key may do, as resource:level; may be repeated
     #[arg(long, value_name = "SCOPE", add = values::scopes())]
     scope: Vec<Scope>,
-    /// Requests a window, such as 100/h or 10/30m, or none [default: 100/h]
-    #[arg(long, value_name = "N/UNIT", value_parser = values::rate_limit)]
+    /// Requests a window, such as 100/h or 10/30m, or none; a bare number is requests an hour [default: 100/h]
+    #[arg(long, value_name = "N/UNIT", value_parser = values::key_rate_limit)]
     rate_limit: Option<values::RateLimitArg>,
     /// An address or CIDR range the key may be used from; may be repeated; none means anywhere
     #[arg(long, value_name = "CIDR")]
@@ -57,8 +57,9 @@ pub(crate) struct Args {
     /// A label, as key=value; may be repeated
     #[arg(long, value_name = "K=V", value_parser = values::label)]
     label: Vec<(String, String)>,
-    /// How long the key lives; never changed afterwards [default: 90d, less where the workspace says so]
-    #[arg(long, value_name = "D", value_parser = values::duration, conflicts_with_all = ["expires_at", "no_expiry"])]
+    /// How long the key lives; a bare number is days; never changed afterwards [default: 90d, less where the workspace
+    /// says so]
+    #[arg(long, value_name = "D", value_parser = values::days, conflicts_with_all = ["expires_at", "no_expiry"])]
     expires_in: Option<TimeDelta>,
     /// When the key ends: RFC 3339, or a date, whose day is included
     #[arg(long, value_name = "T", value_parser = values::end, conflicts_with = "no_expiry")]
@@ -72,7 +73,8 @@ pub(crate) struct Args {
     /// How long an old secret goes on working after a rotation [default: the workspace's, else 24h]
     #[arg(long, value_name = "D", value_parser = values::duration)]
     overlap: Option<TimeDelta>,
-    /// Accept a key of that name that exists already, and say how it differs; its secret is not shown
+    /// Accept a key of that name that exists already, and say how it differs; its secret is not shown, so that with -q
+    /// the exit code is 15
     #[arg(long)]
     if_not_exists: bool,
     /// Repeating the call with this key within 24 hours makes no second key, also when the first was deleted
@@ -127,10 +129,14 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
             Err(error) => created = finished_meanwhile(cx, request, error)?,
         }
     }
+    if created.existed && cx.secret_asked() {
+        cx.missing_secret()?;
+        return Err(not_again(&created));
+    }
     notes(cx, &created);
     told(cx, &created);
     let (id, name) = (created.key.id.clone(), created.key.name.clone());
-    let report = cx.minted(json!(created.key), created.secret.as_ref());
+    let report = cx.minted(json!(created.key), created.secret.as_ref()).existed(created.existed);
     cx.emit(&report).map_err(|error| lost(error, &id, &name))?;
     if let Some(rotation) = created.rotation.as_ref().filter(|_| created.secret.is_some()) {
         rotating::commit(cx, rotation, vec![rotating::STDOUT.to_owned()])?;
@@ -142,6 +148,14 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
 fn finished_meanwhile(cx: &mut Ctx, request: Create, error: Error) -> Result<Created> {
     let created = cx.backend()?.create(&cx.operation(), request)?;
     if created.existed && created.rotation.is_none() { Ok(created) } else { Err(error) }
+}
+
+/// Whoever takes what is printed for the secret must not take nothing for one.
+fn not_again(created: &Created) -> Error {
+    let KeyView { id, name, .. } = &created.key;
+    let error = Error::exists(format!("{name} ({id}) was there already, and its secret is not shown again"));
+    let error = created.notes.iter().skip(1).fold(error, |error, note| error.cause(note.clone()));
+    error.hint(format!("keyward rotate {id} -q   (a fresh secret; the one before works on for the overlap)"))
 }
 
 fn notes(cx: &mut Ctx, created: &Created) {
@@ -183,11 +197,11 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
                 let finished = finished_meanwhile(cx, request, error)?;
                 notes(cx, &finished);
                 told(cx, &finished);
-                return cx.item_without_secret(json!(finished.key));
+                return cx.created_without_secret(json!(finished.key), true);
             }
         };
         cx.note(&format!("finished creating {} ({})", delivered.key.name, delivered.key.id));
-        return cx.item_without_secret(json!(delivered.key));
+        return cx.created_without_secret(json!(delivered.key), true);
     }
     if !preview.existed {
         target.preflight(cx)?;
@@ -213,7 +227,7 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
         told(cx, &created);
         cx.note(&format!("delivered to {}", target.names().join(", ")));
     }
-    cx.item_without_secret(json!(key))
+    cx.created_without_secret(json!(key), created.existed)
 }
 
 /// The key is there and its secret is lost: says which, and the way out.
@@ -237,7 +251,7 @@ fn request(args: Args) -> Result<Create> {
         project: args.project,
         customers: values::sorted(args.customer),
         scopes: values::sorted(args.scope),
-        rate_limit: args.rate_limit.map_or(defaults.rate_limit, |limit| limit.0),
+        rate_limit: args.rate_limit.map(|limit| limit.0),
         allow_ips: values::allowlist("--allow-ip", &args.allow_ip)?,
         labels: values::labels(args.label)?,
         expiry,

@@ -227,7 +227,13 @@ fn review(cx: &Ctx, backend: &dyn Backend, created: Time) -> Result<Finding> {
 }
 
 fn tell(cx: &mut Ctx, findings: &[Finding]) -> Result<()> {
-    let people = !cx.reply_asked();
+    // The names alone do not say which of them is a problem.
+    if cx.names_suffice() {
+        for problem in findings.iter().filter(|finding| finding.ok == Some(false)) {
+            cx.out.warn(&format!("{}: {}", problem.check, problem.detail));
+        }
+    }
+    let people = !cx.program_reads();
     let rows: Vec<_> = findings
         .iter()
         .map(|finding| {

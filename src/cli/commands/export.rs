@@ -17,7 +17,7 @@ use serde_json::json;
 )]
 pub(crate) struct Args {
     /// Only keys of an environment
-    #[arg(long, value_name = "ENV", add = values::environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
     env: Option<Environment>,
     /// Only keys of an owner
     #[arg(long)]

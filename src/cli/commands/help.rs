@@ -52,8 +52,12 @@ stdout is data, stderr is everything else: notes, hints, errors, progress.
   -o csv     comma-separated values            -o name    names only
   -o markdown  a table for issues and wikis
   --field PATH   one value, raw; null is an empty line
-  --columns A,B  the columns of a table or CSV
-  -q             the essential value alone: the secret, or the ids
+  --columns A,B  the columns of a table or CSV: paths, or short names (env, expires, due, labels.team)
+  --items        of commands on keys: a list, also for one key
+  -q             the essential value alone: the secret, or the ids; with -o json, jsonl and name: no notes
+
+The shape follows from what was typed: one key is an object; several, a filter, or keys from standard input (-) are a
+list. An option that would have no effect here is refused.
 
 create and rotate print the secret once, alone, on stdout; with -o json it is the field `secret`.
 Errors are lines `error:`, `cause:` and `hint:`; with -o json or jsonl one object on stderr:
@@ -75,11 +79,14 @@ keyward in a CI job. Nothing is asked: without a terminal, with CI set or with -
 
   Take the secret with one of   (anything else is refused while CI is set: it would end in the log)
     SECRET=$(keyward -q create nightly-export --env production)
-    keyward -o json create nightly-export > key.json      the field `secret`
+    keyward create nightly-export --deliver file:/run/keys/nightly-export   a file for its owner alone, and nothing printed
+    -o json has it in the field `secret`; a `>` empties its file before keyward runs, also on the second run
 
   Make a retry harmless
-    --if-not-exists           accepts the key that is there; its secret is not shown again
+    --if-not-exists           accepts the key that is there
     --idempotency-key K       the same call within 24 hours makes no second key; another call with K is refused
+    The secret of a key that was there is not shown again: 15 with -q; 0 and \"existed\":true with -o json; a sink of
+    --deliver keeps what it holds
 
   Rotate on a schedule
     keyward rotate --due --yes --max 50 --deliver-map deliver.toml -o jsonl

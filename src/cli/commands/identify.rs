@@ -293,6 +293,13 @@ fn revoke(cx: &mut Ctx, found: &[Identified]) -> Result<Revoked> {
             cx.note(&format!("not revoked: {name} ({id}): {what} opens nothing any more"));
             continue;
         }
+        let elsewhere =
+            one.workspace.as_ref().filter(|own| cx.given.workspace.as_ref().is_some_and(|named| named != *own));
+        if let Some(own) = elsewhere {
+            cx.note(&format!("not revoked: {name} ({id}): it is of the workspace '{own}'"));
+            revoked.unproven = true;
+            continue;
+        }
         if one.genuine != Some(true) {
             cx.note(&format!("not revoked: {name} ({id}): it is not proven that this is its own secret"));
             revoked.unproven = true;

@@ -97,7 +97,8 @@ fn tell(cx: &mut Ctx, imported: Vec<Created>) -> Result<u8> {
     if cx.reply_asked() {
         let total = imported.len();
         let keys: Vec<_> = imported.into_iter().map(|one| one.key).collect();
-        cx.list("keyward.key-list/v1", keys, total, columns::KEYS)?;
+        let written = cx.list("keyward.key-list/v1", keys, total, columns::KEYS);
+        cx.after_change(written)?;
     }
     Ok(Exit::Ok.code())
 }

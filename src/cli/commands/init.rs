@@ -66,7 +66,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     cx.announce(&made);
     if cx.reply_asked() {
         let reply = json!({ "vault_id": made.vault_id, "keystore": made.keystore, "device_key": made.device_key });
-        cx.flat("keyward.vault-init/v1", reply, "vault_id")?;
+        let written = cx.flat("keyward.vault-init/v1", reply, "vault_id");
+        cx.after_change(written)?;
     }
     Ok(Exit::Ok.code())
 }

@@ -47,11 +47,11 @@ pub(crate) struct Args {
     /// Keys created longer ago than this
     #[arg(long, value_name = "D", value_parser = values::duration)]
     older_than: Option<TimeDelta>,
-    /// Keys used within this time
-    #[arg(long, value_name = "D", value_parser = values::duration)]
+    /// Keys used within this time, or since then: 7d or 2026-01-02
+    #[arg(long, value_name = "T", value_parser = values::ago)]
     used_since: Option<TimeDelta>,
-    /// Keys of which a request was refused within this time, of any status, with the reasons
-    #[arg(long, value_name = "D", value_parser = values::duration)]
+    /// Keys of which a request was refused within this time, or since then, of any status, with the reasons
+    #[arg(long, value_name = "T", value_parser = values::ago)]
     denied_since: Option<TimeDelta>,
     /// Keys whose rotation is due, or was begun and has not ended
     #[arg(long)]
@@ -74,13 +74,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "GLOB", value_parser = values::pattern)]
     name: Option<glob::Pattern>,
     /// Sort by name, created, expires, due, last-used, owner, env, status or uses; a leading - turns it round
-    #[arg(long, value_name = "[-]FIELD", allow_hyphen_values = true)]
+    #[arg(long, value_name = "[-]FIELD", allow_hyphen_values = true, conflicts_with = "count")]
     sort: Option<Sort>,
     /// Put keys together that have this in common; with --count, say how many there are of each
     #[arg(long, value_name = "WHAT", value_enum)]
     group_by: Option<GroupBy>,
     /// At most so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "count")]
     limit: Option<usize>,
     /// Print how many there are, and nothing else
     #[arg(long)]
@@ -95,10 +95,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let (count, exit_code, scope) = (args.count, args.exit_code, args.scope.clone());
     let (group_by, shown) =
         (args.group_by, if args.denied_since.is_some() { columns::DENIED_KEYS } else { columns::KEYS });
-    let mut request = List { filter: filter(args)? };
-    if count {
-        request.filter.limit = None;
-    }
+    let request = List { filter: filter(args)? };
     let (backend, operation) = (cx.backend()?, cx.operation());
     let total = if let Some(by) = group_by {
         let listed = backend.list(&operation, &request)?;

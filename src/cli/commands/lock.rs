@@ -4,6 +4,7 @@ use crate::{
     cli::{context::Ctx, exit::Exit},
     ops::Result,
 };
+use serde_json::json;
 
 /// End the session that `unlock` began
 #[derive(Debug, clap::Args)]
@@ -18,6 +19,9 @@ pub(crate) fn run(cx: &mut Ctx, _args: &Args) -> Result<u8> {
             cx.note("locked; unset KEYWARD_SESSION");
         }
         None => cx.note("no session is open here: KEYWARD_SESSION is not set"),
+    }
+    if cx.reply_asked() {
+        cx.flat("keyward.lock/v1", json!({ "locked": cx.env.text("KEYWARD_SESSION").is_some() }), "locked")?;
     }
     Ok(Exit::Ok.code())
 }

@@ -1,9 +1,8 @@
 //! `logs`: recent verdicts, and why requests were denied.
 
-use super::usage::{Since, since};
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, values},
-    domain::{Environment, KeyRef},
+    domain::{Environment, KeyRef, Time},
     ops::{LogQuery, Result},
     output::Format,
 };
@@ -21,14 +20,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
     key: Option<KeyRef>,
     /// Decides between keys of one name
-    #[arg(long, value_name = "ENV", requires = "key", add = values::environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", requires = "key", add = values::environments())]
     env: Option<Environment>,
     /// Only refusals
     #[arg(long)]
     denied: bool,
     /// From this time, or so long ago, on: 2026-01-02 or 1h
-    #[arg(long, value_name = "T", value_parser = since)]
-    since: Option<Since>,
+    #[arg(long, value_name = "T", value_parser = values::past)]
+    since: Option<Time>,
     /// The newest so many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -39,11 +38,15 @@ pub(crate) struct Args {
 
 /// Shows recent verdicts, oldest first.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    if args.follow && cx.given.field.is_none() {
+        let lines = [Format::Table, Format::Json, Format::Jsonl, Format::Name];
+        cx.refuse_layout(&lines, "--follow writes a line for each verdict")?;
+    }
     let mut query = LogQuery {
         key: args.key,
         environment: args.env,
         denied: args.denied,
-        since: args.since.map(|since| since.time(cx.now)),
+        since: args.since,
         after: None,
         limit: args.limit,
         unknown: true,
@@ -66,7 +69,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         for entry in &new {
             let row = json!(entry);
             match cx.format() {
-                Format::Table | Format::Wide if !cx.reply_asked() => cx.raw(line(&row).as_bytes())?,
+                Format::Table | Format::Wide if !cx.program_reads() => cx.raw(line(&row).as_bytes())?,
                 _ => cx.list("keyward.log-list/v1", vec![row], 1, columns::LOGS)?,
             }
         }

@@ -3,7 +3,7 @@
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, prompt, values},
     domain::{Expiry, Overlap, Role, Scope, Time},
-    ops::{Appointed, CreateOperator, Result, RotateOperator},
+    ops::{Appointed, CreateOperator, ObjectKind, Result, RotateOperator},
     output::Report,
 };
 use chrono::TimeDelta;
@@ -66,8 +66,8 @@ struct Create {
     /// An address or range its credential works from; may be repeated
     #[arg(long, value_name = "CIDR")]
     allow_ip: Vec<String>,
-    /// How long its credential works [default: 90d, and no longer than the credential it is made with]
-    #[arg(long, value_name = "D", value_parser = values::duration, conflicts_with_all = ["expires_at", "no_expiry"])]
+    /// How long its credential works; a bare number is days [default: 90d, and no longer than the credential it is made with]
+    #[arg(long, value_name = "D", value_parser = values::days, conflicts_with_all = ["expires_at", "no_expiry"])]
     expires_in: Option<TimeDelta>,
     /// When its credential ends: RFC 3339, or a date, whose day is included
     #[arg(long, value_name = "T", value_parser = values::end, conflicts_with = "no_expiry")]
@@ -81,7 +81,13 @@ struct Create {
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     match args.command {
         Command::List => {
-            let items: Vec<_> = cx.backend()?.operators(&cx.operation())?.into_iter().map(|one| json!(one)).collect();
+            let mut operators = cx.backend()?.operators(&cx.operation())?;
+            // Who names a workspace asks for those that are bound to it.
+            if let Some(workspace) = cx.given.workspace.clone() {
+                cx.backend()?.object(&cx.operation(), ObjectKind::Workspace, &workspace)?;
+                operators.retain(|operator| operator.workspace.as_ref() == Some(&workspace));
+            }
+            let items: Vec<_> = operators.into_iter().map(|one| json!(one)).collect();
             let total = items.len();
             cx.list("keyward.operator-list/v1", items, total, columns::OPERATORS)?;
         }

@@ -19,8 +19,8 @@ pub(crate) struct Fields {
     /// How many keys a workspace may have, or none for no cap
     #[arg(long, value_name = "N", value_parser = values::cap)]
     max_keys: Option<values::CapArg>,
-    /// The highest rate limit of a key, or none for no cap
-    #[arg(long, value_name = "N/UNIT", value_parser = values::rate_limit)]
+    /// The highest rate limit of a key, or none for no cap; a bare number is requests an hour
+    #[arg(long, value_name = "N/UNIT", value_parser = values::key_rate_limit)]
     max_rate_limit: Option<values::RateLimitArg>,
     /// Whether the audit trail can be seen
     #[arg(long, value_name = "true|false")]

@@ -73,7 +73,8 @@ fn choose(cx: &mut Ctx, name: &str) -> Result<()> {
             config::use_profile(&cx.dirs()?.config, None)?;
         }
         cx.note(&format!("{verb} the local vault"));
-        return Ok(());
+        let facts = json!({ "name": LOCAL_PROFILE, "server": null, "in_use": !cx.global.dry_run });
+        return cx.item_if_asked("keyward.profile/v1", "profile", facts, columns::PROFILES);
     }
     let profile = cx.profiles()?.login(&cx.operation(), name)?.profile;
     if !cx.global.dry_run {

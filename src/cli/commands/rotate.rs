@@ -6,7 +6,7 @@ use crate::{
         context::Ctx,
         delivery::{DeliverArgs, Driver, Targets},
         due::{self, DueArgs, How},
-        operand::{MaybeKeys, distinct, each},
+        operand::{MaybeKeys, Named, distinct, each},
         rotating,
         signals::Stop,
         values,
@@ -16,6 +16,7 @@ use crate::{
 };
 use chrono::TimeDelta;
 use clap::builder::NonEmptyStringValueParser;
+use serde_json::json;
 
 /// Give keys a new secret and print it, once
 #[derive(Debug, clap::Args)]
@@ -62,29 +63,34 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     // Before a sink is tried, a hook is run or a list is read.
     cx.operation().writable()?;
     if args.due.due {
-        return due::run(cx, &args.due, &args.deliver, &How { overlap: overlap(args), park: args.stage });
+        return due::run(
+            cx,
+            &args.due,
+            &args.deliver,
+            &How { overlap: overlap(args), park: args.stage, environment: args.keys.env },
+        );
     }
     args.deliver.refuse_idle()?;
+    let named = args.keys.named(cx)?;
     if args.now {
-        asking::before(cx, "End the working secret at once of", &args.keys.keys, args.keys.env)?;
+        asking::before(cx, "End the working secret at once of", &named.keys, args.keys.env)?;
     }
     if args.deliver.is_asked() {
-        return delivered(cx, args);
+        return delivered(cx, args, &named);
     }
+    let Named { mut keys, single } = named;
     cx.refuse_secret_in_ci()?;
     cx.preflight_secret()?;
     if args.copy {
-        if args.keys.keys.len() > 1 {
+        if keys.len() > 1 {
             return Err(Error::usage("--copy is for one secret: a clipboard keeps the last one")
                 .hint("rotate one key at a time"));
         }
         cx.copy_secret()?;
     }
-    let mut keys = args.keys.keys.clone();
     if keys.len() > 1 {
-        keys = distinct(cx, &args.keys)?.into_iter().map(|(key, _)| key).collect();
+        keys = distinct(cx, &keys, args.keys.env)?.into_iter().map(|(key, _)| key).collect();
     }
-    let single = keys.len() == 1;
     let (gathered, code) = each(cx, &keys, |cx, key| {
         let request = Stage { sinks: vec![rotating::STDOUT.to_owned()], intend: true, ..request(args, key) };
         let rotated = rotating::rotate(cx, request, !single);
@@ -98,16 +104,29 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     Ok(code)
 }
 
-fn delivered(cx: &mut Ctx, args: &Args) -> Result<u8> {
+fn delivered(cx: &mut Ctx, args: &Args, named: &Named) -> Result<u8> {
     let (targets, stop) = (Targets::of(cx, &args.deliver)?, Stop::listen()?);
     let driver = Driver { targets: &targets, stop: &stop, deadline: None };
-    let keys = distinct(cx, &args.keys)?;
+    let keys = distinct(cx, &named.keys, args.keys.env)?;
     targets.refuse_shared(keys.iter().filter_map(|(_, view)| view.as_ref().ok()))?;
     let ended = each(cx, &keys, |cx, (key, view)| {
         let view = view.as_ref().map_err(Clone::clone)?;
-        driver.rotate_and_tell(cx, view, request(args, key))
+        let key = driver.rotate_and_tell(cx, view, request(args, key))?;
+        // What waits for the others is lost with a run that is stopped: lines are written as they come.
+        if named.single || !cx.is_one_document() {
+            cx.item_without_secret(json!(key)).map(|()| None)
+        } else {
+            Ok(Some(key))
+        }
     });
-    stop.outcome(cx, ended.map(|(_, code)| code))
+    let ended = ended.and_then(|(gathered, code)| {
+        if !named.single && cx.is_one_document() {
+            let keys = gathered.into_iter().flatten().map(|key| json!(key)).collect();
+            cx.items_without_secret(keys)?;
+        }
+        Ok(code)
+    });
+    stop.outcome(cx, ended)
 }
 
 fn overlap(args: &Args) -> Option<Overlap> {

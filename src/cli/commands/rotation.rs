@@ -76,7 +76,7 @@ struct Operand {
     #[arg(value_name = "ROT", value_parser = reference, add = values::keys())]
     rotation: Reference,
     /// Decides between keys of one name
-    #[arg(long, value_name = "ENV", add = values::environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
     env: Option<Environment>,
 }
 
@@ -94,10 +94,14 @@ fn reference(text: &str) -> std::result::Result<Reference, String> {
 }
 
 impl Operand {
-    fn rotation(self) -> RotationRef {
-        match self.rotation {
-            Reference::Id(id) => RotationRef::Id(id),
-            Reference::Key(key) => RotationRef::Of(key, self.env),
+    fn rotation(self) -> Result<RotationRef> {
+        match (self.rotation, self.env) {
+            (Reference::Id(_), Some(_)) => {
+                Err(Error::usage("--env decides between keys of one name, and a rotation's id names one rotation")
+                    .hint("leave out --env"))
+            }
+            (Reference::Id(id), None) => Ok(RotationRef::Id(id)),
+            (Reference::Key(key), env) => Ok(RotationRef::Of(key, env)),
         }
     }
 }
@@ -111,12 +115,12 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             cx.list("keyward.rotation-list/v1", rows, total, columns::ROTATIONS)?;
         }
         Command::Show { rotation } => {
-            let view = cx.backend()?.rotation(&cx.operation(), &rotation.rotation())?;
+            let view = cx.backend()?.rotation(&cx.operation(), &rotation.rotation()?)?;
             cx.item("keyward.rotation/v1", "rotation", json!(view), columns::ROTATION)?;
         }
-        Command::Resume { rotation, deliver } => return resume(cx, &rotation.rotation(), &deliver),
+        Command::Resume { rotation, deliver } => return resume(cx, &rotation.rotation()?, &deliver),
         Command::Commit { rotation, force, only_if_idle } => {
-            let commit = Commit { rotation: rotation.rotation(), receipts: Vec::new(), force, only_if_idle };
+            let commit = Commit { rotation: rotation.rotation()?, receipts: Vec::new(), force, only_if_idle };
             let rotated = cx.backend()?.commit_rotation(&cx.operation(), &commit)?;
             told(cx, "committed", "would commit", &rotated.rotation)?;
             cx.note(&match rotated.old_valid_until {
@@ -124,7 +128,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
                 None => "the old secret stops at once".to_owned(),
             });
         }
-        Command::Abort { rotation, force } => abort(cx, rotation.rotation(), force)?,
+        Command::Abort { rotation, force } => abort(cx, rotation.rotation()?, force)?,
     }
     Ok(Exit::Ok.code())
 }
@@ -180,6 +184,7 @@ fn resume(cx: &mut Ctx, rotation: &RotationRef, deliver: &DeliverArgs) -> Result
         targets.refuse_shared([&key])?;
         let request = Stage { park: view.parked, ..Stage::resume(&view, Vec::new())? };
         let ended = driver.rotate_and_tell(cx, &key, request);
+        let ended = ended.and_then(|key| cx.item_without_secret(json!(key)));
         return stop.outcome(cx, ended.map(|()| Exit::Ok.code()));
     }
     let others: Vec<&str> = view.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect();

@@ -3,7 +3,7 @@
 use crate::{
     cli::{bulk_file, columns, context::Ctx, csv_text::misquoted, exit::Exit, values},
     domain::{Scope, text::decode},
-    ops::{Error, Kind, Result, ScopeChange, ScopesChanged},
+    ops::{Error, Kind, ObjectChange, ObjectKind, Result, ScopeChange, ScopesChanged},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -63,6 +63,19 @@ enum Command {
         #[arg(value_hint = clap::ValueHint::FilePath)]
         file: PathBuf,
     },
+    /// Show or set what a new key may do that is given no scope, in this workspace
+    #[command(
+        after_help = "Examples:\n  keyward scopes default invoices:read     for every new key that says nothing else\n  \
+        keyward scopes default                   shows them\n  keyward scopes default --none            a new key has none again"
+    )]
+    Default {
+        /// The scopes, in place of those before
+        #[arg(add = values::scopes())]
+        scopes: Vec<Scope>,
+        /// None: a new key that is given no scope has none
+        #[arg(long, conflicts_with = "scopes")]
+        none: bool,
+    },
     /// Refuse scopes that are not declared
     #[command(after_help = "Example:\n  keyward scopes close")]
     Close,
@@ -92,6 +105,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             let changes = read(&file)?;
             change(cx, changes, &file.display().to_string())?;
         }
+        Command::Default { scopes, none } => default(cx, scopes, none)?,
         Command::Close => change(cx, vec![ScopeChange::Close], "the catalogue is closed")?,
         Command::Open => change(cx, vec![ScopeChange::Open], "the catalogue is open")?,
     }
@@ -132,7 +146,39 @@ fn change(cx: &mut Ctx, changes: Vec<ScopeChange>, what: &str) -> Result<()> {
         return Ok(());
     }
     let reply = json!({ "changed": changed, "notes": notes, "dry_run": cx.global.dry_run });
-    cx.flat("keyward.scope-change/v1", reply, "changed")
+    let written = cx.flat("keyward.scope-change/v1", reply, "changed");
+    cx.after_change(written)
+}
+
+/// The scopes that new keys of the workspace have when they are given none.
+fn default(cx: &mut Ctx, scopes: Vec<Scope>, none: bool) -> Result<()> {
+    let (backend, operation) = (cx.backend()?, cx.operation());
+    let name = operation.workspace.clone();
+    let asks = scopes.is_empty() && !none;
+    let workspace = if asks {
+        cx.refuse_reason()?;
+        backend.object(&operation, ObjectKind::Workspace, &name)?
+    } else {
+        let before = backend.object(&operation, ObjectKind::Workspace, &name)?;
+        let change = ObjectChange { default_scopes: Some(scopes), ..ObjectChange::default() };
+        let changed = backend.update_object(&operation, ObjectKind::Workspace, &name, change)?;
+        let verb = if cx.global.dry_run { "would have" } else { "have" };
+        let already = if changed == before { "already so: " } else { "" };
+        let told = match changed.fields["default_scopes"].as_array().map(Vec::as_slice) {
+            Some([]) | None => "no scope".to_owned(),
+            Some(scopes) => scopes.iter().filter_map(|scope| scope.as_str()).collect::<Vec<_>>().join(" "),
+        };
+        cx.note(&format!("{already}new keys of '{name}' that are given no scope {verb} {told}"));
+        if !cx.reply_asked() {
+            return Ok(());
+        }
+        changed
+    };
+    let scopes = workspace.fields["default_scopes"].as_array().cloned().unwrap_or_default();
+    let rows: Vec<_> = scopes.into_iter().map(|scope| json!({ "name": scope })).collect();
+    let total = rows.len();
+    let written = cx.list("keyward.default-scope-list/v1", rows, total, columns::DEFAULT_SCOPES);
+    if asks { written } else { cx.after_change(written) }
 }
 
 /// One line of an import file.

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     key_parameter: Option<String>,
     /// The environment of the services behind this server: keys of another one are no good. Or all
-    #[arg(long, value_name = "ENV", add = environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", add = environments())]
     env: Option<Serves>,
     /// Answer services that leave out what a key is bound to (environment, address, customer, project), and only list it
     #[arg(long)]
@@ -69,7 +69,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PLACE")]
     stream: Vec<StreamPlace>,
     /// What streamed events are written as: jsonl, cef or ocsf; syslog places get syslog
-    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl", requires = "stream")]
     stream_format: StreamFormat,
     /// Send checkpoints of the trail there: file:PATH, git:DIRECTORY, https://URL or cmd:COMMAND; may be repeated
     #[arg(long, value_name = "SINK")]

@@ -2,9 +2,9 @@
 
 use crate::{
     cli::{
-        asking, columns,
+        asking,
         context::Ctx,
-        operand::{KeyOperands, each},
+        operand::{KeyOperands, each, reply},
     },
     ops::{Result, Switch},
 };
@@ -13,13 +13,13 @@ use serde_json::json;
 /// Switches every key and tells what came of it.
 pub(super) fn switch_all(cx: &mut Ctx, operands: &KeyOperands, switch: Switch) -> Result<u8> {
     let backend = cx.backend()?;
+    let named = operands.named(cx)?;
     match switch {
         Switch::Activate => {}
-        Switch::Deactivate => asking::before(cx, "Deactivate", &operands.keys, operands.env)?,
-        Switch::Revoke => asking::before(cx, "Revoke for ever", &operands.keys, operands.env)?,
+        Switch::Deactivate => asking::before(cx, "Deactivate", &named.keys, operands.env)?,
+        Switch::Revoke => asking::before(cx, "Revoke for ever", &named.keys, operands.env)?,
     }
-    let single = operands.keys.len() == 1;
-    let (mut switched, code) = each(cx, &operands.keys, |cx, key| {
+    let (switched, code) = each(cx, &named.keys, |cx, key| {
         let switched = backend.switch(&cx.operation(), key, operands.env, switch)?;
         let (would, verb) = (cx.global.dry_run, word(switch));
         cx.note(&match (switched.changed, would) {
@@ -29,11 +29,8 @@ pub(super) fn switch_all(cx: &mut Ctx, operands: &KeyOperands, switch: Switch) -
         });
         Ok(json!(switched.key))
     })?;
-    if single {
-        cx.item_if_asked("keyward.key/v1", "key", switched.remove(0), columns::KEY)?;
-    } else if cx.reply_asked() {
-        let total = switched.len();
-        let written = cx.list("keyward.key-list/v1", switched, total, columns::KEYS);
+    if cx.reply_asked() {
+        let written = reply(cx, named.single, switched);
         cx.after_change(written)?;
     }
     Ok(code)

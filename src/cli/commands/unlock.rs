@@ -5,7 +5,7 @@ use crate::{
     cli::{context::Ctx, exit::Exit, values},
     domain::time::format_time,
     ops::{Error, Result},
-    output::Report,
+    output::{Format, Report},
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -30,6 +30,9 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     let until =
         cx.now.checked_add_signed(args.period).ok_or_else(|| Error::usage("--for reaches past the calendar"))?;
     cx.local_only("unlock")?;
+    if cx.given.field.is_none() {
+        cx.refuse_layout(&[Format::Json, Format::Jsonl], "a line for the shell is printed, or JSON")?;
+    }
     // A session opens no further session: it would never have to end.
     let backend = cx.unlock(false)?;
     if cx.global.dry_run {
@@ -38,7 +41,7 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     }
     let token = backend.open_session(&cx.operation(), until)?;
     cx.note(&format!("open until {}; `keyward lock` ends it", format_time(until)));
-    if cx.format().is_json() {
+    if cx.format().is_json() || cx.out.options.field.is_some() {
         let session = json!({ "expires_at": format_time(until) });
         cx.emit(&Report::item("keyward.session/v1", "session", session, Some(("secret", token))))?;
         return Ok(Exit::Ok.code());

@@ -40,8 +40,8 @@ pub(crate) struct Args {
     /// Let a key that is narrowed to some customers reach every customer
     #[arg(long, conflicts_with_all = ["add_customer", "remove_customer"])]
     all_customers: bool,
-    /// The new rate limit, such as 100/h, or none
-    #[arg(long, value_name = "N/UNIT", value_parser = values::rate_limit)]
+    /// The new rate limit, such as 100/h, or none; a bare number is requests an hour
+    #[arg(long, value_name = "N/UNIT", value_parser = values::key_rate_limit)]
     rate_limit: Option<values::RateLimitArg>,
     /// An address or CIDR range to add to the allowlist; may be repeated
     #[arg(long, value_name = "CIDR")]

@@ -2,10 +2,7 @@
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, values},
-    domain::{
-        Environment, KeyRef, Retention, Time,
-        time::{format_duration, parse_duration, parse_time},
-    },
+    domain::{Environment, KeyRef, Retention, Time, time::format_duration},
     ops::{Result, UsageBy, UsageQuery, UsageReport},
     output::{Column, ColumnKind, Format, Page, Report, bar, sparkline},
 };
@@ -29,11 +26,11 @@ pub(crate) struct Args {
     #[arg(value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
     key: Option<KeyRef>,
     /// Decides between keys of one name
-    #[arg(long, value_name = "ENV", requires = "key", add = values::environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", requires = "key", add = values::environments())]
     env: Option<Environment>,
     /// From this time, or so long ago, on: 2026-01-02 or 7d [default: all that is kept]
-    #[arg(long, value_name = "T", value_parser = since)]
-    since: Option<Since>,
+    #[arg(long, value_name = "T", value_parser = values::past)]
+    since: Option<Time>,
     /// Add up by day, key, code or address [default: day of one key, else key]
     #[arg(long, value_name = "WHAT")]
     by: Option<UsageBy>,
@@ -59,30 +56,6 @@ enum Command {
     },
 }
 
-/// A time, or so long ago.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Since {
-    At(Time),
-    Ago(TimeDelta),
-}
-
-pub(crate) fn since(text: &str) -> std::result::Result<Since, String> {
-    match (parse_time(text), parse_duration(text)) {
-        (Ok(at), _) => Ok(Since::At(at)),
-        (_, Ok(ago)) => Ok(Since::Ago(ago)),
-        (Err(_), Err(_)) => Err("expected a time (2026-01-02, 2026-01-02T03:04:05Z) or a period (7d)".to_owned()),
-    }
-}
-
-impl Since {
-    pub(crate) fn time(self, now: Time) -> Time {
-        match self {
-            Self::At(at) => at,
-            Self::Ago(ago) => now.checked_sub_signed(ago).unwrap_or(Time::MIN_UTC),
-        }
-    }
-}
-
 /// Shows usage, or for how long it is kept.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if let Some(Command::Retention { counts, verdicts, verdicts_per_key, addresses_per_key }) = args.command {
@@ -98,8 +71,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         return retention(cx, &kept);
     }
     let by = args.by.unwrap_or(if args.key.is_some() { UsageBy::Day } else { UsageBy::Key });
-    let since = args.since.map(|since| since.time(cx.now));
-    let query = UsageQuery { key: args.key, environment: args.env, since, by, unknown: true };
+    let query = UsageQuery { key: args.key, environment: args.env, since: args.since, by, unknown: true };
     let report = cx.backend()?.usage(&cx.operation(), &query)?;
     tell(cx, by, &report)?;
     Ok(Exit::Ok.code())
@@ -111,7 +83,8 @@ fn retention(cx: &mut Ctx, kept: &Retention) -> Result<u8> {
         "verdicts_per_key": kept.verdicts_per_key, "addresses_per_key": kept.addresses_per_key,
     });
     if cx.reply_asked() {
-        cx.flat("keyward.usage-retention/v1", reply, "counts_seconds")?;
+        let written = cx.flat("keyward.usage-retention/v1", reply, "counts_seconds");
+        cx.after_change(written)?;
     } else {
         let lines = [
             ("counts", format_duration(kept.counts)),
@@ -127,11 +100,11 @@ fn retention(cx: &mut Ctx, kept: &Retention) -> Result<u8> {
 
 fn tell(cx: &mut Ctx, by: UsageBy, report: &UsageReport) -> Result<()> {
     let reply = json!(report);
-    let human = matches!(cx.format(), Format::Table | Format::Wide) && !cx.reply_asked();
+    let human = matches!(cx.format(), Format::Table | Format::Wide) && !cx.program_reads();
     if cx.format() == Format::Json || cx.out.options.field.is_some() {
         return cx.flat("keyward.usage/v1", reply, "uses");
     }
-    if human && report.key_id.is_some() {
+    if human && report.key_id.is_some() && cx.given.columns.is_empty() {
         cx.flat_with("keyward.usage/v1", reply.clone(), columns::USAGE_OF_KEY)?;
         cx.raw(b"\n")?;
         table(cx, report.secrets.iter().map(|secret| json!(secret)).collect(), columns::SECRET_USAGE, "lookup")?;

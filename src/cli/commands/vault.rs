@@ -155,7 +155,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             let verb = if cx.global.dry_run { "would re-key" } else { "re-keyed" };
             cx.note(&format!("{verb}: every record sealed anew, {} kept", counted(kept.len(), "slot")));
             if cx.reply_asked() {
-                list(cx, &kept)?;
+                let written = list(cx, &kept);
+                cx.after_change(written)?;
             }
         }
         Command::Backup { file } => backup(cx, &file)?,
@@ -187,7 +188,14 @@ fn restore(cx: &mut Ctx, file: &Path, how: HowRestored) -> Result<()> {
         None if how.adopt && !cx.global.dry_run => cx.note("this machine opens it already: no slot was added"),
         None => {}
     }
-    Ok(())
+    if !cx.reply_asked() {
+        return Ok(());
+    }
+    let reply = json!({
+        "keystore": restored.keystore, "keys": restored.keys, "events": restored.events, "device_key": restored.device_key,
+    });
+    let written = cx.flat("keyward.restore/v1", reply, "keystore");
+    cx.after_change(written)
 }
 
 fn delete(cx: &mut Ctx, confirm: Option<&str>) -> Result<()> {
@@ -220,7 +228,8 @@ fn delete(cx: &mut Ctx, confirm: Option<&str>) -> Result<()> {
     let reply = json!({
         "vault_id": doomed.vault_id, "keystore": doomed.keystore, "keys": doomed.keys, "device_key": doomed.device_key,
     });
-    cx.flat("keyward.vault-deletion/v1", reply, "vault_id")
+    let written = cx.flat("keyward.vault-deletion/v1", reply, "vault_id");
+    cx.after_change(written)
 }
 
 fn list(cx: &mut Ctx, slots: &[SlotView]) -> Result<()> {
@@ -296,7 +305,8 @@ fn backup(cx: &mut Ctx, file: &Path) -> Result<()> {
     if !cx.reply_asked() {
         return Ok(());
     }
-    cx.flat("keyward.backup/v1", json!({ "file": file, "epoch": epoch }), "file")
+    let written = cx.flat("keyward.backup/v1", json!({ "file": file, "epoch": epoch }), "file");
+    cx.after_change(written)
 }
 
 fn stream_backup(cx: &mut Ctx) -> Result<()> {

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     secret_fd: Option<u32>,
     /// The environment of the service that asks
-    #[arg(long, value_name = "ENV", add = values::environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
     env: Option<Environment>,
     /// A scope the request needs; may be repeated
     #[arg(long, value_name = "SCOPE", add = values::scopes())]
@@ -39,8 +39,9 @@ pub(crate) struct Args {
     /// The address the request comes from
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<IpAddr>,
-    /// Judge as of this time instead of now: what has ended since then had not; everything else is as it is now
-    #[arg(long, value_name = "T", value_parser = values::time)]
+    /// Judge as of this time, or so long ago, instead of now: what has ended since then had not; everything else is as it
+    /// is now
+    #[arg(long, value_name = "T", value_parser = values::past)]
     at: Option<Time>,
     /// Show every check with its own verdict
     #[arg(long)]
@@ -55,6 +56,10 @@ pub(crate) struct Args {
 
 /// Judges a key.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    if args.explain && cx.names_suffice() {
+        return Err(Error::usage("--explain shows every check, and the code alone is asked for")
+            .hint("leave out -q, or say -o json"));
+    }
     let source = Source::of(args.secret_file.as_deref(), args.secret_fd, args.stdin.is_some());
     let token = match source {
         Some(source) => source.read(cx, "key")?,
@@ -84,7 +89,7 @@ fn tell(cx: &mut Ctx, verdict: &Verdict, explain: bool) -> Result<()> {
         Some(Value::Array(checks)) => checks,
         _ => return Err(Error::new(crate::ops::Kind::Internal, "verdict", "the verdict has no checks")),
     };
-    if cx.reply_asked() {
+    if cx.program_reads() || (!explain && !cx.given.columns.is_empty()) {
         if let (true, Some(fields)) = (explain, reply.as_object_mut()) {
             fields.insert("checks".to_owned(), Value::Array(checks));
         }

@@ -3,7 +3,7 @@
 use crate::{
     cli::{columns, context::Ctx, exit::Exit},
     config,
-    ops::Result,
+    ops::{Error, Result},
     output::{Page, Report},
 };
 use serde_json::json;
@@ -19,6 +19,12 @@ pub(crate) struct Args {
 
 /// Tells who acts where.
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
+    if args.explain && (cx.names_suffice() || !cx.given.columns.is_empty()) {
+        return Err(Error::usage(
+            "--explain adds a table of every setting, and a part of the reply alone is asked for",
+        )
+        .hint("leave out -q, -o name and --columns"));
+    }
     let mut reply = match cx.remote()? {
         Some(remote) => {
             let me = remote.whoami()?;
@@ -35,7 +41,7 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
         }),
     };
     let settings = cx.settings();
-    if cx.reply_asked() {
+    if cx.program_reads() {
         if args.explain {
             reply["settings"] = json!(settings);
         }

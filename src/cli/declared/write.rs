@@ -6,7 +6,7 @@ use crate::{
         Expiry, RateLimit,
         time::{format_duration, format_time},
     },
-    ops::{Create, Declared},
+    ops::Declared,
     output::toml_string,
 };
 use serde_json::{Map, Value, json};
@@ -14,7 +14,6 @@ use serde_json::{Map, Value, json};
 /// The fields of a key that say more than the defaults do.
 fn fields(declared: &Declared) -> Map<String, Value> {
     let key = &declared.key;
-    let usual = Create::named("").rate_limit;
     let period = |period: Option<chrono::TimeDelta>| period.map_or("none".to_owned(), format_duration);
     let mut fields = Map::new();
     let mut say = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
@@ -35,8 +34,8 @@ fn fields(declared: &Declared) -> Map<String, Value> {
     if !key.scopes.is_empty() {
         say("scopes", json!(key.scopes));
     }
-    if key.rate_limit != usual {
-        say("rate_limit", json!(key.rate_limit.as_ref().map_or("none".to_owned(), RateLimit::to_string)));
+    if let Some(limit) = key.rate_limit.filter(|limit| *limit != Some(RateLimit::default())) {
+        say("rate_limit", json!(limit.map_or("none".to_owned(), |limit| limit.to_string())));
     }
     if !key.allow_ips.is_empty() {
         say("allow_ips", json!(key.allow_ips));

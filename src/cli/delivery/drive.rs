@@ -16,7 +16,6 @@ use crate::{
         Abort, Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Show, Stage, Staged, Step,
     },
 };
-use serde_json::json;
 use std::{cell::RefCell, sync::atomic::AtomicBool, time::Instant};
 use zeroize::Zeroizing;
 
@@ -70,11 +69,11 @@ struct Given<'a> {
 }
 
 impl Driver<'_> {
-    /// Rotates one key into the sinks that the caller named for it, and says what came of it.
+    /// Rotates one key into the sinks that the caller named for it, and says what came of it; answers with the key.
     ///
     /// # Errors
     /// See [`Driver::rotate`]; `Usage` when no rule of the deliver map matches the key.
-    pub(in crate::cli) fn rotate_and_tell(&self, cx: &mut Ctx, key: &KeyView, request: Stage) -> Result<()> {
+    pub(in crate::cli) fn rotate_and_tell(&self, cx: &mut Ctx, key: &KeyView, request: Stage) -> Result<KeyView> {
         if self.stop.code().is_some() {
             return Err(Error::new(
                 Kind::Unavailable,
@@ -107,7 +106,7 @@ impl Driver<'_> {
             Some(_) => cx.note(&format!("rotated {named} to {sinks}: {old}")),
             None => {}
         }
-        cx.item_without_secret(json!(delivered.key))
+        Ok(delivered.key)
     }
 
     /// Rotates one key into its sinks.

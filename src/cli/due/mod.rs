@@ -14,7 +14,7 @@ use super::{
     signals::Stop,
 };
 use crate::{
-    domain::{KeyFilter, KeyRef, Overlap, Sort, SortField, Status},
+    domain::{Environment, KeyFilter, KeyRef, Overlap, Sort, SortField, Status},
     ops::{Error, KeyView, Kind, List, Result, Stage},
 };
 use chrono::TimeDelta;
@@ -54,6 +54,8 @@ pub(super) struct How {
     pub(super) overlap: Option<Overlap>,
     /// Whether the rotation waits for somebody's commit.
     pub(super) park: bool,
+    /// Only keys of this environment.
+    pub(super) environment: Option<Environment>,
 }
 
 /// Rotates what is due.
@@ -62,12 +64,13 @@ pub(super) struct How {
 /// `Usage` without a confirmation; those of the keystore before the first key. A key's own failure is its result.
 pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How) -> Result<u8> {
     confirmed(cx, due)?;
+    deliver.refuse_idle()?;
     let (targets, stop, began) = (Targets::of(cx, deliver)?, Stop::listen()?, Instant::now());
     let hooks = Hooks::of(&due.hooks);
     let deadline = due.deadline.map(|limit| began + limit.to_std().unwrap_or_default());
     let driver = Driver { targets: &targets, stop: &stop, deadline };
     wait(due.jitter, &driver);
-    let keys = keys_due(cx, due.due_within)?;
+    let keys = keys_due(cx, due.due_within, how.environment)?;
     targets.refuse_shared(&keys)?;
     let mut outcomes = Outcomes::new(keys.len());
     for key in &keys {
@@ -81,6 +84,10 @@ pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How)
         };
         let result = result::tell(cx, key, &outcome)?;
         hooks.of_key(cx, &driver, &outcome, &result);
+        // Where names are all that is printed, those that failed are not among them.
+        if let Some(error) = outcome.error().filter(|_| cx.names_suffice()) {
+            cx.error(&Error { message: format!("{} ({}): {}", key.name, key.id, error.message), ..error });
+        }
         outcomes.count(&outcome, over);
         outcomes.results.push(result);
     }
@@ -135,9 +142,9 @@ fn wait(jitter: Option<TimeDelta>, driver: &Driver<'_>) {
 
 /// The keys that are due, the longest due first; interrupted rotations before all. Says which are due in vain: a consumer
 /// of theirs has stopped working, and only a renewal mends that.
-fn keys_due(cx: &mut Ctx, within: Option<TimeDelta>) -> Result<Vec<KeyView>> {
+fn keys_due(cx: &mut Ctx, within: Option<TimeDelta>, environment: Option<Environment>) -> Result<Vec<KeyView>> {
     let sort = Sort { field: SortField::Due, descending: false };
-    let filter = KeyFilter { due_within: Some(within.unwrap_or_default()), sort, ..KeyFilter::default() };
+    let filter = KeyFilter { due_within: Some(within.unwrap_or_default()), environment, sort, ..KeyFilter::default() };
     let listed = cx.backend()?.list(&cx.operation(), &List { filter })?;
     if let Some(count) = listed.hidden.get(&Status::Expired) {
         cx.note(&format!("{count} expired, which no due run renews: keyward list --due --status expired"));

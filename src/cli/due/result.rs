@@ -42,6 +42,15 @@ impl Outcome {
         }
     }
 
+    /// What went wrong, as an error of its own.
+    pub(super) fn error(&self) -> Option<Error> {
+        match self {
+            Self::Failed(error) | Self::Undelivered(error) => Some(error.clone()),
+            Self::Unmatched => self.why().map(Error::usage),
+            _ => None,
+        }
+    }
+
     /// Why, in a sentence; for a person.
     fn why(&self) -> Option<String> {
         match self {
@@ -144,7 +153,7 @@ pub(super) fn tell(cx: &mut Ctx, key: &KeyView, outcome: &Outcome) -> Result<Val
         "due_at": key.rotation.due_at, "next_due_at": delivered.map(|delivered| &delivered.key.rotation.due_at),
         "old_valid_until": delivered.and_then(|delivered| delivered.old_valid_until).map(format_time), "error": error,
     });
-    if cx.format() == Format::Jsonl {
+    if cx.format() == Format::Jsonl && cx.out.options.field.is_none() {
         cx.raw(format!("{result}\n").as_bytes())?;
     }
     Ok(result)

@@ -12,14 +12,15 @@ use std::{fs::OpenOptions, io::Write};
 /// Tells it; answers with the one sentence.
 pub(super) fn tell(cx: &mut Ctx, outcomes: &Outcomes, summary: &Value) -> Result<String> {
     match cx.format() {
-        Format::Jsonl => cx.raw(format!("{summary}\n").as_bytes())?,
+        // The lines on standard output are of one schema, a result each.
+        Format::Jsonl if cx.out.options.field.is_none() => cx.note(&summary.to_string()),
         Format::Json => {
             let mut document = summary.clone();
             document["items"] = json!(outcomes.results);
             let written = cx.flat("keyward.rotation-run/v1", without_schema(document), "exit");
             cx.after_change(written)?;
         }
-        _ if outcomes.results.is_empty() => {}
+        Format::Table | Format::Wide if outcomes.results.is_empty() && !cx.reply_asked() => {}
         _ => {
             let mut rows = outcomes.results.clone();
             if cx.names_suffice() {

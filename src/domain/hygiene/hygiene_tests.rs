@@ -49,6 +49,7 @@ fn each_rule_finds_what_it_is_about() {
         (Rule::NoOwner, with(|key| key.owner = None)),
         (Rule::NoOwner, with(|key| key.owner = Some(" ".to_owned()))),
         (Rule::NoRateLimit, with(|key| key.rate_limit = None)),
+        (Rule::NoScope, with(|_| {})),
         (Rule::OverdueRotation, with(|key| key.rotation.due_at = Some(at(0)))),
     ] {
         assert!(found(rule, &bad), "{rule}");

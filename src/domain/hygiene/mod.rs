@@ -33,6 +33,8 @@ pub enum Rule {
     NoOwner,
     /// A key without a rate limit.
     NoRateLimit,
+    /// A key that may do nothing that is asked for by name.
+    NoScope,
     /// Many keys that expire on one day.
     ExpiryCrowd,
     /// A trail that nobody has reviewed for some time.
@@ -65,7 +67,7 @@ pub enum Answer {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoExpiry,
         Self::LongLifetime,
         Self::WildcardScope,
@@ -76,6 +78,7 @@ impl Rule {
         Self::OverdueRotation,
         Self::NoOwner,
         Self::NoRateLimit,
+        Self::NoScope,
         Self::ExpiryCrowd,
         Self::UnreviewedTrail,
     ];
@@ -94,6 +97,7 @@ impl Rule {
             Self::OverdueRotation => "overdue-rotation",
             Self::NoOwner => "no-owner",
             Self::NoRateLimit => "no-rate-limit",
+            Self::NoScope => "no-scope",
             Self::ExpiryCrowd => "expiry-crowd",
             Self::UnreviewedTrail => "unreviewed-trail",
         }
@@ -113,6 +117,7 @@ impl Rule {
             Self::OverdueRotation => "the rotation is overdue",
             Self::NoOwner => "nobody answers for the key",
             Self::NoRateLimit => "the key has no rate limit",
+            Self::NoScope => "the key has no scope",
             Self::ExpiryCrowd => "many keys expire on one day",
             Self::UnreviewedTrail => "nobody reviews the audit trail",
         }
@@ -132,6 +137,7 @@ impl Rule {
             Self::OverdueRotation => "keyward rotate KEY",
             Self::NoOwner => "keyward update KEY --owner WHO",
             Self::NoRateLimit => "keyward update KEY --rate-limit 100/h",
+            Self::NoScope => "keyward update KEY --add-scope RESOURCE:LEVEL",
             Self::ExpiryCrowd => "replace some of them earlier: keyward list --sort expires",
             Self::UnreviewedTrail => "keyward audit review",
         }

@@ -35,6 +35,7 @@ pub struct Rules {
     pub overdue_rotation: Plain,
     pub no_owner: Plain,
     pub no_rate_limit: Plain,
+    pub no_scope: Plain,
     pub expiry_crowd: Crowded,
     pub unreviewed_trail: Aged,
 }
@@ -179,6 +180,7 @@ impl Policy {
             Rule::OverdueRotation => (rules.overdue_rotation.severity, Severity::Error),
             Rule::NoOwner => (rules.no_owner.severity, Severity::Warning),
             Rule::NoRateLimit => (rules.no_rate_limit.severity, Severity::Warning),
+            Rule::NoScope => (rules.no_scope.severity, Severity::Warning),
             Rule::ExpiryCrowd => (rules.expiry_crowd.severity, Severity::Note),
             Rule::UnreviewedTrail => (rules.unreviewed_trail.severity, Severity::Warning),
         };
@@ -272,6 +274,7 @@ impl Policy {
                 overdue_rotation: plain(Rule::OverdueRotation),
                 no_owner: plain(Rule::NoOwner),
                 no_rate_limit: plain(Rule::NoRateLimit),
+                no_scope: plain(Rule::NoScope),
                 expiry_crowd: Crowded { severity: Some(self.severity(Rule::ExpiryCrowd)), over: Some(self.crowd()) },
                 unreviewed_trail: aged(Rule::UnreviewedTrail, self.review_every()),
             },

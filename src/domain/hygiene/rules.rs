@@ -49,6 +49,10 @@ pub fn examine(rule: Rule, policy: &Policy, key: &Key, usage: &Usage, now: Time)
             Some(_) => Answer::Fine("it has a limit"),
             None => Answer::Breach("its rate limit is none".to_owned()),
         },
+        Rule::NoScope => match key.scopes.as_slice() {
+            [] => Answer::Breach("it has no scope, and passes only where none is asked for".to_owned()),
+            _ => Answer::Fine("it says what it may do"),
+        },
         Rule::ExpiryCrowd | Rule::UnreviewedTrail => Answer::NotAsked("it is about no single key"),
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Declared,
     plan::{Plan, PlanStep, Verb, update_of},
-    plan_in, rules,
+    plan_in, rules, settled,
 };
 use crate::{
     domain::{KeyId, KeyRef, text::composed},
@@ -55,12 +55,12 @@ pub fn apply(
     request: &Apply,
 ) -> Result<Done<Applied>> {
     let plan = plan_in(tx, cx, request)?;
+    let keys = settled(tx, cx, &request.keys)?;
     if request.expected.as_ref().is_some_and(|expected| *expected != plan) {
         return Err(Error::conflict("stale_plan", "the keys have changed since the plan was made")
             .hint("keyward diff -f FILE   and apply again"));
     }
-    let declared: HashMap<(String, Cow<'_, str>), &Declared> = request
-        .keys
+    let declared: HashMap<(String, Cow<'_, str>), &Declared> = keys
         .iter()
         .map(|declared| ((declared.key.environment.to_string(), composed(&declared.key.name)), declared))
         .collect();

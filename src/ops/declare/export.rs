@@ -54,7 +54,7 @@ pub(super) fn declaration(key: &Key, usual_period: Option<TimeDelta>) -> Declare
             project: key.project.clone(),
             customers: key.customers.clone(),
             scopes: key.scopes.clone(),
-            rate_limit: key.rate_limit,
+            rate_limit: Some(key.rate_limit),
             allow_ips: key.allow_ips.clone(),
             labels: key.labels.clone(),
             expiry: Some(key.expires_at.map_or(Expiry::Never, Expiry::At)),

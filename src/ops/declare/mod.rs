@@ -58,6 +58,7 @@ pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
     if let Some(selector) = &request.prune {
         selects(&keys, selector)?;
     }
+    let declared = settled(tx, cx, &declared)?;
     let plan = plan(&keys, &declared, request.prune.as_deref(), &rules(tx, cx)?, cx.now);
     // What an older vault holds may stand in a file that was exported from it; what is new may not.
     for step in plan.steps.iter().filter(|step| step.action == Verb::Update || step.key_id.is_none()) {
@@ -68,6 +69,16 @@ pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
         }
     }
     Ok(plan)
+}
+
+/// The keys with all that a file may leave out: it declares them whole, and the usual limit is that of the plan.
+fn settled(tx: &View<'_>, cx: &Context, keys: &[Declared]) -> Result<Vec<Declared>> {
+    let usual = entitlement::plan_of(tx, &cx.workspace)?.usual_limit();
+    let settle = |one: &Declared| {
+        let key = Create { declared: true, rate_limit: one.key.rate_limit.or(Some(Some(usual))), ..one.key.clone() };
+        Declared { key, ..one.clone() }
+    };
+    Ok(keys.iter().map(settle).collect())
 }
 
 impl Declared {

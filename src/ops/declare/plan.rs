@@ -132,7 +132,7 @@ impl Rules {
         let wanted = &declared.key;
         let Some(key) = key else {
             let every = wanted.rotate_every.unwrap_or(self.policy.rotate_every);
-            return (policy::expires_at(wanted.expiry, &self.policy, now).err())
+            return (policy::expires_at(wanted.expiry(), &self.policy, now).err())
                 .or_else(|| policy::shorter(wanted.overlap, every).err())
                 .or_else(|| scopes::outside(&self.catalogue, &wanted.scopes));
         };
@@ -213,7 +213,9 @@ fn after(key: &Key, declared: &Declared) -> Key {
     after.owner = told(&key.owner, &wanted.owner);
     after.description = told(&key.description, &wanted.description);
     after.scopes = sorted(&wanted.scopes);
-    after.rate_limit = wanted.rate_limit;
+    if let Some(limit) = wanted.rate_limit {
+        after.rate_limit = limit;
+    }
     after.labels = wanted
         .labels
         .iter()
@@ -297,7 +299,7 @@ fn fixed(key: &Key, wanted: &Create) -> Vec<(Change, &'static str)> {
         let why = "the key would be usable from anywhere: say allow_ips = [\"0.0.0.0/0\", \"::/0\"] if that is meant";
         differs("allow_ips", json!(key.allow_ips), json!([]), why);
     }
-    let same = match wanted.expiry {
+    let same = match wanted.expiry() {
         None => true,
         Some(Expiry::Never) => key.expires_at.is_none(),
         Some(Expiry::At(at)) => key.expires_at == Some(at),
@@ -305,7 +307,7 @@ fn fixed(key: &Key, wanted: &Create) -> Vec<(Change, &'static str)> {
     };
     if !same {
         let why = "expiry is set at creation and never changed: create a successor, or rotate with --renew";
-        differs("expires_at", json!(key.expires_at.map(format_time)), expiry(wanted.expiry), why);
+        differs("expires_at", json!(key.expires_at.map(format_time)), expiry(wanted.expiry()), why);
     }
     found
 }
@@ -329,7 +331,7 @@ pub(super) fn is_unfinished(key: &Key) -> bool {
 /// are what a reader of the plan would want to know first.
 fn creation(declared: &Declared, rules: &Rules, now: Time) -> PlanStep {
     let key = &declared.key;
-    let ends = match key.expiry {
+    let ends = match key.expiry() {
         None => json!(format!("{} (default)", format_duration(policy::default_lifetime(&rules.policy)))),
         Some(Expiry::Never) => json!("never"),
         said => expiry(said),
@@ -341,7 +343,7 @@ fn creation(declared: &Declared, rules: &Rules, now: Time) -> PlanStep {
         ("project", json!(key.project)),
         ("customers", json!(sorted(&key.customers))),
         ("scopes", json!(sorted(&key.scopes))),
-        ("rate_limit", key.rate_limit.map_or_else(|| json!("none"), |limit| json!(limit))),
+        ("rate_limit", key.rate_limit.flatten().map_or_else(|| json!("none"), |limit| json!(limit))),
         ("allow_ips", json!(key.allow_ips)),
         ("labels", json!(key.labels)),
         ("expires_at", ends),

@@ -5,6 +5,7 @@ use super::super::field::{PathError, scalar, scalar_paths};
 use super::super::report::{Body, Report};
 use super::super::row::Row;
 use super::{EmitError, Emitter, shown};
+use crate::domain::field_path;
 
 impl Emitter {
     pub(super) fn field<R: Row>(&mut self, report: &Report<R>, path: &str) -> Result<(), EmitError> {
@@ -52,7 +53,13 @@ fn row_scalar(row: &impl Row, path: &str) -> Result<String, PathError> {
         Some(Cell::Text(text)) => Ok(text.into_owned()),
         Some(Cell::Number(number)) => Ok(number.to_string()),
         Some(Cell::Null) => Ok(String::new()),
-        _ => scalar(&row.tree(), path),
+        _ => match scalar(&row.tree(), path) {
+            Err(PathError::Unknown) => match field_path(path) {
+                other if other != path => scalar(&row.tree(), &other),
+                _ => Err(PathError::Unknown),
+            },
+            found => found,
+        },
     }
 }
 
@@ -60,6 +67,9 @@ fn row_scalar(row: &impl Row, path: &str) -> Result<String, PathError> {
 fn document<R: Row>(report: &Report<R>, path: &str) -> Option<String> {
     if path == "schema" {
         return Some(report.schema.to_owned());
+    }
+    if let (Some(existed), "existed") = (report.existed, path) {
+        return Some(existed.to_string());
     }
     let Body::List { items, page } = &report.body else {
         return None;

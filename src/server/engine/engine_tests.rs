@@ -63,7 +63,7 @@ impl Vault {
 
     pub(super) fn create(&self, limit: &str) -> (String, String) {
         let mut request = Create::named(format!("key-{}", rand::random::<u64>()));
-        request.rate_limit = RateLimit::parse_or_none(limit).unwrap();
+        request.rate_limit = Some(RateLimit::parse_or_none(limit).unwrap());
         let made = self.serving.backend().unwrap().current(Utc::now()).unwrap().create(&context(), request).unwrap();
         self.refresh();
         (made.key.id, made.secret.unwrap().expose_plaintext().to_owned())

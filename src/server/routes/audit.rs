@@ -6,7 +6,7 @@ use crate::{
     ops::{AuditFilter, Error, Kind, Result, audit_checkpoint::KeptCheckpoint},
     server::{
         app::App,
-        body::{Path, Query, Sent, put, reply},
+        body::{Nothing, Path, Query, Sent, put, reply},
         caller::Caller,
         problem::Failed,
     },
@@ -26,6 +26,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header::ACCEPT},
     response::{IntoResponse, Response},
 };
+use chrono::Utc;
 use hyper::body::Frame;
 use std::{
     pin::Pin,
@@ -60,7 +61,7 @@ pub(super) async fn list(
     caller: Caller,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Failed> {
-    let mut filter = AuditFilter { workspace: caller.named_workspace(), ..filter_of(&query)? };
+    let mut filter = AuditFilter { workspace: caller.named_workspace(), ..filter_of(&query, Utc::now())? };
     if filter.limit.is_some_and(|limit| limit > MAX_EVENTS) {
         return Err(Error::usage(format!("'limit' is at most {MAX_EVENTS}")).into());
     }
@@ -160,10 +161,11 @@ pub(super) async fn export(
     caller: Caller,
     headers: HeaderMap,
     Query(mut query): Query<Vec<(String, String)>>,
+    _: Sent<Nothing>,
 ) -> Result<Response, Failed> {
     let format = query.iter().position(|(name, _)| name == "format").map(|at| query.remove(at).1);
     let format = format.unwrap_or_else(|| "jsonl".to_owned());
-    let filter = AuditFilter { workspace: caller.named_workspace(), ..filter_of(&query)? };
+    let filter = AuditFilter { workspace: caller.named_workspace(), ..filter_of(&query, Utc::now())? };
     let cx = caller.permitted(&app, Permission::ExportAudit, "trail").await?;
     let (sender, mut receiver) = mpsc::channel::<Result<Bytes>>(4);
     let (asked, last) = (Arc::clone(&app), sender.clone());

@@ -22,6 +22,7 @@ use crate::{
     },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
+use chrono::Utc;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -58,7 +59,7 @@ pub(super) async fn list(
     caller: Caller,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Failed> {
-    let filter = filter_of(&query)?;
+    let filter = filter_of(&query, Utc::now())?;
     let given = |name: &str| query.iter().find(|(held, _)| held == name).map(|(_, value)| value.clone());
     let bad = || Error::usage(format!("'limit' is a number from 1 to {MAX_PAGE}"));
     let limit = given("limit").map_or(Ok(PAGE), |limit| limit.parse().map_err(|_| bad()))?;

@@ -25,7 +25,7 @@ mod webhooks;
 mod whoami;
 mod workspace;
 
-use super::{app::App, body::put, log, openapi};
+use super::{app::App, body::put, extras, log, openapi};
 use crate::{
     domain::Environment,
     ops::{Error, ObjectKind, Result},
@@ -42,7 +42,7 @@ use axum::{
     body::{Body, Bytes},
     extract::{FromRequestParts, State},
     http::{Method, header::CONTENT_TYPE, request::Parts},
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::any,
 };
@@ -58,6 +58,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 struct Which {
     /// The environment, where keys of several have the name.
     #[param(value_type = Option<Environment>)]
+    #[serde(alias = "env")]
     environment: Option<String>,
 }
 
@@ -128,9 +129,15 @@ fn managing() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(workspace::show, workspace::update, workspace::delete))
 }
 
+/// What all routes say of themselves.
+pub(super) fn described() -> utoipa::openapi::OpenApi {
+    hot().merge(managing()).into_openapi()
+}
+
 /// The routes over the state of the server.
 pub(super) fn router(app: &Arc<App>) -> Router {
-    let logged = managing().layer(from_fn_with_state(Arc::clone(app), log::request));
+    let strict = managing().layer(from_fn(extras::refuse));
+    let logged = strict.layer(from_fn_with_state(Arc::clone(app), log::request));
     let (router, _) = hot().merge(logged).split_for_parts();
     let nothing = |State(app): State<Arc<App>>, parts: Parts| async move {
         caller::count(&app, caller::peer_of(&parts.extensions), &parts.headers)?;
@@ -171,8 +178,7 @@ pub(super) async fn answer(app: &Arc<App>, router: &Router, peer: Peer, request:
     security(),
 )]
 async fn document() -> Response {
-    static DOCUMENT: LazyLock<Bytes> =
-        LazyLock::new(|| Bytes::from(openapi::finish(hot().merge(managing()).into_openapi()).to_string()));
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(openapi::finish(described()).to_string()));
     let mut response = DOCUMENT.clone().into_response();
     put(response.headers_mut(), CONTENT_TYPE.as_str(), "application/json");
     response

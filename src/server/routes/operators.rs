@@ -5,7 +5,7 @@ use crate::{
     ops::{Appointed, CreateOperator, RotateOperator},
     server::{
         app::App,
-        body::{Path, Sent, reply},
+        body::{Nothing, Path, Sent, reply},
         caller::Caller,
         problem::Failed,
     },
@@ -81,6 +81,7 @@ pub(super) async fn revoke(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(name): Path<String>,
+    _: Sent<Nothing>,
 ) -> Result<Response, Failed> {
     let cx = caller.permitted(&app, Permission::ManageOperators, &name).await?;
     let revoked = app.change(move |backend| backend.revoke_operator(&cx, &name)).await?;

@@ -2,7 +2,7 @@
 
 use super::{Which, keys::key_ref};
 use crate::{
-    domain::{Permission, Retention, time::parse_time},
+    domain::{Permission, Retention, time::parse_past},
     ops::{Error, LogQuery, Result, UsageBy, UsageQuery},
     server::{
         app::App,
@@ -13,6 +13,7 @@ use crate::{
     wire::usage::{LogPage, LogParameters, RetentionBody, UsageParameters, UsageReply},
 };
 use axum::{extract::State, http::StatusCode, response::Response};
+use chrono::Utc;
 use std::sync::Arc;
 
 /// How often, from where and with what verdict keys were used
@@ -35,7 +36,7 @@ pub(super) async fn usage(
         by: by.unwrap_or(if key.is_some() { UsageBy::Day } else { UsageBy::Key }),
         key,
         environment: Which { environment: asked.environment }.environment()?,
-        since: asked.since.map(|since| parse_time(&since).map_err(Error::usage)).transpose()?,
+        since: asked.since.map(|since| parse_past(&since, Utc::now()).map_err(Error::usage)).transpose()?,
         // Credentials that no key has belong to no workspace.
         unknown: caller.operator.workspace.is_none(),
     };
@@ -60,7 +61,7 @@ pub(super) async fn logs(
         key: asked.key.as_deref().map(key_ref).transpose()?,
         environment: Which { environment: asked.environment }.environment()?,
         denied: asked.denied,
-        since: asked.since.map(|since| parse_time(&since).map_err(Error::usage)).transpose()?,
+        since: asked.since.map(|since| parse_past(&since, Utc::now()).map_err(Error::usage)).transpose()?,
         after: asked.after,
         limit: asked.limit,
         unknown: caller.operator.workspace.is_none(),

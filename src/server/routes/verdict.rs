@@ -1,7 +1,7 @@
 //! `/v1/verify`: a service asks whether a credential may do something.
 
 use crate::{
-    domain::{Check, Code, NotAsked, Permission, time::parse_time},
+    domain::{Check, Code, NotAsked, Permission, time::parse_past},
     ops::{Error, Verify},
     server::{
         app::App,
@@ -83,8 +83,10 @@ async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response
         if asked.record && asked.at.is_some() {
             return Err(Error::usage("what is judged as of another time is no use of the key").into());
         }
-        let at =
-            asked.at.as_ref().map(|at| parse_time(at).map_err(|cause| Error::usage("'at' is not usable").cause(cause)));
+        let at = asked
+            .at
+            .as_ref()
+            .map(|at| parse_past(at, now).map_err(|cause| Error::usage("'at' is not usable").cause(cause)));
         let at = at.transpose()?;
         let explained = app.engine.explain(&question, at.unwrap_or(now));
         let (mut verdict, judged) = explained.map_err(|_| unavailable())?;

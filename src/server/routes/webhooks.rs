@@ -5,7 +5,7 @@ use crate::{
     ops::webhooks::AddWebhook,
     server::{
         app::App,
-        body::{Path, Sent, reply},
+        body::{Nothing, Path, Sent, reply},
         caller::Caller,
         problem::Failed,
     },
@@ -58,6 +58,7 @@ pub(super) async fn test(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(name): Path<String>,
+    _: Sent<Nothing>,
 ) -> Result<Response, Failed> {
     let cx = caller.permitted(&app, Permission::ChangeWorkspace, &name).await?;
     let message = app.ask(move |backend| backend.test_webhook(&cx, &name)).await?;

@@ -47,6 +47,10 @@ fn facts(signed: &SignedCheckpoint) -> Value {
 
 pub(super) fn checkpoint(cx: &mut Ctx, args: &CheckpointArgs) -> Result<()> {
     cx.may_anchor("--to", &args.to)?;
+    // Only where it was sent to is recorded.
+    if args.to.is_empty() {
+        cx.refuse_reason()?;
+    }
     let data = cx.dirs()?.data;
     args.to.iter().try_for_each(|anchor| anchor.check(&data))?;
     let places: Vec<String> = args.to.iter().map(ToString::to_string).collect();
@@ -66,7 +70,8 @@ pub(super) fn checkpoint(cx: &mut Ctx, args: &CheckpointArgs) -> Result<()> {
         cx.note(&format!("the checkpoint of {} is at {anchor}", counted(signed.checkpoint.size, "event")));
     }
     if cx.reply_asked() {
-        return cx.flat("keyward.audit-checkpoint/v1", facts(&signed), "checkpoint");
+        let named_by = if args.public_key { "public_key" } else { "checkpoint" };
+        return cx.flat("keyward.audit-checkpoint/v1", facts(&signed), named_by);
     }
     if args.to.is_empty() { cx.raw(note.as_bytes()) } else { Ok(()) }
 }

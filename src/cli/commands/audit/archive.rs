@@ -5,9 +5,10 @@ use crate::{
     config::{ConfigFile, dirs},
     domain::{Time, time::format_time},
     ops::{Error, Result, audit_format::event_json},
+    output::Format,
 };
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// No setting keeps less of the trail at hand than this.
@@ -18,8 +19,8 @@ const DEFAULT_DAYS: u32 = 365;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyward audit archive --before 2025-01-01 --out 2024.archive")]
 pub(super) struct Args {
-    /// Move the events before this time; the trail keeps at least `audit_retention_days` of config.toml (365, at least 90)
-    #[arg(long, value_name = "DATE", value_parser = values::time, requires = "out", required_unless_present = "read")]
+    /// Move the events before this time, or older than this; the trail keeps at least `audit_retention_days` of config.toml (365, at least 90)
+    #[arg(long, value_name = "DATE", value_parser = values::past, requires = "out", required_unless_present = "read")]
     before: Option<Time>,
     /// The new file
     #[arg(long, value_name = "FILE", requires = "before", value_hint = clap::ValueHint::FilePath)]
@@ -30,6 +31,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
+    if args.read.is_some() {
+        cx.refuse_reason()?;
+        cx.refuse_layout(&[Format::Jsonl], "an archive is printed as a line of JSON for each event")?;
+    }
     let backend = cx.backend()?;
     if let Some(file) = &args.read {
         let operation = cx.operation();
@@ -56,7 +61,7 @@ pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
     }
     let Some(archived) = backend.archive_audit(&cx.operation(), before, out)? else {
         cx.note("no events are older than that");
-        return Ok(());
+        return reply(cx, json!({ "first": null, "last": null, "file": null }));
     };
     let verb = if cx.global.dry_run { "would move" } else { "moved" };
     cx.note(&format!(
@@ -65,8 +70,13 @@ pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
         archived.last,
         out.display()
     ));
+    reply(cx, json!({ "first": archived.first, "last": archived.last, "file": out }))
+}
+
+fn reply(cx: &mut Ctx, facts: Value) -> Result<()> {
     if !cx.reply_asked() {
         return Ok(());
     }
-    cx.flat("keyward.audit-archive/v1", json!({ "first": archived.first, "last": archived.last, "file": out }), "file")
+    let written = cx.flat("keyward.audit-archive/v1", facts, "file");
+    cx.after_change(written)
 }

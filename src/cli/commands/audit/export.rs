@@ -39,12 +39,19 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
             return Err(Error::usage(format!("-o json is one document, and --format {lines} writes lines"))
                 .hint("leave one of them out"));
         }
+        (Some(lines), format) if cx.given.output.is_some() && lines != format.as_str() => {
+            return Err(Error::usage(format!("-o {format} and --format {lines} exclude each other"))
+                .hint("leave one of them out"));
+        }
         (Some(format), _) => format,
         (None, Format::Csv) => "csv".to_owned(),
         (None, _) => "jsonl".to_owned(),
     };
     if let Some(path) = &args.checkpoint_out {
         cx.may_create("--checkpoint-out", path)?;
+    }
+    if format != "csv" && !document {
+        cx.refuse_layout(&[Format::Jsonl], "an export is written as a line for each event")?;
     }
     let backend = cx.backend()?;
     let operation = cx.operation();

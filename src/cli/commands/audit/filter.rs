@@ -13,7 +13,7 @@ pub(super) struct Filter {
     #[arg(long, value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
     key: Option<KeyRef>,
     /// Decides between keys of one name
-    #[arg(long, value_name = "ENV", requires = "key", add = values::environments())]
+    #[arg(long, alias = "environment", value_name = "ENV", requires = "key", add = values::environments())]
     env: Option<Environment>,
     /// Events of this actor, such as alice@host
     #[arg(long)]
@@ -33,11 +33,11 @@ pub(super) struct Filter {
     /// Events that this ticket asked for
     #[arg(long, value_name = "ID")]
     for_ticket: Option<String>,
-    /// Events since this time
-    #[arg(long, value_name = "T", value_parser = values::time)]
+    /// Events since this time, or so long ago: 2026-01-02 or 1h
+    #[arg(long, value_name = "T", value_parser = values::past)]
     since: Option<Time>,
-    /// Events before this time
-    #[arg(long, value_name = "T", value_parser = values::time)]
+    /// Events before this time, or so long ago
+    #[arg(long, value_name = "T", value_parser = values::past)]
     until: Option<Time>,
     /// The newest so many
     #[arg(long, value_name = "N")]

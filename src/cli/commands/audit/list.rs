@@ -36,6 +36,8 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
         filter.after = cx.backend()?.review_state(&cx.operation())?.upto;
     }
     if args.follow {
+        let lines = [Format::Table, Format::Json, Format::Jsonl];
+        cx.refuse_layout(&lines, "--follow writes a line for each event")?;
         return follow(cx, filter);
     }
     let listed = cx.backend()?.audit(&cx.operation(), &filter)?;

@@ -38,6 +38,7 @@ fn facts(state: &ReviewState) -> Value {
 }
 
 fn summary(cx: &mut Ctx) -> Result<()> {
+    cx.refuse_reason()?;
     let (state, tallies) = cx.backend()?.review_summary(&cx.operation())?;
     match (&state.by, state.at) {
         (Some(by), Some(at)) => {

@@ -16,7 +16,7 @@ pub(super) struct Args {
 
 pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
     let recorded = cx.backend()?.audit_event(&cx.operation(), args.seq)?;
-    let people = !cx.reply_asked();
+    let people = !cx.program_reads();
     cx.item("keyward.audit-event/v1", "event", event_json(&recorded), columns::AUDIT_EVENT)?;
     if people {
         for line in diff(&recorded.event.changes) {

@@ -26,7 +26,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "KEY")]
     public_key: Option<VerifierKey>,
     /// An export in jsonl to check instead of the vault
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "checkpoint", requires = "public_key")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "checkpoint", requires = "public_key",
+        conflicts_with = "full")]
     file: Option<PathBuf>,
     /// An archive whose events are to be checked too; may be repeated
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "file")]
@@ -39,6 +40,10 @@ pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
         checkpoints.extend(KeptCheckpoint::read(&path.display().to_string(), &read_file(path)?)?);
     }
     if let (Some(file), Some(key)) = (&args.file, &args.public_key) {
+        if cx.given.vault.is_some() || cx.is_chosen() {
+            return Err(Error::usage("--file checks an export with no vault at all, and one is named")
+                .hint("leave out --vault, --server and --profile"));
+        }
         let opened = File::open(file).map_err(|error| {
             Error::new(Kind::Usage, "input", format!("cannot read {}", file.display())).cause(error.to_string())
         })?;
