@@ -46,7 +46,7 @@ impl Local {
             let changes = json!({
                 "first": archived.first, "last": last, "before": format_time(before), "file": file.display().to_string(),
             });
-            tx.commit_all(vec![cx.event(Action::AuditArchive, self.store.meta().vault_id.clone(), changes)])?;
+            tx.commit_all(vec![cx.event(Action::AuditArchive, self.store().meta().vault_id.clone(), changes)])?;
             Ok(())
         });
         if let Err(error) = written {
@@ -55,11 +55,11 @@ impl Local {
             return Err(error);
         }
         // What was cut is free for new rows in any case.
-        match self.store.shrink() {
+        match self.store().shrink() {
             Ok(()) | Err(crate::store::Error::Busy) => {}
             Err(error) => return Err(error.into()),
         }
-        self.store.truncate_log()?;
+        self.store().truncate_log()?;
         Ok(Some(archived))
     }
 
@@ -69,7 +69,7 @@ impl Local {
         let signed = self.sign((archived.last, view.root_at(archived.last)?))?;
         let header = ArchiveHeader {
             schema: ArchiveHeader::SCHEMA.to_owned(),
-            vault_id: self.store.meta().vault_id.clone(),
+            vault_id: self.store().meta().vault_id.clone(),
             first: archived.first,
             last: archived.last,
             edge: view.edge(archived.first - 1)?.iter().map(|hash| STANDARD.encode(hash)).collect(),
@@ -105,7 +105,7 @@ impl Local {
             .and_then(|line| serde_json::from_str(&line).ok())
             .filter(|header: &ArchiveHeader| header.schema == ArchiveHeader::SCHEMA)
             .ok_or_else(|| damaged("it is no archive of a trail".to_owned()))?;
-        if header.vault_id != self.store.meta().vault_id {
+        if header.vault_id != self.store().meta().vault_id {
             return Err(damaged("it is an archive of another vault".to_owned()));
         }
         let mut next = header.first;

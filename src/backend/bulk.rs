@@ -15,7 +15,7 @@ impl Local {
         progress: &mut dyn FnMut(usize),
         keep: &mut dyn FnMut(&[Created]) -> Result<()>,
     ) -> std::result::Result<Vec<Created>, BulkError> {
-        let caps = self.store.capabilities();
+        let caps = self.store().capabilities();
         let begun = cx.writable().and_then(|()| self.begin(cx));
         let mut tx = begun.map_err(|error| {
             let recorded = self.record_refusal(cx, Action::KeyCreate, &cx.workspace, &error);

@@ -4,8 +4,8 @@
 //! own; where this opening holds no signing key, it goes to the [journal](super::journal) that the next admin absorbs.
 
 use super::{
-    Backend, BulkError, Dirs, NewSlot, SlotView, VaultStatus, journal::Journal, lease::Leases, maintenance,
-    reserve::Reserve, slots, unlock,
+    Backend, BulkError, Dirs, NewSlot, Rekey, Rekeyed, SlotView, VaultStatus, journal::Journal, lease::Leases,
+    maintenance, rekey, reserve::Reserve, slots, unlock,
 };
 use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};
@@ -24,7 +24,7 @@ use crate::{
     store::{Store, Tx},
 };
 use serde_json::json;
-use std::path::Path;
+use std::{cell::OnceCell, path::Path};
 use zeroize::Zeroizing;
 
 /// A process may have few files open: of many new keys that wait for their delivery, the rest is kept by the time of their
@@ -35,6 +35,8 @@ const LOCKED_AT_ONCE: usize = 256;
 pub struct Local {
     pub(super) dirs: Dirs,
     pub(super) store: Store,
+    /// The same keystore, opened again by who waited while it got new keys.
+    pub(super) newer: OnceCell<Store>,
     pub(super) opened_by: unlock::OpenedBy,
     leases: Leases,
     /// Whoever calls is behind a server: its process is not this one, and a lock would tell nothing of it.
@@ -44,7 +46,7 @@ pub struct Local {
 impl Local {
     pub(super) fn new(dirs: Dirs, store: Store, opened_by: unlock::OpenedBy) -> Self {
         let leases = Leases::at(dirs.leases());
-        Self { dirs, store, opened_by, leases, for_clients: false }
+        Self { dirs, store, newer: OnceCell::new(), opened_by, leases, for_clients: false }
     }
 
     /// The same, for the calls of clients of a server.
@@ -81,10 +83,10 @@ impl Local {
 
     pub(super) fn begin(&self, cx: &Context) -> Result<Tx<'_>> {
         cx.recordable()?;
-        if self.store.capabilities().admin.is_none() {
+        if self.store().capabilities().admin.is_none() {
             return Err(ops::support_refused());
         }
-        Ok(self.store.begin(cx.now)?)
+        self.begin_record(cx)
     }
 
     /// Refusals by rule or by state are part of the trail; wrong arguments and a store that is away are not.
@@ -95,8 +97,8 @@ impl Local {
         }
         let event = cx.refusal(action, target, error);
         ops::free_text::of_events(std::slice::from_ref(&event))?;
-        if self.store.capabilities().admin.is_some() {
-            self.store.begin(cx.now)?.commit_all(vec![event])?;
+        if self.store().capabilities().admin.is_some() {
+            self.begin_record(cx)?.commit_all(vec![event])?;
         } else {
             self.journal().refused(cx, &event)?;
         }
@@ -104,16 +106,16 @@ impl Local {
     }
 
     pub(super) fn journal(&self) -> Journal {
-        Journal::of(&self.dirs, &self.store.meta().vault_id)
+        Journal::of(&self.dirs, &self.store().meta().vault_id)
     }
 
     /// Commits what happened while nobody could sign: failed unlocks and the refusals of support slots.
     pub(super) fn absorb_journal(&self, cx: &Context) -> Result<()> {
-        if cx.read_only || self.store.capabilities().admin.is_none() {
+        if cx.read_only || self.store().capabilities().admin.is_none() {
             return Ok(());
         }
         self.journal().absorb(|events: Vec<Event>| {
-            self.store.begin(cx.now)?.commit_all(events)?;
+            self.begin_record(cx)?.commit_all(events)?;
             Ok(())
         })
     }
@@ -125,7 +127,7 @@ impl Local {
     }
 
     pub(super) fn read<T>(&self, cx: &Context, work: impl FnOnce(&crate::store::View<'_>) -> Result<T>) -> Result<T> {
-        let snapshot = self.store.read(cx.now)?;
+        let snapshot = self.with_newest_keys(cx, |store| store.read(cx.now))?;
         work(&snapshot)
     }
 }
@@ -133,7 +135,7 @@ impl Local {
 impl Backend for Local {
     fn create(&self, cx: &Context, mut request: Create) -> Result<Created> {
         let target = request.name.clone();
-        let caps = self.store.capabilities();
+        let caps = self.store().capabilities();
         let mut mine = None;
         let for_one = !(request.sinks.is_empty() || cx.dry_run || cx.read_only || self.for_clients);
         if for_one && caps.admin.is_some() {
@@ -162,7 +164,7 @@ impl Backend for Local {
     }
 
     fn unremembered(&self) -> Option<String> {
-        self.store.pins().missed()
+        self.store().pins().missed()
     }
 
     fn list(&self, cx: &Context, request: &List) -> Result<Listed> {
@@ -191,7 +193,7 @@ impl Backend for Local {
     }
 
     fn stage(&self, cx: &Context, request: &Stage) -> Result<Staged> {
-        let caps = self.store.capabilities();
+        let caps = self.store().capabilities();
         let target = request.key.to_string();
         // Whoever is not there, or may not be rotated, is told by the use case itself.
         let key = self.read(cx, |view| ops::stage::target(view, cx, request)).ok();
@@ -208,7 +210,7 @@ impl Backend for Local {
     }
 
     fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView> {
-        let caps = self.store.capabilities();
+        let caps = self.store().capabilities();
         let target = step.rotation.to_string();
         self.change(cx, Action::KeyDeliver, &target, |tx| ops::rotation::step(tx, caps, cx, step))
     }
@@ -251,29 +253,29 @@ impl Backend for Local {
     }
 
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
-        if request.record.is_some() && self.store.capabilities().admin.is_none() {
+        if request.record.is_some() && self.store().capabilities().admin.is_none() {
             let error = ops::support_refused();
             return self.record_refusal(cx, Action::UsageRecord, "usage", &error).and(Err(error));
         }
-        let verdict = self.read(cx, |view| ops::verify::verify(view, self.store.capabilities(), cx, request))?;
+        let verdict = self.read(cx, |view| ops::verify::verify(view, self.store().capabilities(), cx, request))?;
         if let Some(record) = request.use_of(cx, &verdict) {
             cx.writable()?;
             if !cx.dry_run {
-                self.store.record_usage(&[record], &[], cx.now)?;
+                self.store().record_usage(&[record], &[], cx.now)?;
             }
         }
         Ok(verdict)
     }
 
     fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>> {
-        let caps = self.store.capabilities();
+        let caps = self.store().capabilities();
         let done = self.read(cx, |view| ops::identify::identify(view, caps, cx, request))?;
         ops::free_text::of_events(&done.events)?;
         if cx.dry_run {
             return Ok(done.outcome);
         }
         if caps.admin.is_some() && !cx.read_only {
-            self.store.begin(cx.now)?.commit_all(done.events)?;
+            self.begin_record(cx)?.commit_all(done.events)?;
         } else {
             let journal = self.journal();
             done.events.iter().try_for_each(|event| journal.unsigned(cx, event))?;
@@ -288,7 +290,7 @@ impl Backend for Local {
         requests: Vec<Import>,
         progress: &mut dyn FnMut(usize),
     ) -> std::result::Result<Vec<Created>, BulkError> {
-        let caps = self.store.capabilities();
+        let caps = self.store().capabilities();
         let mut wrong = None;
         let imported = self.change(cx, Action::KeyImport, &cx.workspace, |tx| {
             ops::import::import(tx, caps, &mut rand::rng(), cx, form, requests, progress).map_err(|entries| {
@@ -305,7 +307,7 @@ impl Backend for Local {
     }
 
     fn apply(&self, cx: &Context, request: &Apply) -> Result<Applied> {
-        let caps = self.store.capabilities();
+        let caps = self.store().capabilities();
         let applied = self.change(cx, Action::KeyApply, &cx.workspace, |tx| {
             ops::declare::apply(tx, caps, &mut rand::rng(), cx, request)
         })?;
@@ -322,7 +324,7 @@ impl Backend for Local {
     }
 
     fn check(&self, cx: &Context, request: &Check) -> Result<Checked> {
-        self.read(cx, |view| ops::check::check(view, self.store.capabilities(), cx, request))
+        self.read(cx, |view| ops::check::check(view, self.store().capabilities(), cx, request))
     }
 
     fn check_key(&self, cx: &Context, request: &CheckKey) -> Result<CheckedKey> {
@@ -384,14 +386,14 @@ impl Backend for Local {
     }
 
     fn create_operator(&self, cx: &Context, request: CreateOperator) -> Result<Appointed> {
-        let (caps, target) = (self.store.capabilities(), request.name.clone());
+        let (caps, target) = (self.store().capabilities(), request.name.clone());
         self.change(cx, Action::OperatorCreate, &target, |tx| {
             ops::operators::create(tx, caps, &mut rand::rng(), cx, request)
         })
     }
 
     fn rotate_operator(&self, cx: &Context, request: &RotateOperator) -> Result<Appointed> {
-        let caps = self.store.capabilities();
+        let caps = self.store().capabilities();
         self.change(cx, Action::OperatorRotate, &request.name, |tx| {
             ops::operators::rotate(tx, caps, &mut rand::rng(), cx, request)
         })
@@ -445,13 +447,13 @@ impl Backend for Local {
     fn remove_slot(&self, cx: &Context, id: &str) -> Result<SlotView> {
         let removed = self.change(cx, Action::VaultSlotRemove, id, |tx| slots::remove(self, tx, cx, id))?;
         if !cx.dry_run {
-            self.store.truncate_log()?;
+            self.store().truncate_log()?;
         }
         Ok(removed)
     }
 
-    fn rekey(&self, cx: &Context, drop_slots: bool) -> Result<Vec<SlotView>> {
-        let result = maintenance::rekey(self, cx, drop_slots);
+    fn rekey(&self, cx: &Context, request: &Rekey) -> Result<Rekeyed> {
+        let result = rekey::rekey(self, cx, request);
         if let Err(error) = &result {
             self.record_refusal(cx, Action::VaultRekey, "vault", error)?;
         }
@@ -468,10 +470,10 @@ impl Backend for Local {
 
     fn open_session(&self, cx: &Context, until: Time) -> Result<Zeroizing<String>> {
         let token = self.session_until(cx, until)?;
-        if self.store.capabilities().admin.is_some() {
+        if self.store().capabilities().admin.is_some() {
             let event =
                 cx.event(Action::VaultUnlock, "vault", json!({ "until": crate::domain::time::format_time(until) }));
-            self.store.begin(cx.now)?.commit_all(vec![event])?;
+            self.begin_record(cx)?.commit_all(vec![event])?;
         }
         Ok(token)
     }

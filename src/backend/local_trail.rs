@@ -13,7 +13,7 @@ use crate::{
     },
     ops::{
         self, AuditFilter, AuditList, Context, CredentialReport, Done, Error, Kind, Result,
-        audit_checkpoint::{AuditProof, KeptCheckpoint, SignedCheckpoint, believe, compare},
+        audit_checkpoint::{AuditProof, KeptCheckpoint, SignedCheckpoint, believe, believe_any, compare},
         audit_export::{self, Exported},
         audit_review::{self, ReviewState, TRAIL, Tally},
     },
@@ -24,15 +24,25 @@ use std::path::Path;
 
 impl Local {
     fn verifier_key(&self) -> Result<VerifierKey> {
-        let key = self.store.capabilities().checkpoint_key().ok_or_else(ops::support_refused)?;
-        VerifierKey::new(origin_of(&self.store.meta().vault_id), &key).ok_or_else(unusable)
+        let key = self.store().capabilities().checkpoint_key().ok_or_else(ops::support_refused)?;
+        VerifierKey::new(origin_of(&self.store().meta().vault_id), &key).ok_or_else(unusable)
+    }
+
+    /// The keys that signed checkpoints before, and up to which event.
+    fn former_keys(&self, view: &View<'_>) -> Result<Vec<(VerifierKey, u64)>> {
+        let origin = || origin_of(&self.store().meta().vault_id);
+        let keys = view.former_keys()?.into_iter().map(|former| {
+            let key = VerifierKey::new(origin(), &former.keys.checkpoint).ok_or_else(unusable)?;
+            Ok((key, former.events))
+        });
+        keys.collect()
     }
 
     pub(super) fn sign(&self, (size, root): (u64, Hash)) -> Result<SignedCheckpoint> {
         let key = self.verifier_key()?;
         let checkpoint = Checkpoint { origin: key.origin().to_owned(), size, root };
         let text = checkpoint.text();
-        let signature = self.store.capabilities().sign_checkpoint(&text).ok_or_else(ops::support_refused)?;
+        let signature = self.store().capabilities().sign_checkpoint(&text).ok_or_else(ops::support_refused)?;
         Ok(SignedCheckpoint { checkpoint, note: Note::signed(text, &key, &signature), key })
     }
 
@@ -41,7 +51,7 @@ impl Local {
     fn seen<T>(&self, cx: &Context, came: Result<T>) -> Result<T> {
         if let Err(error) = &came
             && error.kind == Kind::Forbidden
-            && self.store.capabilities().admin.is_some()
+            && self.store().capabilities().admin.is_some()
         {
             self.record_refusal(cx, Action::OperatorDenied, &cx.workspace, error)?;
         }
@@ -50,18 +60,18 @@ impl Local {
 
     /// Records credentials that were refused, and tells webhooks of a burst.
     pub(super) fn told_of_credentials(&self, cx: &Context, report: &CredentialReport) -> Result<()> {
-        self.store.begin(cx.now)?.commit_all(ops::credentials::events(cx, report))?;
+        self.begin_record(cx)?.commit_all(ops::credentials::events(cx, report))?;
         let told = self.read(cx, |view| ops::credentials::burst(view, cx, report))?;
         if !told.is_empty() {
-            self.store.tell_once(&told, cx.now)?;
+            self.store().tell_once(&told, cx.now)?;
         }
         Ok(())
     }
 
     /// Remembers a checkpoint beside what else was last seen of the vault.
     fn remember(&self, view: &View<'_>, signed: &SignedCheckpoint) {
-        let saved = self.store.pins().save_checkpoint(
-            &self.store.meta().vault_id,
+        let saved = self.store().pins().save_checkpoint(
+            &self.store().meta().vault_id,
             view.incarnation(),
             &signed.note.to_string(),
         );
@@ -73,13 +83,13 @@ impl Local {
     /// The last checkpoint that this machine made.
     fn remembered(&self, view: &View<'_>) -> Result<Vec<KeptCheckpoint>> {
         let place = "what this machine remembers";
-        let text = self.store.pins().load_checkpoint(&self.store.meta().vault_id, view.incarnation());
+        let text = self.store().pins().load_checkpoint(&self.store().meta().vault_id, view.incarnation());
         let text = text.map_err(|error| Error::new(Kind::Unavailable, "io", place).cause(error.to_string()))?;
         text.map_or_else(|| Ok(Vec::new()), |text| KeptCheckpoint::read(place, &text))
     }
 }
 
-fn unusable() -> Error {
+pub(super) fn unusable() -> Error {
     Error::new(Kind::Internal, "checkpoint_key", "the vault's id makes no name for a checkpoint key")
 }
 
@@ -121,19 +131,23 @@ impl Trail for Local {
         let mut kept = request.checkpoints;
         let told = kept.len();
         let mut believed = Vec::new();
-        if self.store.capabilities().admin.is_some() {
+        if self.store().capabilities().admin.is_some() {
             let own = self.verifier_key()?;
-            if request.key.as_ref().is_some_and(|key| *key != own) {
-                return Err(Error::new(
-                    Kind::Integrity,
-                    "other_key",
-                    "the vault signs with another key than the one given",
-                )
-                .cause(format!("the vault's is {own}"))
-                .hint("either the key or the keystore is that of another vault"));
+            let former = self.read(cx, |view| self.former_keys(view))?;
+            if let Some(key) = request.key.as_ref().filter(|key| **key != own) {
+                let was = former.iter().find(|(former, _)| former == key);
+                let error =
+                    Error::new(Kind::Integrity, "other_key", "the vault signs with another key than the one given")
+                        .cause(format!("the vault's is {own}"));
+                return Err(match was {
+                    Some((_, events)) => error
+                        .cause(format!("the one given signed up to event {events}, and was replaced"))
+                        .hint("ask who keeps the vault for its key: keyward audit checkpoint --public-key"),
+                    None => error.hint("either the key or the keystore is that of another vault"),
+                });
             }
             kept.extend(self.read(cx, |view| self.remembered(view))?);
-            believed = believe(&kept, &own)?;
+            believed = believe_any(&kept, &own, &former)?;
         } else if told > 0 {
             believed = believe(&kept, &request.key.ok_or_else(key_needed)?)?;
         }
@@ -145,7 +159,7 @@ impl Trail for Local {
             }
         };
         let walk = Walk { full: request.full, roots_at: &sizes, progress: Some(&mut told_so_far) };
-        let report = self.store.verify_with(cx.now, walk)?;
+        let report = self.store().verify_with(cx.now, walk)?;
         compare(&believed, report.events, &report.roots)?;
         let archived = self.read(cx, |view| {
             request.archives.iter().map(|file| self.read_archive(view, file, &mut |_| Ok(()))).sum::<Result<u64>>()
@@ -196,7 +210,7 @@ impl Trail for Local {
         if to.is_empty() {
             self.verifier_key()?;
         } else {
-            let vault_id = &self.store.meta().vault_id;
+            let vault_id = &self.store().meta().vault_id;
             self.change(cx, Action::AuditCheckpoint, vault_id, |_| {
                 let events = vec![cx.event(Action::AuditCheckpoint, vault_id, json!({ "to": to }))];
                 Ok(Done { outcome: (), events })

@@ -1,17 +1,13 @@
-//! Looking after the vault itself: status, re-keying, backup.
+//! Looking after the vault itself: status and backup.
 
-use super::{
-    local::Local,
-    slots::{SlotView, view},
-    unlock::OpenedBy,
-};
+use super::local::Local;
 use crate::{
-    domain::{Action, SlotRole, time::format_time},
+    domain::{Action, time::format_time},
     files,
     ops::{Context, Error, Kind, Result},
     store::NewCopy,
-    vault::{Slot, SlotKind, SlotSecret, device},
 };
+use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::json;
 use std::{
@@ -19,7 +15,9 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
 };
-use zeroize::Zeroizing;
+
+/// Clocks of machines that share a keystore differ by so much.
+pub const CLOCK_SLACK: TimeDelta = TimeDelta::seconds(60);
 
 /// The facts of a keystore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,6 +30,8 @@ pub struct VaultStatus {
     pub brand: String,
     /// When it was made.
     pub created_at: String,
+    /// When the last commit was made.
+    pub last_commit_at: String,
     /// What this opening may do.
     pub role: &'static str,
     /// How many commits it has seen.
@@ -43,53 +43,19 @@ pub struct VaultStatus {
 }
 
 pub(super) fn status(local: &Local, cx: &Context) -> Result<VaultStatus> {
-    let snapshot = local.store.read(cx.now)?;
+    let snapshot = local.store().read(cx.now)?;
     let meta = snapshot.meta();
     Ok(VaultStatus {
         vault_id: meta.vault_id.clone(),
         keystore: meta.path.clone(),
         brand: meta.brand.to_string(),
         created_at: format_time(meta.created_at),
-        role: local.store.capabilities().role().as_str(),
+        last_commit_at: format_time(snapshot.last_commit_at()?),
+        role: local.store().capabilities().role().as_str(),
         epoch: snapshot.epoch(),
         events: snapshot.trail_size(),
         slots: snapshot.slots()?.len(),
     })
-}
-
-/// Re-keys with the slots whose secret is at hand: the one that opened the vault, and this machine's device key.
-pub(super) fn rekey(local: &Local, cx: &Context, drop_slots: bool) -> Result<Vec<SlotView>> {
-    cx.writable()?;
-    let caps = local.store.capabilities();
-    let rng = &mut rand::rng();
-    let fresh = caps.regenerate(rng).ok_or_else(crate::ops::support_refused)?;
-    let (mut kept, mut lost) = (Vec::new(), Vec::new());
-    for mut slot in local.store.read(cx.now)?.slots()? {
-        match secret_at_hand(local, &slot) {
-            Some(secret) => {
-                slot.rewrap(rng, &secret, &fresh)?;
-                kept.push(slot);
-            }
-            None => lost.push(slot),
-        }
-    }
-    if !kept.iter().any(|slot| slot.role == SlotRole::Admin) {
-        return Err(Error::conflict("no_slot_at_hand", "no admin slot's secret is at hand to wrap the new keys with")
-            .hint("open the vault with a passphrase, a key file or a recovery code, not with KEYWARD_SESSION"));
-    }
-    if !lost.is_empty() && !drop_slots {
-        let names: Vec<String> = lost.iter().map(|slot| format!("{} ({})", slot.id, slot.kind.as_str())).collect();
-        return Err(Error::conflict("slots_would_be_lost", "re-keying would drop slots whose secrets are not at hand")
-            .cause(names.join(", "))
-            .hint("keyward vault rekey --drop-slots  (then add them again)"));
-    }
-    let dropped: Vec<&str> = lost.iter().map(|slot| slot.id.as_str()).collect();
-    let changes = json!({ "generation": fresh.generation, "dropped_slots": dropped });
-    if !cx.dry_run {
-        let event = cx.event(Action::VaultRekey, caps.vault_id.clone(), changes);
-        local.store.rekey(&fresh, &kept, event, cx.now)?;
-    }
-    Ok(kept.iter().map(|slot| view(slot, local)).collect())
 }
 
 pub(super) fn backup(local: &Local, cx: &Context, file: &Path) -> Result<u64> {
@@ -100,7 +66,7 @@ pub(super) fn backup(local: &Local, cx: &Context, file: &Path) -> Result<u64> {
 
 /// The same to a stream: SQLite copies into a file, which is made beside the keystore and is gone afterwards.
 pub(super) fn stream_backup(local: &Local, cx: &Context, out: &mut dyn Write) -> Result<u64> {
-    let place = files::sibling(&local.store.meta().path, "stream");
+    let place = files::sibling(&local.store().meta().path, "stream");
     let copy = NewCopy::at(&place)?;
     let epoch = copied(local, cx, copy, "-");
     let written = match &epoch {
@@ -119,29 +85,14 @@ pub(super) fn stream_backup(local: &Local, cx: &Context, out: &mut dyn Write) ->
 fn copied(local: &Local, cx: &Context, copy: NewCopy, told: &str) -> Result<u64> {
     if !cx.dry_run {
         let changes = json!({ "file": told });
-        let vault_id = local.store.meta().vault_id.clone();
+        let vault_id = local.store().meta().vault_id.clone();
         let event = cx.event(Action::VaultBackup, vault_id, changes);
-        if local.store.capabilities().admin.is_some() && !cx.read_only {
-            local.store.begin(cx.now)?.commit_all(vec![event])?;
+        if local.store().capabilities().admin.is_some() && !cx.read_only {
+            local.begin_record(cx)?.commit_all(vec![event])?;
         } else {
             local.journal().unsigned(cx, &event)?;
         }
-        copy.fill(&local.store)?;
+        copy.fill(&local.store())?;
     }
-    Ok(local.store.read(cx.now)?.epoch())
-}
-
-fn secret_at_hand(local: &Local, slot: &Slot) -> Option<SlotSecret> {
-    if let OpenedBy::Slot { id, secret } = &local.opened_by
-        && *id == slot.id
-    {
-        return Some(secret.again());
-    }
-    if slot.kind != SlotKind::Device {
-        return None;
-    }
-    let caps = local.store.capabilities();
-    let path = device::path(&local.dirs.config, &caps.vault_id);
-    let secret = device::parse(&Zeroizing::new(files::read_limited(&path, 4096).ok()?))?;
-    slot.open(&secret, &caps.vault_id).is_ok().then_some(secret)
+    Ok(local.store().read(cx.now)?.epoch())
 }

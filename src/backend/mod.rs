@@ -17,6 +17,7 @@ mod outbox;
 mod presence;
 pub mod profiles;
 #[cfg(feature = "server")]
+mod rekey;
 pub mod remote;
 mod reserve;
 mod restore;
@@ -33,11 +34,12 @@ pub use crate::vault::recovery::RecoveryCode;
 pub use archive::Archived;
 pub use dirs::Dirs;
 pub use leaving::Doomed;
-pub use maintenance::VaultStatus;
+pub use maintenance::{CLOCK_SLACK, VaultStatus};
 #[cfg(feature = "server")]
 pub use outbox::Outbox;
 pub use presence::Presence;
 pub use profiles::Profiles;
+pub use rekey::{Rekey, Rekeyed};
 pub use restore::{HowRestored, Restored};
 pub use serving::{AssertionSigner, FactSource, SeenFile, ServedBackend, Serving, TokenHasher, TrailSource, UsageSink};
 pub use session::LONGEST_SESSION;
@@ -347,11 +349,11 @@ pub trait Backend: Trail {
     /// `NotFound`; `Conflict` for the last admin slot.
     fn remove_slot(&self, cx: &Context, id: &str) -> Result<SlotView>;
     /// Replaces the vault's keys and re-seals everything. Slots whose secret is not at hand are dropped, and only
-    /// with `drop_slots`.
+    /// with `drop_slots`; new secrets of webhooks are in their file before they are in force.
     ///
     /// # Errors
-    /// `Conflict` when slots would be dropped and `drop_slots` is not given.
-    fn rekey(&self, cx: &Context, drop_slots: bool) -> Result<Vec<SlotView>>;
+    /// `Conflict` when slots would be dropped and `drop_slots` is not given; `Usage` without a file for new secrets.
+    fn rekey(&self, cx: &Context, request: &Rekey) -> Result<Rekeyed>;
     /// Writes a consistent copy of the keystore to a new file.
     ///
     /// # Errors

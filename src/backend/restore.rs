@@ -176,6 +176,8 @@ impl LocalVault {
     }
 }
 
+const KEEP: &str = "keyward vault backup FILE  (keeps what is there), then restore with --force";
+
 /// Compares the keystore that is there with the backup: all that it knows, the backup knows too, and more. Answers with
 /// its last commit; none when its head is damaged, and that was told to be no matter.
 fn replaces(cx: &Context, there: &LockedStore, store: &Store, backup: &Pin, force: bool) -> Result<Option<Pin>> {
@@ -189,6 +191,13 @@ fn replaces(cx: &Context, there: &LockedStore, store: &Store, backup: &Pin, forc
     let last = match there.last_commit(store.capabilities()) {
         Ok(last) => last,
         Err(_) if force => return Ok(None),
+        Err(store::Error::Rekeyed) => {
+            return Err(Error::conflict(
+                "newer_keystore",
+                "the keystore has newer keys than the backup: what came after it would be lost",
+            )
+            .hint(KEEP));
+        }
         Err(error) => return Err(damaged(&error)),
     };
     if force {
@@ -207,8 +216,7 @@ fn replaces(cx: &Context, there: &LockedStore, store: &Store, backup: &Pin, forc
         return Ok(Some(last));
     };
     let (reason, message) = refused;
-    Err(Error::conflict(reason, message)
-        .hint("keyward vault backup FILE  (keeps what is there), then restore with --force"))
+    Err(Error::conflict(reason, message).hint(KEEP))
 }
 
 /// What would open the vault that is here does not open the copy: the ways to open that one.

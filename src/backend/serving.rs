@@ -4,12 +4,13 @@ use super::{
     Backend,
     keyring::Keyring,
     local::Local,
+    maintenance::CLOCK_SLACK,
     reserve::Reserve,
     unlock::{LocalVault, OpenedBy, Unlock},
 };
 use crate::domain::{Digest, Lookup};
 use crate::{
-    domain::{Action, Key, KeyId, PlainToken, Spent, Time, UsageRecord, Verifier},
+    domain::{Action, Key, KeyId, PlainToken, Spent, Time, UsageRecord, Verifier, time::format_time},
     ops::{
         self, Context, Done, Result,
         audit_export::Exported,
@@ -79,11 +80,20 @@ impl LocalVault {
     /// As [`LocalVault::unlock`]; `Forbidden` for a support slot, which holds no verifier key.
     pub fn serve(&self, cx: &Context, unlock: Unlock<'_>) -> Result<Serving> {
         let first = self.open(cx, unlock)?;
-        if first.store.capabilities().admin.is_none() {
+        if first.store().capabilities().admin.is_none() {
             return Err(ops::support_refused());
         }
         Reserve::of(&first.dirs.data).take();
-        let keyring = Keyring::of(&first.store, &first.opened_by);
+        let last = first.read(cx, |view| Ok(view.last_commit_at()?))?;
+        if last - cx.now > CLOCK_SLACK {
+            let (last, now) = (format_time(last), format_time(cx.now));
+            tracing::warn!(
+                last,
+                now,
+                "the clock is before the last commit of the vault: what has expired since may count as valid"
+            );
+        }
+        let keyring = Keyring::of(first.store(), &first.opened_by);
         Ok(Serving { first, keyring, now: cx.now })
     }
 }
@@ -143,13 +153,13 @@ impl Serving {
 
     /// A connection to the same keystore.
     pub(super) fn another(&self) -> Result<Store> {
-        Ok(self.first.store.another(self.now)?)
+        Ok(self.first.store().another(self.now)?)
     }
 
     /// The keyed hash of tokens.
     #[must_use]
     pub fn hasher(&self) -> TokenHasher {
-        TokenHasher(self.first.store.shared_capabilities())
+        TokenHasher(self.first.store().shared_capabilities())
     }
 }
 

@@ -24,6 +24,6 @@ impl Local {
                 .hint("unset KEYWARD_SESSION, and open the vault with a slot"));
         };
         let rng = &mut rand::rng();
-        Ok(vault::session::create(&self.dirs.runtime, self.store.capabilities(), id, until, rng)?)
+        Ok(vault::session::create(&self.dirs.runtime, self.store().capabilities(), id, until, rng)?)
     }
 }

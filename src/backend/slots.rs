@@ -63,7 +63,7 @@ impl NewSlot {
 }
 
 pub(super) fn list(local: &Local, cx: &Context) -> Result<Vec<SlotView>> {
-    let slots = local.store.read(cx.now)?.slots()?;
+    let slots = local.store().read(cx.now)?.slots()?;
     Ok(slots.iter().map(|slot| view(slot, local)).collect())
 }
 
@@ -91,7 +91,7 @@ pub(super) fn add(local: &Local, tx: &mut Tx<'_>, cx: &Context, new: NewSlot) ->
             device::create(&path, rng).map_err(|error| Error::cannot_write(&path, &error))?
         }
     };
-    let slot = Slot::create(rng, local.store.capabilities(), plan, &secret, cx.now)?;
+    let slot = Slot::create(rng, local.store().capabilities(), plan, &secret, cx.now)?;
     tx.put_slot(&slot)?;
     let changes = json!({ "kind": slot.kind.as_str(), "role": slot.role.as_str(), "label": slot.label });
     let mut events = vec![cx.event(Action::VaultSlotAdd, slot.id.clone(), changes)];
@@ -103,7 +103,7 @@ pub(super) fn add(local: &Local, tx: &mut Tx<'_>, cx: &Context, new: NewSlot) ->
 
 /// Two slots that one passphrase opens cannot be told apart: whoever changes the one would lose the other, or leave it.
 fn refuse_passphrase_in_use(local: &Local, slots: &[Slot], replaces: Option<&str>, secret: &SlotSecret) -> Result<()> {
-    let vault_id = &local.store.meta().vault_id;
+    let vault_id = &local.store().meta().vault_id;
     for slot in slots.iter().filter(|slot| slot.kind == SlotKind::Passphrase && replaces != Some(&slot.id)) {
         match slot.open(secret, vault_id) {
             // Parameters that nobody can afford open nothing.

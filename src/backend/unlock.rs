@@ -5,12 +5,12 @@
 
 use super::{Backend, Dirs, Presence, journal::Journal, local::Local};
 use crate::{
-    domain::{Action, Brand, SlotRole},
+    domain::{Action, Brand, SlotRole, Time, time::format_time},
     files,
     ops::{Context, Error, GONE, Kind, Result},
-    store::{LockedStore, Store},
+    store::{self, LockedStore, Store},
     vault::{
-        Capabilities, Pins, SessionError, Slot, SlotError, SlotKind, SlotPlan, SlotSecret, device,
+        Capabilities, KdfError, Pins, SessionError, Slot, SlotError, SlotKind, SlotPlan, SlotSecret, device,
         recovery::{NotARecoveryCode, RecoveryCode},
         session,
     },
@@ -213,6 +213,7 @@ impl LocalVault {
         }
         let locked = Store::open(&self.dirs.keystore())?;
         let vault_id = locked.meta().vault_id.clone();
+        let session = unlock.session.as_ref().map(|token| session::id(token).to_owned());
         let (caps, opened_by) = match self.resolve(cx, &locked, &vault_id, unlock) {
             Ok(opened) => opened,
             Err(error) => {
@@ -222,18 +223,57 @@ impl LocalVault {
                 return Err(error);
             }
         };
-        let store = locked.unlock(caps, self.pins(), cx.now)?;
+        let store = match (locked.unlock(caps, self.pins(), cx.now), &opened_by) {
+            // It got new keys since its slots were read.
+            (Err(store::Error::Rekeyed), OpenedBy::Slot { id, secret }) => {
+                open_again(&self.dirs.keystore(), id, secret, self.pins(), cx.now)?.ok_or(store::Error::Rekeyed)?
+            }
+            (opened, _) => opened?,
+        };
+        if let (Some(id), OpenedBy::Session) = (session, &opened_by)
+            && store.read(cx.now)?.is_session_ended(&id)?
+        {
+            return Err(SessionError::Unknown.into());
+        }
         let local = Local::new(self.dirs.clone(), store, opened_by);
         local.absorb_journal(cx)?;
         Ok(local)
     }
 
-    /// Ends a session.
+    /// Ends a session: its file is removed, and the vault remembers that a copy of it opens nothing any more. A session of
+    /// a support slot can tell the vault nothing.
     ///
     /// # Errors
     /// `Unavailable` when its file cannot be removed.
-    pub fn lock(&self, token: &str) -> Result<()> {
-        Ok(session::end(&self.dirs.runtime, token)?)
+    pub fn lock(&self, cx: &Context, token: &str) -> Result<()> {
+        let told = self.end_session(cx, token);
+        session::end(&self.dirs.runtime, token)?;
+        if let Err(error) = told {
+            tracing::warn!(%error, "the vault could not be told that the session ended: a copy of its file still opens it");
+        }
+        Ok(())
+    }
+
+    fn end_session(&self, cx: &Context, token: &str) -> Result<()> {
+        if cx.read_only || cx.dry_run || !self.exists()? {
+            return Ok(());
+        }
+        let locked = Store::open(&self.dirs.keystore())?;
+        let vault_id = locked.meta().vault_id.clone();
+        // One that is over, or was ended, has nothing to end.
+        let Ok(session) = session::open(&self.dirs.runtime, token, &vault_id, cx.now) else { return Ok(()) };
+        if session.caps.admin.is_none() {
+            return Ok(());
+        }
+        let store = match locked.unlock(session.caps, self.pins(), cx.now) {
+            // It opens the vault no more.
+            Err(store::Error::Rekeyed) => return Ok(()),
+            opened => opened?,
+        };
+        let mut tx = store.begin(cx.now)?;
+        tx.end_session(&session.id, session.until)?;
+        tx.commit_all(vec![cx.event(Action::VaultLock, "vault", json!({ "until": format_time(session.until) }))])?;
+        Ok(())
     }
 
     pub(super) fn resolve(
@@ -340,6 +380,25 @@ fn ways_in(slots: &[Slot]) -> Vec<&'static str> {
     ways.into_iter().filter(|(kind, _)| has(*kind)).map(|(_, way)| way).collect()
 }
 
+/// Opens the vault again with a slot whose secret is at hand, after it got new keys; `None` when the slot is gone.
+pub(super) fn open_again(
+    keystore: &Path,
+    id: &str,
+    secret: &SlotSecret,
+    pins: Pins,
+    now: Time,
+) -> Result<Option<Store>> {
+    let locked = Store::open(keystore)?;
+    let vault_id = locked.meta().vault_id.clone();
+    let Some(slot) = locked.slots()?.into_iter().find(|slot| slot.id == id) else { return Ok(None) };
+    let caps = slot.open(secret, &vault_id)?;
+    match locked.unlock(caps, pins, now) {
+        // No slot has newer keys than those that there are: the head only says so.
+        Err(store::Error::Rekeyed) => Err(store::Error::HeadForged.into()),
+        opened => Ok(Some(opened?)),
+    }
+}
+
 /// Opens the first slot of a kind that the secret fits, and one of the role admin before any other.
 fn open_any(
     slots: &[Slot],
@@ -433,7 +492,15 @@ impl From<SlotError> for Error {
             SlotError::WrongSecret => Self::new(Kind::Locked, "wrong_secret", error.to_string()),
             SlotError::Damaged => Self::new(Kind::Integrity, "damaged_slot", error.to_string())
                 .hint("open the vault with another slot, or keyward vault restore FILE"),
-            _ => Self::new(Kind::Usage, "kdf_parameters", error.to_string()),
+            SlotError::Kdf(KdfError::TooCostly | KdfError::Refused) => {
+                Self::new(Kind::Integrity, "hostile_slot", error.to_string())
+                    .hint("open the vault with another slot, or keyward vault restore FILE")
+            }
+            SlotError::Kdf(KdfError::NoMemory(_)) => Self::new(Kind::Unavailable, "no_memory", error.to_string())
+                .hint("give the process more memory, or open the vault with a device key"),
+            SlotError::Kdf(KdfError::TooWeak) | SlotError::NotAdmin => {
+                Self::new(Kind::Usage, "kdf_parameters", error.to_string())
+            }
         }
     }
 }

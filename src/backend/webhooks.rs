@@ -18,15 +18,17 @@ impl Local {
                 .cause(why)
                 .hint("--allow-private, for a receiver in your own network")
         })?;
-        let (name, caps) = (request.name.clone(), self.store.capabilities());
-        self.change(cx, Action::WebhookAdd, &name, |tx| ops::webhooks::add(tx, caps, cx, request))
+        let name = request.name.clone();
+        self.change(cx, Action::WebhookAdd, &name, |tx| {
+            let caps = tx.capabilities();
+            ops::webhooks::add(tx, caps, cx, request)
+        })
     }
 
     /// Sends a message that tells nothing; recorded, whether it arrives or not.
     pub(super) fn webhook_tried(&self, cx: &Context, name: &str) -> Result<String> {
         cx.writable()?;
-        let (target, message) =
-            self.read(cx, |view| ops::webhooks::trial(view, self.store.capabilities(), cx, name))?;
+        let (target, message) = self.read(cx, |view| ops::webhooks::trial(view, view.capabilities(), cx, name))?;
         if cx.dry_run {
             return Ok(message.id);
         }

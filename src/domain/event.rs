@@ -106,6 +106,8 @@ actions! {
     VaultInit = "vault.init",
     /// The vault was opened for a while, or failed to open.
     VaultUnlock = "vault.unlock",
+    /// A session was ended before its time.
+    VaultLock = "vault.lock",
     /// A slot was added.
     VaultSlotAdd = "vault.slot_add",
     /// A slot was removed.

@@ -95,9 +95,28 @@ fn not_believed(place: &str, error: CheckpointError) -> Error {
 /// # Errors
 /// `Integrity`, with the place of the first that is not to be believed.
 pub fn believe(kept: &[KeptCheckpoint], key: &VerifierKey) -> Result<Vec<(String, Checkpoint)>> {
+    believe_any(kept, key, &[])
+}
+
+/// The same by the key that signs now, or by one that did: such a one is believed up to the event before it was replaced.
+///
+/// # Errors
+/// As [`believe`].
+pub fn believe_any(
+    kept: &[KeptCheckpoint],
+    key: &VerifierKey,
+    former: &[(VerifierKey, u64)],
+) -> Result<Vec<(String, Checkpoint)>> {
     let mut believed = Vec::with_capacity(kept.len());
     for KeptCheckpoint { place, note } in kept {
-        believed.push((place.clone(), note.verify(key).map_err(|error| not_believed(place, error))?));
+        let before = |error| {
+            let signed = former
+                .iter()
+                .find_map(|(key, events)| note.verify(key).ok().filter(|checkpoint| checkpoint.size <= *events));
+            signed.ok_or(error)
+        };
+        let checkpoint = note.verify(key).or_else(before).map_err(|error| not_believed(place, error))?;
+        believed.push((place.clone(), checkpoint));
     }
     believed.sort_by_key(|(_, checkpoint)| checkpoint.size);
     Ok(believed)

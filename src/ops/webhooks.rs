@@ -155,7 +155,7 @@ pub fn add(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, request: AddWebho
     };
     tx.put_webhook(&webhook)?;
     let secret = secret_of(caps, &webhook)?;
-    let text = Zeroizing::new(format!("whsec_{}", *Zeroizing::new(BASE64_STANDARD.encode(secret.as_slice()))));
+    let text = shown_secret(&secret);
     let view = shown(tx, &webhook)?;
     let changes = json!({
         "name": view.name, "url": view.url, "events": view.events, "allow_private": view.allow_private,
@@ -319,6 +319,12 @@ pub fn posted(message: &Message) -> String {
         }
         _ => message.payload.clone(),
     }
+}
+
+/// A webhook's secret as receivers take it.
+#[must_use]
+pub fn shown_secret(secret: &[u8; 32]) -> Zeroizing<String> {
+    Zeroizing::new(format!("whsec_{}", *Zeroizing::new(BASE64_STANDARD.encode(secret))))
 }
 
 fn secret_of(caps: &Capabilities, webhook: &Webhook) -> Result<Zeroizing<[u8; 32]>> {

@@ -92,10 +92,16 @@ impl View<'_> {
             return Err(bad("in the archive it is not the one that was recorded"));
         }
         let body: Body<'_> = serde_json::from_slice(&event.body).map_err(|_| bad("its body does not parse"))?;
-        let detail = self
-            .caps
-            .open_archived(&bound(&self.caps.vault_id, event.seq), &event.sealed)
-            .map_err(|_| bad("its detail does not open"))?;
+        let bound = bound(&self.caps.vault_id, event.seq);
+        let detail = match self.caps.open_archived(&bound, &event.sealed) {
+            Ok(detail) => detail,
+            // It may be older than the keys.
+            Err(_) => {
+                let former = self.former_keys()?;
+                let opened = former.iter().find_map(|former| former.keys.open_archived(&bound, &event.sealed).ok());
+                opened.ok_or_else(|| bad("its detail does not open"))?
+            }
+        };
         check_detail(&body, &detail)?;
         recorded(&body, &detail)
     }

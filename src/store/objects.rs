@@ -2,6 +2,7 @@
 
 use super::{
     error::{Error, Result},
+    former::FormerRecord,
     head::Table,
     operators::OperatorRecord,
     profiles::ProfileRecord,
@@ -33,6 +34,8 @@ pub(super) enum Kind {
     Operator = 8,
     Profile = 9,
     Webhook = 10,
+    FormerKeys = 13,
+    EndedSession = 14,
 }
 
 /// One record serves all kinds: which fields mean something depends on the kind.
@@ -62,6 +65,11 @@ pub(super) struct ObjectRecord {
     pub(super) policy: Option<PolicyRecord>,
     #[n(10)]
     pub(super) webhook: Option<WebhookRecord>,
+    #[n(11)]
+    pub(super) former: Option<FormerRecord>,
+    /// When a session that was ended would have ended by itself.
+    #[n(12)]
+    pub(super) until: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -2,6 +2,7 @@
 
 use super::{
     error::{Error, Result},
+    former::Former,
     head::TABLES,
     open::Store,
     trail::Walk,
@@ -41,6 +42,9 @@ impl Store {
         let (facts, messages) = (old.open_facts()?, old.open_messages()?);
         let (told, cursors) = (old.told()?, old.cursors()?);
 
+        let replaced = self.caps.left_behind().filter(|left| Some(left.checkpoint) != fresh.checkpoint_key());
+        let replaced = replaced.map(|keys| Former { keys, events: old.head.size });
+
         let mut head = old.head;
         head.generation = fresh.generation;
         head.counts = [0; TABLES];
@@ -66,7 +70,13 @@ impl Store {
             if let Some(profile) = &mut record.profile {
                 profile.reseal(&record.name, &self.caps, fresh)?;
             }
+            if let Some(former) = &mut record.former {
+                former.reseal(&self.caps, fresh)?;
+            }
             tx.put_object(kind, &record)?;
+        }
+        if let Some(replaced) = &replaced {
+            tx.put_former(replaced)?;
         }
         for (seq, detail) in &details {
             tx.reseal_detail(u64::try_from(*seq).map_err(|_| Error::Damaged(None))?, detail)?;

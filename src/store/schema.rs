@@ -90,6 +90,7 @@ DROP INDEX keys_by_due;
 CREATE INDEX keys_by_due ON keys (due_at, id) WHERE due_at IS NOT NULL;
 ALTER TABLE stream_cursors ADD COLUMN tag BLOB;
 ALTER TABLE told_once ADD COLUMN tag BLOB;
+ALTER TABLE secret_usage ADD COLUMN used BLOB;
 ";
 
 /// Settings that hold for a connection, not for the file.

@@ -16,6 +16,7 @@ mod attack_tests;
 mod contention_tests;
 mod figures_tests;
 mod index_tests;
+mod page_tests;
 mod place_tests;
 mod point_read_tests;
 mod restore_tests;

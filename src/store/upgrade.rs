@@ -49,6 +49,7 @@ impl Tx<'_> {
         self.reseal_messages(&messages)?;
         self.tag_told(&told)?;
         self.tag_cursors(&cursors)?;
+        self.tag_used()?;
         let meta = self.view.meta;
         self.view.head.made = Some((meta.brand.as_str().to_owned(), meta.created_at.timestamp()));
         Ok(())

@@ -5,6 +5,7 @@ use super::{
     head::{Digests, Head, TABLES, Table},
     open::{Meta, Store},
     pages::Pages,
+    records::time,
     sum::Sum,
 };
 use crate::{
@@ -91,6 +92,20 @@ impl<'s> View<'s> {
     #[must_use]
     pub fn meta(&self) -> &Meta {
         self.meta
+    }
+
+    /// What opened it.
+    #[must_use]
+    pub fn capabilities(&self) -> &'s Capabilities {
+        self.caps
+    }
+
+    /// When the last commit was made.
+    ///
+    /// # Errors
+    /// `Damaged` for a time that is none.
+    pub fn last_commit_at(&self) -> Result<Time> {
+        time(self.head.at)
     }
 
     /// The number of commits so far.

@@ -28,8 +28,11 @@ pub enum KdfError {
     #[error("the Argon2id parameters are above 4 GiB, 16 passes or 16 lanes: the slot is damaged or hostile")]
     TooCostly,
     /// Argon2 itself refused them.
-    #[error("Argon2id refused the parameters")]
+    #[error("Argon2id refused the parameters: the slot is damaged or hostile")]
     Refused,
+    /// There is not enough memory for them; nothing is wrong with the slot.
+    #[error("there is not enough memory for Argon2id: it takes {0} MiB")]
+    NoMemory(u32),
 }
 
 /// 64 MiB, three passes, four lanes: the second recommendation of RFC 9106, section 4.
@@ -65,7 +68,10 @@ impl KdfParams {
         let mut out = Zeroizing::new([0u8; 32]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_into(passphrase, salt, out.as_mut())
-            .map_err(|_| KdfError::Refused)?;
+            .map_err(|error| match error {
+                argon2::Error::OutOfMemory => KdfError::NoMemory(self.m_kib / 1024),
+                _ => KdfError::Refused,
+            })?;
         Ok(out)
     }
 }

@@ -1,7 +1,9 @@
 //! The key hierarchy: a random root, its subkeys, and what each role of slot holds of them.
 //!
 //! HKDF-SHA256 (RFC 5869) with fixed labels derives the subkeys. The verifier key (pepper) and the Ed25519 signing seed
-//! are random keys of their own, so that replacing the root kills no verifier and keeps the vault's identity.
+//! are random keys of their own, so that replacing the root kills no verifier and keeps the vault's identity. The seed is
+//! replaced when that is asked for. The pepper never is: no stored verifier could be computed again without the secrets,
+//! and alone it opens nothing and signs nothing.
 
 use super::seal::{Opened, SealError, SealKey, frame};
 use crate::domain::{Digest, Lookup, PlainToken, SlotRole, Verifier};
@@ -42,6 +44,25 @@ pub struct AdminPart {
     signer: SigningKey,
 }
 
+/// What is kept of a signing seed that was replaced: the public key of its checkpoints, and what opens its archives. It can
+/// sign nothing.
+pub struct LeftBehind {
+    /// The public key of the checkpoints that it signed.
+    pub checkpoint: [u8; 32],
+    /// The key of the archives that were sealed under it.
+    pub archive: Zeroizing<[u8; 32]>,
+}
+
+impl LeftBehind {
+    /// Opens an event's detail from an archive.
+    ///
+    /// # Errors
+    /// When it was changed, or sealed under another key.
+    pub fn open_archived(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        SealKey::new(*self.archive).open(associated, sealed)
+    }
+}
+
 /// The bytes that a slot wraps.
 #[derive(Encode, Decode, Zeroize, ZeroizeOnDrop)]
 struct Bundle {
@@ -77,6 +98,24 @@ impl Capabilities {
         let admin = self.admin.as_ref()?;
         let (pepper, seed) = (Zeroizing::new(*admin.pepper), Zeroizing::new(*admin.seed));
         Some(Self::of_root(&self.vault_id, self.generation.checked_add(1)?, random_key(rng), pepper, seed))
+    }
+
+    /// The same vault under a new root and a new signing seed: whoever held the old ones signs nothing that is believed any
+    /// more, neither heads nor checkpoints nor messages to webhooks. Every verifier stays.
+    ///
+    /// # Errors
+    /// `None` without the admin part.
+    pub fn regenerate_all(&self, rng: &mut impl CryptoRng) -> Option<Self> {
+        let pepper = Zeroizing::new(*self.admin.as_ref()?.pepper);
+        let (root, seed) = (random_key(rng), random_key(rng));
+        Some(Self::of_root(&self.vault_id, self.generation.checked_add(1)?, root, pepper, seed))
+    }
+
+    /// What must be kept of a signing seed that is replaced.
+    #[must_use]
+    pub fn left_behind(&self) -> Option<LeftBehind> {
+        let checkpoint = self.checkpoint_key()?;
+        Some(LeftBehind { checkpoint, archive: self.derive_archive_key().ok()? })
     }
 
     /// The role these capabilities amount to.
@@ -246,8 +285,12 @@ impl Capabilities {
     }
 
     fn archive_key(&self) -> Result<SealKey, SealError> {
+        Ok(SealKey::new(*self.derive_archive_key()?))
+    }
+
+    fn derive_archive_key(&self) -> Result<Zeroizing<[u8; 32]>, SealError> {
         let seed = self.admin.as_ref().ok_or(SealError)?.seed.as_slice();
-        Ok(SealKey::new(*derive(seed, self.vault_id.as_bytes(), b"keyward/v1/archive")))
+        Ok(derive(seed, self.vault_id.as_bytes(), b"keyward/v1/archive"))
     }
 
     /// The bytes a slot of a role wraps.

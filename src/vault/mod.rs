@@ -13,8 +13,8 @@ pub mod seal;
 pub mod session;
 pub mod slots;
 
-pub use kdf::KdfParams;
-pub use keys::{AdminPart, Capabilities};
+pub use kdf::{KdfError, KdfParams};
+pub use keys::{AdminPart, Capabilities, LeftBehind};
 pub use pin::{Pin, Pins};
 pub use seal::{Opened, SealError, framed as seal_framed};
 pub use session::SessionError;

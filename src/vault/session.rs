@@ -43,6 +43,10 @@ pub struct Session {
     pub caps: Capabilities,
     /// The slot that it was opened with.
     pub slot: String,
+    /// Its id, which is no secret.
+    pub id: String,
+    /// When it ends by itself.
+    pub until: Time,
 }
 
 /// Opens a session of a slot until a time; answers with its token, `<id>.<key>`.
@@ -92,7 +96,7 @@ pub fn open(dir: &Path, token: &str, vault_id: &str, now: Time) -> Result<Sessio
         return Err(SessionError::Expired);
     }
     let caps = Capabilities::from_bundle(vault_id, &bundle).map_err(|_| SessionError::Unknown)?;
-    Ok(Session { caps, slot: String::from_utf8_lossy(slot).into_owned() })
+    Ok(Session { caps, slot: String::from_utf8_lossy(slot).into_owned(), id: id.to_owned(), until: ends })
 }
 
 /// Ends a session; ending one that is gone is no error.
@@ -106,6 +110,12 @@ pub fn end(dir: &Path, token: &str) -> Result<(), SessionError> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(SessionError::Io(path, error)),
         _ => Ok(()),
     }
+}
+
+/// The id in a token, which is no secret; nothing for what is no token.
+#[must_use]
+pub fn id(token: &str) -> &str {
+    split(token).map_or("", |(id, _)| id)
 }
 
 fn split(token: &str) -> Result<(&str, &str), SessionError> {

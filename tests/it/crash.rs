@@ -2,17 +2,11 @@
 //!
 //! The counts are small so that the suite stays quick; `benches/kills.sh` runs them at full size.
 
-use crate::support::Home;
-use std::{
-    collections::BTreeSet,
-    fs::Permissions,
-    os::unix::fs::PermissionsExt,
-    time::{Duration, Instant},
+use crate::support::{
+    Home,
+    kills::{run_and_kill, size},
 };
-
-fn size(quick: usize) -> usize {
-    std::env::var("KEYWARD_STRESS").ok().and_then(|size| size.parse().ok()).unwrap_or(quick)
-}
+use std::{collections::BTreeSet, fs::Permissions, os::unix::fs::PermissionsExt, time::Instant};
 
 #[test]
 fn many_processes_create_keys_at_once() {
@@ -69,18 +63,6 @@ fn a_killed_process_leaves_a_key_whole_or_not_at_all() {
         });
         assert!(current, "round {round}");
     }
-}
-
-/// Kills every round at another moment, spread over a little more than the time that a command takes here.
-fn run_and_kill(home: &Home, args: &[&str], whole: Duration, round: usize) {
-    let mut child = home.command(args).spawn().unwrap();
-    let part = u32::try_from(round * 377 % 1_000).unwrap();
-    let moment = Instant::now() + whole.mul_f64(1.3) * part / 1_000;
-    while Instant::now() < moment {
-        std::hint::spin_loop();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 /// The targets of the events of an action that was done.

@@ -65,6 +65,7 @@ mod listing;
 mod metrics;
 mod model;
 mod narrowing;
+mod new_keys;
 #[cfg(feature = "server")]
 mod not_asked;
 #[cfg(feature = "server")]
@@ -83,6 +84,8 @@ mod remote_patience;
 mod remote_trust;
 mod report;
 mod retries;
+#[cfg(feature = "server")]
+mod roles;
 mod rotation;
 mod rotation_kills;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -102,6 +105,8 @@ mod serve_doors;
 mod serve_guessing;
 #[cfg(feature = "server")]
 mod serve_hostile;
+#[cfg(feature = "server")]
+mod serve_kills;
 #[cfg(feature = "server")]
 mod serve_load;
 #[cfg(feature = "server")]
@@ -137,4 +142,5 @@ mod verdict_table;
 mod verdicts;
 #[cfg(feature = "server")]
 mod webhooks;
+mod whole;
 mod workspaces;

@@ -2,7 +2,7 @@
 
 use super::Remote;
 use crate::{
-    backend::{Backend, BulkError, NewSlot, SlotView, VaultStatus},
+    backend::{Backend, BulkError, NewSlot, Rekey, Rekeyed, SlotView, VaultStatus},
     domain::{Action, Environment, Form, KeyId, KeyRef, Retention, Scope, Time, Verdict, time::format_time},
     ops::{
         Abort, Applied, Apply, Appointed, Commit, Context, Create, CreateOperator, Created, CredentialReport, Declared,
@@ -394,7 +394,7 @@ impl Backend for Remote {
         Err(only_local("a slot"))
     }
 
-    fn rekey(&self, _cx: &Context, _drop_slots: bool) -> Result<Vec<SlotView>> {
+    fn rekey(&self, _cx: &Context, _request: &Rekey) -> Result<Rekeyed> {
         Err(only_local("re-keying"))
     }
 

@@ -1,7 +1,7 @@
 //! `doctor`: where things are, and what is wrong with them.
 
 use crate::{
-    backend::{Backend, VerifyAudit},
+    backend::{Backend, CLOCK_SLACK, VerifyAudit},
     cli::{columns, context::Ctx, exit::Exit},
     config::{self, ConfigFile},
     domain::{KeyFilter, Time, counted, time::format_time},
@@ -153,11 +153,18 @@ fn look(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
             format!("{}: one admin slot only; `keyward vault recovery` prints a code to keep", kinds.join(", "))
         },
     });
-    let created = DateTime::parse_from_rfc3339(&status.created_at).map(|at| at.with_timezone(&Utc));
-    let clock_ok = created.as_ref().is_ok_and(|created| *created <= cx.now);
-    let clock =
-        if clock_ok { "not before the vault was made" } else { "before the vault was made: the clock is wrong" };
-    findings.push(Finding { check: "clock", ok: Some(clock_ok), detail: clock.to_owned() });
+    let at = |text: &str| DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc));
+    let (created, last) = (at(&status.created_at), at(&status.last_commit_at));
+    let clock_ok = last.as_ref().is_ok_and(|last| *last - cx.now <= CLOCK_SLACK);
+    let clock = if clock_ok {
+        "not before the last commit".to_owned()
+    } else {
+        format!(
+            "before the last commit, {}: the clock is wrong, and what has expired since counts as valid",
+            status.last_commit_at
+        )
+    };
+    findings.push(Finding { check: "clock", ok: Some(clock_ok), detail: clock });
     findings.push(servers(cx.vault()?.servers()));
     rotations(cx, findings)?;
     let report = backend.verify_audit(&operation, VerifyAudit::default())?;

@@ -15,7 +15,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(cx: &mut Ctx, _args: &Args) -> Result<u8> {
     match cx.env.text("KEYWARD_SESSION") {
         Some(token) => {
-            cx.vault()?.lock(&zeroize::Zeroizing::new(token))?;
+            cx.vault()?.lock(&cx.operation(), &zeroize::Zeroizing::new(token))?;
             cx.note("locked; unset KEYWARD_SESSION");
         }
         None => cx.note("no session is open here: KEYWARD_SESSION is not set"),

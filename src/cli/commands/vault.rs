@@ -1,7 +1,7 @@
 //! `vault`: looking after the vault itself: status, slots, passphrase, re-keying, backup, recovery.
 
 use crate::{
-    backend::{HowRestored, NewSlot, NewSlotSecret, RecoveryCode, SlotView},
+    backend::{HowRestored, NewSlot, NewSlotSecret, RecoveryCode, Rekey, SlotView},
     cli::{columns, context::Ctx, exit::Exit, input::Source, prompt},
     domain::{Action, SlotRole, counted},
     ops::{Error, Result, support_refused},
@@ -35,11 +35,18 @@ enum Command {
     #[command(after_help = "Example:\n  keyward vault passphrase")]
     Passphrase(NewPassphrase),
     /// Replace the vault's keys and seal everything anew
-    #[command(after_help = "Example:\n  keyward vault rekey --reason 'a laptop was lost'")]
+    #[command(after_help = "Examples:\n  keyward vault rekey --reason 'a laptop was lost'\n  \
+        keyward vault rekey --all --out webhooks.jsonl --reason 'an administrator left'")]
     Rekey {
         /// Drop the slots whose secret is not at hand
         #[arg(long)]
         drop_slots: bool,
+        /// Replace what signs, too: the key of checkpoints and the secrets of webhooks
+        #[arg(long)]
+        all: bool,
+        /// A new file for the new secrets of webhooks, a line of JSON each
+        #[arg(long, value_name = "FILE", requires = "all", value_hint = clap::ValueHint::FilePath)]
+        out: Option<PathBuf>,
     },
     /// Write a consistent copy of the keystore to a new file
     #[command(after_help = "Example:\n  keyward vault backup /mnt/backup/keystore.db")]
@@ -150,15 +157,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         Command::Slots { command: Slots::Add(add) } => add_slot(cx, add)?,
         Command::Slots { command: Slots::Remove { id } } => remove_slot(cx, &id)?,
         Command::Passphrase(new) => passphrase(cx, &new)?,
-        Command::Rekey { drop_slots } => {
-            let kept = cx.backend()?.rekey(&cx.operation(), drop_slots)?;
-            let verb = if cx.global.dry_run { "would re-key" } else { "re-keyed" };
-            cx.note(&format!("{verb}: every record sealed anew, {} kept", counted(kept.len(), "slot")));
-            if cx.reply_asked() {
-                let written = list(cx, &kept);
-                cx.after_change(written)?;
-            }
-        }
+        Command::Rekey { drop_slots, all, out } => rekey(cx, &Rekey { drop_slots, all, out })?,
         Command::Backup { file } => backup(cx, &file)?,
         Command::Restore { file, force } => restore(cx, &file, HowRestored { force, adopt: false })?,
         Command::Adopt { file, force } => restore(cx, &file, HowRestored { force, adopt: true })?,
@@ -229,6 +228,27 @@ fn delete(cx: &mut Ctx, confirm: Option<&str>) -> Result<()> {
         "vault_id": doomed.vault_id, "keystore": doomed.keystore, "keys": doomed.keys, "device_key": doomed.device_key,
     });
     let written = cx.flat("keyward.vault-deletion/v1", reply, "vault_id");
+    cx.after_change(written)
+}
+
+fn rekey(cx: &mut Ctx, request: &Rekey) -> Result<()> {
+    let rekeyed = cx.backend()?.rekey(&cx.operation(), request)?;
+    let verb = if cx.global.dry_run { "would re-key" } else { "re-keyed" };
+    cx.note(&format!("{verb}: every record sealed anew, {} kept", counted(rekeyed.slots.len(), "slot")));
+    if let (Some(key), false) = (&rekeyed.checkpoint_key, cx.global.dry_run) {
+        cx.note(&format!("checkpoints are signed by {key} now: give it to whoever checks them"));
+        if let (Some(out), 1..) = (&request.out, rekeyed.webhooks) {
+            let webhooks = counted(rekeyed.webhooks, "webhook");
+            cx.note(&format!(
+                "{webhooks}: new secrets in {}; receivers refuse what is sent until they have them, and it is sent again",
+                out.display()
+            ));
+        }
+    }
+    if !cx.reply_asked() {
+        return Ok(());
+    }
+    let written = list(cx, &rekeyed.slots);
     cx.after_change(written)
 }
 

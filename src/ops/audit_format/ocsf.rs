@@ -23,7 +23,7 @@ fn kind(action: &'static str) -> Kind {
         matches!(thing, "key" | "scope" | "workspace" | "project" | "customer" | "plan") || verb.starts_with("slot_");
     let activity = match verb {
         "create" | "add" | "slot_add" | "init" => (1, "Create"),
-        "identify" | "unlock" | "backup" | "export" | "review" | "checkpoint" => (2, "Read"),
+        "identify" | "unlock" | "lock" | "backup" | "export" | "review" | "checkpoint" => (2, "Read"),
         "delete" | "remove" | "slot_remove" => (4, "Delete"),
         "revoke" | "close" if entity => (9, "Disable"),
         "open" if entity => (8, "Enable"),

@@ -206,3 +206,16 @@ fn a_keystore_of_the_first_format_is_brought_up_to_date() {
     vault.vandalise("PRAGMA user_version = 99");
     assert!(matches!(vault.open(&vault.slot), Err(Error::Newer { found: 99, .. })));
 }
+
+/// A rotation whose delivery is in doubt goes on with a secret that was used.
+#[test]
+fn a_use_that_nobody_made_is_no_evidence() {
+    let vault = Vault::new();
+    let store = vault.admin();
+    store.record_usage(&[record(1, "2026-01-01", Code::Expired)], &[], now()).unwrap();
+    assert_eq!(store.read(now()).unwrap().secret_uses(&key(1).id).unwrap()[0].uses, 0);
+    vault.vandalise("UPDATE secret_usage SET uses = 1, last_used_at = last_denied_at");
+    assert!(store.read(now()).unwrap().secret_uses(&key(1).id).is_err());
+    store.record_usage(&[record(1, "2026-01-01", Code::Valid)], &[], now()).unwrap();
+    assert_eq!(store.read(now()).unwrap().secret_uses(&key(1).id).unwrap()[0].uses, 2);
+}

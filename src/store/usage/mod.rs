@@ -4,7 +4,8 @@
 //! action, and no row of a key changes. Addresses and user agents are sealed and bound to their row; ids, codes, counts
 //! and times stand in the clear. None of it is covered by the signed head: whoever can write the file can drop, invent or
 //! put back counters and times unnoticed (not read or forge an address), so a decision that rests on them, such as
-//! retiring a secret that seems idle, is as good as the protection of the file. What a key may do never rests on them.
+//! retiring a secret that seems idle, is as good as the protection of the file. That a version of a secret was used at all is
+//! tagged, for a rotation in doubt may be ended by it. What a key may do never rests on them.
 
 mod read;
 mod reseal;

@@ -1,6 +1,6 @@
 //! Reading the facts of use.
 
-use super::seen::{Place, Seen};
+use super::seen::{Place, Seen, used_tag};
 use crate::{
     domain::{AddressUse, Code, KeyId, LoggedVerdict, Lookup, SecretUse, Time, Usage, UsageCount, UsageRecord},
     store::{
@@ -50,15 +50,20 @@ impl View<'_> {
     /// # Errors
     /// As [`View::usage`].
     pub fn secret_uses(&self, id: &KeyId) -> Result<Vec<SecretUse>> {
-        let mut statement = self
-            .connection
-            .prepare_cached(&format!("SELECT lookup, {TOTAL} FROM secret_usage WHERE key_id = ?1 ORDER BY lookup"))?;
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT lookup, {TOTAL}, used FROM secret_usage WHERE key_id = ?1 ORDER BY lookup"
+        ))?;
         let rows = statement
-            .query_map((id.as_str(),), |row| Ok((row.get::<_, String>(0)?, total(row, 1)?)))?
-            .collect::<rusqlite::Result<Vec<_>>>()?;
+            .query_map((id.as_str(),), |row| Ok((row.get::<_, String>(0)?, total(row, 1)?, row.get(6)?)))?
+            .collect::<rusqlite::Result<Vec<(_, _, Option<Vec<u8>>)>>>()?;
         rows.into_iter()
-            .map(|(lookup, (uses, last_used, denied, last_denied, sealed))| {
+            .map(|(lookup, (uses, last_used, denied, last_denied, sealed), used)| {
                 let place = Place::Secret(&lookup);
+                // A support slot cannot tell, and nobody tagged it before.
+                let tag = used_tag(self.caps, &lookup, id.as_str()).filter(|_| uses > 0 && self.counts_everything());
+                if tag.is_some_and(|tag| used.as_deref() != Some(&tag)) {
+                    return Err(place.tampered());
+                }
                 Ok(SecretUse {
                     uses: number(uses, &place)?,
                     last_used_at: last_used.map(time).transpose()?,

@@ -1,7 +1,11 @@
 //! Sealing the facts of use again, when the vault's keys are replaced.
 
-use super::seen::{Place, Seen, address_index};
-use crate::store::{error::Result, tx::Tx, view::View};
+use super::seen::{Place, Seen, address_index, used_tag};
+use crate::store::{
+    error::{Error, Result},
+    tx::Tx,
+    view::View,
+};
 
 /// What names a verdict: key, lookup, time and code.
 type Verdict = (String, String, i64, String);
@@ -62,8 +66,22 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
+    /// Says under the keys of this transaction which versions of secrets were used.
+    pub(in crate::store) fn tag_used(&mut self) -> Result<()> {
+        let mut statement = self.connection.prepare("SELECT lookup, key_id FROM secret_usage WHERE uses > 0")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let used = rows.collect::<rusqlite::Result<Vec<(String, String)>>>()?;
+        let mut update = self.connection.prepare("UPDATE secret_usage SET used = ?2 WHERE lookup = ?1")?;
+        for (lookup, key) in used {
+            let tag = used_tag(self.caps, &lookup, &key).ok_or(Error::SupportSlot)?;
+            update.execute((lookup, tag.as_slice()))?;
+        }
+        Ok(())
+    }
+
     /// Seals every fact under the keys of this transaction.
     pub(in crate::store) fn reseal_facts(&mut self, facts: &OpenFacts) -> Result<()> {
+        self.tag_used()?;
         let caps = self.caps;
         let mut statement = self.connection.prepare_cached("UPDATE usage SET seen = ?2 WHERE key_id = ?1")?;
         for (id, seen) in &facts.keys {

@@ -67,6 +67,12 @@ impl Place<'_> {
     }
 }
 
+/// That a version of a secret was used at all, by who keeps the count: on it rests whether a rotation whose delivery is in
+/// doubt goes on with that version. `None` for a support slot.
+pub(super) fn used_tag(caps: &Capabilities, lookup: &str, key: &str) -> Option<[u8; 32]> {
+    caps.row_tag(&[b"secret used", lookup.as_bytes(), key.as_bytes()])
+}
+
 impl Seen {
     /// The address, which was written as one.
     pub(super) fn ip(&self) -> Option<IpAddr> {

@@ -1,7 +1,7 @@
 //! Writing a batch of verdicts: added up first, so that a busy key costs a batch one row of each table.
 
 use super::{
-    seen::{Place, Seen, address_index},
+    seen::{Place, Seen, address_index, used_tag},
     spent,
 };
 use crate::{
@@ -164,11 +164,12 @@ impl Writer<'_> {
             }
         }
         let mut statement = self.connection.prepare_cached(
-            "INSERT INTO secret_usage (lookup, key_id, uses, last_used_at, denied, last_denied_at, seen)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (
+            "INSERT INTO secret_usage (lookup, key_id, uses, last_used_at, denied, last_denied_at, seen, used)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (
                 SELECT 1 FROM lookups INDEXED BY lookups_by_key WHERE key_id = ?2 AND lookup = ?1)
              ON CONFLICT (lookup) DO UPDATE SET
                 uses = uses + excluded.uses, denied = denied + excluded.denied,
+                used = coalesce(excluded.used, used),
                 seen = CASE WHEN max(coalesce(excluded.last_used_at, 0), coalesce(excluded.last_denied_at, 0))
                               >= max(coalesce(last_used_at, 0), coalesce(last_denied_at, 0))
                        THEN excluded.seen ELSE seen END,
@@ -182,7 +183,9 @@ impl Writer<'_> {
             let kept = "SELECT seen FROM secret_usage WHERE lookup = ?1";
             let seen =
                 self.seal_last(&Place::Secret(lookup), kept, lookup, &last_seen(records.iter().rev().copied()))?;
-            statement.execute((lookup, id, sum.uses, sum.last_used_at(), sum.denied, sum.last_denied_at(), seen))?;
+            let used = used_tag(self.caps, lookup, id).filter(|_| sum.uses > 0);
+            let (last_used, last_denied) = (sum.last_used_at(), sum.last_denied_at());
+            statement.execute((lookup, id, sum.uses, last_used, sum.denied, last_denied, seen, used))?;
         }
         Ok(())
     }

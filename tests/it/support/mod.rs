@@ -7,6 +7,7 @@ pub(crate) mod door;
 #[cfg(feature = "server")]
 pub(crate) mod gateway;
 pub(crate) mod keys;
+pub(crate) mod kills;
 pub(crate) mod outsider;
 #[cfg(feature = "server")]
 pub(crate) mod server;
