@@ -82,8 +82,13 @@ fn verdicts(criterion: &mut Criterion) {
         allow_ips: &allow_ips,
         rate_limit: Some(RateLimit::default()),
     };
-    let presented =
-        Presented::Known { key, lookup: "0123456789abcdef", state: SecretState::Current, plan: &plan, projects: &[] };
+    let presented = Presented::Known {
+        key,
+        lookup: "0123456789abcdef",
+        state: SecretState::Current { until: None },
+        plan: &plan,
+        projects: &[],
+    };
     let address: IpAddr = "10.1.2.3".parse().unwrap();
     let request = Request {
         environment: Some(Environment::Production),

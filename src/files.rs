@@ -58,6 +58,17 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PRIVATE_DIR).create(path)
 }
 
+/// Whether a failure of the file system may pass by itself, so that the same call is worth another try: a full disk is
+/// emptied, a missing directory or permission is not there a moment later.
+#[must_use]
+pub fn may_pass(error: &io::Error) -> bool {
+    use io::ErrorKind as E;
+    !matches!(
+        error.kind(),
+        E::NotFound | E::NotADirectory | E::IsADirectory | E::PermissionDenied | E::ReadOnlyFilesystem
+    )
+}
+
 /// Why nothing can be put where a path leads.
 #[derive(Debug)]
 pub enum Obstacle {

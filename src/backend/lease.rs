@@ -91,7 +91,7 @@ fn try_lock(path: &Path) -> io::Result<Option<File>> {
 }
 
 fn cannot_lock(path: &Path, error: &io::Error) -> Error {
-    Error::new(Kind::Unavailable, "lease", format!("cannot lock {}", path.display()))
+    Error::new(Kind::of_io(error), "lease", format!("cannot lock {}", path.display()))
         .cause(error.to_string())
         .hint("make the directory writable")
 }

@@ -1,7 +1,8 @@
 //! The use cases over the local encrypted keystore.
 //!
-//! Every changing call is one transaction that ends in its events. A refusal is an event too, in a transaction of its
-//! own; where this opening holds no signing key, it goes to the [journal](super::journal) that the next admin absorbs.
+//! Every changing call is one transaction that ends in its events ([`super::change`]). A refusal is an event too, in a
+//! transaction of its own; where this opening holds no signing key, it goes to the [journal](super::journal) that the next
+//! admin absorbs.
 
 use super::{
     Backend, BulkError, Dirs, NewSlot, Rekey, Rekeyed, SlotView, VaultStatus, journal::Journal, lease::Leases,
@@ -16,12 +17,12 @@ use crate::{
     domain::{Action, Environment, Event, Form, KeyId, KeyRef, Scope, Time, Verdict},
     ops::{
         self, Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
-        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, Done, Error, ExportKeys, Import, KeyView,
-        Kind, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated,
-        RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch,
-        Switched, Update, Updated, Verify,
+        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, Error, ExportKeys, Import, KeyView, List,
+        Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
+        RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched,
+        Update, Updated, Verify,
     },
-    store::{Store, Tx},
+    store::Store,
 };
 use serde_json::json;
 use std::{cell::OnceCell, path::Path};
@@ -52,57 +53,6 @@ impl Local {
     /// The same, for the calls of clients of a server.
     pub(super) fn for_clients(self) -> Self {
         Self { for_clients: true, ..self }
-    }
-
-    /// Runs a change and commits it with its events, or records why it was refused.
-    pub(super) fn change<T>(
-        &self,
-        cx: &Context,
-        action: Action,
-        target: &str,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<Done<T>>,
-    ) -> Result<T> {
-        let result = self.attempt(cx, work);
-        if let Err(error) = &result {
-            self.record_refusal(cx, action, target, error)?;
-        }
-        result
-    }
-
-    fn attempt<T>(&self, cx: &Context, work: impl FnOnce(&mut Tx<'_>) -> Result<Done<T>>) -> Result<T> {
-        cx.writable()?;
-        let mut tx = self.begin(cx)?;
-        let done = work(&mut tx)?;
-        ops::free_text::of_events(&done.events)?;
-        if !cx.dry_run && !done.events.is_empty() {
-            ops::webhooks::enqueue(&mut tx, cx, &done.events)?;
-            tx.commit_all(done.events)?;
-        }
-        Ok(done.outcome)
-    }
-
-    pub(super) fn begin(&self, cx: &Context) -> Result<Tx<'_>> {
-        cx.recordable()?;
-        if self.store().capabilities().admin.is_none() {
-            return Err(ops::support_refused());
-        }
-        self.begin_record(cx)
-    }
-
-    /// Refusals by rule or by state are part of the trail; wrong arguments and a store that is away are not.
-    pub(super) fn record_refusal(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()> {
-        let is_refusal = matches!(error.kind, Kind::Forbidden | Kind::Conflict | Kind::NotFound | Kind::Auth);
-        if !is_refusal || cx.dry_run || cx.read_only {
-            return Ok(());
-        }
-        let event = cx.refusal(action, target, error);
-        ops::free_text::of_events(std::slice::from_ref(&event))?;
-        if self.store().capabilities().admin.is_some() {
-            self.begin_record(cx)?.commit_all(vec![event])?;
-        } else {
-            self.journal().refused(cx, &event)?;
-        }
-        Ok(())
     }
 
     pub(super) fn journal(&self) -> Journal {
@@ -188,18 +138,21 @@ impl Backend for Local {
     }
 
     fn update(&self, cx: &Context, request: Update) -> Result<Updated> {
-        let target = request.key.to_string();
-        self.change(cx, Action::KeyUpdate, &target, |tx| ops::update::update(tx, cx, request))
+        let (target, environment) = (request.key.to_string(), request.environment);
+        self.change_of((Action::KeyUpdate, &target, environment), cx, |tx| ops::update::update(tx, cx, request))
     }
 
     fn stage(&self, cx: &Context, request: &Stage) -> Result<Staged> {
         let caps = self.store().capabilities();
-        let target = request.key.to_string();
+        let target = match &request.resume {
+            Some(rotation) => rotation.to_string(),
+            None => request.key.to_string(),
+        };
         // Whoever is not there, or may not be rotated, is told by the use case itself.
         let key = self.read(cx, |view| ops::stage::target(view, cx, request)).ok();
         let key = key.filter(|_| !cx.dry_run && !cx.read_only && caps.admin.is_some());
         let alone = key.as_ref().map_or(Ok(true), |key| self.leases.acquire(key))?;
-        let staged = self.change(cx, Action::KeyStage, &target, |tx| {
+        let staged = self.change_of((Action::KeyStage, &target, request.environment), cx, |tx| {
             ops::stage::stage(tx, caps, &mut rand::rng(), cx, request, alone)
         });
         let goes_on = !self.for_clients && staged.as_ref().is_ok_and(|staged| staged.lookup.is_some());
@@ -209,6 +162,19 @@ impl Backend for Local {
         staged
     }
 
+    fn rotate(&self, cx: &Context, request: &Stage) -> Result<Staged> {
+        let caps = self.store().capabilities();
+        let key = self.read(cx, |view| ops::stage::target(view, cx, request)).ok();
+        let key = key.filter(|_| !cx.dry_run && !cx.read_only && caps.admin.is_some());
+        let alone = key.as_ref().map_or(Ok(true), |key| self.leases.acquire(key))?;
+        let target = request.key.to_string();
+        let rotated = self.change_of((Action::KeyRotate, &target, request.environment), cx, |tx| {
+            ops::rotate::rotate(tx, caps, &mut rand::rng(), cx, request, alone)
+        });
+        key.filter(|_| alone).iter().for_each(|key| self.leases.release(key));
+        rotated
+    }
+
     fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView> {
         let caps = self.store().capabilities();
         let target = step.rotation.to_string();
@@ -216,15 +182,17 @@ impl Backend for Local {
     }
 
     fn commit_rotation(&self, cx: &Context, request: &Commit) -> Result<Rotated> {
-        let target = request.rotation.to_string();
-        let rotated = self.change(cx, Action::KeyRotate, &target, |tx| ops::rotation::commit(tx, cx, request))?;
+        let (target, environment) = (request.rotation.to_string(), request.rotation.environment());
+        let rotated =
+            self.change_of((Action::KeyRotate, &target, environment), cx, |tx| ops::rotation::commit(tx, cx, request))?;
         self.let_go(&rotated.rotation);
         Ok(rotated)
     }
 
     fn abort_rotation(&self, cx: &Context, request: &Abort) -> Result<RotationView> {
-        let target = request.rotation.to_string();
-        let aborted = self.change(cx, Action::KeyAbort, &target, |tx| ops::rotation::abort(tx, cx, request))?;
+        let (target, environment) = (request.rotation.to_string(), request.rotation.environment());
+        let aborted =
+            self.change_of((Action::KeyAbort, &target, environment), cx, |tx| ops::rotation::abort(tx, cx, request))?;
         self.let_go(&aborted);
         Ok(aborted)
     }
@@ -239,7 +207,7 @@ impl Backend for Local {
 
     fn switch(&self, cx: &Context, key: &KeyRef, environment: Option<Environment>, switch: Switch) -> Result<Switched> {
         let attempt = || {
-            self.change(cx, switch.action(), &key.to_string(), |tx| {
+            self.change_of((switch.action(), &key.to_string(), environment), cx, |tx| {
                 ops::lifecycle::switch(tx, cx, key, environment, switch)
             })
         };
@@ -249,7 +217,8 @@ impl Backend for Local {
     }
 
     fn delete(&self, cx: &Context, request: &Delete) -> Result<Deleted> {
-        self.change(cx, Action::KeyDelete, &request.key.to_string(), |tx| ops::delete::delete(tx, cx, request))
+        let target = request.key.to_string();
+        self.change_of((Action::KeyDelete, &target, request.environment), cx, |tx| ops::delete::delete(tx, cx, request))
     }
 
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {

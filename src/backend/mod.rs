@@ -4,6 +4,7 @@
 
 mod archive;
 mod bulk;
+mod change;
 pub mod dirs;
 pub mod journal;
 mod keyring;
@@ -133,6 +134,11 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::stage::stage`].
     fn stage(&self, cx: &Context, request: &Stage) -> Result<Staged>;
+    /// Rotates a key in one call: its secret is in the outcome, and nowhere else.
+    ///
+    /// # Errors
+    /// See [`crate::ops::rotate::rotate`].
+    fn rotate(&self, cx: &Context, request: &Stage) -> Result<Staged>;
     /// Records one step of a delivery.
     ///
     /// # Errors

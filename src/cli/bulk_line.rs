@@ -41,11 +41,13 @@ pub(super) struct Line {
     #[serde(default)]
     overlap: Option<String>,
     #[serde(default)]
+    renew_on_rotation: Option<Switch>,
+    #[serde(default)]
     idempotency_key: Option<String>,
 }
 
 /// The fields of a line, and their other names.
-pub(super) const FIELDS: [&str; 21] = [
+pub(super) const FIELDS: [&str; 22] = [
     "name",
     "environment",
     "env",
@@ -66,6 +68,7 @@ pub(super) const FIELDS: [&str; 21] = [
     "no_expiry",
     "rotate_every",
     "overlap",
+    "renew_on_rotation",
     "idempotency_key",
 ];
 
@@ -139,21 +142,13 @@ pub(super) fn request(line: Line, defaults: &Create) -> Result<Create, String> {
     let every = |text: &str| super::values::duration_or_none(text).map(|every| Some(every.0));
     set(&mut create.rotate_every, given(line.rotate_every), "rotate_every", every)?;
     set(&mut create.overlap, given(line.overlap), "overlap", period)?;
+    create.renew_on_rotation = truth(line.renew_on_rotation, "renew_on_rotation")?.or(create.renew_on_rotation);
     create.idempotency_key = given(line.idempotency_key);
     Ok(create)
 }
 
 fn expiry(lifetime: Option<String>, at: Option<String>, never: Option<Switch>) -> Result<Option<Expiry>, String> {
-    let never = match never {
-        None => false,
-        Some(Switch::Bool(never)) => never,
-        // Spreadsheets shout their truth values.
-        Some(Switch::Text(word)) => match word.to_ascii_lowercase().as_str() {
-            "" | "false" | "no" | "0" => false,
-            "true" | "yes" | "1" => true,
-            _ => return Err("no_expiry: expected true or false".to_owned()),
-        },
-    };
+    let never = truth(never, "no_expiry")?.unwrap_or(false);
     match (given(lifetime), given(at), never) {
         (None, None, false) => Ok(None),
         (Some(text), None, false) => time::parse_days(&text)
@@ -164,6 +159,20 @@ fn expiry(lifetime: Option<String>, at: Option<String>, never: Option<Switch>) -
         }
         (None, None, true) => Ok(Some(Expiry::Never)),
         _ => Err("expires_in, expires_at and no_expiry exclude each other".to_owned()),
+    }
+}
+
+fn truth(switch: Option<Switch>, field: &str) -> Result<Option<bool>, String> {
+    match switch {
+        None => Ok(None),
+        Some(Switch::Bool(truth)) => Ok(Some(truth)),
+        // Spreadsheets shout their truth values.
+        Some(Switch::Text(word)) => match word.to_ascii_lowercase().as_str() {
+            "" => Ok(None),
+            "false" | "no" | "0" => Ok(Some(false)),
+            "true" | "yes" | "1" => Ok(Some(true)),
+            _ => Err(format!("{field}: expected true or false")),
+        },
     }
 }
 

@@ -82,6 +82,8 @@ pub(super) const KEY: &[Column] = &[
     Column::new("rotation.every_seconds", "rotate every", Duration),
     Column::new("rotation.overlap_seconds", "overlap", Duration),
     Column::new("rotation.due_at", "rotation due", Time),
+    Column::new("rotation.ends_at", "ends unless rotated", Time),
+    Column::new("rotation.renew", "renews", Text),
     Column::new("rotation.overdue", "overdue", Text),
     Column::new("imported", "imported", Text),
 ];
@@ -416,6 +418,7 @@ pub(super) const WORKSPACES: &[Column] = &[
     Column::new("rotate_every_seconds", "rotate every", Duration).wide(),
     Column::new("overlap_seconds", "overlap", Duration).wide(),
     Column::new("max_lifetime_seconds", "longest lifetime", Duration).wide(),
+    Column::new("renew_on_rotation", "renew on rotation", Text).wide(),
     Column::new("default_scopes", "default scopes", List).wide(),
     Column::new("description", "description", Text),
 ];

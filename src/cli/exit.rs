@@ -53,7 +53,7 @@ pub(super) const TABLE: [(&str, &str, &str); 18] = [
     ("6", "CONFLICT", "exists, ambiguous, illegal state, stale version"),
     ("7", "LOCKED", "vault locked, wrong passphrase"),
     ("8", "BUSY", "another rotation or writer holds it past the timeout"),
-    ("9", "UNAVAILABLE", "network, 5xx, timeout, disk"),
+    ("9", "UNAVAILABLE", "network, 5xx, timeout, full disk: worth another try"),
     ("10", "CHANGED", "only when asked: --exit-code, and findings of check"),
     ("11", "PARTIAL", "some of a bulk action failed"),
     ("12", "UNDELIVERED", "minted but not delivered; the old secret still works; resumable"),

@@ -64,7 +64,7 @@ pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Optio
     if gather && cx.format() == Format::Json {
         return Ok(Some((report, Some(unprinted))));
     }
-    cx.emit(&report).map_err(|error| unprinted.lost(error))?;
+    cx.emit(&report).map_err(|error| unprinted.lost(cx, error))?;
     unprinted.finish(cx).map(|()| None)
 }
 
@@ -74,15 +74,19 @@ pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Optio
 /// `Undelivered` when the secrets cannot be printed.
 pub(super) fn print_gathered(cx: &mut Ctx, gathered: Vec<Gathered>) -> Result<()> {
     let (reports, gathered): (Vec<Report>, Vec<Option<Unprinted>>) = gathered.into_iter().unzip();
-    let mut gathered = gathered.into_iter().flatten().peekable();
+    let gathered: Vec<Unprinted> = gathered.into_iter().flatten().collect();
     if reports.is_empty() {
         return Ok(());
     }
-    cx.emit_batch(MINTED, &reports).map_err(|error| match gathered.peek() {
-        Some(first) => first.lost(error),
-        None => error,
+    cx.emit_batch(MINTED, &reports).map_err(|error| {
+        let why = error.message.clone();
+        gathered.iter().skip(1).for_each(|unprinted| unprinted.leave(cx, &why));
+        match gathered.first() {
+            Some(first) => first.lost(cx, error),
+            None => error,
+        }
     })?;
-    gathered.try_for_each(|unprinted| unprinted.finish(cx))
+    gathered.iter().try_for_each(|unprinted| unprinted.finish(cx))
 }
 
 /// Goes on with a rotation whose secret was to be printed.
@@ -102,6 +106,17 @@ pub(super) fn commit(cx: &mut Ctx, rotation: &RotationView, receipts: Vec<String
     let commit =
         Commit { rotation: RotationRef::Id(parsed(&rotation.id)?), receipts, force: false, only_if_idle: None };
     Ok(cx.backend()?.commit_rotation(&cx.operation(), &commit)?.key)
+}
+
+/// Records that a sink may hold a secret with which this run goes on no further. Where even that cannot be recorded, the
+/// next run waits for the lease; what is told is why the delivery failed.
+pub(super) fn leave(cx: &mut Ctx, rotation: &RotationId, secret: &Lookup, sink: &str, why: &str) {
+    let (rotation, secret) = (rotation.clone(), secret.clone());
+    let step = Step { rotation, secret, sink: sink.to_owned(), progress: Progress::Unproven(why.to_owned()) };
+    let left = cx.backend().and_then(|backend| backend.rotation_step(&cx.operation(), step));
+    if let Err(error) = left {
+        tracing::warn!(%error, "the end of the delivery could not be recorded");
+    }
 }
 
 /// Nothing was minted: the secret had arrived before, or the rotation was done.
@@ -164,10 +179,17 @@ impl Unprinted {
     }
 
     /// The secret exists and could not be printed: the old one still works, and the next run goes on.
-    fn lost(&self, error: Error) -> Error {
+    fn lost(&self, cx: &mut Ctx, error: Error) -> Error {
+        self.leave(cx, &error.message);
         let (id, name) = (&self.key.id, &self.key.name);
         let what = format!("the new secret of {id} ({name}) was minted, and could not be printed; the old one works");
         error.undelivered(what).hint(format!("keyward rotate {id}  (goes on with the same rotation)"))
+    }
+
+    fn leave(&self, cx: &mut Ctx, why: &str) {
+        if let (Some(rotation), Some(lookup)) = (&self.rotation, &self.lookup) {
+            leave(cx, rotation, lookup, STDOUT, why);
+        }
     }
 }
 

@@ -35,6 +35,14 @@ pub(super) fn duration_or_none(text: &str) -> Parsed<DurationArg, String> {
     if text == "none" { Ok(DurationArg(None)) } else { duration(text).map(|duration| DurationArg(Some(duration))) }
 }
 
+pub(super) fn yes_or_no(text: &str) -> Parsed<bool, String> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err("expected yes or no".to_owned()),
+    }
+}
+
 /// A duration of which a bare number is days: a lifetime.
 pub(super) fn days(text: &str) -> Parsed<TimeDelta, String> {
     time::parse_days(text)

@@ -48,17 +48,16 @@ impl Actions {
     }
 
     fn failed(&self, error: &io::Error) -> SinkError {
-        SinkError::unavailable(format!("the file that {} names cannot be written", self.kind.variable()))
-            .cause(error.to_string())
+        SinkError::io(format!("the file that {} names cannot be written", self.kind.variable()), error)
     }
 
     fn open(&self) -> Result<File, SinkError> {
         let variable = self.kind.variable();
         let path = self.file.as_ref().ok_or_else(|| {
-            SinkError::unavailable(format!("{variable} is not set"))
+            SinkError::failed(format!("{variable} is not set"))
                 .hint("this sink works in a job of GitHub Actions; elsewhere use file: or dotenv:")
         })?;
-        let refused = || SinkError::unavailable(format!("{variable} names no regular file"));
+        let refused = || SinkError::failed(format!("{variable} names no regular file"));
         // Looked at first: opening a pipe would wait for its reader.
         if !std::fs::metadata(path).map_err(|error| self.failed(&error))?.is_file() {
             return Err(refused());

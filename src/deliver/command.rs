@@ -19,6 +19,8 @@ use std::{
 };
 
 const SHELL: &str = "/bin/sh";
+/// The exit code of a program that may go well at another try.
+const EX_TEMPFAIL: i32 = 75;
 /// How long the shell may think about a command that it is not to run.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -68,10 +70,10 @@ impl Destination for Exec {
             |unread: usize| if self.exec_env.is_none() && unread == input.len() { Reached::No } else { Reached::Maybe };
         let ended = child::run(job, run).map_err(|failed| not_ended(&self.program, failed, taken))?;
         if !ended.status.success() {
-            return Err(failed_with(&self.program, &ended).reached(taken(ended.unread)));
+            return Err(failed_with(refusal(ended.status), &self.program, &ended).reached(taken(ended.unread)));
         }
         if taken(ended.unread) == Reached::No {
-            return Err(SinkError::unavailable(format!("{} ended without reading the secret", self.program))
+            return Err(SinkError::failed(format!("{} ended without reading the secret", self.program))
                 .cause("it is on its standard input")
                 .hint("read standard input in the command; a command that needs no secret is a hook, not a sink"));
         }
@@ -125,7 +127,7 @@ fn look_at(command: &str, path: Option<&OsString>) -> Result<(), SinkError> {
     if there {
         return Ok(());
     }
-    Err(SinkError::unavailable(format!("there is no program {word}"))
+    Err(SinkError::failed(format!("there is no program {word}"))
         .cause("it is not on PATH, or cannot be executed")
         .hint(format!("install {word}, or name it with its whole path")))
 }
@@ -142,7 +144,7 @@ fn plain_word(command: &str) -> Option<&str> {
 /// Says that a child did not end by itself.
 pub(super) fn not_ended(program: &str, failed: Failed, taken: impl Fn(usize) -> Reached) -> SinkError {
     match failed {
-        Failed::Spawn(error) => SinkError::unavailable(format!("{program} did not start")).cause(error.to_string()),
+        Failed::Spawn(error) => SinkError::io(format!("{program} did not start"), &error),
         Failed::System(error) => SinkError::unavailable(format!("{program} was ended: the pipes to it broke"))
             .cause(error.to_string())
             .reached(Reached::Maybe),
@@ -153,9 +155,18 @@ pub(super) fn not_ended(program: &str, failed: Failed, taken: impl Fn(usize) -> 
     }
 }
 
+/// What a command of the caller's means that ends in another way than with 0: no, unless it says by its exit code that it
+/// cannot now, as sysexits(3) has it, or was killed.
+fn refusal(status: ExitStatus) -> Fault {
+    match status.code() {
+        Some(EX_TEMPFAIL) | None => Fault::Unavailable,
+        Some(_) => Fault::Failed,
+    }
+}
+
 /// Says how a child failed.
-pub(super) fn failed_with(program: &str, ended: &Ended) -> SinkError {
-    let error = SinkError::unavailable(format!("{program} {}", ending(ended.status)));
+pub(super) fn failed_with(fault: Fault, program: &str, ended: &Ended) -> SinkError {
+    let error = SinkError::new(fault, format!("{program} {}", ending(ended.status)));
     match &ended.last_line {
         Some(line) => error.cause(line.clone()),
         None => error,
@@ -241,7 +252,8 @@ fn say_yes(
         limit: options.timeout,
     };
     let ended = child::run(job, run).map_err(|failed| not_ended(&program, failed, |_| Reached::No))?;
-    if ended.status.success() { Ok(()) } else { Err(failed_with(&program, &ended)) }
+    // A service may need longer than the tries of a probe to take a new secret.
+    if ended.status.success() { Ok(()) } else { Err(failed_with(Fault::Unavailable, &program, &ended)) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What can go wrong on the way to a destination. Never contains the secret.
 
-use std::fmt;
+use crate::files;
+use std::{fmt, io};
 
 /// Whether the destination may hold the secret although the delivery failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,9 @@ pub enum Fault {
     Usage,
     /// A file that decides what is run can be changed by others.
     Forbidden,
-    /// The destination cannot take it now.
+    /// The destination does not take it, until somebody mends what is wrong there.
+    Failed,
+    /// The destination cannot take it now; another try may go well.
     Unavailable,
     /// The caller asked to stop, or the time for the whole run is over.
     Interrupted,
@@ -46,6 +49,16 @@ impl SinkError {
 
     pub(super) fn usage(what: impl Into<String>) -> Self {
         Self::new(Fault::Usage, what)
+    }
+
+    pub(super) fn failed(what: impl Into<String>) -> Self {
+        Self::new(Fault::Failed, what)
+    }
+
+    /// A failure of the file system, by whether it may pass.
+    pub(super) fn io(what: impl Into<String>, error: &io::Error) -> Self {
+        let fault = if files::may_pass(error) { Fault::Unavailable } else { Fault::Failed };
+        Self::new(fault, what).cause(error.to_string())
     }
 
     pub(super) fn unavailable(what: impl Into<String>) -> Self {

@@ -51,7 +51,7 @@ impl InFile {
             Format::Dotenv { name } => format!("{name} in {}", self.path),
             Format::Json { pointer } => format!("{pointer} in {}", self.path),
         };
-        SinkError::unavailable(format!("{place} cannot be set")).cause(cause)
+        SinkError::failed(format!("{place} cannot be set")).cause(cause)
     }
 
     /// The old bytes, where the new ones depend on them.

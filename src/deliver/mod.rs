@@ -168,7 +168,7 @@ trait Destination {
 
     /// Puts back what was kept, which only a destination that keeps something is asked.
     fn put_back(&self, _kept: &Kept, _token: &PlainToken, _run: &Running<'_>) -> Result<(), SinkError> {
-        Err(SinkError::unavailable("nothing was kept".to_owned()))
+        Err(SinkError::failed("nothing was kept"))
     }
 }
 

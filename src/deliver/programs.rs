@@ -5,7 +5,7 @@
 //! environment and files.
 
 use super::{
-    Destination, Options, Reached, Running, SinkError,
+    Destination, Fault, Options, Reached, Running, SinkError,
     child::{self, Ended, Job},
     command::{failed_with, not_ended},
     mask::Mask,
@@ -94,7 +94,7 @@ impl Program {
 
     fn find(&self) -> Result<PathBuf, SinkError> {
         which::which_in(self.program, self.path.as_ref(), "/").map_err(|_| {
-            SinkError::unavailable(format!("there is no program {}", self.program))
+            SinkError::failed(format!("there is no program {}", self.program))
                 .cause("it is not on PATH, or cannot be executed")
                 .hint(format!("install {}", self.program))
         })
@@ -142,10 +142,11 @@ impl Destination for Program {
             }
         }
         if !ended.status.success() {
-            return Err(failed_with(self.program, &ended).reached(reached));
+            // Why it failed is told in its own words; its service may be away.
+            return Err(failed_with(Fault::Unavailable, self.program, &ended).reached(reached));
         }
         if taken(ended.unread, input.as_bytes()) == Reached::No {
-            return Err(SinkError::unavailable(format!("{} ended without reading the secret", self.program)));
+            return Err(SinkError::failed(format!("{} ended without reading the secret", self.program)));
         }
         let verb = words.iter().take(2).map(String::as_str).collect::<Vec<_>>().join(" ");
         Ok(format!("{} {verb} ended with 0", self.program))

@@ -109,7 +109,11 @@ fn a_program_that_misbehaves_fails_the_delivery() {
             let listener = Listener { stop_at: Some("ready"), ..Listener::default() };
             let token = token();
             let error = listener.with(|run| sink(text, &stand_ins.options()).deliver(&token, run)).unwrap_err();
-            let fault = if behaviour.contains("ready") { Fault::Interrupted } else { Fault::Unavailable };
+            let fault = match behaviour {
+                "exit 0" => Fault::Failed,
+                asked if asked.contains("ready") => Fault::Interrupted,
+                _ => Fault::Unavailable,
+            };
             assert_eq!((error.fault, error.reached), (fault, reached), "{text}: {behaviour}: {error}");
             assert!(error.to_string().contains(says), "{text}: {error}");
             assert!(!leaks(&error.to_string(), &token) && !leaks(&listener.text(), &token));

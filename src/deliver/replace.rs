@@ -74,8 +74,7 @@ impl Target {
     }
 
     fn failed(&self, what: &str, error: &io::Error) -> SinkError {
-        let failed =
-            SinkError::unavailable(format!("{} cannot be {what}", self.path.display())).cause(error.to_string());
+        let failed = SinkError::io(format!("{} cannot be {what}", self.path.display()), error);
         match error.kind() {
             ErrorKind::NotFound => failed.hint("make its directory first"),
             ErrorKind::PermissionDenied => failed.hint("let the user who runs keyward write to its directory"),
@@ -85,7 +84,12 @@ impl Target {
     }
 
     fn refused(&self, cause: &str) -> SinkError {
-        SinkError::unavailable(format!("{} cannot be replaced", self.path.display())).cause(cause)
+        SinkError::failed(format!("{} cannot be replaced", self.path.display())).cause(cause)
+    }
+
+    /// The same for what another program holds up.
+    fn held_up(&self, cause: &str) -> SinkError {
+        SinkError { fault: Fault::Unavailable, ..self.refused(cause) }
     }
 
     /// Follows links to the file that is to be replaced.
@@ -202,7 +206,7 @@ impl Target {
                 }
             }
         }
-        Err(self.refused("somebody else changes it all the time"))
+        Err(self.held_up("somebody else changes it all the time"))
     }
 
     /// The mode that the file will have, where that lets others read it.
@@ -251,7 +255,7 @@ impl Target {
                 return Err(SinkError::new(Fault::Interrupted, what).cause(why));
             }
             if Instant::now() >= until {
-                return Err(self.refused("another program holds a lock on its directory"));
+                return Err(self.held_up("another program holds a lock on its directory"));
             }
             std::thread::sleep(TICK / 4);
         }
@@ -264,8 +268,7 @@ fn discard(beside: &Path) -> Result<(), SinkError> {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => {
-            Err(SinkError::unavailable(format!("{} cannot be removed and holds the secret", beside.display()))
-                .cause(error.to_string())
+            Err(SinkError::io(format!("{} cannot be removed and holds the secret", beside.display()), &error)
                 .hint(format!("remove {}", beside.display())))
         }
     }

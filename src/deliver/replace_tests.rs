@@ -46,14 +46,14 @@ fn sinks(dir: &Path) -> Vec<(Sink, PathBuf)> {
     ]
 }
 
-fn all_fail_and_nothing_changes(dir: &Path, sinks: &[(Sink, PathBuf)]) {
+fn all_fail_and_nothing_changes(dir: &Path, sinks: &[(Sink, PathBuf)], fault: Fault) {
     let count = || fs::read_dir(dir).unwrap().count();
     for (sink, file) in sinks {
         let (before, files) = (fs::read(file).unwrap(), count());
         let error = sink.preflight().unwrap_err();
-        assert_eq!((error.fault, error.reached), (Fault::Unavailable, Reached::No), "{error}");
+        assert_eq!((error.fault, error.reached), (fault, Reached::No), "{error}");
         let error = Listener::default().with(|run| sink.deliver(&token(), run)).unwrap_err();
-        assert_eq!((error.fault, error.reached), (Fault::Unavailable, Reached::No), "{error}");
+        assert_eq!((error.fault, error.reached), (fault, Reached::No), "{error}");
         assert_eq!(fs::read(file).unwrap(), before, "{}", sink.name());
         assert_eq!(count(), files, "{}", sink.name());
         assert_eq!(sink.read_back().unwrap().unwrap().as_str(), "old");
@@ -66,7 +66,7 @@ fn a_full_file_system_keeps_the_old_file() {
     let sinks = sinks(mounted.0.path());
     let mut filler = File::create(mounted.0.path().join("filler")).unwrap();
     while filler.write_all(&[b'x'; 1024]).is_ok() {}
-    all_fail_and_nothing_changes(mounted.0.path(), &sinks);
+    all_fail_and_nothing_changes(mounted.0.path(), &sinks, Fault::Unavailable);
     drop(filler);
     fs::remove_file(mounted.0.path().join("filler")).unwrap();
     for (sink, _) in &sinks {
@@ -81,7 +81,7 @@ fn a_read_only_file_system_keeps_the_old_file() {
     let sinks = sinks(mounted.0.path());
     let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(mounted.0.path()).status().unwrap();
     assert!(remounted.success());
-    all_fail_and_nothing_changes(mounted.0.path(), &sinks);
+    all_fail_and_nothing_changes(mounted.0.path(), &sinks, Fault::Failed);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_directory_that_cannot_be_written_keeps_the_old_file() {
     let dir = tempfile::tempdir().unwrap();
     let sinks = sinks(dir.path());
     fs::set_permissions(dir.path(), Permissions::from_mode(0o500)).unwrap();
-    all_fail_and_nothing_changes(dir.path(), &sinks);
+    all_fail_and_nothing_changes(dir.path(), &sinks, Fault::Failed);
     fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
 }
 

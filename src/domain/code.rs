@@ -17,8 +17,10 @@ pub enum Code {
     Inactive,
     /// The key's time is over.
     Expired,
-    /// The key was cut off, or this secret was replaced.
+    /// The key was cut off.
     Revoked,
+    /// The key works, and this secret of it stopped: a rotation replaced it.
+    Superseded,
     /// The key belongs to another environment.
     WrongEnvironment,
     /// A workspace-level key must name the project.
@@ -44,13 +46,14 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order in which reasons are named.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Valid,
         Self::Malformed,
         Self::Unknown,
         Self::Inactive,
         Self::Expired,
         Self::Revoked,
+        Self::Superseded,
         Self::WrongEnvironment,
         Self::ProjectRequired,
         Self::InsufficientScope,
@@ -73,6 +76,7 @@ impl Code {
             Self::Inactive => "INACTIVE",
             Self::Expired => "EXPIRED",
             Self::Revoked => "REVOKED",
+            Self::Superseded => "SUPERSEDED",
             Self::WrongEnvironment => "WRONG_ENVIRONMENT",
             Self::ProjectRequired => "PROJECT_REQUIRED",
             Self::InsufficientScope => "INSUFFICIENT_SCOPE",
@@ -97,6 +101,7 @@ impl Code {
             | Self::Inactive
             | Self::Expired
             | Self::Revoked
+            | Self::Superseded
             | Self::WrongEnvironment => 401,
             Self::InsufficientScope
             | Self::IpNotAllowed
@@ -118,7 +123,8 @@ impl Code {
             Self::Unknown => ("the credential", "no key has this secret"),
             Self::Inactive => ("the key", "switched off"),
             Self::Expired => ("the key", "its time is over"),
-            Self::Revoked => ("the key", "cut off, or this secret was replaced"),
+            Self::Revoked => ("the key", "cut off"),
+            Self::Superseded => ("the key", "it works, and this secret of it was replaced by a rotation"),
             Self::WrongEnvironment => ("the server, the route or the request", "the key is for another environment"),
             Self::ProjectRequired => {
                 ("the request", "a workspace-level key, several projects in its workspace, and none was named")

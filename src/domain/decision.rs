@@ -16,6 +16,9 @@ use super::{
 use serde::{Deserialize, Serialize, Serializer};
 use std::{borrow::Cow, net::IpAddr};
 
+/// So many projects are named to whoever is to name one.
+const NAMED: usize = 5;
+
 /// What is asked of a credential; what is `None` or empty is not asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
@@ -249,17 +252,24 @@ fn credential(judge: &mut Judge, key: &Facts<'_>, state: SecretState, now: Time)
         Some(at) => format!("revoked {}", format_time(at)),
         None => "not revoked".to_owned(),
     });
-    judge.check("secret", Code::Revoked, state.works_at(now), || match state {
+    let stopped = if matches!(state, SecretState::Current { .. }) { Code::Expired } else { Code::Superseded };
+    judge.check("secret", stopped, state.works_at(now), || match state {
         SecretState::Staged => "staged by a rotation".to_owned(),
-        SecretState::Current => "current".to_owned(),
+        SecretState::Current { until: None } => "current".to_owned(),
+        SecretState::Current { until: Some(until) } if now < until => {
+            format!("current, works until {} unless the key is rotated before", format_time(until))
+        }
+        SecretState::Current { until: Some(since) } => {
+            format!("this secret ended {}: the key was to be rotated before, and was not", format_time(since))
+        }
         SecretState::Retiring { until } if now < until => {
             format!("replaced by a rotation, works until {}", format_time(until))
         }
-        SecretState::Retiring { until: since } | SecretState::Dead { since } if key.revoked_at.is_none() => {
-            format!("this secret stopped at {}; the key has a newer one", format_time(since))
+        SecretState::Dead { since } if key.revoked_at.is_some_and(|at| at <= since) => {
+            format!("this secret stopped at {}, with the key", format_time(since))
         }
         SecretState::Retiring { until: since } | SecretState::Dead { since } => {
-            format!("this secret stopped at {}", format_time(since))
+            format!("superseded: this secret stopped at {}; the key has a newer one", format_time(since))
         }
     });
 }
@@ -316,6 +326,10 @@ fn permissions(
     });
     let api = plan.permits(Feature::ApiAccess).is_ok();
     judge.check("plan", Code::PlanForbidden, api, || format!("plan '{}'", plan.name));
+    judge.note("limit", None, || match key.rate_limit {
+        Some(limit) => format!("{limit}, which a server counts; a judgement by itself takes nothing from it"),
+        None => "none".to_owned(),
+    });
     if let Some(why) = request.no_route {
         judge.fail("route", Code::NoRoute, || why.to_owned());
     }
@@ -350,7 +364,13 @@ fn project(judge: &mut Judge, key: &Facts<'_>, projects: &[String], request: &Re
         (None, None, [only]) => {
             judge.pass("project", || format!("the only project '{only}' is meant"));
         }
-        (_, None, _) => judge.skip("project"),
+        (Some(own), None, _) => judge.note("project", None, || format!("not asked; the key is for project '{own}'")),
+        (None, None, []) => judge.note("project", None, || "not asked; its workspace has no projects".to_owned()),
+        (None, None, several) => judge.note("project", None, || {
+            let some: Vec<&str> = several.iter().take(NAMED).map(String::as_str).collect();
+            let more = if several.len() > NAMED { ", …" } else { "" };
+            format!("not asked; a gateway asks for one in X-Project-ID: {}{more}", some.join(", "))
+        }),
     }
 }
 

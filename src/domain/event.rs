@@ -44,6 +44,8 @@ actions! {
     KeyAbort = "key.abort",
     /// A key was cut off for good.
     KeyRevoke = "key.revoke",
+    /// A revoked key got a new secret, by an administrator's own word.
+    KeyReinstate = "key.reinstate",
     /// A key was removed.
     KeyDelete = "key.delete",
     /// A key that was issued elsewhere came in.
@@ -152,6 +154,14 @@ impl Action {
     #[must_use]
     pub fn changes_target(self) -> bool {
         self != Self::KeyIdentify
+    }
+
+    /// Whether the target's row was written in the commit of an event with this outcome. A delivery that failed is kept in
+    /// the row of its key, as one that went well is.
+    #[must_use]
+    pub fn wrote_target(self, outcome: Outcome) -> bool {
+        let wrote = outcome == Outcome::Ok || (outcome == Outcome::Failed && self == Self::KeyDeliver);
+        wrote && self.changes_target()
     }
 }
 

@@ -21,7 +21,8 @@ use std::{
 /// Which keys to show; every condition that is given must hold.
 #[derive(Debug, Clone, Default)]
 pub struct KeyFilter {
-    /// The statuses; when `None`, active and inactive, unless another condition asks for expired keys or for refusals.
+    /// The statuses; when `None`, active and inactive, unless another condition asks for expired keys, for due ones or for
+    /// refusals.
     pub statuses: Option<BTreeSet<Status>>,
     /// Only expired keys.
     pub expired: bool,
@@ -165,6 +166,8 @@ impl KeyFilter {
         match &self.statuses {
             Some(statuses) => statuses.contains(&status),
             None if self.expired => true,
+            // What is due and has expired is what no schedule saves any more: nothing needs to be seen more.
+            None if self.due_within.is_some() && status == Status::Expired => true,
             // Most refusals are of keys that work no more.
             None => self.denied_since.is_some() || matches!(status, Status::Active | Status::Inactive),
         }

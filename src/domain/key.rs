@@ -1,7 +1,7 @@
 //! A key and the versions of its secret, and every legal step of its life.
 //!
 //! Status is derived from facts at a time and stored nowhere. Nothing here lengthens a life: an overlap never outlives
-//! the key's expiry, and a rotation keeps the expiry unless a renewal is asked for by name.
+//! the key's expiry, and a rotation keeps the expiry and a revocation unless their end is asked for by name.
 
 use super::{
     allowlist::Allowlist,
@@ -10,12 +10,16 @@ use super::{
     rate_limit::RateLimit,
     rotation::Rotation,
     scope::Scope,
-    time::{Time, format_time},
+    time::{Time, format_time, later},
     token::{Lookup, Verifier},
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// The least time that a secret works beyond its due date, where its end follows from its rhythm: a schedule that runs once a
+/// day must find it alive.
+const GRACE: TimeDelta = TimeDelta::days(1);
 
 /// How long an old secret goes on working when neither the key nor the caller says.
 pub const DEFAULT_OVERLAP: TimeDelta = TimeDelta::hours(24);
@@ -78,6 +82,8 @@ pub struct RotationPolicy {
     pub overlap: Option<TimeDelta>,
     /// When the next rotation is due.
     pub due_at: Option<Time>,
+    /// Whether a rotation starts the lifetime of a key that lives again; its workspace says where it does not.
+    pub renew: Option<bool>,
 }
 
 /// One version of a key's secret.
@@ -103,7 +109,10 @@ pub enum SecretState {
     /// Works already, and is not yet delivered.
     Staged,
     /// The one to use.
-    Current,
+    Current {
+        /// The first moment it no longer works, where the key is to be rotated before.
+        until: Option<Time>,
+    },
     /// Works until a time.
     Retiring {
         /// The first moment it no longer works.
@@ -148,6 +157,9 @@ pub enum Illegal {
         /// When.
         since: Time,
     },
+    /// The key is to be reinstated, and is not revoked.
+    #[error("the key is not revoked")]
+    NotRevoked,
     /// The key has expired.
     #[error("the key expired at {}", format_time(*at))]
     Expired {
@@ -218,7 +230,8 @@ impl SecretState {
     #[must_use]
     pub fn works_at(self, now: Time) -> bool {
         match self {
-            Self::Staged | Self::Current => true,
+            Self::Staged => true,
+            Self::Current { until } => until.is_none_or(|until| now < until),
             Self::Retiring { until } => now < until,
             Self::Dead { .. } => false,
         }
@@ -229,7 +242,7 @@ impl SecretState {
     /// What it was at an earlier time: what has stopped since had not.
     fn as_of(self, at: Time) -> Self {
         match self {
-            Self::Dead { since } if at < since => Self::Current,
+            Self::Dead { since } if at < since => Self::Current { until: None },
             other => other,
         }
     }
@@ -245,8 +258,10 @@ impl Secret {
     pub(super) fn kill(&mut self, now: Time) {
         self.state = match self.state {
             SecretState::Dead { since } => SecretState::Dead { since },
-            SecretState::Retiring { until } => SecretState::Dead { since: until.min(now) },
-            SecretState::Staged | SecretState::Current => SecretState::Dead { since: now },
+            SecretState::Retiring { until } | SecretState::Current { until: Some(until) } => {
+                SecretState::Dead { since: until.min(now) }
+            }
+            SecretState::Staged | SecretState::Current { until: None } => SecretState::Dead { since: now },
         };
     }
 }
@@ -257,12 +272,49 @@ impl Key {
     pub fn status_at(&self, now: Time) -> Status {
         if self.revoked_at.is_some() {
             Status::Revoked
-        } else if self.expires_at.is_some_and(|at| at <= now) {
+        } else if self.ends_at().is_some_and(|at| at <= now) {
             Status::Expired
         } else if self.active {
             Status::Active
         } else {
             Status::Inactive
+        }
+    }
+
+    /// When the key ends: at its own end, or with its current secret unless that is rotated before.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Time> {
+        match (self.expires_at, self.secret_ends_at()) {
+            (Some(own), Some(secret)) => Some(own.min(secret)),
+            (own, secret) => own.or(secret),
+        }
+    }
+
+    /// When its current secret ends unless it is rotated before.
+    #[must_use]
+    pub fn secret_ends_at(&self) -> Option<Time> {
+        self.secrets.iter().find_map(|secret| match secret.state {
+            SecretState::Current { until } => until,
+            _ => None,
+        })
+    }
+
+    /// The end of a secret that is current from now on. A key that is to be rotated and has no end of its own lives as long
+    /// as it is rotated: its secret works until the due date after the next one, and at least a day beyond that.
+    pub(crate) fn end_of_new_secret(&self) -> Option<Time> {
+        match (self.expires_at, self.rotation.every, self.rotation.due_at) {
+            (None, Some(every), Some(due)) => later(due, every.max(GRACE)).ok(),
+            _ => None,
+        }
+    }
+
+    /// Gives the current secret the end that follows from the policy, after that has changed.
+    pub(crate) fn end_current_secret(&mut self) {
+        let end = self.end_of_new_secret();
+        for secret in &mut self.secrets {
+            if let SecretState::Current { until } = &mut secret.state {
+                *until = end;
+            }
         }
     }
 

@@ -10,7 +10,7 @@ pub(in crate::domain) fn secret(number: u8, now: Time) -> Secret {
         lookup: format!("{number:016}").parse().unwrap(),
         hint: "abcd".to_owned(),
         verifier: Verifier([number; 32]),
-        state: SecretState::Current,
+        state: SecretState::Current { until: None },
         created_at: now,
         imported: false,
     }

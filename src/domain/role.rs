@@ -75,6 +75,10 @@ pub enum Permission {
     UpdateKeys,
     /// Give keys a new secret.
     RotateKeys,
+    /// Start the lifetime of keys again, with a new secret.
+    RenewKeys,
+    /// Give revoked keys a new secret.
+    ReinstateKeys,
     /// Switch keys on.
     ActivateKeys,
     /// Switch keys off, for a while or for good.
@@ -136,7 +140,7 @@ impl Role {
         match self {
             Self::PlatformAdmin => true,
             Self::WorkspaceAdmin => permission != P::ChangePlatform,
-            Self::Issuer => matches!(permission, P::CreateKeys | P::RotateKeys),
+            Self::Issuer => matches!(permission, P::CreateKeys | P::RotateKeys | P::RenewKeys),
             Self::Rotator => permission == P::RotateKeys,
             Self::Revoker => permission == P::StopKeys,
             Self::Auditor => matches!(permission, P::ReadKeys | P::ReadAudit | P::ReadHistory | P::ExportAudit),
@@ -154,11 +158,13 @@ impl Role {
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::ReadKeys,
         Self::CreateKeys,
         Self::UpdateKeys,
         Self::RotateKeys,
+        Self::RenewKeys,
+        Self::ReinstateKeys,
         Self::ActivateKeys,
         Self::StopKeys,
         Self::DeleteKeys,
@@ -179,7 +185,8 @@ impl Permission {
         match self {
             Self::CreateKeys => Action::KeyCreate,
             Self::UpdateKeys => Action::KeyUpdate,
-            Self::RotateKeys => Action::KeyRotate,
+            Self::RotateKeys | Self::RenewKeys => Action::KeyRotate,
+            Self::ReinstateKeys => Action::KeyReinstate,
             Self::ActivateKeys => Action::KeyActivate,
             Self::StopKeys => Action::KeyDeactivate,
             Self::DeleteKeys => Action::KeyDelete,
@@ -204,6 +211,8 @@ impl Permission {
             Self::CreateKeys => "create keys",
             Self::UpdateKeys => "update keys",
             Self::RotateKeys => "rotate keys",
+            Self::RenewKeys => "renew keys",
+            Self::ReinstateKeys => "reinstate revoked keys",
             Self::ActivateKeys => "activate keys",
             Self::StopKeys => "deactivate or revoke keys",
             Self::DeleteKeys => "delete keys",
@@ -251,6 +260,8 @@ mod tests {
             (Permission::CreateKeys,      [true,  true,  true,  false, false, false, false, false]),
             (Permission::UpdateKeys,      [true,  true,  false, false, false, false, false, false]),
             (Permission::RotateKeys,      [true,  true,  true,  true,  false, false, false, false]),
+            (Permission::RenewKeys,       [true,  true,  true,  false, false, false, false, false]),
+            (Permission::ReinstateKeys,   [true,  true,  false, false, false, false, false, false]),
             (Permission::ActivateKeys,    [true,  true,  false, false, false, false, false, false]),
             (Permission::StopKeys,        [true,  true,  false, false, true,  false, false, false]),
             (Permission::DeleteKeys,      [true,  true,  false, false, false, false, false, false]),

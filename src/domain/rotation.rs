@@ -45,6 +45,8 @@ pub struct Rotation {
     pub overlap: Overlap,
     /// The commit starts the key's original lifetime again.
     pub renew: bool,
+    /// The commit ends the revocation of the key.
+    pub reinstate: bool,
     /// It waits for somebody's commit after its delivery.
     pub parked: bool,
     /// It was begun for the due date, however early.
@@ -124,6 +126,8 @@ pub struct Begin {
     pub overlap: Overlap,
     /// The commit starts the key's original lifetime again.
     pub renew: bool,
+    /// The commit ends the revocation of the key.
+    pub reinstate: bool,
     /// It waits for somebody's commit after its delivery.
     pub parked: bool,
     /// It was begun for the due date, however early.
@@ -253,27 +257,30 @@ impl Key {
         self.run.as_ref().filter(|run| run.is_running())
     }
 
-    /// Whether its rotation is due and the key still lives.
+    /// Whether its rotation is due: also of a key that has expired, which no schedule saves any more.
     #[must_use]
     pub fn is_overdue(&self, now: Time) -> bool {
-        self.rotation.due_at.is_some_and(|due| due <= now)
-            && matches!(self.status_at(now), Status::Active | Status::Inactive)
+        self.rotation.due_at.is_some_and(|due| due <= now) && self.status_at(now) != Status::Revoked
     }
 
     /// Begins a rotation: the new secret works from now on beside the old one.
     ///
     /// # Errors
-    /// When the key has expired and no renewal is asked for, and while an earlier rotation or overlap still runs, unless
-    /// it is to be superseded: then the oldest working secret ends first.
+    /// When the key is revoked and not to be reinstated; when it has expired and no renewal is asked for, and while an earlier rotation or overlap still runs, unless
+    /// it is to be superseded: then what is older than the current secret ends at the commit, and not before the new one
+    /// has arrived.
     pub fn stage(&mut self, new: Secret, begin: Begin, now: Time, supersede: bool) -> Result<(), Illegal> {
-        if let (Some(at), false) = (self.expires_at.filter(|at| *at <= now), begin.renew) {
-            return Err(Illegal::Expired { at });
+        match self.revoked_at {
+            Some(since) if !begin.reinstate => return Err(Illegal::Revoked { since }),
+            None if begin.reinstate => return Err(Illegal::NotRevoked),
+            _ => {}
         }
+        self.refuse_expired(begin.renew, now)?;
         if self.running().is_some() && !supersede {
             return Err(Illegal::RotationRunning { until: None });
         }
         let in_doubt = self.left_in_doubt(&begin)?;
-        self.end_overlap(now, supersede)?;
+        self.settle_overlap(now, supersede)?;
         let kept = in_doubt.clone();
         self.kill_where(now, |secret| secret.state == SecretState::Staged && Some(&secret.lookup) != kept.as_ref());
         let mut run = Rotation {
@@ -285,6 +292,7 @@ impl Key {
             lease: begin.lease,
             overlap: begin.overlap,
             renew: begin.renew,
+            reinstate: begin.reinstate,
             parked: begin.parked,
             for_due: begin.for_due,
             secret: new.lookup.clone(),
@@ -319,6 +327,13 @@ impl Key {
         }
     }
 
+    fn refuse_expired(&self, renew: bool, now: Time) -> Result<(), Illegal> {
+        match self.ends_at().filter(|at| *at <= now && !renew) {
+            Some(at) => Err(Illegal::Expired { at }),
+            None => Ok(()),
+        }
+    }
+
     /// Mints again under the same rotation, after an interruption. A secret that no sink holds dies; one that a sink may
     /// hold goes on working until this one has its receipts.
     ///
@@ -327,6 +342,8 @@ impl Key {
     /// fourth working secret is never made. The older of the two may end once it was in doubt for as long as an old
     /// secret would overlap.
     pub fn restage(&mut self, new: Secret, sinks: &[String], lease: Lease, now: Time) -> Result<(), Illegal> {
+        let renews = self.running().is_some_and(|run| run.renew);
+        self.refuse_expired(renews, now)?;
         let Some(run) = self.run.as_mut().filter(|run| run.is_running()) else { return Err(Illegal::NoRotation) };
         let held = run.may_hold();
         if held.iter().any(|held| !sinks.iter().any(|sink| sink == held)) {
@@ -407,6 +424,16 @@ impl Key {
         self.running_mut()?.mark(sink, DeliveryState::Failed, now)
     }
 
+    /// Ends the caller's turn: it will hand the secret to nobody else, and the next run need not wait for its lease.
+    ///
+    /// # Errors
+    /// When no rotation runs.
+    pub fn end_turn(&mut self, now: Time) -> Result<(), Illegal> {
+        let lease = &mut self.running_mut()?.lease;
+        lease.until = lease.until.min(now);
+        Ok(())
+    }
+
     /// Makes the staged secret the current one. `proven` says that it was seen in use, or that the caller insists.
     ///
     /// # Errors
@@ -417,23 +444,31 @@ impl Key {
             return Err(Illegal::Undelivered);
         }
         let (overlap, renew, for_due, staged) = (run.overlap, run.renew, run.for_due, run.secret.clone());
+        let reinstates = run.reinstate;
+        if let Some(since) = self.revoked_at.filter(|_| !reinstates) {
+            return Err(Illegal::Revoked { since });
+        }
+        let run = self.running_mut()?;
         (run.phase, run.finished_at) = (Phase::Committed, Some(now));
-        let was_over = self.revoked_at.is_some() || self.expires_at.is_some_and(|at| at <= now);
+        let was_over = self.revoked_at.is_some() || self.ends_at().is_some_and(|at| at <= now);
         let renewed = match (renew, self.lifetime) {
             (true, Some(lifetime)) => Some(later(now, lifetime).map_err(|_| Illegal::BeyondCalendar)?),
             _ => self.expires_at,
         };
         self.end_doubt(now);
+        // An overlap that was superseded was promised until the new secret has arrived, and ends here.
+        self.kill_where(now, |secret| matches!(secret.state, SecretState::Retiring { .. }));
         // An expired key's secret had stopped: renewing the key must not bring the old secret back to life.
         let old_until = self.retire_current(if was_over { Overlap::Now } else { overlap }, now);
-        for secret in self.secrets.iter_mut().filter(|secret| secret.lookup == staged) {
-            if secret.state == SecretState::Staged {
-                secret.state = SecretState::Current;
-            }
-        }
         self.expires_at = renewed;
         self.revoked_at = None;
         self.advance_due(now, for_due);
+        let until = self.end_of_new_secret();
+        for secret in self.secrets.iter_mut().filter(|secret| secret.lookup == staged) {
+            if secret.state == SecretState::Staged {
+                secret.state = SecretState::Current { until };
+            }
+        }
         Ok(Committed { old_until })
     }
 
@@ -461,14 +496,16 @@ impl Key {
         self.secrets.iter_mut().filter(|secret| which(secret)).for_each(|secret| secret.kill(now));
     }
 
-    /// An overlap that has run out is written down; one that still runs refuses another rotation, or ends.
-    fn end_overlap(&mut self, now: Time, supersede: bool) -> Result<(), Illegal> {
+    /// An overlap that has run out is written down; one that still runs refuses another rotation that does not supersede it.
+    fn settle_overlap(&mut self, now: Time, supersede: bool) -> Result<(), Illegal> {
         for secret in &mut self.secrets {
-            let SecretState::Retiring { until } = secret.state else { continue };
-            if until > now && !supersede {
-                return Err(Illegal::RotationRunning { until: Some(until) });
+            match secret.state {
+                SecretState::Retiring { until } if until <= now => secret.kill(now),
+                SecretState::Retiring { until } if !supersede => {
+                    return Err(Illegal::RotationRunning { until: Some(until) });
+                }
+                _ => {}
             }
-            secret.kill(now);
         }
         Ok(())
     }
@@ -481,7 +518,9 @@ impl Key {
         };
         let until = self.expires_at.map_or(until, |at| until.min(at));
         let mut old_until = None;
-        for secret in self.secrets.iter_mut().filter(|secret| secret.state == SecretState::Current) {
+        for secret in &mut self.secrets {
+            let SecretState::Current { until: own } = secret.state else { continue };
+            let until = own.map_or(until, |own| own.min(until));
             if until > now {
                 secret.state = SecretState::Retiring { until };
                 old_until = Some(until);

@@ -110,6 +110,30 @@ pub mod optional_seconds {
     }
 }
 
+/// Optional times to come as whole seconds or null, zero being now, for `#[serde(with)]`.
+pub mod optional_window {
+    use super::seconds::of;
+    use chrono::TimeDelta;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// An optional window.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(value: &Option<TimeDelta>, serializer: S) -> Result<S::Ok, S::Error> {
+        super::optional_seconds::serialize(value, serializer)
+    }
+
+    /// An optional window.
+    ///
+    /// # Errors
+    /// When it is beyond the calendar, or lies in the past.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeDelta>, D::Error> {
+        let window = |seconds| if seconds == 0 { Ok(TimeDelta::zero()) } else { of(seconds) };
+        Option::<i64>::deserialize(deserializer)?.map(window).transpose()
+    }
+}
+
 /// A field that may be absent (stays), null (is cleared) or a value, for `#[serde(default, with)]`.
 pub mod change {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -26,6 +26,8 @@ pub struct KeyPolicy {
     pub overlap: Option<TimeDelta>,
     /// The longest a key may live from its creation or renewal.
     pub max_lifetime: Option<TimeDelta>,
+    /// Whether a rotation starts the lifetime of a key again that does not say so itself.
+    pub renew_on_rotation: Option<bool>,
     /// What a new key may do that says nothing of it.
     pub scopes: Vec<Scope>,
 }

@@ -26,7 +26,7 @@ pub enum Notice {
 
 impl Notice {
     /// What can be subscribed to.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Done(Action::KeyCreate),
         Self::Done(Action::KeyUpdate),
         Self::Done(Action::KeyHandover),
@@ -35,6 +35,7 @@ impl Notice {
         Self::Done(Action::KeyRotate),
         Self::Done(Action::KeyAbort),
         Self::Done(Action::KeyRevoke),
+        Self::Done(Action::KeyReinstate),
         Self::Done(Action::KeyDelete),
         Self::Expiring,
         Self::Overdue,

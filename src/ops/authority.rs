@@ -8,7 +8,7 @@ use super::{
     operators::CreateOperator,
 };
 use crate::{
-    domain::{Allowlist, Catalogue, Operator, Scope, Time, time::format_time},
+    domain::{Allowlist, Catalogue, Operator, Permission, Scope, Time, time::format_time},
     store::View,
 };
 use std::sync::Arc;
@@ -31,6 +31,22 @@ impl Authority {
             Self::Vault => None,
             Self::Operator(operator) => operator.workspace.as_deref(),
         }
+    }
+
+    /// Refuses what the caller's role does not allow.
+    ///
+    /// # Errors
+    /// `Forbidden`, naming what the role allows.
+    pub fn may(&self, permission: Permission) -> Result<()> {
+        let Self::Operator(operator) = self else { return Ok(()) };
+        if operator.role.may(permission) {
+            return Ok(());
+        }
+        let allowed: Vec<&str> =
+            Permission::ALL.iter().filter(|each| operator.role.may(**each)).map(|each| each.words()).collect();
+        let what =
+            format!("operator '{}' may not {}: its role is {}", operator.name, permission.words(), operator.role);
+        Err(Error::forbidden("role", what).cause(format!("a {} may {}", operator.role, allowed.join(", "))))
     }
 
     /// Refuses scopes beyond the caller's ceiling.

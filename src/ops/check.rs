@@ -113,7 +113,8 @@ pub fn check(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Check) 
     let mut findings = Vec::new();
     let asked = Rule::ALL.into_iter().filter(|rule| rule.is_about_keys() && policy.severity(*rule) != Severity::Off);
     let asked: Vec<Rule> = asked.collect();
-    for (key, usage) in keys.iter().filter(|(key, _)| living(key)) {
+    let lost = |key: &Key| key.status_at(cx.now) == Status::Expired && key.rotation.every.is_some();
+    for (key, usage) in keys.iter().filter(|(key, _)| living(key) || lost(key)) {
         findings.extend(asked.iter().filter_map(|rule| of_key(*rule, policy, cx, key, usage)));
     }
     for crowd in crowds(policy, keys.iter().map(|(key, _)| key), cx.now) {
@@ -157,7 +158,7 @@ pub fn check_key(tx: &View<'_>, cx: &Context, request: &CheckKey) -> Result<Chec
             severity,
             ok,
             detail,
-            fix: breach.then(|| fix(rule, Some(&key))),
+            fix: breach.then(|| fix(rule, Some((&key, cx)))),
             excepted: if breach { excepted(policy, rule, Some(&key), cx) } else { None },
         });
     }
@@ -174,7 +175,7 @@ fn of_key(rule: Rule, policy: &Policy, cx: &Context, key: &Key, usage: &Usage) -
         environment: Some(key.environment.to_string()),
         owner: key.owner.clone(),
         message,
-        fix: fix(rule, Some(key)),
+        fix: fix(rule, Some((key, cx))),
         excepted: excepted(policy, rule, Some(key), cx),
     })
 }
@@ -244,9 +245,12 @@ fn general(policy: &Policy, cx: &Context, rule: Rule, message: String) -> Findin
     }
 }
 
-fn fix(rule: Rule, key: Option<&Key>) -> String {
+fn fix(rule: Rule, key: Option<(&Key, &Context)>) -> String {
     match key {
-        Some(key) => rule.remedy().replace("KEY", key.id.as_str()),
+        Some((key, cx)) if rule == Rule::OverdueRotation && key.status_at(cx.now) == Status::Expired => {
+            format!("keyward rotate {} --renew", key.id)
+        }
+        Some((key, _)) => rule.remedy().replace("KEY", key.id.as_str()),
         None => rule.remedy().to_owned(),
     }
 }

@@ -63,7 +63,8 @@ impl Context {
         )
     }
 
-    fn outcome(&self, action: Action, target: impl Into<String>, outcome: Outcome, changes: Value) -> Event {
+    /// The event of an action that ended in such a way.
+    pub(super) fn outcome(&self, action: Action, target: impl Into<String>, outcome: Outcome, changes: Value) -> Event {
         Event {
             action,
             target: target.into(),

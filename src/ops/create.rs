@@ -64,7 +64,8 @@ pub struct Create {
     /// Free labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// When the key ends, never edited afterwards; 90 days, or less where the workspace says so, when not given.
+    /// When the key ends, never edited afterwards. When not given: 90 days, or less where the workspace says so; never for a key
+    /// that is to be rotated, whose secrets end instead unless they are, and as late as the workspace allows where it says.
     #[serde(default)]
     pub expiry: Option<Expiry>,
     /// The same said otherwise: so many days, or a duration such as `90d`. Only one of the two.
@@ -79,6 +80,9 @@ pub struct Create {
     #[serde(default, with = "serde_text::optional_seconds")]
     #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub overlap: Option<TimeDelta>,
+    /// Whether a rotation starts the key's lifetime again; null leaves it to the workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_on_rotation: Option<bool>,
     /// An existing key of that name is an answer, not a conflict.
     #[serde(default)]
     pub if_not_exists: bool,
@@ -259,9 +263,9 @@ pub(super) fn make(
     cx: &Context,
     workspace: &Standing,
     sealer: &Sealer<'_>,
-    Accepted { request, rate_limit, scopes, notes, mut events }: Accepted,
+    Accepted { request, rate_limit, scopes, mut notes, mut events }: Accepted,
 ) -> Result<Made> {
-    let state = if request.sinks.is_empty() { SecretState::Current } else { SecretState::Staged };
+    let state = if request.sinks.is_empty() { SecretState::Current { until: None } } else { SecretState::Staged };
     let (token, secret) = match request.imported.clone() {
         Some(imported) => (None, as_secret(imported, state, cx.now)),
         None => {
@@ -278,7 +282,10 @@ pub(super) fn make(
     let intended = if request.intend { request.sinks.clone() } else { Vec::new() };
     let mut key = Key { rate_limit, scopes, ..new_key(rng, cx, &workspace.policy, request)? };
     match begin {
-        None => key.secrets.push(secret),
+        None => {
+            key.secrets.push(secret);
+            key.end_current_secret();
+        }
         Some(begin) => {
             key.stage(secret, begin, cx.now, false).map_err(|illegal| refused(illegal, &key))?;
             for sink in &intended {
@@ -293,6 +300,7 @@ pub(super) fn make(
         key = super::stage::projected(&key, cx.now)?.0;
     }
     let id = key.id.clone();
+    notes.extend(policy::what_ends_it(&key, &workspace.policy));
     let view = KeyView::of(key, &Usage::default(), cx.now);
     events.push(cx.event(action, id.to_string(), json!({ "key": creation_facts(&view) })));
     let secret = token.filter(|_| !cx.dry_run);
@@ -343,8 +351,8 @@ fn refuse_known(tx: &View<'_>, request: &Create) -> Result<()> {
 }
 
 fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: Create) -> Result<Key> {
-    let expires_at = policy::expires_at(request.expiry(), policy, cx.now)?;
     let every = request.rotate_every.unwrap_or(policy.rotate_every);
+    let expires_at = policy::expires_at(request.expiry(), policy, every, cx.now)?;
     policy::shorter(request.overlap, every)?;
     let due_at = policy::first_due(every, cx.now)?;
     Ok(Key {
@@ -366,7 +374,7 @@ fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: 
         created_by: cx.actor.clone(),
         expires_at,
         lifetime: expires_at.map(|at| at - cx.now),
-        rotation: RotationPolicy { every, overlap: request.overlap, due_at },
+        rotation: RotationPolicy { every, overlap: request.overlap, due_at, renew: request.renew_on_rotation },
         secrets: Vec::new(),
         run: None,
         version: 0,
@@ -382,6 +390,7 @@ fn begin(rng: &mut impl CryptoRng, cx: &Context, request: &Create) -> Option<Beg
         lease: cx.lease(rng),
         overlap: Overlap::Now,
         renew: false,
+        reinstate: false,
         parked: false,
         for_due: false,
         idempotency_key: None,
@@ -418,6 +427,7 @@ impl Create {
             expires_in: None,
             rotate_every: None,
             overlap: None,
+            renew_on_rotation: None,
             if_not_exists: false,
             idempotency_key: None,
             imported: None,

@@ -2,6 +2,7 @@
 //!
 //! A [`Kind`] is one row of the exit-code table; every door (command line, later HTTP) maps it to its own numbers.
 
+use crate::files;
 use std::{borrow::Cow, fmt, io, path::Path};
 
 /// The class of an error: one row of the exit-code table.
@@ -77,6 +78,12 @@ impl Kind {
         }
     }
 
+    /// The row for a failure of the file system: worth another try only where it may pass by itself.
+    #[must_use]
+    pub fn of_io(error: &io::Error) -> Self {
+        if files::may_pass(error) { Self::Unavailable } else { Self::Failure }
+    }
+
     /// Whether the same call may succeed later without anybody changing anything.
     #[must_use]
     pub fn retryable(self) -> bool {
@@ -145,7 +152,7 @@ impl Error {
             E::NotFound | E::NotADirectory => ("io", "make the directory first, or choose another place"),
             _ => ("io", "make room or permissions there, or choose another place"),
         };
-        Self::new(Kind::Unavailable, reason, format!("cannot write {}", path.display()))
+        Self::new(Kind::of_io(error), reason, format!("cannot write {}", path.display()))
             .cause(error.to_string())
             .hint(hint)
     }

@@ -106,6 +106,11 @@ fn differences(key: &Key, request: &Create) -> Option<String> {
     }
     let every = request.rotate_every.flatten();
     compare("rotation every", request.rotate_every.is_some(), period(key.rotation.every), period(every));
+    let renews = |renew: Option<bool>| {
+        renew.map_or("as the workspace says", |renew| if renew { "yes" } else { "no" }).to_owned()
+    };
+    let renew = request.renew_on_rotation;
+    compare("renewal on rotation", renew.is_some(), renews(key.rotation.renew), renews(renew));
     compare("overlap", request.overlap.is_some(), period(key.rotation.overlap), period(request.overlap));
     (!differ.is_empty()).then(|| format!("it is not as asked for: {}", differ.join("; ")))
 }

@@ -21,7 +21,7 @@ pub enum Switch {
     Activate,
     /// It stops until activated.
     Deactivate,
-    /// All its secrets stop for ever; only a rotation gives it a new one.
+    /// All its secrets stop for ever; only a reinstatement gives it a new one.
     Revoke,
 }
 

@@ -195,7 +195,7 @@ fn find(tx: &View<'_>, cx: &Context, filter: &KeyFilter) -> Result<Found> {
 /// also notices rows that are missing.
 fn clear_filter(filter: &KeyFilter, now: Time) -> Option<ClearFilter> {
     if filter.expired {
-        return Some(ClearFilter::Expiring { after: None, by: now });
+        return Some(ClearFilter::Ended { by: now });
     }
     if let Some(within) = filter.expires_within {
         return Some(ClearFilter::Expiring { after: Some(now), by: now.checked_add_signed(within)? });

@@ -2,7 +2,7 @@
 
 use super::error::{Error, Result};
 use crate::{
-    domain::{Environment, Key, KeyRef, closest, text::same},
+    domain::{Action, Environment, Key, KeyRef, closest, text::same},
     store::View,
 };
 
@@ -24,6 +24,29 @@ pub(super) fn key(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Opt
         0 => Err(not_found(tx, workspace, key, environment)?),
         _ => Err(ambiguous(key, &found)),
     }
+}
+
+/// The key that a refused action was about, by what was typed: by its id or name, or by a rotation of it. `None` where that
+/// names no key or several, and for actions that are about none that is there yet.
+///
+/// # Errors
+/// Those of the store.
+pub fn refused_key(
+    tx: &View<'_>,
+    workspace: &str,
+    action: Action,
+    typed: &str,
+    environment: Option<Environment>,
+) -> Result<Option<Key>> {
+    if !action.is_of_key() || matches!(action, Action::KeyCreate | Action::KeyImport) {
+        return Ok(None);
+    }
+    if let Ok(rotation) = typed.parse() {
+        return Ok(tx.key_rotating(&rotation)?.filter(|key| key.workspace == workspace));
+    }
+    let Ok(key) = typed.parse::<KeyRef>() else { return Ok(None) };
+    let mut found = tx.find_keys(&key, workspace, environment)?;
+    Ok(if found.len() == 1 { found.pop() } else { None })
 }
 
 fn not_found(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Option<Environment>) -> Result<Error> {

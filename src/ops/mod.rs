@@ -33,6 +33,7 @@ mod policy;
 pub mod profiles;
 mod repetition;
 pub mod report;
+pub mod rotate;
 pub mod rotation;
 pub mod rotation_view;
 pub mod scopes;
@@ -69,6 +70,9 @@ pub use update::{Update, Updated};
 pub use usage::{LogEntry, LogQuery, Logs, UsageBy, UsageQuery, UsageReport, UsageRow};
 pub use verify::Verify;
 pub use view::KeyView;
+
+// Named by whoever records a refusal.
+pub use lookup::refused_key;
 
 use crate::domain::Event;
 use serde::{Deserialize, Serialize};

@@ -239,7 +239,7 @@ pub fn rotate(
     let until = operator.expires_at.map_or(until, |at| until.min(at));
     for old in &mut operator.secrets {
         old.state = match old.state {
-            SecretState::Current if until > cx.now => SecretState::Retiring { until },
+            SecretState::Current { .. } if until > cx.now => SecretState::Retiring { until },
             // At most two credentials work: what was retiring before stops.
             _ => SecretState::Dead { since: cx.now },
         };
@@ -279,7 +279,7 @@ fn credential(
     cx: &Context,
 ) -> Result<(PlainToken, crate::domain::Secret)> {
     let brand = Brand::of_operators();
-    mint(&brand, caps, rng, Environment::Production, SecretState::Current, cx.now)
+    mint(&brand, caps, rng, Environment::Production, SecretState::Current { until: None }, cx.now)
 }
 
 /// The operators that the caller may manage: all of them, or those of its own workspace.

@@ -54,10 +54,15 @@ pub struct RotatedKey {
     pub environment: String,
     pub owner: Option<String>,
     pub project: Option<String>,
+    pub status: String,
     pub every_seconds: Option<i64>,
     pub due_at: Option<String>,
     pub overdue: bool,
     pub state: String,
+    /// The key's own end.
+    pub expires_at: Option<String>,
+    /// When its secret ends unless it is rotated before.
+    pub ends_at: Option<String>,
     /// When the newest secret was made.
     pub secret_created_at: Option<String>,
 }
@@ -182,19 +187,25 @@ pub fn expiring(keys: &[KeyView], now: Time, within: TimeDelta) -> Vec<ExpiringK
     expiring
 }
 
-/// Keys that are neither expired nor revoked and have a rotation policy or a rotation that has begun, the first due
-/// first.
+/// Keys that have a rotation policy or a rotation that has begun, the first due first: those that live, and those that have
+/// expired although they were to be rotated, which no schedule saves any more.
 #[must_use]
 pub fn rotation(keys: &[KeyView]) -> Vec<RotatedKey> {
     let mut rotated: Vec<RotatedKey> = keys
         .iter()
-        .filter(|key| lives(key) && (key.rotation.every_seconds.is_some() || key.rotation.id.is_some()))
+        .filter(|key| {
+            let scheduled = key.rotation.every_seconds.is_some();
+            (lives(key) && (scheduled || key.rotation.id.is_some())) || (scheduled && key.status == "expired")
+        })
         .map(|key| RotatedKey {
             id: key.id.clone(),
             name: key.name.clone(),
             environment: key.environment.clone(),
             owner: key.owner.clone(),
             project: key.project.clone(),
+            status: key.status.clone().into_owned(),
+            expires_at: key.expires_at.clone(),
+            ends_at: key.rotation.ends_at.clone(),
             every_seconds: key.rotation.every_seconds,
             due_at: key.rotation.due_at.clone(),
             overdue: key.rotation.overdue,
@@ -279,7 +290,7 @@ impl Counts {
         if !key.active {
             return;
         }
-        self.no_expiry += usize::from(expires.is_none());
+        self.no_expiry += usize::from(expires.is_none() && key.rotation.ends_at.is_none());
         self.stale += usize::from(idle(key, now) >= STALE_AFTER);
         self.never_used += usize::from(key.never_used);
         self.overdue += usize::from(key.rotation.overdue);

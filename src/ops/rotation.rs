@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, DeliveryState, Environment, Illegal, Key, KeyRef, Lookup, Phase, PlainToken, Rotation, RotationId,
-        SecretState, Time, counted, time::format_time,
+        Action, DeliveryState, Environment, Illegal, Key, KeyRef, Lookup, Outcome, Phase, PlainToken, Rotation,
+        RotationId, SecretState, Time, counted, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -31,6 +31,17 @@ pub enum RotationRef {
     Id(RotationId),
     /// The running or last rotation of a key.
     Of(KeyRef, Option<Environment>),
+}
+
+impl RotationRef {
+    /// What decides between keys of one name.
+    #[must_use]
+    pub fn environment(&self) -> Option<Environment> {
+        match self {
+            Self::Id(_) => None,
+            Self::Of(_, environment) => *environment,
+        }
+    }
 }
 
 impl fmt::Display for RotationRef {
@@ -64,6 +75,8 @@ pub enum Progress {
     Failed(String),
     /// What was read back from the sink after an interruption: the staged secret is a receipt, anything else is none.
     ReadBack(Option<PlainToken>),
+    /// The caller goes on no further although the sink holds the secret, or may; why.
+    Unproven(String),
 }
 
 /// Makes the staged secret the current one.
@@ -111,6 +124,8 @@ pub fn step(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, step: Step) -> R
         return Err(Error::conflict("taken_over", format!("another process goes on with the rotation {}", run.id))
             .hint(format!("keyward rotation show {}", run.id)));
     }
+    // Whoever met a failure hands this secret to nobody else: the next run need not wait until the lease runs out.
+    let ends_turn = matches!(step.progress, Progress::Failed(_) | Progress::Unproven(_));
     let (state, detail) = match step.progress {
         Progress::Intended => ("intended", None),
         Progress::Delivered(detail) => ("delivered", Some(detail)),
@@ -119,20 +134,25 @@ pub fn step(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, step: Step) -> R
             ("delivered", Some("read back".to_owned()))
         }
         Progress::ReadBack(_) => ("failed", Some("read back: it holds another value".to_owned())),
+        Progress::Unproven(why) => ("unproven", Some(why)),
     };
-    let outcome = match state {
-        "intended" => key.intend(&step.sink, cx.now),
-        "delivered" => key.receive(&step.sink, cx.now),
-        _ => key.fail_delivery(&step.sink, cx.now),
+    let (stepped, outcome) = match state {
+        "intended" => (key.intend(&step.sink, cx.now), Outcome::Ok),
+        "delivered" => (key.receive(&step.sink, cx.now), Outcome::Ok),
+        "unproven" => (Ok(()), Outcome::Failed),
+        _ => (key.fail_delivery(&step.sink, cx.now), Outcome::Failed),
     };
-    outcome.map_err(|illegal| refused(illegal, &key))?;
+    let stepped = stepped.and_then(|()| if ends_turn { key.end_turn(cx.now) } else { Ok(()) });
+    stepped.map_err(|illegal| refused(illegal, &key))?;
     tx.put_key(&key)?;
     key.version += 1;
-    let changes = json!({
+    let mut changes = json!({
         "rotation": run.id.as_str(), "lookup": run.secret.as_str(), "sink": step.sink, "state": state, "detail": detail,
     });
-    // A delivery that failed is recorded with success: the record is the action, and it changed the key's row.
-    let event = cx.event(Action::KeyDeliver, key.id.to_string(), changes);
+    if outcome == Outcome::Failed {
+        changes["name"] = json!(key.name);
+    }
+    let event = cx.outcome(Action::KeyDeliver, key.id.to_string(), outcome, changes);
     let view = RotationView::of(&key, cx.now).ok_or_else(nothing_left)?;
     Ok(Done { outcome: view, events: vec![event] })
 }
@@ -151,6 +171,9 @@ fn holds(key: &Key, run: &Rotation, caps: &Capabilities, found: Option<&PlainTok
 /// but was to be idle.
 pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Rotated>> {
     let (mut key, run) = find_to_change(tx, cx, &request.rotation)?;
+    if run.is_running() {
+        super::stage::may_decide(tx, cx, &key, false, false)?;
+    }
     if let Some(period) = request.only_if_idle {
         refuse_busy_secret(tx, cx, &key, period)?;
     }
@@ -158,7 +181,7 @@ pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Ro
         key.receive(sink, cx.now).map_err(|illegal| refused(illegal, &key))?;
     }
     let used = was_used(tx, &key, &run)?;
-    let expiry_before = key.expires_at;
+    let (expiry_before, revoked_at) = (key.expires_at, key.revoked_at);
     // The end of a creation rotates nothing: its secret is the first that the key has.
     let action = if never_lived(&key, &run) { Action::KeyDeliver } else { Action::KeyRotate };
     let committed = key.commit_rotation(cx.now, used || request.force).map_err(|illegal| refused(illegal, &key))?;
@@ -178,7 +201,11 @@ pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Ro
             "expires_at": { "from": expiry_before.map(format_time), "to": key.expires_at.map(format_time) }
         });
     }
-    let events = vec![cx.event(action, key.id.to_string(), changes)];
+    let mut events = vec![cx.event(action, key.id.to_string(), changes)];
+    if let Some(since) = revoked_at {
+        let changes = json!({ "rotation": run.id.as_str(), "revoked_at": { "from": format_time(since), "to": null } });
+        events.push(cx.event(Action::KeyReinstate, key.id.to_string(), changes));
+    }
     let rotation = RotationView::of(&key, cx.now).ok_or_else(nothing_left)?;
     let key = KeyView::new(&key, &tx.usage(&key.id)?, cx.now);
     Ok(Done { outcome: Rotated { key, rotation, old_valid_until: committed.old_until }, events })
@@ -221,7 +248,7 @@ fn never_lived(key: &Key, run: &Rotation) -> bool {
         let of_this = secret.lookup == run.secret
             || run.in_doubt.as_ref() == Some(&secret.lookup)
             || secret.created_at > run.started_at;
-        of_this && secret.state != SecretState::Current
+        of_this && !matches!(secret.state, SecretState::Current { .. })
     })
 }
 
@@ -279,7 +306,7 @@ pub(super) fn was_used(tx: &View<'_>, key: &Key, run: &Rotation) -> Result<bool>
 }
 
 fn refuse_busy_secret(tx: &View<'_>, cx: &Context, key: &Key, period: TimeDelta) -> Result<()> {
-    let old = key.secrets.iter().find(|secret| secret.state == SecretState::Current);
+    let old = key.secrets.iter().find(|secret| matches!(secret.state, SecretState::Current { .. }));
     let uses = tx.secret_uses(&key.id)?;
     let seen = uses.iter().find(|seen| old.is_some_and(|old| old.lookup == seen.lookup));
     let since = cx.now.checked_sub_signed(period);

@@ -26,6 +26,9 @@ pub struct RotationView {
     /// Zero: the old secret stops at the commit.
     pub overlap_seconds: i64,
     pub renew: bool,
+    /// It brings a revoked key back.
+    #[serde(default)]
+    pub reinstate: bool,
     pub secret: VersionView,
     pub in_doubt: Option<VersionView>,
     pub deliveries: Vec<DeliveryView>,
@@ -92,6 +95,7 @@ impl RotationView {
                 Overlap::For(overlap) => overlap.num_seconds(),
             },
             renew: run.renew,
+            reinstate: run.reinstate,
             secret: version(&run.secret).unwrap_or_else(gone),
             in_doubt: run.in_doubt.as_ref().and_then(version),
             deliveries: run
@@ -110,7 +114,7 @@ impl RotationView {
 fn version(secret: &Secret, now: Time) -> VersionView {
     let state = match secret.state {
         SecretState::Staged => "staged",
-        SecretState::Current => "current",
+        SecretState::Current { .. } => "current",
         SecretState::Retiring { until } if until > now => "retiring",
         SecretState::Retiring { .. } | SecretState::Dead { .. } => "dead",
     };
@@ -127,19 +131,21 @@ pub(super) fn refused(illegal: Illegal, key: &Key) -> Error {
         Illegal::RotationRunning { until: None } => error
             .hint(format!("keyward rotation commit {run}  (make the staged secret the current one)"))
             .hint(format!("keyward rotation abort {run}  (keep the old secret)"))
-            .hint(format!("keyward rotate {id} --supersede  (start again; the oldest secret ends)")),
-        Illegal::RotationRunning { .. } => {
-            error.hint(format!("keyward rotate {id} --supersede  (ends the oldest secret at once)"))
-        }
+            .hint(format!(
+                "keyward rotate {id} --supersede  (start again; the oldest secret ends once the new one has arrived)"
+            )),
+        Illegal::RotationRunning { .. } => error
+            .hint(format!("keyward rotate {id} --supersede  (the oldest secret ends once the new one has arrived)"))
+            .hint(format!("keyward rotate {id} --now  (all older secrets end once the new one has arrived)")),
         Illegal::Revoked { .. } => {
-            error.hint(format!("keyward rotate {id}  (only a new secret revives a revoked key)"))
+            error.hint(format!("keyward rotate {id} --reinstate --reason WHY  (an administrator's word: a new secret, the old ones stay dead)"))
         }
         Illegal::OtherSinks => {
             let held: Vec<&str> = key.running().map(Rotation::may_hold).unwrap_or_default();
             error
                 .cause(format!("delivered there, or in doubt: {}", held.join(", ")))
                 .hint(format!("keyward rotation resume {run} --deliver SINK  (with the same sinks)"))
-                .hint(format!("keyward rotate {id} --supersede  (start again; the oldest secret ends)"))
+                .hint(format!("keyward rotate {id} --supersede  (start again; the oldest secret ends once the new one has arrived)"))
         }
         Illegal::TwoInDoubt => Error { kind: Kind::Undelivered, reason: "two_in_doubt".into(), ..error }
             .cause("the older of them may end a day after it was minted; then the next run goes on")
@@ -150,6 +156,7 @@ pub(super) fn refused(illegal: Illegal, key: &Key) -> Error {
             .hint(format!("keyward rotation resume {run}  (deliver a fresh secret)"))
             .hint(format!("keyward rotation commit {run} --force")),
         Illegal::NoRotation => error.hint(format!("keyward rotate {id}")),
+        Illegal::NotRevoked => error.hint(format!("keyward rotate {id}")),
         Illegal::UnknownSink | Illegal::BeyondCalendar => error,
     }
 }

@@ -6,7 +6,7 @@ use super::{
     create::mint,
     entitlement,
     error::{Error, Kind, Result},
-    lookup,
+    lookup, policy,
     repetition::{self, Repetition},
     rotation::{self, RotationRef},
     rotation_view::{RotationView, refused},
@@ -15,7 +15,8 @@ use super::{
 use crate::{
     domain::{
         Action, Begin, DEFAULT_OVERLAP, DeliveryState, Environment, Feature, Illegal, Key, KeyId, KeyRef, Lease,
-        Lookup, Overlap, Phase, PlainToken, Rotation, RotationId, SecretState, Time, serde_text, time::format_time,
+        Lookup, Overlap, Permission, Phase, PlainToken, Rotation, RotationId, SecretState, Time, serde_text,
+        time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -43,7 +44,10 @@ pub struct Stage {
     /// Starts the key's original lifetime again.
     #[serde(default)]
     pub renew: bool,
-    /// Ends a rotation that still runs, oldest secret first.
+    /// Brings a revoked key back: an administrator's own word, with a reason.
+    #[serde(default)]
+    pub reinstate: bool,
+    /// Ends an overlap or a rotation that still runs once the new secret has arrived. `overlap: "now"` needs it not.
     #[serde(default)]
     pub supersede: bool,
     /// Waits for somebody's commit after the delivery.
@@ -72,9 +76,9 @@ pub struct Stage {
     /// The caller will ask a probe, which has to be handed the secret: one that has arrived without its yes is replaced.
     #[serde(default)]
     pub probe: bool,
-    /// Does nothing unless the rotation is due within so long, or was interrupted.
-    #[serde(default, with = "serde_text::optional_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    /// Does nothing unless the rotation is due within so long (zero: now), or was interrupted.
+    #[serde(default, with = "serde_text::optional_window")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 0, maximum = 3_162_240_000_i64))]
     pub due_within: Option<TimeDelta>,
     /// The same idempotency key within 24 hours names the same rotation.
     #[serde(default)]
@@ -95,6 +99,7 @@ impl Stage {
             environment: None,
             overlap: None,
             renew: false,
+            reinstate: false,
             supersede: false,
             park: false,
             sinks: Vec::new(),
@@ -107,6 +112,12 @@ impl Stage {
             due_within: None,
             idempotency_key: None,
         }
+    }
+
+    /// Whether what still runs of an earlier rotation is no obstacle: so it was asked for, or every older secret is to stop.
+    #[must_use]
+    pub fn supersedes(&self) -> bool {
+        self.supersede || self.overlap == Some(Overlap::Now)
     }
 
     /// Goes on with a rotation, a parked one too, and delivers to these sinks.
@@ -179,14 +190,15 @@ pub fn stage(
         Repetition::Running => true,
         Repetition::None => false,
     };
+    may_decide(tx, cx, &key, request.renew, request.reinstate)?;
     if request.resume.is_some() && key.running().is_none() {
         return Err(refused(Illegal::NoRotation, &key));
     }
     if key.running().is_none() && !is_due(&key, request.due_within, cx.now) {
         return nothing(tx, cx, &key, None);
     }
-    let goes_on =
-        key.running().filter(|run| !request.supersede && (!run.parked || repeated || request.resume.is_some()));
+    let named = repeated || request.resume.is_some();
+    let goes_on = key.running().filter(|run| !request.supersede && (named || may_go_on(run, request)));
     let resumed = goes_on.is_some();
     if !is_ones_turn(&key, cx, request, alone) {
         return Err(busy(&key));
@@ -201,6 +213,45 @@ pub fn stage(
         return claimed(tx, rng, cx, key);
     }
     minted(tx, caps, rng, cx, key, request, resumed)
+}
+
+/// Refuses what whoever may only rotate does not decide: that a revoked key comes back, and when a key ends. A rotation that
+/// somebody else began for that is not finished by such a caller either.
+///
+/// # Errors
+/// `Forbidden` by the role; `Conflict` for what needs another word than a rotation; `Usage` without a reason.
+pub(super) fn may_decide(tx: &View<'_>, cx: &Context, key: &Key, renew: bool, reinstate: bool) -> Result<()> {
+    let run = key.running();
+    if reinstate || key.revoked_at.is_some() {
+        cx.authority.may(Permission::ReinstateKeys)?;
+    }
+    // Where the policy renews the key at every rotation, whoever may set that has decided.
+    let by_policy = || Ok::<_, Error>(policy::renews(key, &entitlement::workspace(tx, &key.workspace)?.policy));
+    let renewing = run.is_some_and(|run| run.renew);
+    if renew || key.ends_at().is_some_and(|at| at <= cx.now) || (renewing && !by_policy()?) {
+        cx.authority.may(Permission::RenewKeys)?;
+    }
+    match key.revoked_at {
+        None if reinstate => return Err(refused(Illegal::NotRevoked, key)),
+        Some(since) if !reinstate && !run.is_some_and(|run| run.reinstate) => {
+            return Err(refused(Illegal::Revoked { since }, key));
+        }
+        _ => {}
+    }
+    if reinstate && cx.reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+        return Err(Error::usage("a revoked key comes back with a reason alone")
+            .cause("somebody cut it off, and the trail is to say why it works again")
+            .hint("add --reason TEXT"));
+    }
+    Ok(())
+}
+
+/// Whether a request that names no rotation goes on with the one that runs. What is parked waits for somebody's decision; and
+/// where every older secret is to stop, a delivery to other sinks is no obstacle, but one of those.
+fn may_go_on(run: &Rotation, request: &Stage) -> bool {
+    let elsewhere = run.may_hold().iter().any(|held| !request.sinks.iter().any(|sink| sink == held));
+    let passed_over = elsewhere && request.supersedes();
+    !run.parked && !passed_over
 }
 
 /// Whether the caller may work on the rotation that runs: nobody else has its turn, or its turn is the caller's.
@@ -262,7 +313,7 @@ fn minted(
             .and_then(|()| key.amend_rotation(request.overlap, request.park, request.renew).map(drop))
     } else {
         let begin = begin(tx, rng, cx, &key, request, lease)?;
-        key.stage(secret, begin, cx.now, request.supersede)
+        key.stage(secret, begin, cx.now, request.supersedes())
     };
     step.map_err(|illegal| refused(illegal, &key))?;
     if request.intend {
@@ -358,9 +409,8 @@ fn begin(
 ) -> Result<Begin> {
     let workspace = entitlement::workspace(tx, &key.workspace)?;
     let policy = &workspace.policy;
-    if let (true, Some(longest), Some(lifetime)) = (request.renew, policy.max_lifetime, key.lifetime)
-        && lifetime > longest
-    {
+    let too_long = key.lifetime.zip(policy.max_lifetime).is_some_and(|(lifetime, longest)| lifetime > longest);
+    if request.renew && too_long {
         return Err(Error::forbidden("max_lifetime", "the key's lifetime is longer than its workspace allows today")
             .hint("create a new key, and delete this one"));
     }
@@ -371,11 +421,13 @@ fn begin(
         sinks: request.sinks.clone(),
         lease,
         overlap: request.overlap.unwrap_or(Overlap::For(own)),
-        renew: request.renew,
+        renew: request.renew
+            || (policy::renews(key, policy) && !too_long && key.ends_at().is_none_or(|at| at > cx.now)),
+        reinstate: request.reinstate,
         parked: request.park,
         for_due: request.due_within.is_some(),
         idempotency_key: request.idempotency_key.clone(),
-        asked: if request.supersede { request.ask_back.clone() } else { Vec::new() },
+        asked: if request.supersedes() { request.ask_back.clone() } else { Vec::new() },
         held: request.held.clone(),
     })
 }

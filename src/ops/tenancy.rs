@@ -64,6 +64,9 @@ pub struct ObjectChange {
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
     #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub max_lifetime: Option<Option<TimeDelta>>,
+    /// Whether a rotation starts the lifetime of a workspace's keys again, where they do not say so themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renew_on_rotation: Option<bool>,
     /// What a workspace's new keys may do that say nothing of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_scopes: Option<Vec<Scope>>,
@@ -327,6 +330,7 @@ fn put_workspace(tx: &mut Tx<'_>, mut workspace: Workspace, change: ObjectChange
     policy.rotate_every = change.rotate_every.unwrap_or(policy.rotate_every);
     policy.overlap = change.overlap.unwrap_or(policy.overlap);
     policy.max_lifetime = change.max_lifetime.unwrap_or(policy.max_lifetime);
+    policy.renew_on_rotation = change.renew_on_rotation.or(policy.renew_on_rotation);
     if let Some(mut scopes) = change.default_scopes {
         if let Some(error) = super::scopes::outside(&tx.catalogue(&workspace.name)?, &scopes) {
             return Err(error);
@@ -375,6 +379,7 @@ fn workspace_view(workspace: &Workspace) -> ObjectView {
         "rotate_every_seconds": seconds(workspace.policy.rotate_every),
         "overlap_seconds": seconds(workspace.policy.overlap),
         "max_lifetime_seconds": seconds(workspace.policy.max_lifetime),
+        "renew_on_rotation": workspace.policy.renew_on_rotation.unwrap_or(false),
         "default_scopes": workspace.policy.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     ObjectView { name: workspace.name.clone(), fields }

@@ -81,6 +81,9 @@ pub struct Update {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
     #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub overlap: Option<Option<TimeDelta>>,
+    /// Whether a rotation starts the key's lifetime again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_on_rotation: Option<bool>,
 }
 
 /// The path names the key; a body that is not yet joined with it means none.
@@ -110,6 +113,7 @@ impl Update {
             unset_labels: Vec::new(),
             rotate_every: None,
             overlap: None,
+            renew_on_rotation: None,
         }
     }
 }
@@ -166,7 +170,12 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, mut request: Update) -> Result<Done
         key.labels.retain(|own, _| *own == label || !same(own, &label));
         key.labels.insert(label, value);
     }
+    key.rotation.renew = request.renew_on_rotation.or(key.rotation.renew);
     change_policy(&mut key, cx, request.rotate_every, request.overlap)?;
+    if key.rotation != before.rotation {
+        let workspace = entitlement::workspace(tx, &key.workspace)?;
+        notes.extend(policy::what_ends_it(&key, &workspace.policy));
+    }
 
     let usage = tx.usage(&key.id)?;
     let changes = differences(&before, &key);
@@ -319,6 +328,7 @@ fn change_policy(
     {
         key.rotation.every = every;
         key.rotation.due_at = policy::first_due(every, cx.now)?;
+        key.end_current_secret();
     }
     if let Some(overlap) = overlap {
         key.rotation.overlap = overlap;
@@ -341,6 +351,8 @@ pub(super) fn differences(before: &Key, after: &Key) -> Vec<Change> {
         change("labels", &before.labels, &after.labels),
         change("rotation.every_seconds", seconds(before.rotation.every), seconds(after.rotation.every)),
         change("rotation.overlap_seconds", seconds(before.rotation.overlap), seconds(after.rotation.overlap)),
+        change("rotation.renew", before.rotation.renew, after.rotation.renew),
+        change("rotation.ends_at", before.secret_ends_at().map(format_time), after.secret_ends_at().map(format_time)),
         change("rotation.due_at", before.rotation.due_at.map(format_time), after.rotation.due_at.map(format_time)),
     ]
     .into_iter()

@@ -81,6 +81,12 @@ pub struct RotationView {
     pub every_seconds: Option<i64>,
     pub overlap_seconds: Option<i64>,
     pub due_at: Option<String>,
+    /// When the current secret ends unless the key is rotated before.
+    #[serde(default)]
+    pub ends_at: Option<String>,
+    /// Whether a rotation starts the key's lifetime again; null leaves it to the workspace.
+    #[serde(default)]
+    pub renew: Option<bool>,
     pub overdue: bool,
     pub state: Cow<'static, str>,
     pub id: Option<String>,
@@ -169,6 +175,8 @@ impl RotationView {
             every_seconds: key.rotation.every.map(|every| every.num_seconds()),
             overlap_seconds: key.rotation.overlap.map(|overlap| overlap.num_seconds()),
             due_at: key.rotation.due_at.map(format_time),
+            ends_at: key.secret_ends_at().map(format_time),
+            renew: key.rotation.renew,
             overdue: key.is_overdue(now),
             state: rotation_state(key, now).into(),
             id: key.running().map(|run| run.id.to_string()),
@@ -181,7 +189,7 @@ impl RotationView {
 pub(super) fn secret_view(secret: &crate::domain::Secret, now: Time) -> SecretView {
     let (state, valid_until) = match secret.state {
         SecretState::Staged => ("staged", None),
-        SecretState::Current => ("current", None),
+        SecretState::Current { until } => ("current", until),
         SecretState::Retiring { until } if until > now => ("retiring", Some(until)),
         SecretState::Retiring { until } => ("dead", Some(until)),
         SecretState::Dead { since } => ("dead", Some(since)),

@@ -286,17 +286,7 @@ impl Caller {
 
     fn check(&self, permission: Permission) -> Result<()> {
         let operator = &self.operator;
-        if !operator.role.may(permission) {
-            let allowed: Vec<&str> =
-                Permission::ALL.iter().filter(|each| operator.role.may(**each)).map(|each| each.words()).collect();
-            let what =
-                format!("operator '{}' may not {}: its role is {}", operator.name, permission.words(), operator.role);
-            return Err(Error::forbidden("role", what).cause(format!(
-                "a {} may {}",
-                operator.role,
-                allowed.join(", ")
-            )));
-        }
+        Authority::Operator(Arc::clone(operator)).may(permission)?;
         if !operator.reaches(self.workspace()) {
             let own = operator.workspace.as_deref().unwrap_or_default();
             return Err(Error::forbidden(

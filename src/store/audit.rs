@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Event, Outcome, Recorded,
+        Action, Event, Recorded,
         time::{format_time, parse_time},
     },
     vault::{Capabilities, seal_framed},
@@ -173,7 +173,7 @@ impl Tx<'_> {
                 i64::try_from(body.seq).map_err(|_| Error::Full)?,
                 i64::try_from(body.epoch).map_err(|_| Error::Full)?,
                 &*body.target,
-                event.outcome == Outcome::Ok && event.action.changes_target(),
+                event.action.wrote_target(event.outcome),
                 bytes,
                 hash.as_slice(),
                 sealed,

@@ -82,6 +82,8 @@ pub(super) struct PolicyRecord {
     max_lifetime: Option<i64>,
     #[n(3)]
     scopes: Option<Vec<String>>,
+    #[n(4)]
+    renew_on_rotation: Option<bool>,
 }
 
 impl ObjectRecord {
@@ -471,6 +473,7 @@ fn policy_record(policy: &KeyPolicy) -> Option<PolicyRecord> {
         rotate_every: seconds(policy.rotate_every),
         overlap: seconds(policy.overlap),
         max_lifetime: seconds(policy.max_lifetime),
+        renew_on_rotation: policy.renew_on_rotation,
         scopes: (!policy.scopes.is_empty()).then(|| policy.scopes.iter().map(ToString::to_string).collect()),
     })
 }
@@ -483,6 +486,7 @@ fn policy(record: PolicyRecord) -> Result<KeyPolicy> {
         rotate_every: period(record.rotate_every)?,
         overlap: period(record.overlap)?,
         max_lifetime: period(record.max_lifetime)?,
+        renew_on_rotation: record.renew_on_rotation,
         scopes: scopes.map_err(|_| Error::Damaged(None))?,
     })
 }

@@ -47,6 +47,8 @@ pub(super) struct KeyRecord<'a> {
     secrets: Vec<SecretRecord>,
     #[n(15)]
     run: Option<RotationRecord>,
+    #[n(16)]
+    renew: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -103,6 +105,8 @@ struct RotationRecord {
     for_due: bool,
     #[n(15)]
     lease_remote: Option<bool>,
+    #[n(16)]
+    reinstate: Option<bool>,
 }
 
 /// The facts of a key that stand in the clear, bound to the sealed ones.
@@ -144,6 +148,7 @@ impl<'a> KeyRecord<'a> {
             overlap: key.rotation.overlap.map(|overlap| overlap.num_seconds()),
             secrets: retired::kept(&key.secrets).map(SecretRecord::of).collect(),
             run: key.run.as_ref().map(RotationRecord::of),
+            renew: key.rotation.renew,
         }
     }
 
@@ -174,6 +179,7 @@ impl<'a> KeyRecord<'a> {
                 every: self.rotate_every.map(seconds).transpose()?,
                 overlap: self.overlap.map(seconds).transpose()?,
                 due_at: columns.due_at.map(time).transpose()?,
+                renew: self.renew,
             },
             secrets: self.secrets.into_iter().map(SecretRecord::into_secret).collect::<Result<_>>()?,
             run: self.run.map(RotationRecord::into_rotation).transpose()?,
@@ -186,7 +192,7 @@ impl SecretRecord {
     pub(super) fn of(secret: &Secret) -> Self {
         let (state, at) = match secret.state {
             SecretState::Staged => (0, None),
-            SecretState::Current => (1, None),
+            SecretState::Current { until } => (1, until),
             SecretState::Retiring { until } => (2, Some(until)),
             SecretState::Dead { since } => (3, Some(since)),
         };
@@ -205,7 +211,7 @@ impl SecretRecord {
         let at = self.at.map(time).transpose()?;
         let state = match (self.state, at) {
             (0, None) => SecretState::Staged,
-            (1, None) => SecretState::Current,
+            (1, until) => SecretState::Current { until },
             (2, Some(until)) => SecretState::Retiring { until },
             (3, Some(since)) => SecretState::Dead { since },
             _ => return Err(Error::Damaged(None)),
@@ -249,6 +255,7 @@ impl RotationRecord {
                 Overlap::For(duration) => Some(duration.num_seconds()),
             },
             renew: run.renew,
+            reinstate: run.reinstate.then_some(true),
             parked: run.parked,
             for_due: run.for_due,
             secret: run.secret.to_string(),
@@ -277,6 +284,7 @@ impl RotationRecord {
             },
             overlap: self.overlap.map(seconds).transpose()?.map_or(Overlap::Now, Overlap::For),
             renew: self.renew,
+            reinstate: self.reinstate.unwrap_or_default(),
             parked: self.parked,
             for_due: self.for_due,
             secret: lookup(self.secret)?,

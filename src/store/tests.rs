@@ -81,7 +81,7 @@ pub(super) fn key(number: u8) -> Key {
             lookup,
             hint: "abcd".to_owned(),
             verifier: Verifier([number; 32]),
-            state: SecretState::Current,
+            state: SecretState::Current { until: None },
             created_at: now(),
             imported: false,
         }],

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Action,
+        Action, Outcome,
         merkle::{CompactRange, Hash, Node},
     },
     vault::Capabilities,
@@ -68,7 +68,7 @@ fn examine(caps: &Capabilities, stored: &StoredEvent, full: bool) -> Result<Exam
     }
     let columns_agree = i64::try_from(body.epoch) == Ok(stored.epoch)
         && body.target == stored.target
-        && (body.outcome == "ok" && changes_target(&body.action)) == stored.done;
+        && wrote_target(&body) == stored.done;
     if !columns_agree {
         return Err(bad("its columns are not those of its body"));
     }
@@ -180,7 +180,9 @@ fn stored_below(size: u64) -> u64 {
     (1..64).filter(|level| is_stored(Node { level: *level, index: 0 })).map(|level| size >> level).sum()
 }
 
-/// Looking a key up leaves its row as it is, and so is no commit on it.
-fn changes_target(action: &str) -> bool {
-    action.parse::<Action>().map_or(true, Action::changes_target)
+/// Whether an event wrote the row of its target: looking a key up leaves it as it is, and so does a refusal. An action that
+/// a later version wrote is taken for one that changes something.
+fn wrote_target(body: &Body<'_>) -> bool {
+    let Ok(outcome) = body.outcome.parse::<Outcome>() else { return false };
+    body.action.parse::<Action>().map_or(outcome == Outcome::Ok, |action| action.wrote_target(outcome))
 }

@@ -2,7 +2,7 @@
 
 use super::keys::{PageInfo, exposed, token};
 use crate::{
-    domain::Lookup,
+    domain::{Lookup, Overlap},
     ops::{
         Error, KeyView, Kind, Result,
         rotation::{Progress, Rotated},
@@ -38,6 +38,42 @@ pub struct StagedReply {
     /// A rotation that was interrupted goes on.
     pub resumed: bool,
     /// What the caller should know.
+    pub note: Option<String>,
+}
+
+/// How to rotate in one call.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(utoipa::ToSchema)]
+#[schema(example = json!({"overlap": {"for": 86_400}}))]
+pub struct RotateBody {
+    /// How long the old secret goes on working; the key's own overlap, else its workspace's, else 24 hours.
+    pub overlap: Option<Overlap>,
+    /// Starts the key's original lifetime again.
+    pub renew: bool,
+    /// Brings a revoked key back: an administrator's own word, with a reason.
+    pub reinstate: bool,
+    /// Ends an overlap or a rotation that still runs. `overlap: "now"` needs it not.
+    pub supersede: bool,
+}
+
+/// A key that was rotated in one call, with its new secret beside it.
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RotateReply {
+    /// `keyward.key/v1`.
+    pub schema: String,
+    /// The key, with its new secret current.
+    pub key: KeyView,
+    /// The new secret, the only time it is seen; absent when nothing was minted, and in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "kw_prod_…")]
+    pub secret: Option<Zeroizing<String>>,
+    /// Until when the old secret works; null when it stopped at once.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub old_valid_until: Option<crate::domain::Time>,
+    /// The rotation.
+    pub rotation: Option<RotationView>,
+    /// What the caller should know, such as that the idempotency key names a rotation that was done.
     pub note: Option<String>,
 }
 
@@ -100,6 +136,8 @@ pub enum ProgressBody {
     Failed(String),
     /// What was read back from the sink after an interruption.
     ReadBack(Option<Zeroizing<String>>),
+    /// The caller goes on no further although the sink holds the secret, or may; why. The next caller need not wait.
+    Unproven(String),
 }
 
 /// How to commit.
@@ -164,6 +202,37 @@ impl TryFrom<StagedReply> for Staged {
     }
 }
 
+impl From<&Staged> for RotateReply {
+    fn from(staged: &Staged) -> Self {
+        Self {
+            schema: "keyward.key/v1".to_owned(),
+            key: staged.key.clone(),
+            secret: exposed(staged.secret.as_ref()),
+            old_valid_until: staged.old_valid_until,
+            rotation: staged.rotation.clone(),
+            note: staged.note.clone(),
+        }
+    }
+}
+
+impl TryFrom<RotateReply> for Staged {
+    type Error = Error;
+
+    fn try_from(reply: RotateReply) -> Result<Self> {
+        Ok(Self {
+            key: reply.key,
+            old_valid_until: reply.old_valid_until,
+            rotation: reply.rotation,
+            secret: token(reply.secret)?,
+            lookup: None,
+            ready: false,
+            lease: None,
+            resumed: false,
+            note: reply.note,
+        })
+    }
+}
+
 impl From<&Rotated> for RotatedReply {
     fn from(rotated: &Rotated) -> Self {
         Self { key: rotated.key.clone(), rotation: rotated.rotation.clone(), old_valid_until: rotated.old_valid_until }
@@ -192,6 +261,7 @@ impl From<&Progress> for ProgressBody {
             Progress::Delivered(said) => Self::Delivered(said.clone()),
             Progress::Failed(why) => Self::Failed(why.clone()),
             Progress::ReadBack(held) => Self::ReadBack(exposed(held.as_ref())),
+            Progress::Unproven(why) => Self::Unproven(why.clone()),
         }
     }
 }
@@ -202,6 +272,7 @@ impl From<ProgressBody> for Progress {
             ProgressBody::Intended => Self::Intended,
             ProgressBody::Delivered(said) => Self::Delivered(said),
             ProgressBody::Failed(why) => Self::Failed(why),
+            ProgressBody::Unproven(why) => Self::Unproven(why),
             // What is no token is no receipt, as in a sink that is read locally.
             ProgressBody::ReadBack(held) => Self::ReadBack(token(held).ok().flatten()),
         }

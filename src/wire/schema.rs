@@ -99,6 +99,10 @@ schema! {
         .item(variant("delivered", text("The sink has acknowledged it; what it said, without any value.", &[])))
         .item(variant("failed", text("The sink does not hold it; why.", &[])))
         .item(variant(
+            "unproven",
+            text("The caller goes on no further although the sink holds the secret, or may; why. The next caller need not wait.", &[]),
+        ))
+        .item(variant(
             "read_back",
             text("What was read back from the sink after an interruption.", &[])
                 .schema_type(SchemaType::from_iter([Type::String, Type::Null])),

@@ -124,6 +124,9 @@ pub struct ObjectBody {
     pub overlap_seconds: Option<i64>,
     /// The longest a workspace's keys may live; null is no bound.
     pub max_lifetime_seconds: Option<i64>,
+    /// Whether a rotation starts the lifetime of a workspace's keys again, where they do not say so themselves.
+    #[schema(required = false)]
+    pub renew_on_rotation: bool,
     /// What a workspace's new keys may do that say nothing of it.
     #[schema(required = false)]
     pub default_scopes: Vec<String>,

@@ -3,14 +3,79 @@
 use crate::support::{Home, due};
 
 #[test]
-fn an_expired_key_is_left_out_of_a_due_run_and_named() {
+fn a_key_that_no_schedule_saves_is_seen_wherever_somebody_looks_and_saved_by_a_renewal() {
     let home = Home::new();
-    home.ok(&["create", "past", "--rotate-every", "2s", "--overlap", "1s", "--expires-in", "2s"]);
+    let made = home.run(&["create", "past", "--rotate-every", "2s", "--overlap", "1s", "--expires-in", "2s"]);
+    assert!(made.stderr.contains("before its rotation is due") || made.stderr.contains("however often"), "{made:?}");
+    home.ok(&["create", "fine", "--owner", "ana", "-q"]);
     while !home.ok(&["list", "--expired", "-o", "name"]).contains("past") {}
-    let run = home.run(&["rotate", "--due", "--yes", "--max", "9", "--deliver", "file:{name}"]);
-    assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(run.stderr.contains("1 expired, which no due run renews: keyward list --due --status expired"), "{run:?}");
-    assert!(home.ok(&["list", "--due", "--status", "expired"]).contains("past"));
+    let due = ["rotate", "--due", "--yes", "--max", "9", "--deliver", "file:{name}"];
+    let run = home.run(&due);
+    assert_eq!(run.code, Some(11), "{run:?}");
+    assert!(run.stderr.contains("1 due: 1 expired") && run.stderr.contains("hint: keyward rotate --due"), "{run:?}");
+    let told = home.run(&[&["-o", "json"], &due[..]].concat());
+    let reply: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!((&reply["expired"], &reply["items"][0]["outcome"]), (&1.into(), &"expired".into()), "{reply:#}");
+    assert!(told.error()["hints"][0].as_str().unwrap().contains(" --renew"), "{told:?}");
+    assert!(home.ok(&["list", "--due"]).contains("past"));
+    assert_eq!(home.json(&["show", "past"])["key"]["rotation"]["overdue"], true);
+    assert!(home.ok(&["report", "rotation"]).contains("expired"));
+    let checked = home.json_any(&["check"]);
+    let finding = checked["items"].as_array().unwrap().iter().find(|one| one["rule"] == "overdue-rotation").unwrap();
+    assert!(finding["fix"].as_str().unwrap().ends_with(" --renew"), "{finding:#}");
+    assert_eq!(home.run(&[&due[..], &["--renew"]].concat()).code, Some(0));
+    assert!(home.works(&home.read("past")));
+}
+
+/// What a person wants who says how often a key is to be rotated, and nothing of its end.
+#[test]
+fn a_key_that_is_rotated_lives_as_long_as_it_is_rotated() {
+    let home = Home::new();
+    let made = home.run(&["create", "mailer", "--rotate-every", "30d", "-o", "json"]);
+    assert!(made.stderr.contains("lives as long as it is rotated"), "{made:?}");
+    let made: serde_json::Value = serde_json::from_str(&made.stdout).unwrap();
+    let key = &made["key"];
+    assert_eq!((&key["expires_at"], &key["status"]), (&serde_json::Value::Null, &"active".into()));
+    let parse = |text: &serde_json::Value| chrono::DateTime::parse_from_rfc3339(text.as_str().unwrap()).unwrap();
+    assert_eq!((parse(&key["rotation"]["ends_at"]) - parse(&key["created_at"])).num_days(), 60);
+    assert_eq!(key["secrets"][0]["valid_until"], key["rotation"]["ends_at"]);
+    // What somebody says of the end holds, and so does what the workspace allows.
+    let said = home.json(&["create", "a", "--rotate-every", "30d", "--expires-in", "365d"]);
+    assert_eq!(said["key"]["rotation"]["ends_at"], serde_json::Value::Null);
+    home.ok(&["workspaces", "update", "default", "--max-lifetime", "180d"]);
+    let bound = home.json(&["create", "b", "--rotate-every", "30d"]);
+    assert_eq!((parse(&bound["key"]["expires_at"]) - parse(&bound["key"]["created_at"])).num_days(), 180);
+    // Without its rhythm nothing ends the key any more, and that is told.
+    let changed = home.json(&["update", "mailer", "--rotate-every", "none"]);
+    assert_eq!(changed["key"]["rotation"]["ends_at"], serde_json::Value::Null);
+    assert_eq!(home.run(&["check", "mailer"]).code, Some(10));
+}
+
+#[test]
+fn a_policy_lets_each_rotation_start_the_lifetime_again() {
+    let home = Home::new();
+    home.ok(&["init"]);
+    home.ok(&["workspaces", "update", "default", "--renew-on-rotation", "yes"]);
+    let expiry = |home: &Home, name: &str| home.json(&["show", name])["key"]["expires_at"].clone();
+    for (name, policy, moves) in [("own", "yes", true), ("not", "no", false)] {
+        home.ok(&["create", name, "--expires-in", "1h", "--renew-on-rotation", policy, "-q"]);
+        let before = expiry(&home, name);
+        while before == now_plus_an_hour() {
+            std::thread::yield_now();
+        }
+        home.ok(&["-q", "rotate", name]);
+        assert_eq!(expiry(&home, name) != before, moves, "{name}");
+    }
+    home.ok(&["create", "theirs", "--expires-in", "1h", "-q"]);
+    assert_eq!(home.json(&["show", "theirs"])["key"]["rotation"]["renew"], serde_json::Value::Null);
+    assert_eq!(home.json(&["rotation", "list", "--all"])["items"].as_array().unwrap().len(), 2);
+    home.ok(&["-q", "rotate", "theirs"]);
+    assert_eq!(home.json(&["rotation", "show", "theirs"])["rotation"]["renew"], true);
+}
+
+/// An hour from this second, as JSON has it.
+fn now_plus_an_hour() -> serde_json::Value {
+    (chrono::Utc::now() + chrono::TimeDelta::hours(1)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into()
 }
 
 #[test]
@@ -134,7 +199,8 @@ fn overdue_keys_are_seen_wherever_somebody_looks() {
         std::thread::yield_now();
     }
     assert!(home.run(&["list"]).stderr.contains("overdue for rotation: 1"));
-    assert!(home.ok(&["show", "a"]).contains("overdue:         yes"));
+    let shown = home.ok(&["show", "a"]);
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(["overdue:", "yes"])), "{shown}");
     assert_eq!(home.json(&["show", "a"])["key"]["rotation"]["overdue"], true);
     assert!(home.ok(&["doctor"]).contains("1 key overdue"));
     assert_eq!(home.run(&["create", "--from", "keys.csv", "--deliver", "file:x"]).code, Some(2));

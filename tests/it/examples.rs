@@ -18,7 +18,7 @@ pub(crate) const NOT_RUN: [(&str, &str); 2] = [
 ];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 33] = [
+const PREPARED: [(&str, &str); 34] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward vault restore", "keyward vault backup backup/keystore.db"),
@@ -34,6 +34,7 @@ const PREPARED: [(&str, &str); 33] = [
     ("keyward customers show", "keyward customers create contoso"),
     ("keyward customers update", "keyward customers create contoso"),
     ("keyward customers delete", "keyward customers create contoso"),
+    ("keyward rotate old-sync", "keyward -q create old-sync && keyward revoke old-sync --yes"),
     ("keyward rotation commit", "keyward -q rotate billing-sync --stage"),
     ("keyward rotation abort", "keyward -q rotate billing-sync --stage"),
     ("keyward rotation show", "keyward -q rotate billing-sync --stage"),

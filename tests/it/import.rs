@@ -63,7 +63,7 @@ fn old_secrets_go_on_working_and_are_marked_until_the_next_rotation() {
     assert_eq!(home.json(&["show", "billing"])["key"]["imported"], json!(true), "the old one still works");
     let again = home.ok(&["rotate", "billing", "--now", "--supersede"]);
     assert_eq!(home.json(&["show", "billing"])["key"]["imported"], json!(false));
-    assert_eq!((code(&home, &again), code(&home, "legacy-billing-secret")), ("VALID".into(), "REVOKED".into()));
+    assert_eq!((code(&home, &again), code(&home, "legacy-billing-secret")), ("VALID".into(), "SUPERSEDED".into()));
     home.ok(&["revoke", "mailer"]);
     assert_eq!(code(&home, "legacy-mailer-secret"), "REVOKED");
     home.ok(&["audit", "verify"]);

@@ -30,7 +30,7 @@ fn a_key_lives_from_create_to_delete() {
     let second = home.ok(&["rotate", "billing-sync", "--now"]);
     assert!(is_token(&second, "prod"));
     let (verdict, code) = home.verdict(&first, &[]);
-    assert_eq!((verdict["code"].as_str(), code), (Some("REVOKED"), Some(13)));
+    assert_eq!((verdict["code"].as_str(), code), (Some("SUPERSEDED"), Some(13)));
     assert_eq!(home.verdict(&second, &[]).1, Some(0));
 
     home.ok(&["deactivate", "billing-sync"]);

@@ -88,6 +88,10 @@ mod retries;
 mod roles;
 mod rotation;
 mod rotation_kills;
+#[cfg(feature = "server")]
+mod rotation_promises;
+#[cfg(feature = "server")]
+mod rotation_roles;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod rotation_steps;
 mod scan;

@@ -15,7 +15,7 @@ const LIFETIME: i64 = 5_000;
 #[derive(Debug, Clone)]
 enum Step {
     Create(u8),
-    Rotate { key: u8, overlap: i64, renew: bool, supersede: bool },
+    Rotate { key: u8, overlap: i64, renew: bool, supersede: bool, reinstate: bool },
     Activate(u8),
     Deactivate(u8),
     Revoke(u8),
@@ -27,8 +27,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let key = 0u8..3;
     let step = prop_oneof![
         3 => key.clone().prop_map(Step::Create),
-        4 => (key.clone(), 0i64..2_000, any::<bool>(), any::<bool>())
-            .prop_map(|(key, overlap, renew, supersede)| Step::Rotate { key, overlap, renew, supersede }),
+        4 => (key.clone(), 0i64..2_000, any::<[bool; 3]>()).prop_map(|(key, overlap, [renew, supersede, reinstate])| {
+            Step::Rotate { key, overlap, renew, supersede, reinstate }
+        }),
         1 => key.clone().prop_map(Step::Activate),
         1 => key.clone().prop_map(Step::Deactivate),
         1 => key.clone().prop_map(Step::Revoke),
@@ -85,7 +86,7 @@ fn context(now: Time) -> Context {
         now,
         actor: "alice@host".to_owned(),
         source: "test".to_owned(),
-        reason: None,
+        reason: Some("it is meant".to_owned()),
         ticket: None,
         workspace: "default".to_owned(),
         authority: Default::default(),
@@ -102,14 +103,14 @@ fn rotate(
     cx: &Context,
     key: u8,
     overlap: Overlap,
-    renew: bool,
-    supersede: bool,
+    [renew, supersede, reinstate]: [bool; 3],
 ) -> Result<String, keyward::ops::Error> {
     let sinks = vec!["stdout".to_owned()];
     let request = Stage {
         overlap: Some(overlap),
         renew,
         supersede,
+        reinstate,
         sinks: sinks.clone(),
         intend: true,
         ..Stage::of(key_ref(key))
@@ -155,9 +156,9 @@ proptest! {
                         }
                     }
                 }
-                Step::Rotate { key, overlap, renew, supersede } => {
+                Step::Rotate { key, overlap, renew, supersede, reinstate } => {
                     let overlap_wanted = Overlap::For(TimeDelta::seconds(overlap));
-                    let rotated = rotate(backend.as_ref(), &cx, key, overlap_wanted, renew, supersede);
+                    let rotated = rotate(backend.as_ref(), &cx, key, overlap_wanted, [renew, supersede, reinstate]);
                     let Some(expected) = model.get_mut(&key) else {
                         prop_assert_eq!(rotated.err().map(|error| error.kind), Some(Kind::NotFound));
                         continue;
@@ -165,7 +166,7 @@ proptest! {
                     let expired = expected.expires <= now;
                     let last = expected.tokens.len() - 1;
                     let running = !expected.revoked && expected.tokens[..last].iter().any(|(_, until)| now < *until);
-                    if (expired && !renew) || (running && !supersede) {
+                    if (expected.revoked != reinstate) || (expired && !renew) || (running && !supersede) {
                         prop_assert_eq!(rotated.err().map(|error| error.kind), Some(Kind::Conflict));
                         continue;
                     }

@@ -351,6 +351,7 @@ fn real_answers_are_those_that_the_document_promises() {
     api.call("get", "/v1/rotations", &[], Value::Null);
     api.call("get", "/v1/rotations/{rotation}", &[&rotation], Value::Null);
     assert_eq!(api.call("post", "/v1/rotations/{rotation}/commit", &[&rotation], json!({})).status, 200);
+    assert_eq!(api.call("post", "/v1/keys/{key}/rotate", &["b"], json!({"overlap": "now"})).status, 201);
     let staged = api.call("post", "/v1/keys/{key}/rotations", &["b"], json!({})).json();
     let rotation = staged["rotation"]["id"].as_str().unwrap().to_owned();
     assert_eq!(api.call("post", "/v1/rotations/{rotation}/abort", &[&rotation], json!({})).status, 200);

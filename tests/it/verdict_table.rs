@@ -79,7 +79,8 @@ impl Scene {
         let closed = production("closed", &["--workspace", "closed"]);
         home.ok(&["workspaces", "update", "closed", "--plan", "free"]);
         let of_one = production("limited", &["--rate-limit", "1/d"]);
-        let [off, cut, gone] = ["off", "cut", "gone"].map(|name| production(name, &[]));
+        let [off, cut, gone, replaced] = ["off", "cut", "gone", "replaced"].map(|name| production(name, &[]));
+        home.ok(&["-q", "rotate", "replaced", "--now"]);
         home.ok(&["deactivate", "off"]);
         home.ok(&["revoke", "cut", "--yes"]);
         home.ok(&["delete", "gone", "--confirm", "gone", "--yes"]);
@@ -91,6 +92,7 @@ impl Scene {
             Case::of("INACTIVE", &off),
             Case::of("EXPIRED", &over),
             Case::of("REVOKED", &cut),
+            Case::of("SUPERSEDED", &replaced),
             Case::of("WRONG_ENVIRONMENT", &made("staging", &["--env", "staging"])),
             Case { project: None, ..Case::of("PROJECT_REQUIRED", &wide) },
             Case { path: "/write", scope: "a:write", ..Case::of("INSUFFICIENT_SCOPE", &good) },

@@ -20,7 +20,10 @@ use crate::{
             CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, MAX_PAGE, RefusedEntries, UpdatedReply, query_of,
         },
         operators::{AppointedReply, OperatorList, OperatorReply, RotateCredential},
-        rotations::{AbortBody, CommitBody, RotatedReply, RotationList, RotationReply, StagedReply, StepBody},
+        rotations::{
+            AbortBody, CommitBody, RotateBody, RotateReply, RotatedReply, RotationList, RotationReply, StagedReply,
+            StepBody,
+        },
         usage::{LogPage, RetentionBody, UsageReply},
         verdict::VerifyRequest,
         webhooks::{AddedWebhookReply, WebhookList, WebhookReply, WebhookTested},
@@ -156,6 +159,18 @@ impl Backend for Remote {
         let (key, query) = (request.key.to_string(), which(request.environment));
         let path = ["v1", "keys", &key, "rotations"];
         self.once::<StagedReply>(cx, &path, &query, request, request.idempotency_key.as_deref())?.try_into()
+    }
+
+    fn rotate(&self, cx: &Context, request: &Stage) -> Result<Staged> {
+        let (key, query) = (request.key.to_string(), which(request.environment));
+        let body = RotateBody {
+            overlap: request.overlap,
+            renew: request.renew,
+            reinstate: request.reinstate,
+            supersede: request.supersede,
+        };
+        let path = ["v1", "keys", &key, "rotate"];
+        self.once::<RotateReply>(cx, &path, &query, &body, request.idempotency_key.as_deref())?.try_into()
     }
 
     fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView> {

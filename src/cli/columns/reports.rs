@@ -37,12 +37,15 @@ pub(in crate::cli) const ROTATED: &[Column] = &[
     Column::new("name", "name", Text),
     Column::new("id", "id", Text),
     Column::new("environment", "env", Text),
+    Column::new("status", "status", Text),
     Column::new("due_at", "due", Time),
     Column::new("overdue", "overdue", Text),
     Column::new("every_seconds", "every", Duration),
     Column::new("state", "state", Text),
     Column::new("owner", "owner", Text),
     Column::new("secret_created_at", "secret made", Time).wide(),
+    Column::new("expires_at", "expires", Time).wide(),
+    Column::new("ends_at", "ends unless rotated", Time).wide(),
     Column::new("project", "project", Text).wide(),
 ];
 

@@ -202,7 +202,7 @@ fn hand_over(cx: &mut Ctx, driver: &Driver<'_>, created: &Created, target: &Targ
     let (Some(token), Some(rotation)) = (&created.secret, &created.rotation) else { return Ok(()) };
     let parsed = rotation.id.parse().ok().zip(rotation.secret.lookup.parse().ok());
     let (id, lookup) = parsed.ok_or_else(|| Error::new(Kind::Internal, "rotation", "a rotation without id"))?;
-    driver.hand_over(cx, target, &Fresh { token, rotation: &id, lookup: &lookup }, Ending::Dead)?;
+    driver.hand_over(cx, target, &Fresh { token, rotation: &id, lookup: &lookup, doubted: false }, Ending::Dead)?;
     rotating::commit(cx, rotation, Vec::new()).map(drop)
 }
 

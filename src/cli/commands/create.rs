@@ -57,8 +57,8 @@ pub(crate) struct Args {
     /// A label, as key=value; may be repeated
     #[arg(long, value_name = "K=V", value_parser = values::label)]
     label: Vec<(String, String)>,
-    /// How long the key lives; a bare number is days; never changed afterwards [default: 90d, less where the workspace
-    /// says so]
+    /// How long the key lives; a bare number is days; never changed afterwards [default: 90d, less where the workspace says so; no
+    /// end of its own with --rotate-every]
     #[arg(long, value_name = "D", value_parser = values::days, conflicts_with_all = ["expires_at", "no_expiry"])]
     expires_in: Option<TimeDelta>,
     /// When the key ends: RFC 3339, or a date, whose day is included
@@ -67,12 +67,16 @@ pub(crate) struct Args {
     /// The key never expires
     #[arg(long)]
     no_expiry: bool,
-    /// How often its secret is to be rotated, or none [default: the workspace's, else none]
+    /// How often its secret is to be rotated, or none [default: the workspace's, else none]; a key without an end of its own then
+    /// lives as long as it is rotated
     #[arg(long, value_name = "D", value_parser = values::duration_or_none)]
     rotate_every: Option<values::DurationArg>,
     /// How long an old secret goes on working after a rotation [default: the workspace's, else 24h]
     #[arg(long, value_name = "D", value_parser = values::duration)]
     overlap: Option<TimeDelta>,
+    /// Whether a rotation starts the lifetime of the key again [default: the workspace's, else no]
+    #[arg(long, value_name = "yes|no", value_parser = values::yes_or_no)]
+    renew_on_rotation: Option<bool>,
     /// Accept a key of that name that exists already, and say how it differs; its secret is not shown, so that with -q
     /// the exit code is 15
     #[arg(long)]
@@ -137,7 +141,13 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
     told(cx, &created);
     let (id, name) = (created.key.id.clone(), created.key.name.clone());
     let report = cx.minted(json!(created.key), created.secret.as_ref()).existed(created.existed);
-    cx.emit(&report).map_err(|error| lost(error, &id, &name))?;
+    cx.emit(&report).map_err(|error| {
+        let begun = created.rotation.as_ref().and_then(|run| run.id.parse().ok().zip(run.secret.lookup.parse().ok()));
+        if let Some((rotation, lookup)) = begun {
+            rotating::leave(cx, &rotation, &lookup, rotating::STDOUT, &error.message);
+        }
+        lost(error, &id, &name)
+    })?;
     if let Some(rotation) = created.rotation.as_ref().filter(|_| created.secret.is_some()) {
         rotating::commit(cx, rotation, vec![rotating::STDOUT.to_owned()])?;
     }
@@ -222,7 +232,12 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
     if let (Some(token), Some(rotation)) = (&created.secret, &created.rotation) {
         let parsed = rotation.id.parse().ok().zip(rotation.secret.lookup.parse().ok());
         let (id, lookup) = parsed.ok_or_else(|| Error::new(Kind::Internal, "rotation", "a rotation without id"))?;
-        driver.hand_over(cx, &target, &Fresh { token, rotation: &id, lookup: &lookup }, Ending::Dead)?;
+        driver.hand_over(
+            cx,
+            &target,
+            &Fresh { token, rotation: &id, lookup: &lookup, doubted: false },
+            Ending::Dead,
+        )?;
         key = rotating::commit(cx, rotation, Vec::new())?;
         told(cx, &created);
         cx.note(&format!("delivered to {}", target.names().join(", ")));
@@ -257,6 +272,7 @@ fn request(args: Args) -> Result<Create> {
         expiry,
         rotate_every: args.rotate_every.map(|every| every.0),
         overlap: args.overlap,
+        renew_on_rotation: args.renew_on_rotation,
         if_not_exists: args.if_not_exists,
         idempotency_key: args.idempotency_key,
         ..defaults

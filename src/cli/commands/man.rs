@@ -19,8 +19,9 @@ pub(crate) struct Args {
 
 /// Prints or writes the pages.
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
-    let failed =
-        |error: std::io::Error| Error::new(Kind::Unavailable, "io", "cannot write the manual").cause(error.to_string());
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::of_io(&error), "io", "cannot write the manual").cause(error.to_string())
+    };
     let pages = artifacts::man_pages().map_err(failed)?;
     match &args.out {
         None => {

@@ -185,7 +185,7 @@ fn write_page(cx: &mut Ctx, of: KeysOf, policy: Option<&Path>, file: &Path) -> R
         cx.note(&format!("would be written: {path} ({})", counted(keys.len(), "key")));
     } else {
         files::write_private_atomic(&place, text.as_bytes()).map_err(|error| {
-            Error::new(Kind::Unavailable, "report", format!("cannot write {path}")).cause(error.to_string())
+            Error::new(Kind::of_io(&error), "report", format!("cannot write {path}")).cause(error.to_string())
         })?;
         cx.note(&format!("written: {path} ({})", counted(keys.len(), "key")));
     }

@@ -5,14 +5,15 @@ use crate::{
         asking,
         context::Ctx,
         delivery::{DeliverArgs, Driver, Targets},
-        due::{self, DueArgs, How},
+        due::{self, DueArgs, How, Watch},
+        exit::Exit,
         operand::{MaybeKeys, Named, distinct, each},
         rotating,
         signals::Stop,
         values,
     },
     domain::{KeyRef, Overlap},
-    ops::{Error, Result, Stage},
+    ops::{Error, KeyView, Result, Stage},
 };
 use chrono::TimeDelta;
 use clap::builder::NonEmptyStringValueParser;
@@ -23,6 +24,7 @@ use serde_json::json;
 #[command(
     after_help = "Examples:\n  keyward rotate billing-sync                  the old secret works for the key's overlap, else 24h\n  \
     keyward rotate billing-sync --now --reason leaked\n  keyward rotate billing-sync --renew          an expired key starts its lifetime again\n  \
+    keyward rotate old-sync --reinstate --reason 'revoked by mistake'\n  \
     keyward rotate billing-sync --deliver file:/run/keyward/billing.key\n  \
     keyward rotate --due --yes --max 50 --deliver-map deliver.toml -o jsonl"
 )]
@@ -38,19 +40,22 @@ pub(crate) struct Args {
     /// How long the old secret goes on working [default: the key's own, else its workspace's, else 24h]
     #[arg(long, value_name = "D", value_parser = values::duration)]
     overlap: Option<TimeDelta>,
-    /// The old secret stops at once
+    /// Every older secret stops once the new one has arrived, those of an overlap or a rotation that still runs too
     #[arg(long, conflicts_with = "overlap")]
     now: bool,
-    /// Start the key's original lifetime again
-    #[arg(long, conflicts_with = "due")]
+    /// Start the key's original lifetime again; with --due that of every key that is rotated, of those that have expired too
+    #[arg(long)]
     renew: bool,
     /// Also ask the terminal to put the secret on its clipboard (OSC 52)
     #[arg(long, conflicts_with_all = ["due", "sinks"])]
     copy: bool,
+    /// Give a revoked key a new secret: an administrator's own word, which needs --reason; the old secrets stay dead
+    #[arg(long, conflicts_with = "due")]
+    reinstate: bool,
     /// Leave both secrets working, until `rotation commit` or `rotation abort`
     #[arg(long)]
     stage: bool,
-    /// End a rotation that still runs, its oldest secret first
+    /// Although an overlap or a rotation still runs: what is older than the current secret ends once the new one has arrived
     #[arg(long, conflicts_with = "due")]
     supersede: bool,
     /// Repeating the call with this key within 24 hours makes no second secret
@@ -67,7 +72,7 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
             cx,
             &args.due,
             &args.deliver,
-            &How { overlap: overlap(args), park: args.stage, environment: args.keys.env },
+            &How { overlap: overlap(args), park: args.stage, renew: args.renew, environment: args.keys.env },
         );
     }
     args.deliver.refuse_idle()?;
@@ -78,30 +83,54 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     if args.deliver.is_asked() {
         return delivered(cx, args, &named);
     }
-    let Named { mut keys, single } = named;
     cx.refuse_secret_in_ci()?;
     cx.preflight_secret()?;
     if args.copy {
-        if keys.len() > 1 {
+        if named.keys.len() > 1 {
             return Err(Error::usage("--copy is for one secret: a clipboard keeps the last one")
                 .hint("rotate one key at a time"));
         }
         cx.copy_secret()?;
     }
+    printed(cx, args, named)
+}
+
+fn printed(cx: &mut Ctx, args: &Args, named: Named) -> Result<u8> {
+    let Named { mut keys, single } = named;
     if keys.len() > 1 {
         keys = distinct(cx, &keys, args.keys.env)?.into_iter().map(|(key, _)| key).collect();
     }
-    let (gathered, code) = each(cx, &keys, |cx, key| {
+    let watch = Watch::of(&args.due.hooks, keys.len());
+    let mut watched = Vec::new();
+    let rotated = each(cx, &keys, |cx, key| {
+        let before = watch.is_some().then(|| Watch::before(cx, key, args.keys.env));
         let request = Stage { sinks: vec![rotating::STDOUT.to_owned()], intend: true, ..request(args, key) };
         let rotated = rotating::rotate(cx, request, !single);
+        let rotated = rotated.map_err(|error| with_what_was_said(cx, args, single, error));
         if rotated.is_err() && !single {
             // Where even that cannot be printed, the error below says so.
             let _ = cx.missing_secret();
         }
+        watched.extend(before.map(|before| (before, rotated.as_ref().map(drop).map_err(Clone::clone))));
         rotated
-    })?;
-    rotating::print_gathered(cx, gathered.into_iter().flatten().collect())?;
-    Ok(code)
+    });
+    let ended = rotated.and_then(|(gathered, code)| {
+        rotating::print_gathered(cx, gathered.into_iter().flatten().collect())?;
+        Ok(code)
+    });
+    let Some(mut watch) = watch else { return ended };
+    let (targets, stop) = (Targets::of(cx, &args.deliver)?, Stop::listen()?);
+    let driver = Driver { targets: &targets, stop: &stop, deadline: None };
+    for (before, one) in &watched {
+        // Secrets that were gathered for one document are out, or lost, together.
+        let one = match (one, &ended) {
+            (Ok(()), Err(error)) => Err(error.clone()),
+            _ => one.clone(),
+        };
+        watch.ended(cx, &driver, before, &one);
+    }
+    watch.over(cx, &driver, code_of(&ended));
+    stop.outcome(cx, ended)
 }
 
 fn delivered(cx: &mut Ctx, args: &Args, named: &Named) -> Result<u8> {
@@ -109,9 +138,18 @@ fn delivered(cx: &mut Ctx, args: &Args, named: &Named) -> Result<u8> {
     let driver = Driver { targets: &targets, stop: &stop, deadline: None };
     let keys = distinct(cx, &named.keys, args.keys.env)?;
     targets.refuse_shared(keys.iter().filter_map(|(_, view)| view.as_ref().ok()))?;
+    let mut watch = Watch::of(&args.due.hooks, keys.len());
     let ended = each(cx, &keys, |cx, (key, view)| {
-        let view = view.as_ref().map_err(Clone::clone)?;
-        let key = driver.rotate_and_tell(cx, view, request(args, key))?;
+        let told = view.as_ref().map_err(Clone::clone).and_then(|view| {
+            let rotated = driver.rotate_and_tell(cx, view, request(args, key));
+            rotated.map_err(|error| with_what_was_said(cx, args, keys.len() == 1, error))
+        });
+        if let Some(watch) = &mut watch {
+            let typed = KeyView { name: key.to_string(), ..KeyView::default() };
+            let ended = told.as_ref().map(drop).map_err(Clone::clone);
+            watch.ended(cx, &driver, view.as_ref().unwrap_or(&typed), &ended);
+        }
+        let key = told?;
         // What waits for the others is lost with a run that is stopped: lines are written as they come.
         if named.single || !cx.is_one_document() {
             cx.item_without_secret(json!(key)).map(|()| None)
@@ -126,7 +164,31 @@ fn delivered(cx: &mut Ctx, args: &Args, named: &Named) -> Result<u8> {
         }
         Ok(code)
     });
+    if let Some(watch) = watch {
+        watch.over(cx, &driver, stop.code().unwrap_or_else(|| code_of(&ended)));
+    }
     stop.outcome(cx, ended)
+}
+
+/// The exit code that a command is going to end with.
+fn code_of(ended: &Result<u8>) -> u8 {
+    ended.as_ref().map_or_else(|error| Exit::from(error.kind).code(), |code| *code)
+}
+
+/// A hint that begins the rotation of one key in another way carries all that was said: whoever pastes it at an incident
+/// must not lose a reason, a sink or an overlap.
+fn with_what_was_said(cx: &Ctx, args: &Args, single: bool, mut error: Error) -> Error {
+    if !single {
+        return error;
+    }
+    error.hints.retain(|hint| args.overlap.is_none() || !hint.contains(" --now "));
+    for hint in &mut error.hints {
+        let flags = hint.strip_prefix("keyward rotate ").and_then(|rest| rest.split_once(' ')).map(|(_, flags)| flags);
+        if let Some(flags) = flags.filter(|flags| flags.starts_with("--")) {
+            *hint = format!("{} {flags}", cx.invocation());
+        }
+    }
+    error
 }
 
 fn overlap(args: &Args) -> Option<Overlap> {
@@ -138,6 +200,7 @@ fn request(args: &Args, key: &KeyRef) -> Stage {
         environment: args.keys.env,
         overlap: overlap(args),
         renew: args.renew,
+        reinstate: args.reinstate,
         supersede: args.supersede,
         park: args.stage,
         idempotency_key: args.idempotency_key.clone(),

@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// How long an old secret goes on working after a rotation, or none for the default
     #[arg(long, value_name = "D", value_parser = values::duration_or_none)]
     overlap: Option<values::DurationArg>,
+    /// Whether a rotation starts the lifetime of the key again
+    #[arg(long, value_name = "yes|no", value_parser = values::yes_or_no)]
+    renew_on_rotation: Option<bool>,
     /// Taken only to say why not
     #[arg(long, hide = true, value_name = "D", aliases = ["expires-at"])]
     expires_in: Option<String>,
@@ -110,6 +113,7 @@ fn request(args: Args) -> Result<Update> {
         unset_labels: args.unset_label,
         rotate_every: args.rotate_every.map(|every| every.0),
         overlap: args.overlap.map(|overlap| overlap.0),
+        renew_on_rotation: args.renew_on_rotation,
         ..nothing.clone()
     };
     if update == nothing {

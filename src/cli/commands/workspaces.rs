@@ -28,6 +28,9 @@ pub(crate) struct Fields {
     /// The longest its keys may live, or none
     #[arg(long, value_name = "D", value_parser = values::duration_or_none)]
     max_lifetime: Option<values::DurationArg>,
+    /// Whether a rotation starts the lifetime of its keys again, where they do not say so themselves
+    #[arg(long, value_name = "yes|no", value_parser = values::yes_or_no)]
+    renew_on_rotation: Option<bool>,
 }
 
 impl From<Fields> for ObjectChange {
@@ -38,6 +41,7 @@ impl From<Fields> for ObjectChange {
             rotate_every: fields.rotate_every.map(|every| every.0),
             overlap: fields.overlap.map(|overlap| overlap.0),
             max_lifetime: fields.max_lifetime.map(|longest| longest.0),
+            renew_on_rotation: fields.renew_on_rotation,
             ..Self::default()
         }
     }

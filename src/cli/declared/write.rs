@@ -55,6 +55,9 @@ fn fields(declared: &Declared) -> Map<String, Value> {
     if let Some(overlap) = key.overlap {
         say("overlap", json!(format_duration(overlap)));
     }
+    if let Some(renew) = key.renew_on_rotation {
+        say("renew_on_rotation", json!(renew));
+    }
     if !declared.active {
         say("active", json!(false));
     }

@@ -4,25 +4,36 @@ use super::{options::DeliverArgs, target::Targets};
 use crate::{cli::context::Ctx, domain::RotationId};
 
 impl Targets {
-    /// The command that goes on with a rotation, to the same sinks and in the same vault.
+    /// The command that goes on with a rotation, to the same sinks and in the same vault or through the same server.
     pub(in crate::cli) fn resume_command(&self, cx: &Ctx, rotation: &RotationId) -> String {
         self.command(cx, &["rotation", "resume", rotation.as_str()])
     }
 
     /// A command with the sinks that the caller named, in the same vault.
     pub(in crate::cli) fn command(&self, cx: &Ctx, words: &[&str]) -> String {
-        let global = &cx.global;
+        let (global, given) = (&cx.global, &cx.given);
         let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let options = [
             ("--vault", path(&global.vault)),
             ("--workspace", global.workspace.clone()),
             ("--key-file", path(&global.key_file)),
             ("--passphrase-file", path(&global.passphrase_file)),
+            ("--reason", given.reason.clone()),
+            ("--ticket", given.ticket.clone()),
+        ];
+        #[cfg(feature = "server")]
+        let server = [
+            ("--server", given.server.clone()),
+            ("--profile", given.profile.clone()),
+            ("--token-file", path(&given.token_file)),
+            ("--ca-file", path(&given.ca_file)),
         ];
         let mut all = vec!["keyward".to_owned()];
         all.extend(words.iter().map(|word| (*word).to_owned()));
         all.extend(words_of(&self.args));
         push(&mut all, options);
+        #[cfg(feature = "server")]
+        push(&mut all, server);
         shell_words::join(all)
     }
 }

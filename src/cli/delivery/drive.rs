@@ -9,7 +9,7 @@
 
 use super::target::{Target, Targets, refused};
 use crate::{
-    cli::{context::Ctx, signals::Stop},
+    cli::{context::Ctx, rotating, signals::Stop},
     deliver::{Fault, Kept, Reached, Running, Shown, Sink, SinkError, probe},
     domain::{KeyRef, Lookup, Overlap, PlainToken, RotationId, Time, time::format_time},
     ops::{
@@ -40,6 +40,8 @@ pub(in crate::cli) struct Fresh<'a> {
     pub(in crate::cli) token: &'a PlainToken,
     pub(in crate::cli) rotation: &'a RotationId,
     pub(in crate::cli) lookup: &'a Lookup,
+    /// An earlier secret of the rotation may be in use somewhere: an abort would end that one too.
+    pub(in crate::cli) doubted: bool,
 }
 
 /// What becomes of a secret whose way ends early.
@@ -118,7 +120,7 @@ impl Driver<'_> {
         let readable = || target.sinks.iter().filter(|sink| sink.can_read_back());
         let ask_back = readable().map(|sink| sink.name().to_owned()).collect();
         let mut request = Stage { sinks: target.names(), ask_back, probe: target.probe.is_some(), ..request };
-        if request.supersede {
+        if request.supersedes() {
             let held = readable().filter_map(|sink| self.held(sink));
             request.held = held.map(|token| token.lookup().as_str().to_owned()).collect();
         }
@@ -135,7 +137,8 @@ impl Driver<'_> {
         let rotation = rotation_of(&staged)?;
         let parked = staged.rotation.as_ref().is_some_and(|rotation| rotation.parked);
         if let (Some(token), Some(lookup)) = (&staged.secret, &staged.lookup) {
-            let fresh = Fresh { token, rotation: &rotation, lookup };
+            let doubted = staged.rotation.as_ref().is_some_and(|rotation| rotation.in_doubt.is_some());
+            let fresh = Fresh { token, rotation: &rotation, lookup, doubted };
             self.hand_over(cx, target, &fresh, if parked { Ending::Parked } else { Ending::Resumed })?;
         }
         if parked {
@@ -184,8 +187,11 @@ impl Driver<'_> {
                     step(cx, fresh, sink, Progress::Delivered(detail))?;
                 }
                 Err(error) => {
-                    if error.reached == Reached::No {
-                        step(cx, fresh, sink, Progress::Failed(error.to_string()))?;
+                    match error.reached {
+                        Reached::No => step(cx, fresh, sink, Progress::Failed(error.to_string()))?,
+                        Reached::Maybe => {
+                            rotating::leave(cx, fresh.rotation, fresh.lookup, sink.name(), &error.to_string())
+                        }
                     }
                     let holding = match ending {
                         // The next run goes on from what has arrived.
@@ -199,10 +205,18 @@ impl Driver<'_> {
         let Some(command) = &target.probe else { return Ok(()) };
         let asked = self.running(cx, |run| probe(command, fresh.token, self.targets.retry, &self.targets.options, run));
         let Err(error) = asked else { return Ok(()) };
+        let holding = match ending {
+            Ending::Parked => Vec::new(),
+            Ending::Resumed | Ending::Dead => self.take_back(cx, fresh, &given, "the probe said no")?,
+        };
+        for Given { sink, .. } in
+            given.iter().filter(|given| ending == Ending::Parked || holding.contains(&given.sink.name()))
+        {
+            rotating::leave(cx, fresh.rotation, fresh.lookup, sink.name(), &format!("the probe said no: {error}"));
+        }
         if ending == Ending::Parked {
             return Err(unproven(fresh.rotation, &error));
         }
-        let holding = self.take_back(cx, fresh, &given, "the probe said no")?;
         let what = format!("the probe says that the new secret does not work: {}", error.what);
         // That the probe itself may have gone half its way says nothing of the sinks.
         let error = SinkError { what, reached: Reached::No, ..error };
@@ -230,7 +244,8 @@ impl Driver<'_> {
     fn give_up(&self, cx: &mut Ctx, fresh: &Fresh<'_>, error: &SinkError, holding: &[&str], ending: Ending) -> Error {
         let undelivered =
             |cx: &Ctx| undelivered(fresh.rotation, error, self.targets.resume_command(cx, fresh.rotation));
-        if (error.reached == Reached::Maybe || !holding.is_empty()) && ending != Ending::Dead {
+        let held = error.reached == Reached::Maybe || !holding.is_empty() || fresh.doubted;
+        if held && ending != Ending::Dead {
             return undelivered(cx);
         }
         let abort =

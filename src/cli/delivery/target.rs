@@ -128,6 +128,7 @@ pub(in crate::cli) fn refused(error: &SinkError) -> Error {
     let (kind, reason) = match error.fault {
         Fault::Usage => (Kind::Usage, "sink"),
         Fault::Forbidden => (Kind::Forbidden, "sink"),
+        Fault::Failed => (Kind::Failure, "sink"),
         Fault::Unavailable => (Kind::Unavailable, "sink"),
         Fault::Interrupted => (Kind::Unavailable, "interrupted"),
     };

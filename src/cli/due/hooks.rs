@@ -12,14 +12,21 @@ use serde_json::Value;
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(in crate::cli) struct HookArgs {
     /// Tell this command of every key that was rotated: its result as JSON on standard input
-    #[arg(long, value_name = "COMMAND", requires = "due")]
+    #[arg(long, value_name = "COMMAND")]
     on_rotated: Option<String>,
     /// Tell this command of every key that failed or was not delivered
-    #[arg(long, value_name = "COMMAND", requires = "due")]
+    #[arg(long, value_name = "COMMAND")]
     on_failure: Option<String>,
-    /// Tell this command of the whole run at its end
-    #[arg(long, value_name = "COMMAND", requires = "due")]
+    /// Tell this command at the end how many keys were rotated, and how many were not
+    #[arg(long, value_name = "COMMAND")]
     on_done: Option<String>,
+}
+
+impl HookArgs {
+    /// Whether any command is to be told.
+    pub(super) fn is_asked(&self) -> bool {
+        [&self.on_rotated, &self.on_failure, &self.on_done].into_iter().any(Option::is_some)
+    }
 }
 
 /// The commands, ready.
@@ -33,7 +40,9 @@ impl<'a> Hooks<'a> {
     pub(super) fn of_key(&self, cx: &mut Ctx, driver: &Driver<'_>, outcome: &Outcome, result: &Value) {
         let command = match outcome {
             Outcome::Rotated(_) | Outcome::Staged(_) => &self.0.on_rotated,
-            Outcome::Failed(_) | Outcome::Undelivered(_) | Outcome::Unmatched => &self.0.on_failure,
+            Outcome::Failed(_) | Outcome::Undelivered(_) | Outcome::Unmatched | Outcome::Expired(_) => {
+                &self.0.on_failure
+            }
             Outcome::WouldRotate(_) | Outcome::Skipped(_) | Outcome::Left(_) => return,
         };
         tell(cx, driver, command.as_deref(), result);

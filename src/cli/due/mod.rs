@@ -2,10 +2,12 @@
 //! a schedule can act on. Nothing due is success.
 
 mod hooks;
+mod named;
 mod result;
 mod summary;
 
 pub(super) use hooks::HookArgs;
+pub(super) use named::Watch;
 
 use super::{
     context::Ctx,
@@ -14,8 +16,9 @@ use super::{
     signals::Stop,
 };
 use crate::{
-    domain::{Environment, KeyFilter, KeyRef, Overlap, Sort, SortField, Status},
+    domain::{Environment, KeyFilter, KeyRef, Overlap, Sort, SortField},
     ops::{Error, KeyView, Kind, List, Result, Stage},
+    output::Format,
 };
 use chrono::TimeDelta;
 use hooks::Hooks;
@@ -54,6 +57,8 @@ pub(super) struct How {
     pub(super) overlap: Option<Overlap>,
     /// Whether the rotation waits for somebody's commit.
     pub(super) park: bool,
+    /// Whether the lifetime of every key that is rotated starts again, of those that have expired too.
+    pub(super) renew: bool,
     /// Only keys of this environment.
     pub(super) environment: Option<Environment>,
 }
@@ -75,20 +80,25 @@ pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How)
     let mut outcomes = Outcomes::new(keys.len());
     for key in &keys {
         let over = stop.code().is_some() || deadline.is_some_and(|deadline| deadline <= Instant::now());
-        let outcome = if over {
+        let outcome = if let Some(since) = expired(key, how) {
+            Outcome::Expired(since)
+        } else if over {
             Outcome::Left("the run ended before its turn")
         } else if due.max.is_some_and(|max| outcomes.begun >= max) {
             Outcome::Left("--max was reached")
         } else {
             one(cx, &driver, key, due, how)
         };
-        let result = result::tell(cx, key, &outcome)?;
+        let result = result::of(cx, key, &outcome);
+        if cx.format() == Format::Jsonl && cx.out.options.field.is_none() {
+            cx.raw(format!("{result}\n").as_bytes())?;
+        }
         hooks.of_key(cx, &driver, &outcome, &result);
         // Where names are all that is printed, those that failed are not among them.
         if let Some(error) = outcome.error().filter(|_| cx.names_suffice()) {
             cx.error(&Error { message: format!("{} ({}): {}", key.name, key.id, error.message), ..error });
         }
-        outcomes.count(&outcome, over);
+        outcomes.count(&outcome, over && matches!(outcome, Outcome::Left(_)));
         outcomes.results.push(result);
     }
     let code = exit_code(&outcomes, due.detailed_exitcode);
@@ -96,23 +106,31 @@ pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How)
     let summary = outcomes.summary(code, cx.global.dry_run);
     let sentence = summary::tell(cx, &outcomes, &summary)?;
     hooks.of_run(cx, &driver, &summary);
-    ended(cx, sentence, code, stop.code().is_some());
+    let renewal = (outcomes.expired > 0)
+        .then(|| format!("{} --renew   (starts the lifetime of what expired again)", cx.invocation()));
+    ended(cx, sentence, code, stop.code().is_some(), renewal);
     Ok(code)
 }
 
-/// Says how the run ended, and the command that goes on where a signal ended it: in the object of a failure, for programs.
-fn ended(cx: &mut Ctx, sentence: String, code: u8, stopped: bool) {
+/// Says how the run ended, and the command that goes on where a signal ended it or keys have expired: in the object of a
+/// failure, for programs.
+fn ended(cx: &mut Ctx, sentence: String, code: u8, stopped: bool, renewal: Option<String>) {
     let again = cx.invocation();
     let fine = code == Exit::Ok.code() || code == Exit::Changed.code();
     if !fine && cx.format().is_json() {
         let kind = if code == Exit::Undelivered.code() { Kind::Undelivered } else { Kind::Partial };
-        let error = Error::new(kind, if stopped { "interrupted" } else { "run" }, sentence);
-        return cx.error(&if stopped { error.hint(again) } else { error });
+        let mut error = Error::new(kind, if stopped { "interrupted" } else { "run" }, sentence);
+        error.hints.extend(stopped.then_some(again));
+        error.hints.extend(renewal);
+        return cx.error(&error);
     }
     cx.note(&sentence);
     if stopped {
         cx.emitter().tell("the run was stopped; this goes on where it ended:");
         cx.emitter().tell(&again);
+    }
+    if let Some(renewal) = renewal {
+        cx.emitter().tell(&format!("hint: {renewal}"));
     }
 }
 
@@ -140,18 +158,19 @@ fn wait(jitter: Option<TimeDelta>, driver: &Driver<'_>) {
     }
 }
 
-/// The keys that are due, the longest due first; interrupted rotations before all. Says which are due in vain: a consumer
-/// of theirs has stopped working, and only a renewal mends that.
+/// The keys that are due, the longest due first; interrupted rotations before all. Those that have expired are among them.
 fn keys_due(cx: &mut Ctx, within: Option<TimeDelta>, environment: Option<Environment>) -> Result<Vec<KeyView>> {
     let sort = Sort { field: SortField::Due, descending: false };
     let filter = KeyFilter { due_within: Some(within.unwrap_or_default()), environment, sort, ..KeyFilter::default() };
-    let listed = cx.backend()?.list(&cx.operation(), &List { filter })?;
-    if let Some(count) = listed.hidden.get(&Status::Expired) {
-        cx.note(&format!("{count} expired, which no due run renews: keyward list --due --status expired"));
-    }
-    let mut keys = listed.items;
+    let mut keys = cx.backend()?.list(&cx.operation(), &List { filter })?.items;
     keys.sort_by_key(|key| key.rotation.id.is_none());
     Ok(keys)
+}
+
+/// Since when a key has expired that this run does not renew; a rotation of it that was begun goes on.
+fn expired(key: &KeyView, how: &How) -> Option<Option<String>> {
+    let lost = key.status == "expired" && !how.renew && key.rotation.id.is_none();
+    lost.then(|| key.expires_at.clone().or_else(|| key.rotation.ends_at.clone()))
 }
 
 fn one(cx: &mut Ctx, driver: &Driver<'_>, key: &KeyView, due: &DueArgs, how: &How) -> Outcome {
@@ -163,9 +182,7 @@ fn one(cx: &mut Ctx, driver: &Driver<'_>, key: &KeyView, due: &DueArgs, how: &Ho
             _ => Outcome::Rotated(delivered),
         },
         Ok(None) => Outcome::Unmatched,
-        Err(error) if error.kind == Kind::Busy && error.reason == "lease" => Outcome::Skipped(error.message),
-        Err(error) if error.kind == Kind::Undelivered => Outcome::Undelivered(error),
-        Err(error) => Outcome::Failed(error),
+        Err(error) => named::failed(error),
     }
 }
 
@@ -180,6 +197,7 @@ fn rotate(cx: &mut Ctx, driver: &Driver<'_>, key: &KeyView, due: &DueArgs, how: 
     let request = Stage {
         overlap: how.overlap.or(target.overlap.map(Overlap::For)),
         park: how.park,
+        renew: how.renew,
         due_within: Some(due.due_within.unwrap_or_default()),
         ..Stage::of(id)
     };
@@ -189,7 +207,7 @@ fn rotate(cx: &mut Ctx, driver: &Driver<'_>, key: &KeyView, due: &DueArgs, how: 
 fn exit_code(outcomes: &Outcomes, detailed: bool) -> u8 {
     let exit = if outcomes.undelivered > 0 {
         Exit::Undelivered
-    } else if outcomes.failed + outcomes.unmatched + outcomes.late > 0 {
+    } else if outcomes.failed + outcomes.unmatched + outcomes.expired + outcomes.late > 0 {
         Exit::Partial
     } else if detailed && outcomes.rotated + outcomes.staged > 0 {
         Exit::Changed

@@ -2,9 +2,8 @@
 
 use crate::{
     cli::{context::Ctx, delivery::Delivered, exit::Exit},
-    domain::{KeyRef, time::format_time},
+    domain::KeyRef,
     ops::{Error, KeyView, Result, RotationRef},
-    output::Format,
 };
 use serde_json::{Value, json};
 
@@ -22,6 +21,8 @@ pub(super) enum Outcome {
     Undelivered(Error),
     /// No rule of the deliver map matches it.
     Unmatched,
+    /// It has expired: only a renewal saves it; since when.
+    Expired(Option<String>),
     /// There is nothing to do now; why.
     Skipped(String),
     /// Its turn did not come; why.
@@ -37,6 +38,7 @@ impl Outcome {
             Self::Failed(_) => "failed",
             Self::Undelivered(_) => "undelivered",
             Self::Unmatched => "unmatched",
+            Self::Expired(_) => "expired",
             Self::Skipped(_) => "skipped",
             Self::Left(_) => "left",
         }
@@ -59,6 +61,10 @@ impl Outcome {
                 Some(error.causes.first().map_or(error.message.clone(), |cause| format!("{}: {cause}", error.message)))
             }
             Self::Unmatched => Some("no rule of the deliver map matches it".to_owned()),
+            Self::Expired(since) => {
+                let since = since.as_ref().map(|since| format!(" {since}")).unwrap_or_default();
+                Some(format!("it expired{since}, and no schedule saves it any more: a renewal does"))
+            }
             Self::Skipped(why) => Some(why.clone()),
             Self::Left(why) => Some((*why).to_owned()),
         }
@@ -74,6 +80,7 @@ pub(super) struct Outcomes {
     pub(super) failed: usize,
     pub(super) undelivered: usize,
     pub(super) unmatched: usize,
+    pub(super) expired: usize,
     pub(super) skipped: usize,
     pub(super) left: usize,
     /// How many were left because the time was over.
@@ -91,6 +98,7 @@ impl Outcomes {
             failed: 0,
             undelivered: 0,
             unmatched: 0,
+            expired: 0,
             skipped: 0,
             left: 0,
             late: 0,
@@ -105,6 +113,7 @@ impl Outcomes {
             Outcome::Failed(_) => (&mut self.failed, 1),
             Outcome::Undelivered(_) => (&mut self.undelivered, 1),
             Outcome::Unmatched => (&mut self.unmatched, 0),
+            Outcome::Expired(_) => (&mut self.expired, 0),
             Outcome::Skipped(_) => (&mut self.skipped, 0),
             Outcome::Left(_) => (&mut self.left, 0),
         };
@@ -116,14 +125,14 @@ impl Outcomes {
     pub(super) fn summary(&self, code: u8, dry_run: bool) -> Value {
         json!({
             "schema": "keyward.rotation-run/v1", "due": self.due, "rotated": self.rotated, "staged": self.staged,
-            "failed": self.failed, "undelivered": self.undelivered, "unmatched": self.unmatched,
+            "failed": self.failed, "undelivered": self.undelivered, "unmatched": self.unmatched, "expired": self.expired,
             "skipped": self.skipped, "left": self.left, "dry_run": dry_run, "exit": code,
         })
     }
 }
 
-/// The result as JSON; with `-o jsonl` it is told at once.
-pub(super) fn tell(cx: &mut Ctx, key: &KeyView, outcome: &Outcome) -> Result<Value> {
+/// The result as JSON.
+pub(super) fn of(cx: &mut Ctx, key: &KeyView, outcome: &Outcome) -> Value {
     let delivered = match outcome {
         Outcome::Rotated(delivered) | Outcome::Staged(delivered) | Outcome::WouldRotate(delivered) => Some(delivered),
         _ => None,
@@ -146,15 +155,18 @@ pub(super) fn tell(cx: &mut Ctx, key: &KeyView, outcome: &Outcome) -> Result<Val
     let rotation = delivered.and_then(|delivered| delivered.rotation.as_ref()).or(begun.as_ref());
     let sinks: Option<Vec<&str>> =
         rotation.map(|rotation| rotation.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect());
-    let result = json!({
-        "schema": "keyward.rotation-result/v1", "key_id": key.id, "name": key.name, "environment": key.environment,
+    // One that was typed and is not there has a name alone.
+    let known = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
+    let overlapping = |key: &KeyView| {
+        let old = key.secrets.iter().rev().find(|secret| secret.state == "retiring");
+        old.and_then(|secret| secret.valid_until.clone())
+    };
+    json!({
+        "schema": "keyward.rotation-result/v1", "key_id": known(&key.id), "name": key.name,
+        "environment": known(&key.environment),
         "outcome": outcome.word(), "why": outcome.why(), "resumed": delivered.is_some_and(|one| one.resumed),
         "rotation": rotation.map(|rotation| rotation.id.as_str()).or(key.rotation.id.as_deref()), "sinks": sinks,
         "due_at": key.rotation.due_at, "next_due_at": delivered.map(|delivered| &delivered.key.rotation.due_at),
-        "old_valid_until": delivered.and_then(|delivered| delivered.old_valid_until).map(format_time), "error": error,
-    });
-    if cx.format() == Format::Jsonl && cx.out.options.field.is_none() {
-        cx.raw(format!("{result}\n").as_bytes())?;
-    }
-    Ok(result)
+        "old_valid_until": delivered.and_then(|delivered| overlapping(&delivered.key)), "error": error,
+    })
 }

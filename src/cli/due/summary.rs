@@ -41,7 +41,7 @@ pub(super) fn tell(cx: &mut Ctx, outcomes: &Outcomes, summary: &Value) -> Result
         .open(&path)
         .and_then(|mut file| file.write_all(markdown(outcomes).as_bytes()));
     written.map_err(|error| {
-        Error::new(Kind::Unavailable, "step_summary", format!("cannot write to {}", path.display()))
+        Error::new(Kind::of_io(&error), "step_summary", format!("cannot write to {}", path.display()))
             .cause(error.to_string())
             .cause(sentence.clone())
             .hint("the rotations themselves are done; GITHUB_STEP_SUMMARY names the file")
@@ -67,6 +67,7 @@ fn sentence(outcomes: &Outcomes, dry_run: bool) -> String {
         (outcomes.failed, "failed"),
         (outcomes.undelivered, "undelivered"),
         (outcomes.unmatched, "without a rule"),
+        (outcomes.expired, "expired"),
         (outcomes.skipped, "skipped"),
         (outcomes.left, "left for the next run"),
     ];

@@ -135,7 +135,8 @@ fn facts(key: &KeyView, now: Time) -> Vec<DetailLine> {
     fields.push(("created", format!("{}, {}", moment(&key.created_at, now), key.created_by)));
     let due = key.rotation.due_at.as_deref().map(|due| format!(", due {}", moment(due, now))).unwrap_or_default();
     let late = if key.rotation.overdue { " (overdue)" } else { "" };
-    fields.push(("rotation", format!("{}{due}{late}", key.rotation.state)));
+    let ends = key.rotation.ends_at.as_deref().map(|end| format!(", ends {} unless rotated", moment(end, now)));
+    fields.push(("rotation", format!("{}{due}{late}{}", key.rotation.state, ends.unwrap_or_default())));
     for secret in &key.secrets {
         let until = secret.valid_until.as_deref().map(|until| format!(", {}", moment(until, now))).unwrap_or_default();
         fields.push(("secret", format!("…{} {}{until}, id {}", secret.hint, secret.state, secret.lookup)));

@@ -23,6 +23,8 @@ pub struct Crowd<'k> {
 #[must_use]
 pub fn examine(rule: Rule, policy: &Policy, key: &Key, usage: &Usage, now: Time) -> Answer {
     match key.status_at(now) {
+        // What was to be rotated and has expired is what no schedule saves any more.
+        Status::Expired if rule == Rule::OverdueRotation && key.rotation.every.is_some() => return too_late(key),
         Status::Expired | Status::Revoked => return Answer::NotAsked("it no longer works"),
         Status::Inactive if matches!(rule, Rule::Unused | Rule::NeverUsed) => {
             return Answer::NotAsked("it is switched off");
@@ -32,6 +34,7 @@ pub fn examine(rule: Rule, policy: &Policy, key: &Key, usage: &Usage, now: Time)
     match rule {
         Rule::NoExpiry => match key.expires_at {
             Some(_) => Answer::Fine("it expires"),
+            None if key.secret_ends_at().is_some() => Answer::Fine("its secret ends unless it is rotated"),
             None => Answer::Breach("it never expires".to_owned()),
         },
         Rule::LongLifetime => lifetime(policy, key),
@@ -154,6 +157,11 @@ fn never_used(policy: &Policy, key: &Key, usage: &Usage, now: Time) -> Answer {
         return Answer::Fine("it is new");
     }
     Answer::Breach(format!("it was made {} days ago, and never used", age.num_days()))
+}
+
+fn too_late(key: &Key) -> Answer {
+    let at = key.ends_at().map(|at| format!(" {}", format_time(at))).unwrap_or_default();
+    Answer::Breach(format!("it is to be rotated and expired{at}: no schedule saves it any more, a renewal does"))
 }
 
 fn overdue(key: &Key, now: Time) -> Answer {

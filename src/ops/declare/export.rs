@@ -60,6 +60,7 @@ pub(super) fn declaration(key: &Key, usual_period: Option<TimeDelta>) -> Declare
             expiry: Some(key.expires_at.map_or(Expiry::Never, Expiry::At)),
             rotate_every: (every.is_some() || usual_period.is_some()).then_some(every),
             overlap: key.rotation.overlap,
+            renew_on_rotation: key.rotation.renew,
             ..Create::named(key.name.clone())
         },
         active: key.active,

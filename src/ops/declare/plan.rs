@@ -132,7 +132,7 @@ impl Rules {
         let wanted = &declared.key;
         let Some(key) = key else {
             let every = wanted.rotate_every.unwrap_or(self.policy.rotate_every);
-            return (policy::expires_at(wanted.expiry(), &self.policy, now).err())
+            return (policy::expires_at(wanted.expiry(), &self.policy, every, now).err())
                 .or_else(|| policy::shorter(wanted.overlap, every).err())
                 .or_else(|| scopes::outside(&self.catalogue, &wanted.scopes));
         };
@@ -197,6 +197,7 @@ pub(super) fn update_of(key: &Key, declared: &Declared) -> Update {
         unset_labels: key.labels.keys().filter(gone).cloned().collect(),
         rotate_every: changed(key.rotation.every != after.rotation.every).map(|()| after.rotation.every),
         overlap: changed(key.rotation.overlap != after.rotation.overlap).map(|()| after.rotation.overlap),
+        renew_on_rotation: changed(key.rotation.renew != after.rotation.renew).and(after.rotation.renew),
         ..Update::of(crate::domain::KeyRef::Id(key.id.clone()))
     }
 }
@@ -234,6 +235,7 @@ fn after(key: &Key, declared: &Declared) -> Key {
         after.rotation.every = every;
     }
     after.rotation.overlap = wanted.overlap;
+    after.rotation.renew = wanted.renew_on_rotation.or(key.rotation.renew);
     after
 }
 
@@ -251,9 +253,13 @@ fn differences(steps: &mut Vec<PlanStep>, key: &Key, declared: &Declared, rules:
     let wanted = &declared.key;
     let status = key.status_at(now);
     if let Status::Revoked | Status::Expired = status {
-        let why = match (status, key.revoked_at, key.expires_at) {
+        let why = match (status, key.revoked_at, key.ends_at()) {
             (Status::Revoked, Some(at), _) => {
-                format!("it was revoked {}: keyward rotate {} gives it a new secret", format_time(at), key.id)
+                format!(
+                    "it was revoked {}: keyward rotate {} --reinstate --reason WHY gives it a new secret",
+                    format_time(at),
+                    key.id
+                )
             }
             (_, _, Some(at)) => format!("it expired {}: keyward rotate {} --renew", format_time(at), key.id),
             _ => "it no longer works".to_owned(),
@@ -322,8 +328,10 @@ fn expiry(wanted: Option<Expiry>) -> Value {
 
 /// Whether its first secret never arrived.
 pub(super) fn is_unfinished(key: &Key) -> bool {
-    let never_had_one =
-        key.secrets.iter().all(|secret| !matches!(secret.state, SecretState::Current | SecretState::Retiring { .. }));
+    let never_had_one = key
+        .secrets
+        .iter()
+        .all(|secret| !matches!(secret.state, SecretState::Current { .. } | SecretState::Retiring { .. }));
     never_had_one && key.running().is_some_and(|run| !run.parked)
 }
 
@@ -332,12 +340,15 @@ pub(super) fn is_unfinished(key: &Key) -> bool {
 fn creation(declared: &Declared, rules: &Rules, now: Time) -> PlanStep {
     let key = &declared.key;
     let ends = match key.expiry() {
-        None => json!(format!("{} (default)", format_duration(policy::default_lifetime(&rules.policy)))),
+        None => match policy::default_expiry(&rules.policy, key.rotate_every.unwrap_or(rules.policy.rotate_every)) {
+            Expiry::In(lifetime) => json!(format!("{} (default)", format_duration(lifetime))),
+            _ => json!("never (default of keys that are rotated)"),
+        },
         Some(Expiry::Never) => json!("never"),
         said => expiry(said),
     };
     let seconds = |duration: Option<chrono::TimeDelta>| duration.map(|duration| duration.num_seconds());
-    let facts: [(&'static str, Value); 11] = [
+    let facts: [(&'static str, Value); 12] = [
         ("owner", json!(key.owner)),
         ("description", json!(key.description)),
         ("project", json!(key.project)),
@@ -349,6 +360,7 @@ fn creation(declared: &Declared, rules: &Rules, now: Time) -> PlanStep {
         ("expires_at", ends),
         ("rotation.every_seconds", json!(seconds(key.rotate_every.flatten()))),
         ("rotation.overlap_seconds", json!(seconds(key.overlap))),
+        ("rotation.renew", json!(key.renew_on_rotation)),
     ];
     let said = |value: &Value| match value {
         Value::Null => false,

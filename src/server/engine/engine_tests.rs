@@ -96,9 +96,9 @@ fn every_change_of_a_key_is_heeded() {
         vault.refresh();
         assert_eq!(vault.code(&token), code);
     }
-    let new = rotate(backend, &id);
+    let new = rotate(backend, &id, true);
     vault.refresh();
-    assert_eq!((vault.code(&token), vault.code(new.expose_plaintext())), (Code::Revoked, Code::Valid));
+    assert_eq!((vault.code(&token), vault.code(new.expose_plaintext())), (Code::Superseded, Code::Valid));
     backend.delete(&context(), &Delete { key: named(&id), environment: None }).unwrap();
     vault.refresh();
     assert_eq!((vault.code(&token), vault.code(new.expose_plaintext())), (Code::Unknown, Code::Unknown));
@@ -132,10 +132,11 @@ fn a_revocation_does_not_wait_for_the_keys_that_were_made_beside_it() {
 }
 
 /// A whole rotation, delivered at once.
-fn rotate(backend: &dyn crate::backend::Backend, id: &str) -> PlainToken {
+fn rotate(backend: &dyn crate::backend::Backend, id: &str, reinstate: bool) -> PlainToken {
     let receipts = vec!["stdout".to_owned()];
-    let stage = Stage { sinks: receipts.clone(), intend: true, ..Stage::of(named(id)) };
-    let staged = backend.stage(&context(), &stage).unwrap();
+    let stage = Stage { sinks: receipts.clone(), intend: true, reinstate, ..Stage::of(named(id)) };
+    let cx = Context { reason: Some("by mistake".to_owned()), ..context() };
+    let staged = backend.stage(&cx, &stage).unwrap();
     let rotation = RotationRef::Id(staged.rotation.unwrap().id.parse().unwrap());
     backend.commit_rotation(&context(), &Commit { rotation, receipts, force: false, only_if_idle: None }).unwrap();
     staged.secret.unwrap()
@@ -159,7 +160,7 @@ fn a_change_of_the_key_does_not_give_its_limit_back() {
     assert_eq!(vault.code(&token), Code::RateLimited);
     let mut backend = vault.serving.backend().unwrap();
     let backend = backend.current(Utc::now()).unwrap();
-    let new = rotate(backend, &id);
+    let new = rotate(backend, &id, false);
     vault.refresh();
     assert_eq!(vault.code(&token), Code::RateLimited, "the old secret, during the overlap");
     assert_eq!(vault.code(new.expose_plaintext()), Code::RateLimited, "both secrets count together");

@@ -238,7 +238,7 @@ fn why(judged: &Judged, asked: &Asked<'_>) -> Option<String> {
         (_, None) => Some("no key has this secret".to_owned()),
         (_, Some(key)) => {
             let workspace = key.workspace();
-            let state = judged.secret.map_or(SecretState::Current, |(_, state)| state);
+            let state = judged.secret.map_or(SecretState::Current { until: None }, |(_, state)| state);
             let verdict = decide(&key.presented(&workspace, "", state), asked.request, &workspace.catalogue, asked.now);
             verdict.checks.into_iter().find(|check| check.ok == Some(false)).map(|check| check.detail)
         }

@@ -101,6 +101,7 @@ fn managing() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(keys::deactivate))
         .routes(routes!(keys::revoke))
         .routes(routes!(rotations::stage))
+        .routes(routes!(rotations::rotate))
         .routes(routes!(rotations::list))
         .routes(routes!(rotations::show))
         .routes(routes!(rotations::step))

@@ -10,13 +10,16 @@ use crate::{
     },
     server::{
         app::App,
-        body::{Path, Query, Sent, reply},
+        body::{Path, Query, Sent, put, reply},
         caller::Caller,
         problem::Failed,
     },
     wire::{
         header::IdempotencyKey,
-        rotations::{AbortBody, CommitBody, RotatedReply, RotationList, RotationReply, StagedReply, StepBody},
+        rotations::{
+            AbortBody, CommitBody, RotateBody, RotateReply, RotatedReply, RotationList, RotationReply, StagedReply,
+            StepBody,
+        },
     },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
@@ -57,6 +60,43 @@ pub(super) async fn stage(
     let staged = app.change(move |backend| backend.stage(&cx, &request)).await?;
     let status = if staged.secret.is_some() { StatusCode::CREATED } else { StatusCode::OK };
     Ok(reply(status, &StagedReply::from(&staged))?)
+}
+
+/// Rotate a key in one call
+///
+/// The answer is the only one that ever holds the new secret, which is the current one by then; the old one goes on working for
+/// its overlap, or stops at once with `"overlap": "now"`. Whoever delivers a secret stages a rotation instead, so that nothing
+/// ends before it has arrived.
+#[utoipa::path(
+    post, path = "/v1/keys/{key}/rotate", operation_id = "rotate_key", tag = "rotations",
+    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IdempotencyKey),
+    request_body = RotateBody,
+    responses((status = 201, description = "The key with its new secret.", body = RotateReply),
+        (status = 200, description = "Nothing was minted: the rotation was done before, or its secret had arrived.", body = RotateReply)),
+    security(("operator" = [])),
+)]
+pub(super) async fn rotate(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(key): Path<String>,
+    Query(which): Query<Which>,
+    Sent(body): Sent<RotateBody>,
+) -> Result<Response, Failed> {
+    let request = Stage {
+        environment: which.environment()?,
+        overlap: body.overlap,
+        renew: body.renew,
+        reinstate: body.reinstate,
+        supersede: body.supersede,
+        idempotency_key: caller.idempotency_key.clone(),
+        ..Stage::of(key_ref(&key)?)
+    };
+    let cx = caller.permitted(&app, Permission::RotateKeys, &key).await?;
+    let rotated = app.change(move |backend| backend.rotate(&cx, &request)).await?;
+    let status = if rotated.secret.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+    let mut response = reply(status, &RotateReply::from(&rotated))?;
+    put(response.headers_mut(), "etag", &format!("\"v{}\"", rotated.key.version));
+    Ok(response)
 }
 
 /// Which rotations to list.

@@ -23,11 +23,11 @@ fn rotated(times: u8) -> Vault {
         let mut tx = store.begin(now()).unwrap();
         let mut first = tx.key(&key(1).id).unwrap().unwrap();
         for old in &mut first.secrets {
-            if old.state == SecretState::Current {
+            if matches!(old.state, SecretState::Current { .. }) {
                 old.state = SecretState::Dead { since: now() + TimeDelta::hours(i64::from(number)) };
             }
         }
-        first.secrets.push(secret_of(number, SecretState::Current));
+        first.secrets.push(secret_of(number, SecretState::Current { until: None }));
         tx.put_key(&first).unwrap();
         tx.commit_all(vec![event(Action::KeyRotate, first.id.as_str())]).unwrap();
     }
@@ -46,11 +46,11 @@ fn dead_versions_leave_the_row_of_their_key_and_are_still_found() {
     let view = store.read(now()).unwrap();
     let first = view.key(&key(1).id).unwrap().unwrap();
     assert_eq!(first.secrets.len(), 17);
-    assert_eq!(first.secrets[16], secret_of(19, SecretState::Current));
+    assert_eq!(first.secrets[16], secret_of(19, SecretState::Current { until: None }));
     assert_eq!(count(&vault, "retired"), 4);
     // The version it was made with, and one that left later.
     let original = key(1).secrets[0].lookup.clone();
-    for (lookup, since) in [(original, 0), (secret_of(2, SecretState::Current).lookup, 3)] {
+    for (lookup, since) in [(original, 0), (secret_of(2, SecretState::Current { until: None }).lookup, 3)] {
         let found = view.key_by_lookup(&lookup).unwrap().unwrap();
         let secret = found.secrets.iter().find(|secret| secret.lookup == lookup).unwrap();
         assert_eq!(secret.state, SecretState::Dead { since: now() + TimeDelta::hours(since) });

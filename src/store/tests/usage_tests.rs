@@ -64,7 +64,7 @@ fn each_version_of_a_secret_has_its_own_uses() {
     rotated.secrets[0].state = SecretState::Dead { since: now() };
     let mut fresh = rotated.secrets[0].clone();
     fresh.lookup = "newer00000000000".parse().unwrap();
-    fresh.state = SecretState::Current;
+    fresh.state = SecretState::Current { until: None };
     rotated.secrets.push(fresh.clone());
     vault.put(rotated);
     let store = vault.admin();

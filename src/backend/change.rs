@@ -1,0 +1,88 @@
+//! A change of the local keystore: one transaction that ends in its events, or a refusal that is an event of its own.
+
+use super::local::Local;
+use crate::{
+    domain::{Action, Environment},
+    ops::{self, Context, Done, Error, Kind, Result},
+    store::Tx,
+};
+use serde_json::json;
+
+impl Local {
+    /// Runs a change and commits it with its events, or records why it was refused.
+    pub(super) fn change<T>(
+        &self,
+        cx: &Context,
+        action: Action,
+        target: &str,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<Done<T>>,
+    ) -> Result<T> {
+        self.change_of((action, target, None), cx, work)
+    }
+
+    /// The same for a change of a key whose environment may decide between keys of one name.
+    pub(super) fn change_of<T>(
+        &self,
+        (action, target, environment): (Action, &str, Option<Environment>),
+        cx: &Context,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<Done<T>>,
+    ) -> Result<T> {
+        let result = self.attempt(cx, work);
+        if let Err(error) = &result {
+            self.record_refusal_of((action, target, environment), cx, error)?;
+        }
+        result
+    }
+
+    fn attempt<T>(&self, cx: &Context, work: impl FnOnce(&mut Tx<'_>) -> Result<Done<T>>) -> Result<T> {
+        cx.writable()?;
+        let mut tx = self.begin(cx)?;
+        let done = work(&mut tx)?;
+        ops::free_text::of_events(&done.events)?;
+        if !cx.dry_run && !done.events.is_empty() {
+            ops::webhooks::enqueue(&mut tx, cx, &done.events)?;
+            tx.commit_all(done.events)?;
+        }
+        Ok(done.outcome)
+    }
+
+    pub(super) fn begin(&self, cx: &Context) -> Result<Tx<'_>> {
+        cx.recordable()?;
+        if self.store().capabilities().admin.is_none() {
+            return Err(ops::support_refused());
+        }
+        self.begin_record(cx)
+    }
+
+    /// Refusals by rule or by state are part of the trail; wrong arguments and a store that is away are not.
+    pub(super) fn record_refusal(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()> {
+        self.record_refusal_of((action, target, None), cx, error)
+    }
+
+    fn record_refusal_of(
+        &self,
+        (action, target, environment): (Action, &str, Option<Environment>),
+        cx: &Context,
+        error: &Error,
+    ) -> Result<()> {
+        let is_refusal = matches!(error.kind, Kind::Forbidden | Kind::Conflict | Kind::NotFound | Kind::Auth);
+        if !is_refusal || cx.dry_run || cx.read_only {
+            return Ok(());
+        }
+        // A row that cannot be read leaves the name that was typed.
+        let key =
+            self.read(cx, |view| ops::refused_key(view, &cx.workspace, action, target, environment)).ok().flatten();
+        let mut event = cx.refusal(action, target, error);
+        if let Some(key) = key {
+            event.target = key.id.to_string();
+            event.changes["name"] = json!(key.name);
+        }
+        ops::free_text::of_events(std::slice::from_ref(&event))?;
+        if self.store().capabilities().admin.is_some() {
+            self.begin_record(cx)?.commit_all(vec![event])?;
+        } else {
+            self.journal().refused(cx, &event)?;
+        }
+        Ok(())
+    }
+}
