@@ -114,7 +114,6 @@ fn a_server_whose_environment_nobody_said_lets_in_production_alone_and_says_so()
 #[test]
 fn a_terminal_is_asked_which_environment_a_server_is_for() {
     let home = Home::with_vault();
-    home.ok(&["init"]);
     for (answer, said) in [("staging", "keys of staging are let in"), ("", "keys of production are let in")] {
         let mut shell = Terminal::open(&home);
         shell.type_line("keyward serve --listen 127.0.0.1:0");

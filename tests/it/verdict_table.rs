@@ -107,7 +107,7 @@ impl Scene {
         while home.json(&["show", "over"])["key"]["status"] != "expired" {
             std::thread::yield_now();
         }
-        let bearer = format!("Bearer {}", home.ok(&["operators", "create", "service", "--role", "verifier"]));
+        let bearer = format!("Bearer {}", home.ok(&["operators", "create", "service", "--role", "verifier", "--platform"]));
         home.write("routes.toml", ROUTES);
         Self { home, bearer, cases }
     }
@@ -194,6 +194,11 @@ fn every_door_does_what_the_table_says() {
     let ambiguous = Case { path: "/read/../write", ..Case::of("NO_ROUTE", &scene.cases[0].key) };
     assert_eq!(scene.ask(&server, "authz", &ambiguous), (Some("USAGE".to_owned()), 400));
     *counted.entry("NO_ROUTE").or_default() += 1;
+    // Nor is a request that tells the service behind who calls.
+    let good = scene.cases[0].key.as_str();
+    let forged = [("X-API-Key", good), ("X-Original-Method", "GET"), ("X-Original-URI", "/read"), ("X-Keyward-Key-Id", "x")];
+    assert_eq!(server.get("/v1/authz", &forged).status, 400);
+    *counted.entry("NO_ROUTE").or_default() += 1;
 
     let metrics = server.get("/metrics", &[]).body;
     for (code, count) in &counted {
@@ -201,7 +206,6 @@ fn every_door_does_what_the_table_says() {
         assert!(metrics.lines().any(|told| told == line), "{line}: {metrics}");
     }
     // The limit of a key pays for what was let in, and for nothing else.
-    let good = &scene.cases[0].key;
     let answer = server.get("/v1/validate", &[("X-API-Key", good)]);
     *counted.entry("VALID").or_default() += 1;
     server.stop(Signal::SIGTERM);

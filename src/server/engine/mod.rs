@@ -105,9 +105,20 @@ impl Engine {
     pub(super) fn judge(&self, asked: &Asked<'_>) -> Result<Judged, Unavailable> {
         self.available(asked.now)?;
         let judged = self.verdict(asked);
-        self.verdicts[judged.code as usize].fetch_add(1, Ordering::Relaxed);
-        self.usage.note(&judged, asked);
+        self.count(&judged, asked);
         Ok(judged)
+    }
+
+    /// How a request that needs no key is denied, if it is: only the limit of its address is asked.
+    pub(super) fn without_key(&self, asked: &Asked<'_>) -> Option<Judged> {
+        let denied = self.take_address(asked.request.ip, asked.now)?;
+        self.count(&denied, asked);
+        Some(denied)
+    }
+
+    fn count(&self, judged: &Judged, asked: &Asked<'_>) {
+        self.verdicts[judged.code as usize].fetch_add(1, Ordering::Relaxed);
+        self.usage.note(judged, asked);
     }
 
     fn verdict(&self, asked: &Asked<'_>) -> Judged {
@@ -196,7 +207,7 @@ impl Engine {
         if let Some(addresses) = &self.addresses {
             addresses.sweep(self.clock.ms(now));
         }
-        self.refused.sweep(now.timestamp_millis());
+        self.refused.sweep(self.clock.ms(now));
     }
 
     /// Takes a request that is not judged from the limit of an address: where that is used up, how it stands.
@@ -206,18 +217,18 @@ impl Engine {
 
     /// How an address stands from which too many credentials of operators were no good.
     pub(super) fn refused_too_many(&self, ip: Option<IpAddr>, now: Time) -> Option<Standing> {
-        self.refused.used_up(ip?, now.timestamp_millis())
+        self.refused.used_up(ip?, self.clock.ms(now))
     }
 
     /// Counts a credential of an operator that is no good.
     pub(super) fn credential_refused(&self, ip: Option<IpAddr>, now: Time) {
         if let Some(ip) = ip {
-            self.refused.take(ip, now.timestamp_millis());
+            self.refused.take(ip, self.clock.ms(now));
         }
     }
 
     /// Takes a request from the limit of its address; how it was denied, if it was.
-    pub(super) fn take_address(&self, ip: Option<IpAddr>, now: Time) -> Option<Judged> {
+    fn take_address(&self, ip: Option<IpAddr>, now: Time) -> Option<Judged> {
         let standing = self.addresses.as_ref()?.take(ip?, self.clock.ms(now));
         standing.denied.then_some(Judged { code: Code::RateLimited, key: None, secret: None, standing: Some(standing) })
     }

@@ -224,7 +224,7 @@ fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passe
     } else if let (Some(table), Some((method, path))) = (&app.doors.routes, asked) {
         let announced = one(&parts.headers, &ANNOUNCED)?;
         match segments(path).map(|path| table.find(table::Asked { method, path: &path, announced })) {
-            Some(Some(Needs::Nothing)) => return Ok(let_everybody_pass(app, &request, passes)),
+            Some(Some(Needs::Nothing)) => return Ok(let_everybody_pass(app, parts, &request, passes)),
             Some(Some(Needs::Key(route))) => {
                 request.scopes.clone_from(&route.scopes);
                 request.environment = route.environment.or(request.environment);
@@ -273,8 +273,8 @@ fn passed(status: StatusCode) -> Answer {
 }
 
 /// The answer to what needs no key, and is told nothing about one: only the limit of its address is asked.
-fn let_everybody_pass(app: &App, request: &Request, passes: StatusCode) -> Answer {
-    match app.engine.take_address(request.ip, Utc::now()) {
+fn let_everybody_pass(app: &App, parts: &Parts, request: &Request, passes: StatusCode) -> Answer {
+    match app.engine.without_key(&question(parts, request, "")) {
         Some(denied) => refused(&denied, request),
         None => passed(passes),
     }
@@ -298,9 +298,12 @@ fn asked_by(app: &App, peer: Peer, parts: &Parts) -> Result<Request> {
 
 fn judge(app: &App, parts: &Parts, request: &Request) -> Result<Judged> {
     let token = presented(app, parts).unwrap_or_default();
+    app.engine.judge(&question(parts, request, token)).map_err(|_| unavailable())
+}
+
+fn question<'a>(parts: &'a Parts, request: &'a Request, token: &'a str) -> Asked<'a> {
     let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let asked = Asked { token, request, cost: 1, within: None, user_agent, now: Utc::now() };
-    app.engine.judge(&asked).map_err(|_| unavailable())
+    Asked { token, request, cost: 1, within: None, user_agent, now: Utc::now() }
 }
 
 /// The key of a request: from its headers, or from a query parameter where that is switched on. Several are none.
