@@ -107,7 +107,8 @@ impl Scene {
         while home.json(&["show", "over"])["key"]["status"] != "expired" {
             std::thread::yield_now();
         }
-        let bearer = format!("Bearer {}", home.ok(&["operators", "create", "service", "--role", "verifier", "--platform"]));
+        let bearer =
+            format!("Bearer {}", home.ok(&["operators", "create", "service", "--role", "verifier", "--platform"]));
         home.write("routes.toml", ROUTES);
         Self { home, bearer, cases }
     }
@@ -196,7 +197,8 @@ fn every_door_does_what_the_table_says() {
     *counted.entry("NO_ROUTE").or_default() += 1;
     // Nor is a request that tells the service behind who calls.
     let good = scene.cases[0].key.as_str();
-    let forged = [("X-API-Key", good), ("X-Original-Method", "GET"), ("X-Original-URI", "/read"), ("X-Keyward-Key-Id", "x")];
+    let forged =
+        [("X-API-Key", good), ("X-Original-Method", "GET"), ("X-Original-URI", "/read"), ("X-Keyward-Key-Id", "x")];
     assert_eq!(server.get("/v1/authz", &forged).status, 400);
     *counted.entry("NO_ROUTE").or_default() += 1;
 
