@@ -127,9 +127,6 @@ pub(super) fn check(cx: &Ctx, command: &str) -> Result<()> {
         ("--passphrase-fd", given.passphrase_fd.is_some()),
     ];
     for (option, _) in keys.into_iter().filter(|(_, given)| *given) {
-        if is(command, &["completions", "man", "help", "scan-rule", "lock"]) {
-            return refuse(option, "no vault is opened");
-        }
         if cx.by_address() {
             return refuse(option, "it opens a local vault, and a server is chosen");
         }

@@ -289,7 +289,7 @@ fn odd_arguments_are_refused_and_never_a_panic() {
     }
     for (args, why) in [
         (&["--overlap", "90"][..], "unit"),
-        (&["--expires-in", "1y"], "unit"),
+        (&["--expires-in", "1x"], "unit"),
         (&["--expires-in", "99999999999w"], "100 years"),
         (&["--expires-at", "2001-01-01"], "past"),
         (&["--expires-at", "tomorrow"], "RFC 3339"),

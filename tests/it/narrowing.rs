@@ -128,6 +128,7 @@ fn a_due_run_leaves_other_environments_alone() {
 #[test]
 fn a_workspace_that_is_named_narrows_operators_and_what_is_revoked() {
     let home = Home::new();
+    home.ok(&["init"]);
     home.ok(&["workspaces", "create", "acme"]);
     home.ok(&["operators", "create", "everywhere", "--role", "support"]);
     home.ok(&["operators", "create", "there", "--role", "support", "--bind", "acme"]);

@@ -40,6 +40,7 @@ fn a_time_is_an_instant_a_date_or_so_long_ago() {
 #[test]
 fn the_api_takes_the_same_times_and_names() {
     let home = Home::new();
+    home.ok(&["init"]);
     let operator = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
     home.ok(&["create", "a", "--env", "staging", "--label", "team=x"]);
     home.ok(&["create", "b", "--env", "production"]);
@@ -135,6 +136,7 @@ fn a_bare_number_is_taken_where_its_unit_is_plain() {
 #[test]
 fn the_api_takes_limits_and_lifetimes_as_they_are_said() {
     let home = Home::new();
+    home.ok(&["init"]);
     let operator = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
     let server = crate::support::server::Served::start(&home, &[]);
     let bearer = format!("Bearer {operator}");
@@ -183,6 +185,7 @@ fn the_api_takes_limits_and_lifetimes_as_they_are_said() {
 #[test]
 fn what_a_request_brings_along_in_vain_is_refused() {
     let home = Home::new();
+    home.ok(&["init"]);
     let operator = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
     home.ok(&["create", "a"]);
     home.ok(&["operators", "create", "gateway", "--role", "verifier"]);
