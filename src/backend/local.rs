@@ -10,9 +10,10 @@ use super::{
 };
 use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};
-use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
+use crate::ops::usage::{UsageQuery, UsageReport};
 #[cfg(feature = "server")]
 use crate::ops::webhooks::{AddWebhook, AddedWebhook, WebhookView};
+use crate::ops::{LogQuery, Logs};
 use crate::{
     domain::{Action, Environment, Event, Form, KeyId, KeyRef, Scope, Time, Verdict},
     ops::{
@@ -305,7 +306,7 @@ impl Backend for Local {
     }
 
     fn logs(&self, cx: &Context, query: &LogQuery) -> Result<Logs> {
-        self.read(cx, |view| ops::usage::logs(view, cx, query))
+        self.read(cx, |view| ops::logs::logs(view, cx, query))
     }
 
     fn retention(&self, cx: &Context) -> Result<Retention> {

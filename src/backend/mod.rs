@@ -50,9 +50,10 @@ pub use unlock::{CREDENTIAL, InitOptions, Initialised, LocalVault, Unlock, harde
 
 use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};
-use crate::ops::usage::{LogQuery, Logs, UsageQuery, UsageReport};
+use crate::ops::usage::{UsageQuery, UsageReport};
 #[cfg(feature = "server")]
 use crate::ops::webhooks::{AddWebhook, AddedWebhook, WebhookView};
+use crate::ops::{LogQuery, Logs};
 use crate::{
     domain::{Action, Environment, Form, KeyId, KeyRef, Scope, Verdict},
     ops::{
@@ -225,10 +226,10 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::usage::usage`].
     fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport>;
-    /// Recent verdicts.
+    /// Recent requests.
     ///
     /// # Errors
-    /// See [`crate::ops::usage::logs`].
+    /// See [`crate::ops::logs::logs`].
     fn logs(&self, cx: &Context, query: &LogQuery) -> Result<Logs>;
     /// For how long facts of use are kept.
     ///

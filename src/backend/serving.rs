@@ -10,7 +10,7 @@ use super::{
 };
 use crate::domain::{Digest, Lookup};
 use crate::{
-    domain::{Action, Key, KeyId, PlainToken, Spent, Time, UsageRecord, Verifier, time::format_time},
+    domain::{Action, Key, KeyId, OperatorRequest, PlainToken, Spent, Time, UsageRecord, Verifier, time::format_time},
     ops::{
         self, Context, Done, Result,
         audit_export::Exported,
@@ -259,13 +259,19 @@ impl FactSource {
 }
 
 impl UsageSink {
-    /// Adds verdicts to the facts of use, and replaces what keys have spent of their limits, in one transaction.
+    /// Adds verdicts and requests of operators to the facts of use, and replaces what keys have spent of their limits, in one transaction.
     ///
     /// # Errors
     /// Those of the store, after which nothing of it is kept.
-    pub fn record(&mut self, records: &[UsageRecord], spent: &[Spent], now: Time) -> Result<()> {
+    pub fn record(
+        &mut self,
+        records: &[UsageRecord],
+        requests: &[OperatorRequest],
+        spent: &[Spent],
+        now: Time,
+    ) -> Result<()> {
         self.keyring.refresh(&mut self.store, now)?;
-        Ok(self.store.record_usage(records, spent, now)?)
+        Ok(self.store.record_all(records, requests, spent, now)?)
     }
 }
 

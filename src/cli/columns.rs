@@ -354,6 +354,26 @@ pub(super) const LOGS: &[Column] = &[
     Column::new("key_id", "key", Text).wide(),
     Column::new("lookup", "secret", Text).wide(),
     Column::new("user_agent", "user agent", Text).wide(),
+    Column::new("method", "method", Text).wide(),
+    Column::new("path", "path", Text).wide(),
+    Column::new("status", "status", Number).wide(),
+    Column::new("request_id", "request", Text).wide(),
+    Column::new("duration_us", "µs", Number).wide(),
+    Column::new("operator", "operator", Text).wide(),
+];
+
+/// Requests of operators.
+pub(super) const OPERATOR_LOGS: &[Column] = &[
+    Column::new("at", "at", Time),
+    Column::new("code", "code", Text),
+    Column::new("operator", "operator", Text),
+    Column::new("method", "method", Text),
+    Column::new("path", "path", Text),
+    Column::new("status", "status", Number),
+    Column::new("address", "address", Text),
+    Column::new("request_id", "request", Text).wide(),
+    Column::new("duration_us", "µs", Number).wide(),
+    Column::new("user_agent", "user agent", Text).wide(),
 ];
 
 /// How one key was used.

@@ -93,23 +93,23 @@ impl<'de> Deserialize<'de> for Allowlist {
 /// # Errors
 /// When it is neither, or has bits set beyond its prefix.
 pub fn parse_range(entry: &str) -> Result<IpNet, String> {
-    let range = match entry.parse::<IpAddr>() {
+    let found = match entry.parse::<IpAddr>() {
         Ok(address) => IpNet::from(address.to_canonical()),
         Err(_) => entry
             .parse::<IpNet>()
             .map_err(|_| "expected an address or a CIDR range, such as 10.0.0.0/8 or 2001:db8::/32".to_owned())?,
     };
-    if range.addr() != range.network() {
-        return Err(format!("the range has bits set beyond its prefix; its network is {}", range.trunc()));
+    if found.addr() != found.network() {
+        return Err(format!("the range has bits set beyond its prefix; its network is {}", found.trunc()));
     }
     // Callers are known by their IPv4 address, however it is wrapped: so must the range be, or it would never match.
-    if let IpNet::V6(wrapped) = range
+    if let IpNet::V6(wrapped) = found
         && let (Some(address), Some(prefix)) =
             (wrapped.addr().to_ipv4_mapped(), wrapped.prefix_len().checked_sub(WRAPPING))
     {
         return IpNet::new(address.into(), prefix).map_err(|error| error.to_string());
     }
-    Ok(range)
+    Ok(found)
 }
 
 #[cfg(test)]

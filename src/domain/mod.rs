@@ -53,6 +53,9 @@ pub use suggest::closest;
 pub use tenancy::{Customer, Feature, KeyPolicy, Plan, PlanRefusal, Project, Workspace};
 pub use time::{Expiry, Time};
 pub use token::{Brand, Lookup, PlainToken, TokenError, Verifier, scan_rule};
-pub use usage::{AddressUse, LoggedVerdict, Retention, SecretUse, Usage, UsageCount, UsageRecord};
+pub use usage::{
+    AddressUse, LoggedRequest, LoggedVerdict, OperatorRequest, RequestFacts, Retention, SecretUse, Usage, UsageCount,
+    UsageRecord,
+};
 pub use webhook::{Message, Notice, Webhook};
 pub use words::counted;

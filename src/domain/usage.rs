@@ -15,6 +15,94 @@ use std::{borrow::Cow, net::IpAddr};
 
 /// The longest user agent and reason that are kept: both come from strangers.
 const LONGEST_TEXT: usize = 256;
+/// The longest method and id of a request.
+const LONGEST_WORD: usize = 64;
+
+/// The longest path that is kept.
+const LONGEST_PATH: usize = 512;
+
+/// What was asked, of a request that is kept by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestFacts {
+    /// The method.
+    pub method: String,
+    /// The path, without a query.
+    pub path: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// The id of the request, where it has one.
+    pub request_id: Option<String>,
+    /// How long the answer took, in microseconds.
+    pub micros: Option<u64>,
+}
+
+impl RequestFacts {
+    /// The facts no longer than is kept, without a query, and without a secret that a client put into a path.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let end = self.path.find(['?', '#']).unwrap_or(self.path.len());
+        self.path.truncate(end);
+        for (text, longest) in [
+            (&mut self.method, LONGEST_WORD),
+            (&mut self.path, LONGEST_PATH),
+            (self.request_id.get_or_insert_default(), LONGEST_WORD),
+        ] {
+            bound(text, longest);
+        }
+        self.request_id = self.request_id.filter(|id| !id.is_empty());
+        self
+    }
+}
+
+/// A request of an operator, or of somebody with a credential that no operator has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorRequest {
+    /// When.
+    pub at: Time,
+    /// The id of the operator; `None` for a credential that none has.
+    pub operator: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// `OK`, or the code of the error.
+    pub code: String,
+    /// Where it came from.
+    pub address: Option<IpAddr>,
+    /// What the client called itself.
+    pub user_agent: Option<String>,
+    /// What was asked.
+    pub request: RequestFacts,
+}
+
+impl OperatorRequest {
+    /// The code of a request that was answered.
+    pub const OK: &'static str = "OK";
+
+    /// Whether it was answered and not refused.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.code == Self::OK
+    }
+
+    /// The request with texts no longer than is kept, and without a secret in them.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        if let Some(text) = &mut self.user_agent {
+            bound(text, LONGEST_TEXT);
+        }
+        self.request = self.request.bounded();
+        self
+    }
+}
+
+/// Masks secrets in a text, and cuts it.
+fn bound(text: &mut String, longest: usize) {
+    if let Cow::Owned(masked) = scan::masked(text) {
+        *text = masked;
+    }
+    if let Some((end, _)) = text.char_indices().nth(longest) {
+        text.truncate(end);
+    }
+}
 
 /// What one verdict, or several equal ones, leave behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +123,10 @@ pub struct UsageRecord {
     pub user_agent: Option<String>,
     /// Why it was denied, in words.
     pub detail: Option<String>,
+    /// What was asked, of one that is kept by itself.
+    pub request: Option<RequestFacts>,
+    /// The name of the operator that asked for the verdict.
+    pub operator: Option<String>,
 }
 
 impl UsageRecord {
@@ -48,13 +140,9 @@ impl UsageRecord {
     #[must_use]
     pub fn bounded(mut self) -> Self {
         for text in [&mut self.user_agent, &mut self.detail].into_iter().flatten() {
-            if let Cow::Owned(masked) = scan::masked(text) {
-                *text = masked;
-            }
-            if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
-                text.truncate(end);
-            }
+            bound(text, LONGEST_TEXT);
         }
+        self.request = self.request.map(RequestFacts::bounded);
         self
     }
 }
@@ -123,6 +211,15 @@ pub struct AddressUse {
     pub last_at: Time,
 }
 
+/// A recent request of an operator, and its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedRequest {
+    /// Grows from entry to entry, of verdicts and of requests alike.
+    pub seq: i64,
+    /// The request.
+    pub request: OperatorRequest,
+}
+
 /// A recent verdict, and its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedVerdict {
@@ -176,6 +273,14 @@ mod tests {
     use crate::domain::time::parse_time;
 
     #[test]
+    fn a_path_is_kept_without_its_query_and_is_bounded() {
+        let facts = |path: &str| RequestFacts { path: path.to_owned(), ..RequestFacts::default() }.bounded();
+        assert_eq!(facts("/invoices/7?key=x#y").path, "/invoices/7");
+        assert_eq!(facts(&"é".repeat(1_000)).path.chars().count(), LONGEST_PATH);
+        assert_eq!(facts("/").request_id, None);
+    }
+
+    #[test]
     fn what_strangers_send_is_cut_at_a_character() {
         let record = UsageRecord {
             at: parse_time("2026-01-01").unwrap(),
@@ -186,6 +291,8 @@ mod tests {
             address: None,
             user_agent: Some("é".repeat(1_000)),
             detail: Some("short".to_owned()),
+            request: None,
+            operator: None,
         };
         let record = record.bounded();
         assert_eq!(record.user_agent.map(|text| text.chars().count()), Some(LONGEST_TEXT));

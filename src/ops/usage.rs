@@ -12,7 +12,7 @@ use crate::{
         Action, AddressUse, Code, Environment, Key, KeyId, KeyRef, Retention, SecretUse, Time, Usage, UsageCount,
         time::{format_duration, format_time},
     },
-    store::{Tx, VerdictFilter, View},
+    store::{Tx, View},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -134,54 +134,6 @@ pub struct UsageReport {
     /// Of one key: its secrets, oldest first.
     pub secrets: Vec<SecretUsage>,
     pub items: Vec<UsageRow>,
-}
-
-/// Which recent verdicts to show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogQuery {
-    /// One key; every key of the workspace when `None`.
-    pub key: Option<KeyRef>,
-    /// Decides between keys of one name.
-    pub environment: Option<Environment>,
-    /// Only refusals.
-    pub denied: bool,
-    /// From this time on.
-    pub since: Option<Time>,
-    /// Only those after this place in the log.
-    pub after: Option<i64>,
-    /// The newest so many.
-    pub limit: Option<usize>,
-    /// Also verdicts on credentials that no key has.
-    pub unknown: bool,
-}
-
-/// A recent verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-pub struct LogEntry {
-    pub seq: i64,
-    pub at: String,
-    #[cfg_attr(feature = "server", schema(value_type = String))]
-    pub code: Cow<'static, str>,
-    pub allowed: bool,
-    pub key_id: Option<String>,
-    pub name: Option<String>,
-    pub environment: Option<String>,
-    pub lookup: Option<String>,
-    pub address: Option<String>,
-    pub user_agent: Option<String>,
-    pub detail: Option<String>,
-    pub count: u64,
-}
-
-/// What came of a [`LogQuery`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Logs {
-    /// Verdicts, oldest first.
-    pub items: Vec<LogEntry>,
-    /// How many matched before the limit.
-    pub total: usize,
 }
 
 /// Adds usage up.
@@ -334,52 +286,6 @@ fn by_address(addresses: &[AddressUse]) -> Vec<UsageRow> {
         rows[at].denied += seen.denied;
     }
     rows
-}
-
-/// Recent verdicts.
-///
-/// # Errors
-/// `NotFound` or `Conflict` for a reference that names no key or several.
-pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
-    entitlement::workspace(tx, &cx.workspace)?;
-    let one = query.key.as_ref().map(|key| lookup::key(tx, &cx.workspace, key, query.environment)).transpose()?;
-    let filter = VerdictFilter {
-        key: one.as_ref().map(|key| key.id.clone()),
-        denied: query.denied,
-        since: query.since,
-        after: query.after,
-    };
-    let verdicts = tx.recent_verdicts(&filter)?;
-    let keys: HashMap<KeyId, Key> = match one {
-        Some(key) => [(key.id.clone(), key)].into(),
-        None if verdicts.is_empty() => HashMap::new(),
-        None => tx.all_keys(&cx.workspace)?.into_iter().map(|key| (key.id.clone(), key)).collect(),
-    };
-    let mut items = Vec::new();
-    for verdict in verdicts {
-        let record = verdict.record;
-        let key = record.key.as_ref().and_then(|id| keys.get(id));
-        if key.is_none() && (record.key.is_some() || !query.unknown) {
-            continue;
-        }
-        items.push(LogEntry {
-            seq: verdict.seq,
-            at: format_time(record.at),
-            code: record.code.as_str().into(),
-            allowed: record.is_use(),
-            key_id: record.key.as_ref().map(ToString::to_string),
-            name: key.map(|key| key.name.clone()),
-            environment: key.map(|key| key.environment.to_string()),
-            lookup: record.lookup.as_ref().map(ToString::to_string),
-            address: record.address.map(|ip| ip.to_string()),
-            user_agent: record.user_agent,
-            detail: record.detail,
-            count: record.count,
-        });
-    }
-    let total = items.len();
-    items.drain(..total - query.limit.unwrap_or(total).min(total));
-    Ok(Logs { items, total })
 }
 
 /// Replaces how long facts of use are kept.

@@ -43,6 +43,8 @@ impl Verify {
         let failed = verdict.checks.iter().find(|check| check.ok == Some(false));
         let key: Option<KeyId> = verdict.key_id.as_deref().and_then(|id| id.parse().ok());
         Some(UsageRecord {
+            request: None,
+            operator: None,
             at: cx.now,
             count: 1,
             // The id in a secret that is not the key's own is whatever a stranger typed.

@@ -28,7 +28,7 @@ use percent_encoding::percent_decode_str;
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -88,6 +88,21 @@ pub(super) struct Caller {
     client: Option<String>,
     pub(super) idempotency_key: Option<String>,
     expected_version: Option<u64>,
+}
+
+/// Who asked, for the log, which sees a request before and after anybody knows.
+#[derive(Clone, Default)]
+pub(super) struct Asker(Arc<OnceLock<Arc<Operator>>>);
+
+impl Asker {
+    fn set(&self, operator: &Arc<Operator>) {
+        // A request has one caller.
+        let _ = self.0.set(Arc::clone(operator));
+    }
+
+    pub(super) fn get(&self) -> Option<Arc<Operator>> {
+        self.0.get().cloned()
+    }
 }
 
 /// Who is at the other end of the connection of a request.
@@ -162,7 +177,12 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failed> {
         let peer = peer_of(&parts.extensions);
-        Self::of(app, peer, &parts.headers).await
+        let asker = parts.extensions.get::<Asker>().cloned();
+        let caller = Self::of(app, peer, &parts.headers).await?;
+        if let Some(asker) = asker {
+            asker.set(&caller.operator);
+        }
+        Ok(caller)
     }
 }
 

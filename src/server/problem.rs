@@ -31,6 +31,18 @@ impl From<Error> for Failed {
     }
 }
 
+/// The code of a problem, for the log of requests.
+#[derive(Clone)]
+pub(super) struct ProblemCode(pub(super) String);
+
+impl Failed {
+    /// The status and the code that are answered.
+    pub(super) fn told(&self) -> (u16, String) {
+        let problem = Problem::from(&self.error);
+        (problem.status, problem.code)
+    }
+}
+
 /// An address that asks too often.
 pub(super) fn too_many(standing: Standing, what: &str) -> Failed {
     let error = Error::new(Kind::Busy, TOO_MANY, format!("too many {what} from this address; see Retry-After"));
@@ -46,7 +58,9 @@ impl IntoResponse for Failed {
             tracing::error!(%error, causes = ?error.causes, "a request failed");
         }
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let code = ProblemCode(problem.code.clone());
         let mut response = (status, Json(problem)).into_response();
+        response.extensions_mut().insert(code);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         match status {

@@ -152,7 +152,7 @@ impl View<'_> {
     /// # Errors
     /// `Damaged` for an id that is none.
     pub fn denied_since(&self, since: Time, at_least: u32) -> Result<Vec<(crate::domain::KeyId, u64)>> {
-        let sql = "SELECT key_id, sum(count) AS refused FROM verdicts WHERE at >= ?1 AND allowed = 0 AND key_id <> ''
+        let sql = "SELECT key_id, sum(count) AS refused FROM verdicts WHERE at >= ?1 AND allowed = 0 AND substr(key_id, 1, 4) = 'key_'
                    GROUP BY key_id HAVING refused >= ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement

@@ -89,7 +89,7 @@ pub struct UsageParameters {
     pub by: Option<String>,
 }
 
-/// Which verdicts.
+/// Which requests.
 #[derive(Default, Serialize, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -115,14 +115,33 @@ pub struct LogParameters {
     /// The newest so many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// With this code: of a verdict, of an error, or `OK`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Answered with this status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// With a path that begins so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// From this address or range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Asked by the operator of this name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// What operators asked, and no verdicts.
+    #[param(required = false)]
+    #[serde(default)]
+    pub operators: bool,
 }
 
-/// Recent verdicts.
+/// Recent requests.
 #[derive(Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LogPage {
     /// `keyward.log-list/v1`.
     pub schema: String,
-    /// The verdicts, oldest first.
+    /// The requests, oldest first.
     pub items: Vec<LogEntry>,
     /// Where the page stands.
     pub page: PageInfo,

@@ -83,6 +83,8 @@ mod remote_patience;
 #[cfg(feature = "server")]
 mod remote_trust;
 mod report;
+#[cfg(feature = "server")]
+mod request_log;
 mod retries;
 #[cfg(feature = "server")]
 mod roles;

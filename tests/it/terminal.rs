@@ -300,3 +300,39 @@ fn text_of_others_does_not_steer_the_terminal() {
         assert!(seen.contains("owned"), "{line}: {seen}");
     }
 }
+
+/// Nobody sits in front of a silent terminal: what is waited for is said, and that and why it is asked again.
+#[cfg(feature = "server")]
+#[test]
+fn a_server_that_takes_its_time_is_said_to_be_waited_for() {
+    use std::io::{Read, Write};
+    let home = Home::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (go, waits) = std::sync::mpsc::channel::<()>();
+    let server = std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().flatten().take(2).enumerate() {
+            let (mut stream, mut some) = (stream, [0; 4096]);
+            let _ = stream.read(&mut some);
+            let answer = match number {
+                0 => "HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+                _ => {
+                    // Until the terminal has said so.
+                    waits.recv().unwrap();
+                    let body = r#"{"schema":"keyward.key-list/v1","items":[],"page":{"returned":0,"total":0,"truncated":false,"next":null}}"#;
+                    format!(
+                        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                        body.len()
+                    )
+                }
+            };
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    let mut shell = Terminal::open(&home);
+    shell.type_line(&format!("KEYWARD_TOKEN=kwop_x keyward --server {url} list"));
+    shell.wait_for("trying again in");
+    go.send(()).unwrap();
+    shell.finished(0);
+    server.join().unwrap();
+}

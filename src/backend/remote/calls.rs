@@ -300,6 +300,12 @@ impl Backend for Remote {
         asked.extend(query.after.map(|after| ("after", after.to_string())));
         asked.extend(query.limit.map(|limit| ("limit", limit.to_string())));
         asked.push(("denied", query.denied.to_string()));
+        asked.extend(query.code.as_ref().map(|code| ("code", code.clone())));
+        asked.extend(query.status.map(|status| ("status", status.to_string())));
+        asked.extend(query.path.as_ref().map(|path| ("path", path.clone())));
+        asked.extend(query.address.map(|address| ("address", address.to_string())));
+        asked.extend(query.operator.as_ref().map(|operator| ("operator", operator.clone())));
+        asked.extend(query.operators.then(|| ("operators", "true".to_owned())));
         let page: LogPage = self.get(Some(cx), &["v1", "logs"], &asked)?;
         Ok(Logs { items: page.items, total: page.page.total })
     }

@@ -1,4 +1,4 @@
-//! `logs`: recent verdicts, and why requests were denied.
+//! `logs`: recent requests, and why they were denied.
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, values},
@@ -12,11 +12,12 @@ use std::{thread, time::Duration};
 /// How often `--follow` looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Show recent verdicts, and why requests were denied
+/// Show recent requests with keys, and why they were denied; and what operators asked of a server
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  keyward logs --denied --since 1h\n  keyward logs --key billing-sync -o jsonl")]
+#[command(after_help = "Examples:\n  keyward logs --denied --since 1h\n  keyward logs --key billing-sync -o jsonl\n  \
+    keyward logs --path /invoices --status 403\n  keyward logs --operators --denied")]
 pub(crate) struct Args {
-    /// Verdicts on this key: an id, an exact name, or the first 8 or more characters of an id
+    /// Requests with this key: an id, an exact name, or the first 8 or more characters of an id
     #[arg(long, value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
     key: Option<KeyRef>,
     /// Decides between keys of one name
@@ -31,12 +32,30 @@ pub(crate) struct Args {
     /// The newest so many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// With this code: VALID, RATE_LIMITED; of operators OK, FORBIDDEN
+    #[arg(long, value_name = "CODE")]
+    code: Option<String>,
+    /// Answered with this HTTP status
+    #[arg(long, value_name = "N")]
+    status: Option<u16>,
+    /// With a path that begins so
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// From this address or range
+    #[arg(long, value_name = "CIDR", value_parser = values::network)]
+    address: Option<ipnet::IpNet>,
+    /// What this operator asked, for keys and for itself
+    #[arg(long, value_name = "NAME", conflicts_with = "key")]
+    operator: Option<String>,
+    /// What operators asked for themselves, instead of requests with keys
+    #[arg(long, conflicts_with = "key")]
+    operators: bool,
     /// Go on showing new ones, a line each, until interrupted
     #[arg(long, short)]
     follow: bool,
 }
 
-/// Shows recent verdicts, oldest first.
+/// Shows recent requests, oldest first.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if args.follow && cx.given.field.is_none() {
         let lines = [Format::Table, Format::Json, Format::Jsonl, Format::Name];
@@ -50,12 +69,19 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         after: None,
         limit: args.limit,
         unknown: true,
+        code: args.code,
+        status: args.status,
+        path: args.path,
+        address: args.address,
+        operator: args.operator,
+        operators: args.operators,
     };
+    let columns = if query.operators { columns::OPERATOR_LOGS } else { columns::LOGS };
     let backend = cx.backend()?;
     let logs = backend.logs(&cx.operation(), &query)?;
     if !args.follow {
         let rows = logs.items.iter().map(|entry| json!(entry)).collect();
-        cx.list("keyward.log-list/v1", rows, logs.total, columns::LOGS)?;
+        cx.list("keyward.log-list/v1", rows, logs.total, columns)?;
         return Ok(Exit::Ok.code());
     }
     cx.out.speak();
@@ -70,7 +96,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             let row = json!(entry);
             match cx.format() {
                 Format::Table | Format::Wide if !cx.program_reads() => cx.raw(line(&row).as_bytes())?,
-                _ => cx.list("keyward.log-list/v1", vec![row], 1, columns::LOGS)?,
+                _ => cx.list("keyward.log-list/v1", vec![row], 1, columns)?,
             }
         }
         query.after = new.last().map(|entry| entry.seq).or(query.after);
@@ -85,6 +111,11 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
 
 fn line(row: &Value) -> String {
     let text = |name: &str| row[name].as_str().map(crate::output::escape).unwrap_or_else(|| "-".into());
-    let key = row["name"].as_str().or(row["key_id"].as_str()).map_or_else(|| "-".into(), crate::output::escape);
-    format!("{}  {:<18}  {key}  {}  {}\n", text("at"), text("code"), text("address"), text("detail"))
+    let who = [&row["name"], &row["key_id"], &row["operator"]].into_iter().find_map(Value::as_str);
+    let who = who.map_or_else(|| "-".into(), crate::output::escape);
+    let asked = match row["status"].as_u64() {
+        Some(status) => format!("  {} {} {status}", text("method"), text("path")),
+        None => String::new(),
+    };
+    format!("{}  {:<18}  {who}  {}{asked}  {}\n", text("at"), text("code"), text("address"), text("detail"))
 }

@@ -148,15 +148,7 @@ impl Desk<'_> {
         let cx = &self.operation;
         let key = reference(id)?;
         let some = Some(key.clone());
-        let logs = LogQuery {
-            key: some.clone(),
-            environment: None,
-            denied: true,
-            since: None,
-            after: None,
-            limit: Some(NEWEST),
-            unknown: false,
-        };
+        let logs = LogQuery { key: some.clone(), denied: true, limit: Some(NEWEST), ..LogQuery::default() };
         let since = cx.now.checked_sub_signed(TimeDelta::days(30));
         let usage = UsageQuery { key: some.clone(), environment: None, since, by: UsageBy::Day, unknown: false };
         let audit = AuditFilter { key: some, limit: Some(NEWEST), ..AuditFilter::default() };

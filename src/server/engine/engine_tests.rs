@@ -74,7 +74,16 @@ impl Vault {
     }
 
     fn judge(&self, token: &str, request: &Request, now: Time) -> Result<Judged, Unavailable> {
-        self.engine.judge(&Asked { token, request, cost: 1, within: None, user_agent: Some("test/1"), now })
+        self.engine.judge(&Asked {
+            token,
+            request,
+            cost: 1,
+            within: None,
+            user_agent: Some("test/1"),
+            operator: None,
+            facts: &|_| RequestFacts::default(),
+            now,
+        })
     }
 }
 
@@ -198,7 +207,16 @@ fn nothing_is_judged_while_the_keystore_was_not_seen_lately() {
     let later = Utc::now() + chrono::TimeDelta::seconds(10);
     assert!(vault.judge(&token, &Request::default(), later).is_err());
     let request = Request::default();
-    let asked = Asked { token: &token, request: &request, cost: 1, within: None, user_agent: None, now: later };
+    let asked = Asked {
+        token: &token,
+        request: &request,
+        cost: 1,
+        within: None,
+        user_agent: None,
+        operator: None,
+        facts: &|_| RequestFacts::default(),
+        now: later,
+    };
     assert!(vault.engine.explain(&asked, later).is_err());
 }
 

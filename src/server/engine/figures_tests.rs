@@ -55,7 +55,16 @@ fn verdict_figures() {
             let began = Instant::now();
             for number in round * A_ROUND..(round + 1) * A_ROUND {
                 let token = tokens[which(number)].expose_plaintext();
-                let asked = Asked { token, request: &request, cost: 1, within: None, user_agent: Some("bench/1"), now };
+                let asked = Asked {
+                    token,
+                    request: &request,
+                    cost: 1,
+                    within: None,
+                    user_agent: Some("bench/1"),
+                    operator: None,
+                    facts: &|_| RequestFacts::default(),
+                    now,
+                };
                 assert_eq!(engine.judge(&asked).unwrap().code, Code::Valid);
             }
             spent += began.elapsed();

@@ -88,11 +88,12 @@ impl Writer {
 
     fn write(&mut self) -> Result<()> {
         while !self.batch.is_empty() {
-            let (records, spent) = self.batch.last(IN_ONE, self.engine.clock.ahead_ms());
-            let recorded = self.sink.record(&records, &spent, Utc::now());
+            let (records, spent, requests) = self.batch.last(IN_ONE, self.engine.clock.ahead_ms());
+            let asked = requests.len();
+            let recorded = self.sink.record(&records, requests, &spent, Utc::now());
             self.engine.usage.tried(recorded.is_ok().then_some(records.len()));
             recorded?;
-            self.batch.written(records.len());
+            self.batch.written(records.len(), asked);
         }
         Ok(())
     }

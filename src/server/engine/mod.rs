@@ -20,8 +20,8 @@ pub(super) use window::Standing;
 use crate::{
     backend::TokenHasher,
     domain::{
-        Code, Operator, PlainToken, Presented, RateLimit, Request, SecretState, Time, TokenError, Verdict, Verifier,
-        decide, decide_code,
+        Code, Operator, OperatorRequest, PlainToken, Presented, RateLimit, Request, RequestFacts, SecretState, Time,
+        TokenError, Verdict, Verifier, decide, decide_code,
     },
 };
 use addresses::Addresses;
@@ -72,6 +72,10 @@ pub(super) struct Asked<'a> {
     pub(super) within: Option<&'a str>,
     /// What the client calls itself.
     pub(super) user_agent: Option<&'a str>,
+    /// The name of the operator that asks.
+    pub(super) operator: Option<&'a str>,
+    /// Says what was asked, given the status that a verdict leads to: for requests that are kept by themselves alone.
+    pub(super) facts: &'a (dyn Fn(u16) -> RequestFacts + Sync),
     pub(super) now: Time,
 }
 
@@ -208,6 +212,11 @@ impl Engine {
             addresses.sweep(self.clock.ms(now));
         }
         self.refused.sweep(self.clock.ms(now));
+    }
+
+    /// Notes a request of an operator.
+    pub(super) fn note_request(&self, request: OperatorRequest) {
+        self.usage.note_request(request);
     }
 
     /// Takes a request that is not judged from the limit of an address: where that is used up, how it stands.

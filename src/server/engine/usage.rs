@@ -1,11 +1,14 @@
-//! What verdicts leave behind until it is written: equal ones added up, in a bounded amount of memory.
+//! What verdicts leave behind until it is written, in a bounded amount of memory.
+//!
+//! So many requests between two writes are kept one by one, with what was asked: refused ones and others each have their
+//! number, so that a flood of the one leaves room for the other. Whatever comes beyond that is added up with its equals.
 //!
 //! Verdicts are equal that have the same secret, code and address within the same hour. When very many different ones
 //! wait, further ones are counted without their address; when even those are too many, they are dropped, and it is
 //! counted how many were.
 
 use super::{Asked, Judged, KeyRecord, index::LookupBytes};
-use crate::domain::{Code, KeyId, SecretState, Spent, UsageRecord, decide};
+use crate::domain::{Code, KeyId, OperatorRequest, RequestFacts, SecretState, Spent, UsageRecord, decide};
 use chrono::DateTime;
 use std::{
     collections::HashMap,
@@ -13,7 +16,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -24,6 +27,9 @@ const MAX_IN_SHARD: usize = 2_048;
 const MORE_IN_SHARD: usize = 1_024;
 /// When so many wait, they are to be written before their time.
 const PRESSING: usize = SHARDS * MAX_IN_SHARD / 2;
+/// How many requests that were let in are kept one by one between two writes, and how many that were refused; of verdicts
+/// and of operators' requests each.
+const ONE_BY_ONE: u32 = 1_000;
 /// The longest user agent that is kept, in bytes: it comes from strangers.
 const LONGEST_AGENT: usize = 256;
 
@@ -31,6 +37,9 @@ const LONGEST_AGENT: usize = 256;
 pub(super) struct Buffer {
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
+    /// How many were kept one by one since the last write: refused ones, and others.
+    kept: [AtomicU32; 2],
+    requests: Mutex<[Vec<OperatorRequest>; 2]>,
     waiting: AtomicUsize,
     dropped: AtomicU64,
     written: AtomicU64,
@@ -41,6 +50,8 @@ pub(super) struct Buffer {
 #[derive(Default)]
 struct Shard {
     noted: HashMap<Which, Noted>,
+    /// Those that are kept one by one.
+    single: Vec<(Which, Noted)>,
     /// The user agent seen last: mostly it is the same one again, and need not be copied.
     user_agent: Option<Arc<str>>,
 }
@@ -74,16 +85,23 @@ struct Noted {
     at_us: i64,
     user_agent: Option<Arc<str>>,
     detail: Option<Box<str>>,
+    /// Of one that is kept by itself: what was asked, and by which operator.
+    request: Option<Box<(RequestFacts, Option<String>)>>,
 }
 
-/// Verdicts to be written, those of a key together and in their order.
-pub(super) struct Batch(Vec<(UsageRecord, Option<Arc<KeyRecord>>)>);
+/// What is to be written: verdicts, those of a key together and in their order, and requests of operators.
+pub(super) struct Batch {
+    verdicts: Vec<(UsageRecord, Option<Arc<KeyRecord>>)>,
+    requests: Vec<OperatorRequest>,
+}
 
 impl Default for Buffer {
     fn default() -> Self {
         Self {
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            kept: Default::default(),
+            requests: Mutex::default(),
             waiting: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
             written: AtomicU64::new(0),
@@ -103,8 +121,25 @@ impl Buffer {
             hour: at_us.div_euclid(3_600_000_000),
         };
         let user_agent = asked.user_agent.map(cut);
+        let by_itself = self.has_room(judged.code == Code::Valid);
         let mut shard = self.shard(&which);
-        let Shard { noted, user_agent: last } = &mut *shard;
+        let Shard { noted, single, user_agent: last } = &mut *shard;
+        if last.as_deref() != user_agent {
+            *last = user_agent.map(Arc::from);
+        }
+        if by_itself {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            let facts = (asked.facts)(judged.code.http_status());
+            let noted = Noted {
+                key: judged.key.clone(),
+                count: 1,
+                at_us,
+                user_agent: last.clone(),
+                detail: why(judged, asked).map(String::into_boxed_str),
+                request: Some(Box::new((facts, asked.operator.map(str::to_owned)))),
+            };
+            return single.push((which, noted));
+        }
         if noted.len() >= MAX_IN_SHARD && !noted.contains_key(&which) {
             which.address = None;
             if noted.len() >= MAX_IN_SHARD + MORE_IN_SHARD && !noted.contains_key(&which) {
@@ -120,15 +155,29 @@ impl Buffer {
                 at_us,
                 user_agent: None,
                 detail: why(judged, asked).map(String::into_boxed_str),
+                request: None,
             }
         });
         noted.count += 1;
         noted.at_us = noted.at_us.max(at_us);
         if noted.user_agent.as_deref() != user_agent {
-            if last.as_deref() != user_agent {
-                *last = user_agent.map(Arc::from);
-            }
             noted.user_agent.clone_from(last);
+        }
+    }
+
+    /// Whether one more may be kept by itself until the next write.
+    fn has_room(&self, allowed: bool) -> bool {
+        let kept = &self.kept[usize::from(allowed)];
+        // Looked at first: under load nobody writes to it.
+        kept.load(Ordering::Relaxed) < ONE_BY_ONE && kept.fetch_add(1, Ordering::Relaxed) < ONE_BY_ONE
+    }
+
+    /// Notes a request of an operator, while there is room.
+    pub(super) fn note_request(&self, request: OperatorRequest) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_kind = &mut requests[usize::from(request.is_ok())];
+        if of_kind.len() < ONE_BY_ONE as usize {
+            of_kind.push(request);
         }
     }
 
@@ -170,12 +219,23 @@ impl Buffer {
     pub(super) fn take(&self) -> Batch {
         let mut batch = Vec::with_capacity(self.waiting());
         for shard in &self.shards {
-            let taken = std::mem::take(&mut shard.lock().unwrap_or_else(PoisonError::into_inner).noted);
-            self.waiting.fetch_sub(taken.len(), Ordering::Relaxed);
-            batch.extend(taken);
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let (noted, single) = (std::mem::take(&mut shard.noted), std::mem::take(&mut shard.single));
+            drop(shard);
+            self.waiting.fetch_sub(noted.len() + single.len(), Ordering::Relaxed);
+            batch.extend(noted);
+            batch.extend(single);
         }
+        for kept in &self.kept {
+            kept.store(0, Ordering::Relaxed);
+        }
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let [refused, answered] = std::mem::take(&mut *requests);
+        drop(requests);
+        let mut requests = [refused, answered].concat();
+        requests.sort_by_key(|request| request.at);
         batch.sort_by(|(_, one), (_, other)| (one.id(), one.at_us).cmp(&(other.id(), other.at_us)));
-        Batch(batch.into_iter().filter_map(|(which, noted)| noted.record(&which)).collect())
+        Batch { verdicts: batch.into_iter().filter_map(|(which, noted)| noted.record(&which)).collect(), requests }
     }
 }
 
@@ -186,7 +246,10 @@ impl Noted {
 
     fn record(self, which: &Which) -> Option<(UsageRecord, Option<Arc<KeyRecord>>)> {
         let lookup = which.secret.and_then(|lookup| std::str::from_utf8(&lookup).ok()?.parse().ok());
+        let (request, operator) = self.request.map(|known| *known).unzip();
         let record = UsageRecord {
+            request,
+            operator: operator.flatten(),
             at: DateTime::from_timestamp(self.at_us.div_euclid(1_000_000), 0)?,
             count: self.count,
             key: self.key.as_ref().map(|key| key.id.clone()),
@@ -202,17 +265,13 @@ impl Noted {
 
 impl Batch {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.verdicts.is_empty() && self.requests.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// The last so many verdicts, and what their keys have spent of their limits by now; limits are ahead of the clock by so
-    /// much.
-    pub(super) fn last(&self, count: usize, ahead_ms: i64) -> (Vec<UsageRecord>, Vec<Spent>) {
-        let last = &self.0[self.len().saturating_sub(count)..];
+    /// The last so many verdicts, what their keys have spent of their limits by now, and the last requests of operators;
+    /// limits are ahead of the clock by so much.
+    pub(super) fn last(&self, count: usize, ahead_ms: i64) -> (Vec<UsageRecord>, Vec<Spent>, &[OperatorRequest]) {
+        let last = &self.verdicts[self.verdicts.len().saturating_sub(count)..];
         let mut spent: Vec<Spent> = Vec::new();
         for (record, key) in last {
             let known = spent.last().is_some_and(|spent| Some(&spent.key) == record.key.as_ref());
@@ -220,12 +279,14 @@ impl Batch {
                 spent.extend(key.as_ref().and_then(|key| key.spent(ahead_ms)));
             }
         }
-        (last.iter().map(|(record, _)| record.clone()).collect(), spent)
+        let requests = &self.requests[self.requests.len().saturating_sub(count)..];
+        (last.iter().map(|(record, _)| record.clone()).collect(), spent, requests)
     }
 
-    /// Drops the last so many: they are written.
-    pub(super) fn written(&mut self, count: usize) {
-        self.0.truncate(self.len().saturating_sub(count));
+    /// Drops the last so many verdicts and requests: they are written.
+    pub(super) fn written(&mut self, verdicts: usize, requests: usize) {
+        self.verdicts.truncate(self.verdicts.len().saturating_sub(verdicts));
+        self.requests.truncate(self.requests.len().saturating_sub(requests));
     }
 }
 

@@ -3,7 +3,7 @@
 //! These routes answer with the verdict's own status. Outsiders get one 401, whatever is wrong with a credential.
 
 use crate::{
-    domain::{Code, OPERATOR_BRAND, RateLimit, Request, Scope, key_from_headers},
+    domain::{Code, OPERATOR_BRAND, RateLimit, Request, RequestFacts, Scope, Time, key_from_headers},
     ops::{Error, Result},
     server::{
         app::App,
@@ -13,6 +13,7 @@ use crate::{
         engine::{Asked, Judged, encoded},
         limits,
         listen::Peer,
+        log,
         path::segments,
         problem::{Failed, unavailable},
         table::{self, Needs},
@@ -274,7 +275,7 @@ fn passed(status: StatusCode) -> Answer {
 
 /// The answer to what needs no key, and is told nothing about one: only the limit of its address is asked.
 fn let_everybody_pass(app: &App, parts: &Parts, request: &Request, passes: StatusCode) -> Answer {
-    match app.engine.without_key(&question(parts, request, "")) {
+    match asking(parts, request, "", |asked| app.engine.without_key(asked)) {
         Some(denied) => refused(&denied, request),
         None => passed(passes),
     }
@@ -298,12 +299,27 @@ fn asked_by(app: &App, peer: Peer, parts: &Parts) -> Result<Request> {
 
 fn judge(app: &App, parts: &Parts, request: &Request) -> Result<Judged> {
     let token = presented(app, parts).unwrap_or_default();
-    app.engine.judge(&question(parts, request, token)).map_err(|_| unavailable())
+    asking(parts, request, token, |asked| app.engine.judge(asked)).map_err(|_| unavailable())
 }
 
-fn question<'a>(parts: &'a Parts, request: &'a Request, token: &'a str) -> Asked<'a> {
+/// Asks the engine about a request, with what is kept of it.
+fn asking<T>(parts: &Parts, request: &Request, token: &str, ask: impl FnOnce(&Asked<'_>) -> T) -> T {
     let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    Asked { token, request, cost: 1, within: None, user_agent, now: Utc::now() }
+    let now = Utc::now();
+    let facts = |status| requested(parts, status, now);
+    ask(&Asked { token, request, cost: 1, within: None, user_agent, operator: None, facts: &facts, now })
+}
+
+/// What was asked: of a gateway its own request, of everybody else this one.
+fn requested(parts: &Parts, status: u16, began: Time) -> RequestFacts {
+    let said = |names: &[HeaderName; 2]| names.iter().find_map(|name| one(&parts.headers, name).ok().flatten());
+    let path = parts.uri.path();
+    let (method, path) = match path.strip_prefix("/v1/authz") {
+        Some("") => (said(&METHODS).unwrap_or(parts.method.as_str()), said(&URIS).unwrap_or(path)),
+        Some(own) => (parts.method.as_str(), own),
+        None => (parts.method.as_str(), path),
+    };
+    log::facts(method, path, &parts.headers, status, Utc::now() - began)
 }
 
 /// The key of a request: from its headers, or from a query parameter where that is switched on. Several are none.

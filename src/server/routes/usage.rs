@@ -2,7 +2,7 @@
 
 use super::{Which, keys::key_ref};
 use crate::{
-    domain::{Permission, Retention, time::parse_past},
+    domain::{Permission, Retention, allowlist::parse_range, time::parse_past},
     ops::{Error, LogQuery, Result, UsageBy, UsageQuery},
     server::{
         app::App,
@@ -45,11 +45,14 @@ pub(super) async fn usage(
     Ok(reply(StatusCode::OK, &UsageReply { schema: "keyward.usage/v1".to_owned(), report })?)
 }
 
-/// Recent verdicts
+/// Recent requests
+///
+/// Verdicts on keys, one by one with what was asked, or added up where very many came at once; with `operators` or `operator`
+/// what operators asked, for who may read the audit trail.
 #[utoipa::path(
     get, path = "/v1/logs", operation_id = "list_verdicts", tag = "usage",
     params(LogParameters),
-    responses((status = 200, description = "Recent verdicts, oldest first.", body = LogPage)),
+    responses((status = 200, description = "Recent requests, oldest first.", body = LogPage)),
     security(("operator" = [])),
 )]
 pub(super) async fn logs(
@@ -65,8 +68,16 @@ pub(super) async fn logs(
         after: asked.after,
         limit: asked.limit,
         unknown: caller.operator.workspace.is_none(),
+        code: asked.code,
+        status: asked.status,
+        path: asked.path,
+        address: asked.address.map(|address| parse_range(&address).map_err(Error::usage)).transpose()?,
+        operator: asked.operator,
+        operators: asked.operators,
     };
-    let cx = caller.permitted(&app, Permission::ReadKeys, "logs").await?;
+    // What operators do is no matter of who reads keys alone.
+    let permission = if query.is_of_operators() { Permission::ReadAudit } else { Permission::ReadKeys };
+    let cx = caller.permitted(&app, permission, "logs").await?;
     let logs = app.ask(move |backend| backend.logs(&cx, &query)).await?;
     Ok(reply(StatusCode::OK, &LogPage::from(logs))?)
 }

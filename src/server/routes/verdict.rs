@@ -10,6 +10,7 @@ use crate::{
         engine::Asked,
         limits,
         listen::Peer,
+        log,
         problem::{Failed, unavailable},
         serves::Serves,
     },
@@ -18,9 +19,10 @@ use crate::{
 use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
 use chrono::Utc;
 use serde::Serialize;
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 use zeroize::Zeroizing;
 
+const PATH: &str = "/v1/verify";
 /// The longest question, in bytes.
 const MOST: usize = 64 * 1024;
 
@@ -40,19 +42,27 @@ const MOST: usize = 64 * 1024;
 pub(super) async fn verify(
     State(app): State<Arc<App>>,
     caller: Caller,
+    headers: HeaderMap,
     Raw(body): Raw<MOST>,
 ) -> Result<Response, Failed> {
-    answer(&app, &caller, &body).await
+    answer(&app, &caller, &headers, &body).await
 }
 
 /// [`verify`], without extractors.
 pub(super) async fn verify_of(app: &Arc<App>, peer: Peer, headers: HeaderMap, body: Body) -> Result<Response, Failed> {
-    let caller = Caller::of(app, peer, &headers).await?;
+    let began = Instant::now();
+    let caller = match Caller::of(app, peer, &headers).await {
+        Ok(caller) => caller,
+        Err(refused) => {
+            log::note_refused(app, peer, &headers, ("POST", PATH), &refused, began.elapsed());
+            return Err(refused);
+        }
+    };
     let body = read(body, MOST).await?;
-    answer(app, &caller, &body).await
+    answer(app, &caller, &headers, &body).await
 }
 
-async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response, Failed> {
+async fn answer(app: &Arc<App>, caller: &Caller, headers: &HeaderMap, body: &[u8]) -> Result<Response, Failed> {
     if !caller.may(Permission::ExplainVerdicts) {
         caller.permitted(app, Permission::AskVerdicts, "verdict").await?;
     }
@@ -77,8 +87,19 @@ async fn answer(app: &Arc<App>, caller: &Caller, body: &[u8]) -> Result<Response
         Serves::All | Serves::Unsaid => {}
     }
     let user_agent = asked.user_agent.as_deref();
-    let question =
-        Asked { token: &asked.key, request: &request, cost: asked.cost.unwrap_or(1), within, user_agent, now };
+    let operator = Some(caller.operator.name.as_str());
+    // The status is 200 whatever the verdict says.
+    let facts = |_| log::facts("POST", PATH, headers, 200, Utc::now() - now);
+    let question = Asked {
+        token: &asked.key,
+        request: &request,
+        cost: asked.cost.unwrap_or(1),
+        within,
+        user_agent,
+        operator,
+        facts: &facts,
+        now,
+    };
     if asked.explain {
         if asked.record && asked.at.is_some() {
             return Err(Error::usage("what is judged as of another time is no use of the key").into());

@@ -5,6 +5,8 @@ use crate::domain::{Code, Retention, UsageRecord};
 
 fn record(number: u8, at: &str, code: Code) -> UsageRecord {
     UsageRecord {
+        request: None,
+        operator: None,
         at: parse_time(at).unwrap(),
         count: 1,
         key: Some(key(number).id),

@@ -1,8 +1,11 @@
 //! Reading the facts of use.
 
-use super::seen::{Place, Seen, used_tag};
+use super::seen::{OPERATORS, Place, Seen, used_tag};
 use crate::{
-    domain::{AddressUse, Code, KeyId, LoggedVerdict, Lookup, SecretUse, Time, Usage, UsageCount, UsageRecord},
+    domain::{
+        AddressUse, Code, KeyId, LoggedRequest, LoggedVerdict, Lookup, OperatorRequest, SecretUse, Time, Usage,
+        UsageCount, UsageRecord,
+    },
     store::{
         error::{Error, Result},
         records::time,
@@ -142,7 +145,8 @@ impl View<'_> {
     pub fn recent_verdicts(&self, filter: &VerdictFilter) -> Result<Vec<LoggedVerdict>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, at, key_id, lookup, code, count, seen FROM verdicts
-             WHERE (?1 IS NULL OR key_id = ?1) AND (NOT ?2 OR NOT allowed) AND at >= ?3 AND seq > ?4 ORDER BY seq",
+             WHERE (?1 IS NULL OR key_id = ?1) AND (NOT ?2 OR NOT allowed) AND at >= ?3 AND seq > ?4
+                AND substr(key_id, 1, 3) <> 'op_' ORDER BY seq",
         )?;
         let since = filter.since.map_or(i64::MIN, |since| since.timestamp());
         let (key, after) = (filter.key.as_ref().map(KeyId::as_str), filter.after.unwrap_or(i64::MIN));
@@ -155,8 +159,10 @@ impl View<'_> {
         rows.into_iter()
             .map(|(seq, at, (key, lookup, code), count, sealed)| {
                 let place = Place::Verdict { key: &key, lookup: &lookup, at, code: &code };
-                let seen = place.open(self.caps, &sealed)?;
+                let mut seen = place.open(self.caps, &sealed)?;
                 let record = UsageRecord {
+                    request: seen.request(),
+                    operator: seen.operator.take(),
                     at: time(at)?,
                     count: number(count, &place)?,
                     key: key_of(&key, &place)?,
@@ -182,6 +188,7 @@ impl View<'_> {
         self.usage_counts(None, None)?;
         self.usage_addresses(None, None)?;
         self.recent_verdicts(&VerdictFilter::default())?;
+        self.recent_requests(&VerdictFilter::default())?;
         self.spent_limits()?;
         let mut statement = self.connection.prepare("SELECT DISTINCT key_id FROM secret_usage")?;
         for id in statement.query_map([], |row| row.get::<_, String>(0))? {
@@ -189,6 +196,42 @@ impl View<'_> {
             self.secret_uses(&id.parse().map_err(|_| Place::Key(&id).tampered())?)?;
         }
         Ok(())
+    }
+
+    /// Recent requests of operators, oldest first; of a filter everything but the key counts.
+    ///
+    /// # Errors
+    /// As [`View::usage`].
+    pub fn recent_requests(&self, filter: &VerdictFilter) -> Result<Vec<LoggedRequest>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT seq, at, key_id, code, seen FROM verdicts
+             WHERE (NOT ?1 OR NOT allowed) AND at >= ?2 AND seq > ?3 AND substr(key_id, 1, 3) = 'op_' ORDER BY seq",
+        )?;
+        let since = filter.since.map_or(i64::MIN, |since| since.timestamp());
+        let rows = statement
+            .query_map((filter.denied, since, filter.after.unwrap_or(i64::MIN)), |row| {
+                let what = (row.get::<_, String>(2)?, row.get::<_, String>(3)?);
+                Ok((row.get(0)?, row.get(1)?, what, row.get::<_, Vec<u8>>(4)?))
+            })?
+            .collect::<rusqlite::Result<Vec<_>>>()?;
+        rows.into_iter()
+            .map(|(seq, at, (id, code), sealed)| {
+                let place = Place::Verdict { key: &id, lookup: "", at, code: &code };
+                let mut seen = place.open(self.caps, &sealed)?;
+                let request = seen.request().ok_or_else(|| place.tampered())?;
+                let address = seen.ip();
+                let request = OperatorRequest {
+                    at: time(at)?,
+                    operator: (id != OPERATORS).then(|| id.clone()),
+                    name: seen.operator,
+                    code: code.clone(),
+                    address,
+                    user_agent: seen.user_agent,
+                    request,
+                };
+                Ok(LoggedRequest { seq, request })
+            })
+            .collect()
     }
 }
 

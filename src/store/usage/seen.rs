@@ -1,6 +1,7 @@
 //! The sealed part of a fact of use: who was seen, bound to the row it stands in.
 
 use crate::{
+    domain::RequestFacts,
     store::{
         error::{Error, Result},
         records::{decode, encode},
@@ -9,6 +10,9 @@ use crate::{
 };
 use minicbor::{Decode, Encode};
 use std::net::IpAddr;
+
+/// What the ids of operators begin with, which stand in the place of a key's; alone for credentials that none has.
+pub(super) const OPERATORS: &str = "op_";
 
 /// Who was seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
@@ -19,6 +23,19 @@ pub(super) struct Seen {
     pub(super) user_agent: Option<String>,
     #[n(2)]
     pub(super) detail: Option<String>,
+    #[n(3)]
+    pub(super) method: Option<String>,
+    #[n(4)]
+    pub(super) path: Option<String>,
+    #[n(5)]
+    pub(super) status: Option<u16>,
+    #[n(6)]
+    pub(super) request_id: Option<String>,
+    #[n(7)]
+    pub(super) micros: Option<u64>,
+    /// The name of an operator.
+    #[n(8)]
+    pub(super) operator: Option<String>,
 }
 
 /// The row a fact stands in, by all that names it.
@@ -74,6 +91,30 @@ pub(super) fn used_tag(caps: &Capabilities, lookup: &str, key: &str) -> Option<[
 }
 
 impl Seen {
+    /// The same, with what was asked.
+    pub(super) fn of_request(self, request: Option<RequestFacts>) -> Self {
+        let Some(request) = request else { return self };
+        Self {
+            method: Some(request.method),
+            path: Some(request.path),
+            status: Some(request.status),
+            request_id: request.request_id,
+            micros: request.micros,
+            ..self
+        }
+    }
+
+    /// What was asked, where it was kept.
+    pub(super) fn request(&mut self) -> Option<RequestFacts> {
+        Some(RequestFacts {
+            method: self.method.take()?,
+            path: self.path.take()?,
+            status: self.status?,
+            request_id: self.request_id.take(),
+            micros: self.micros,
+        })
+    }
+
     /// The address, which was written as one.
     pub(super) fn ip(&self) -> Option<IpAddr> {
         self.address.as_ref().and_then(|address| address.parse().ok())

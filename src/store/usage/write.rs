@@ -1,11 +1,11 @@
 //! Writing a batch of verdicts: added up first, so that a busy key costs a batch one row of each table.
 
 use super::{
-    seen::{Place, Seen, address_index, used_tag},
+    seen::{OPERATORS, Place, Seen, address_index, used_tag},
     spent,
 };
 use crate::{
-    domain::{KeyId, Retention, Spent, Time, UsageRecord},
+    domain::{KeyId, OperatorRequest, Retention, Spent, Time, UsageRecord},
     store::{
         error::{Error, Result},
         open::Store,
@@ -27,10 +27,24 @@ impl Store {
     /// # Errors
     /// `SupportSlot`; `Busy`, `Full` and the others of a write, after which nothing of the batch is kept.
     pub fn record_usage(&self, records: &[UsageRecord], spent: &[Spent], now: Time) -> Result<()> {
+        self.record_all(records, &[], spent, now)
+    }
+
+    /// The same, with requests of operators, which are no use of a key.
+    ///
+    /// # Errors
+    /// As [`Store::record_usage`].
+    pub fn record_all(
+        &self,
+        records: &[UsageRecord],
+        requests: &[OperatorRequest],
+        spent: &[Spent],
+        now: Time,
+    ) -> Result<()> {
         if self.caps.admin.is_none() {
             return Err(Error::SupportSlot);
         }
-        if records.is_empty() {
+        if records.is_empty() && requests.is_empty() {
             return Ok(());
         }
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
@@ -44,10 +58,21 @@ impl Store {
             records.sort_by_key(|record| record.at);
             writer.add(key, &records)?;
         }
+        writer.add_requests(requests)?;
         spent::put(&self.connection, spent)?;
         writer.prune(now)?;
         Ok(transaction.commit()?)
     }
+}
+
+/// A row that is kept by itself.
+struct Row<'r> {
+    at: i64,
+    lookup: &'r str,
+    code: &'r str,
+    count: i64,
+    /// What is sealed: worked out for what is kept alone.
+    seen: Box<dyn Fn() -> Seen + 'r>,
 }
 
 struct Writer<'s> {
@@ -152,6 +177,7 @@ impl Writer<'_> {
             address: last.address.or(before.address),
             user_agent: last.user_agent.or(before.user_agent),
             detail: last.detail,
+            ..Seen::default()
         };
         place.seal(self.caps, &seen)
     }
@@ -261,19 +287,52 @@ impl Writer<'_> {
     }
 
     fn add_verdicts(&self, id: &str, allowed: bool, records: &[&UsageRecord]) -> Result<()> {
+        let rows = records.iter().map(|record| Row {
+            at: record.at.timestamp(),
+            lookup: record.lookup.as_ref().map_or("", |lookup| lookup.as_str()),
+            code: record.code.as_str(),
+            count: counted(record),
+            seen: Box::new(|| seen(record)),
+        });
+        self.add_rows(id, allowed, rows.collect())
+    }
+
+    fn add_requests(&self, requests: &[OperatorRequest]) -> Result<()> {
+        let mut by_operator: BTreeMap<(&str, bool), Vec<&OperatorRequest>> = BTreeMap::new();
+        for request in requests {
+            let id = request.operator.as_deref().unwrap_or(OPERATORS);
+            by_operator.entry((id, request.is_ok())).or_default().push(request);
+        }
+        for ((id, allowed), requests) in by_operator {
+            let rows = requests.iter().map(|request| Row {
+                at: request.at.timestamp(),
+                lookup: "",
+                code: &request.code,
+                count: 1,
+                seen: Box::new(|| {
+                    let OperatorRequest { name, address, user_agent, request, .. } = (**request).clone().bounded();
+                    let address = address.map(|address| address.to_string());
+                    Seen { address, user_agent, operator: name, ..Seen::default() }.of_request(Some(request))
+                }),
+            });
+            self.add_rows(id, allowed, rows.collect())?;
+        }
+        Ok(())
+    }
+
+    /// Adds what is kept one by one of a key or an operator, and removes what is beyond that.
+    fn add_rows(&self, id: &str, allowed: bool, rows: Vec<Row<'_>>) -> Result<()> {
         let keep = self.retention.verdicts_per_key;
-        let kept = &records[records.len().saturating_sub(keep as usize)..];
+        let kept = &rows[rows.len().saturating_sub(keep as usize)..];
         if kept.is_empty() {
             return Ok(());
         }
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO verdicts (at, key_id, lookup, code, allowed, count, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
-        for record in kept {
-            let (at, code) = (record.at.timestamp(), record.code.as_str());
-            let lookup = record.lookup.as_ref().map_or("", |lookup| lookup.as_str());
-            let sealed = Place::Verdict { key: id, lookup, at, code }.seal(self.caps, &seen(record))?;
-            statement.execute((at, id, lookup, code, allowed, counted(record), sealed))?;
+        for Row { at, lookup, code, count, seen } in kept {
+            let sealed = Place::Verdict { key: id, lookup, at: *at, code }.seal(self.caps, &seen())?;
+            statement.execute((at, id, lookup, code, allowed, count, sealed))?;
         }
         // Asked first: mostly there are fewer, and a DELETE that finds nothing costs several times as much.
         let mut beyond = self.connection.prepare_cached(
@@ -332,7 +391,10 @@ fn seen(record: &UsageRecord) -> Seen {
         address: record.address.map(|address| address.to_string()),
         user_agent: record.user_agent,
         detail: record.detail,
+        operator: record.operator,
+        ..Seen::default()
     }
+    .of_request(record.request)
 }
 
 /// Far beyond any count, and far from where adding two of them would overflow.

@@ -156,7 +156,7 @@ impl Terminal {
         &self.seen
     }
 
-    fn wait_for(&mut self, regex: &str) -> String {
+    pub(crate) fn wait_for(&mut self, regex: &str) -> String {
         let begun = Instant::now();
         loop {
             if let Some(matched) = self.take(regex) {

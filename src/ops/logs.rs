@@ -1,0 +1,232 @@
+//! The log of requests: verdicts on keys, one by one or added up, and what operators asked of a server.
+
+use super::{context::Context, entitlement, error::Result, lookup};
+use crate::{
+    domain::{Environment, Key, KeyId, KeyRef, LoggedRequest, LoggedVerdict, RequestFacts, Time, time::format_time},
+    store::{VerdictFilter, View},
+};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
+
+/// Which recent requests to show.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogQuery {
+    /// One key; every key of the workspace when `None`.
+    pub key: Option<KeyRef>,
+    /// Decides between keys of one name.
+    pub environment: Option<Environment>,
+    /// Only refusals.
+    pub denied: bool,
+    /// From this time on.
+    pub since: Option<Time>,
+    /// Only those after this place in the log.
+    pub after: Option<i64>,
+    /// The newest so many.
+    pub limit: Option<usize>,
+    /// Also verdicts on credentials that no key has.
+    pub unknown: bool,
+    /// Only with this code.
+    pub code: Option<String>,
+    /// Only answered with this status.
+    pub status: Option<u16>,
+    /// Only paths that begin so.
+    pub path: Option<String>,
+    /// Only from addresses in this range.
+    pub address: Option<IpNet>,
+    /// Only what this operator asked, by its name.
+    pub operator: Option<String>,
+    /// Only what operators asked for themselves, and no verdicts.
+    pub operators: bool,
+}
+
+/// A recent request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
+pub struct LogEntry {
+    pub seq: i64,
+    pub at: String,
+    #[cfg_attr(feature = "server", schema(value_type = String))]
+    pub code: Cow<'static, str>,
+    pub allowed: bool,
+    pub key_id: Option<String>,
+    pub name: Option<String>,
+    pub environment: Option<String>,
+    pub lookup: Option<String>,
+    pub address: Option<String>,
+    pub user_agent: Option<String>,
+    pub detail: Option<String>,
+    pub count: u64,
+    /// The method of the request, where it is kept by itself.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// Its path, without a query.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// The status of the answer.
+    #[serde(default)]
+    pub status: Option<u16>,
+    #[serde(default)]
+    pub request_id: Option<String>,
+    /// How long the answer took, in microseconds.
+    #[serde(default)]
+    pub duration_us: Option<u64>,
+    /// The name of the operator that asked.
+    #[serde(default)]
+    pub operator: Option<String>,
+}
+
+/// What came of a [`LogQuery`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logs {
+    /// Requests, oldest first.
+    pub items: Vec<LogEntry>,
+    /// How many matched before the limit.
+    pub total: usize,
+}
+
+impl LogQuery {
+    /// Whether it asks for what operators did, and not for the use of keys alone.
+    #[must_use]
+    pub fn is_of_operators(&self) -> bool {
+        self.operators || self.operator.is_some()
+    }
+
+    fn takes(&self, entry: &LogEntry) -> bool {
+        let within = |range: &IpNet| {
+            let address = entry.address.as_ref().and_then(|address| address.parse().ok());
+            address.is_some_and(|address: std::net::IpAddr| range.contains(&address.to_canonical()))
+        };
+        self.code.as_ref().is_none_or(|code| code.eq_ignore_ascii_case(&entry.code))
+            && self.status.is_none_or(|status| entry.status == Some(status))
+            && self.path.as_ref().is_none_or(|path| entry.path.as_ref().is_some_and(|held| held.starts_with(path)))
+            && self.address.as_ref().is_none_or(within)
+            && self.operator.as_ref().is_none_or(|name| entry.operator.as_ref() == Some(name))
+    }
+}
+
+impl LogEntry {
+    fn of_verdict(verdict: LoggedVerdict, key: Option<&Key>) -> Self {
+        let record = verdict.record;
+        Self {
+            seq: verdict.seq,
+            at: format_time(record.at),
+            code: record.code.as_str().into(),
+            allowed: record.is_use(),
+            key_id: record.key.as_ref().map(ToString::to_string),
+            name: key.map(|key| key.name.clone()),
+            environment: key.map(|key| key.environment.to_string()),
+            lookup: record.lookup.as_ref().map(ToString::to_string),
+            address: record.address.map(|ip| ip.to_string()),
+            user_agent: record.user_agent,
+            detail: record.detail,
+            count: record.count,
+            method: None,
+            path: None,
+            status: None,
+            request_id: None,
+            duration_us: None,
+            operator: record.operator,
+        }
+        .with(record.request)
+    }
+
+    fn of_request(LoggedRequest { seq, request }: LoggedRequest) -> Self {
+        Self {
+            seq,
+            at: format_time(request.at),
+            allowed: request.is_ok(),
+            code: request.code.into(),
+            key_id: None,
+            name: None,
+            environment: None,
+            lookup: None,
+            address: request.address.map(|ip| ip.to_string()),
+            user_agent: request.user_agent,
+            detail: None,
+            count: 1,
+            method: None,
+            path: None,
+            status: None,
+            request_id: None,
+            duration_us: None,
+            operator: request.name,
+        }
+        .with(Some(request.request))
+    }
+
+    fn with(self, request: Option<RequestFacts>) -> Self {
+        let Some(request) = request else { return self };
+        Self {
+            method: Some(request.method),
+            path: Some(request.path),
+            status: Some(request.status),
+            request_id: request.request_id,
+            duration_us: request.micros,
+            ..self
+        }
+    }
+}
+
+/// Recent requests.
+///
+/// # Errors
+/// `NotFound` or `Conflict` for a reference that names no key or several.
+pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
+    entitlement::workspace(tx, &cx.workspace)?;
+    let one = query.key.as_ref().map(|key| lookup::key(tx, &cx.workspace, key, query.environment)).transpose()?;
+    let filter = VerdictFilter {
+        key: one.as_ref().map(|key| key.id.clone()),
+        denied: query.denied,
+        since: query.since,
+        after: query.after,
+    };
+    let mut items = if query.operators { Vec::new() } else { verdicts(tx, cx, query, &filter, one)? };
+    if query.is_of_operators() && query.key.is_none() {
+        items.extend(requests(tx, cx, query, &filter)?);
+        items.sort_by_key(|entry| entry.seq);
+    }
+    items.retain(|entry| query.takes(entry));
+    let total = items.len();
+    items.drain(..total - query.limit.unwrap_or(total).min(total));
+    Ok(Logs { items, total })
+}
+
+fn verdicts(
+    tx: &View<'_>,
+    cx: &Context,
+    query: &LogQuery,
+    filter: &VerdictFilter,
+    one: Option<Key>,
+) -> Result<Vec<LogEntry>> {
+    let verdicts = tx.recent_verdicts(filter)?;
+    let keys: HashMap<KeyId, Key> = match one {
+        Some(key) => [(key.id.clone(), key)].into(),
+        None if verdicts.is_empty() => HashMap::new(),
+        None => tx.all_keys(&cx.workspace)?.into_iter().map(|key| (key.id.clone(), key)).collect(),
+    };
+    let mut items = Vec::new();
+    for verdict in verdicts {
+        let key = verdict.record.key.as_ref().and_then(|id| keys.get(id));
+        if key.is_some() || (verdict.record.key.is_none() && query.unknown) {
+            items.push(LogEntry::of_verdict(verdict, key));
+        }
+    }
+    Ok(items)
+}
+
+/// What operators asked: who is bound to a workspace sees those that are bound to it.
+fn requests(tx: &View<'_>, cx: &Context, query: &LogQuery, filter: &VerdictFilter) -> Result<Vec<LogEntry>> {
+    let mut found = tx.recent_requests(filter)?;
+    if let Some(own) = cx.authority.bound_to().filter(|_| !query.unknown) {
+        let operators = tx.operators()?.into_iter();
+        let bound: HashSet<String> =
+            operators.filter(|one| one.workspace.as_deref() == Some(own)).map(|one| one.id).collect();
+        found.retain(|one| one.request.operator.as_ref().is_some_and(|id| bound.contains(id)));
+    }
+    Ok(found.into_iter().map(LogEntry::of_request).collect())
+}
