@@ -50,6 +50,8 @@ fn furnished() -> Vault {
     store.sent(&[(message("msg_2"), Ok(()))], now()).unwrap();
     store.put_stream_cursor("file:x", 3).unwrap();
     let record = |code| UsageRecord {
+        request: None,
+        operator: None,
         at: now(),
         count: 1,
         key: Some(key(1).id),
