@@ -92,7 +92,7 @@ fn copied(local: &Local, cx: &Context, copy: NewCopy, told: &str) -> Result<u64>
         } else {
             local.journal().unsigned(cx, &event)?;
         }
-        copy.fill(&local.store())?;
+        copy.fill(local.store())?;
     }
     Ok(local.store().read(cx.now)?.epoch())
 }
