@@ -2,7 +2,7 @@
 //!
 //! The files in `man/` and `completions/` come from here; a test compares them, so that they cannot go stale.
 
-use crate::cli;
+use crate::cli::{self, help_text};
 use clap_complete::env::Shells;
 use std::io;
 
@@ -90,12 +90,26 @@ pub fn man_pages() -> io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 fn page(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
-    let titled = command.clone().display_name(name.to_owned()).bin_name(name.replace('-', " "));
+    let root = name == ROOT;
+    // The options that every command takes stand once, in the page of the whole.
+    let titled = help_text::shown(command.clone(), root).display_name(name.to_owned()).bin_name(name.replace('-', " "));
+    let help = titled.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let manual =
+        clap_mangen::Man::new(titled.version(env!("CARGO_PKG_VERSION"))).source("keyward").manual("keyward manual");
     let mut text = Vec::new();
-    clap_mangen::Man::new(titled.version(env!("CARGO_PKG_VERSION")))
-        .source("keyward")
-        .manual("keyward manual")
-        .render(&mut text)?;
+    manual.render_title(&mut text)?;
+    manual.render_name_section(&mut text)?;
+    manual.render_synopsis_section(&mut text)?;
+    manual.render_description_section(&mut text)?;
+    manual.render_options_section(&mut text)?;
+    if !root {
+        text.extend_from_slice(b"The options that every command takes are in\n.BR keyward (1).\n");
+    }
+    if command.has_subcommands() {
+        manual.render_subcommands_section(&mut text)?;
+    }
+    text.extend_from_slice(after(&help).as_bytes());
+    text.extend_from_slice(format!(".SH VERSION\n{}\n", env!("CARGO_PKG_VERSION")).as_bytes());
     pages.push((format!("{name}.1"), text));
     for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
         if subcommand.get_name() != "help" || name == "keyward" {
@@ -103,6 +117,36 @@ fn page(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>)
         }
     }
     Ok(())
+}
+
+/// The name of the page of the whole.
+const ROOT: &str = "keyward";
+
+/// What follows the options in a help text, as sections of a manual page.
+fn after(help: &str) -> String {
+    let mut roff = String::new();
+    for (at, block) in help.split("\n\n").filter(|block| !block.trim().is_empty()).enumerate() {
+        let (first, rest) = block.split_once('\n').unwrap_or((block, ""));
+        let (heading, lines) = match first.trim() {
+            "Examples:" | "Example:" => ("EXAMPLES", rest),
+            _ => ("NOTES", block),
+        };
+        // One heading for all notes, whatever blocks they come in.
+        if heading == "EXAMPLES" || at == 0 || !roff.contains(".SH NOTES\n") {
+            roff.push_str(&format!(".SH {heading}\n"));
+        } else {
+            roff.push_str(".PP\n");
+        }
+        roff.push_str(".nf\n");
+        for line in lines.lines() {
+            let line = line.replace('\\', "\\\\").replace('-', "\\-");
+            roff.push_str(if line.starts_with(['.', '\'']) { "\\&" } else { "" });
+            roff.push_str(&line);
+            roff.push('\n');
+        }
+        roff.push_str(".fi\n");
+    }
+    roff
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use std::{path::PathBuf, str::FromStr};
     version,
     propagate_version = false,
     disable_help_subcommand = true,
-    max_term_width = 100,
-    after_help = "Examples:\n  keyward create billing-sync --scope invoices:read     the secret, once, on stdout\n  \
+    max_term_width = 80,
+    after_help = "Examples:\n  keyward create billing-sync --scope invoices:read     the secret, once\n  \
                   keyward list --expires-within 14d\n  keyward rotate billing-sync --overlap 1h\n\n\
                   More: keyward help exit-codes | verdicts | environment | output | ci"
 )]

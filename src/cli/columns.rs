@@ -6,19 +6,21 @@ pub(super) use reports::{COUNTS, EXPIRING, OWNERS, ROTATED, STALE};
 
 use crate::output::{
     Column,
-    ColumnKind::{Deliveries, Duration, List, Number, RateLimit, Reasons, Secrets, Text, Time},
+    ColumnKind::{
+        Deliveries, Duration, Environment, List, LiveSecrets, Number, RateLimit, Reasons, Summary, Text, Time,
+    },
 };
 
 /// A list of keys.
 pub(super) const KEYS: &[Column] = &[
     Column::new("name", "name", Text),
-    Column::new("id", "id", Text),
-    Column::new("environment", "env", Text),
+    Column::new("id", "id", Text).wide(),
+    Column::new("environment", "env", Environment),
     Column::new("status", "status", Text),
-    Column::new("scopes", "scopes", List),
+    Column::new("scopes", "scopes", Summary).late(),
     Column::new("expires_at", "expires", Time),
     Column::new("last_used_at", "last used", Time),
-    Column::new("hint", "hint", Text),
+    Column::new("hint", "hint", Text).late(),
     Column::new("owner", "owner", Text),
     Column::new("project", "project", Text).wide(),
     Column::new("customers", "customers", List).wide(),
@@ -37,8 +39,8 @@ pub(super) const KEYS: &[Column] = &[
 /// Keys of which requests were refused.
 pub(super) const DENIED_KEYS: &[Column] = &[
     Column::new("name", "name", Text),
-    Column::new("id", "id", Text),
-    Column::new("environment", "env", Text),
+    Column::new("id", "id", Text).wide(),
+    Column::new("environment", "env", Environment),
     Column::new("status", "status", Text),
     Column::new("last_denied_at", "last denied", Time),
     Column::new("denials", "why", Reasons),
@@ -77,7 +79,7 @@ pub(super) const KEY: &[Column] = &[
     Column::new("denied", "denied", Number),
     Column::new("last_denied_at", "last denied", Time),
     Column::new("hint", "hint", Text),
-    Column::new("secrets", "secrets", Secrets),
+    Column::new("secrets", "secrets", LiveSecrets),
     Column::new("rotation.state", "rotation", Text),
     Column::new("rotation.every_seconds", "rotate every", Duration),
     Column::new("rotation.overlap_seconds", "overlap", Duration),

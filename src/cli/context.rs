@@ -381,5 +381,9 @@ fn choice<T: FromStr<Err = String>>(
         (None, Some(value)) => (value, format!("`{setting}` in config.toml")),
         (None, None) => return Ok(None),
     };
-    value.parse().map(Some).map_err(|expected| Error::usage(format!("{place} is not usable")).cause(expected))
+    let shown: String = value.chars().take(40).collect();
+    value
+        .parse()
+        .map(Some)
+        .map_err(|expected| Error::usage(format!("{place} is '{shown}', which is not usable")).cause(expected))
 }

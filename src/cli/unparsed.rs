@@ -1,7 +1,7 @@
 //! What is said about a command line that does not parse: help and version are data, everything else is a usage error
 //! told like every other error.
 
-use super::{command, exit::Exit, fail, render, slips};
+use super::{command, exit::Exit, fail, help_text, render, slips};
 use crate::{
     ops::{Error, Kind},
     output::{Emitter, escape},
@@ -17,8 +17,14 @@ pub(super) fn tell(error: clap::Error, args: &[OsString], out: &mut Emitter) -> 
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let colored = out.options.color.applies(out.streams.stdout_terminal);
+            let help = (error.kind() == ErrorKind::DisplayHelp).then(|| help_text::of(args)).flatten();
+            let shown = match help {
+                Some(help) if colored => help.ansi().to_string(),
+                Some(help) => help.to_string(),
+                None => text(&error, colored),
+            };
             // A closed pipe is no error.
-            match out.raw(text(&error, colored).as_bytes()).map_err(render::unwritten) {
+            match out.raw(shown.as_bytes()).map_err(render::unwritten) {
                 Ok(()) => Exit::Ok.code(),
                 Err(error) => fail(out, &error),
             }
@@ -48,7 +54,11 @@ fn usage_error(error: clap::Error, args: &[OsString]) -> Error {
     }
     let mut error = repeatable(error);
     let elsewhere = slips::known_elsewhere(&mut error, args);
-    let plain = text(&error, false);
+    // The standard library's words for what is no number say nothing to who typed it.
+    let plain = text(&error, false)
+        .replace("invalid digit found in string", "expected a whole number")
+        .replace("cannot parse integer from empty string", "expected a whole number")
+        .replace("number too large to fit in target type", "the number is too large");
     let mut lines = plain.lines();
     let first = lines.next().unwrap_or_default();
     let mut usage = Error::new(Kind::Usage, "usage", first.strip_prefix("error: ").unwrap_or(first));

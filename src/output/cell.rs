@@ -99,6 +99,9 @@ pub(super) fn render<'a>(cell: &'a Cell<'_>, kind: ColumnKind, style: CellStyle)
         (Cell::Tree(value), ColumnKind::Secrets) => {
             secrets(value, style).unwrap_or_else(|| plain(value, style.human)).into()
         }
+        (Cell::Tree(value), ColumnKind::LiveSecrets) => {
+            live_secrets(value, style).unwrap_or_else(|| plain(value, style.human)).into()
+        }
         (Cell::Tree(value), _) => plain(value, style.human).into(),
     }
 }
@@ -143,6 +146,17 @@ fn secrets(value: &Value, style: CellStyle) -> Option<String> {
     };
     let all: Option<Vec<String>> = value.as_array().filter(|all| !all.is_empty())?.iter().map(said).collect();
     all.map(|all| all.join(", "))
+}
+
+fn live_secrets(value: &Value, style: CellStyle) -> Option<String> {
+    let all = value.as_array()?;
+    let (dead, live): (Vec<&Value>, Vec<&Value>) = all.iter().partition(|one| one["state"] == "dead");
+    let live: Vec<Value> = live.into_iter().cloned().collect();
+    let told = secrets(&Value::Array(live), style);
+    match (dead.len(), told) {
+        (0, told) => told,
+        (dead, told) => Some(format!("{}, and {dead} dead (-o wide)", told.unwrap_or_else(|| "none".to_owned()))),
+    }
 }
 
 fn reasons(value: &Value) -> Option<String> {
@@ -222,6 +236,9 @@ mod tests {
         assert_eq!(show(json!([]), ColumnKind::Deliveries, true), "-");
         let secrets = json!([{"hint": "a1B2", "state": "current", "valid_until": null},
             {"hint": "c3D4", "state": "retiring", "valid_until": "2026-03-04T00:00:00Z"}]);
+        let one = json!([{"hint": "a", "state": "dead", "valid_until": null}, {"hint": "b", "state": "current", "valid_until": null}]);
+        assert_eq!(show(one.clone(), ColumnKind::LiveSecrets, true), "…b (current), and 1 dead (-o wide)");
+        assert_eq!(show(json!([one[0]]), ColumnKind::LiveSecrets, true), "none, and 1 dead (-o wide)");
         assert_eq!(show(secrets, ColumnKind::Secrets, true), "…a1B2 (current), …c3D4 (retiring, until in 3d)");
         assert_eq!(show(json!([]), ColumnKind::List, true), "-");
         assert_eq!(show(json!([]), ColumnKind::List, false), "");

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::cell::Cell;
 use super::emitter::EmitError;
 use super::field::scalar_paths;
-use super::report::{ColumnKind, Report};
+use super::report::{Column, ColumnKind, Report};
 use super::row::Row;
 use crate::domain::field_path;
 
@@ -15,11 +15,18 @@ pub(super) struct Picked {
     pub(super) path: String,
     pub(super) header: String,
     pub(super) kind: ColumnKind,
+    /// Goes first where there is little room.
+    pub(super) late: bool,
 }
 
 impl Picked {
     fn from_path(path: &str) -> Self {
-        Self { path: path.to_owned(), header: path.replace(['_', '.'], " "), kind: guess(path) }
+        Self { path: path.to_owned(), header: path.replace(['_', '.'], " "), kind: guess(path), late: false }
+    }
+
+    fn of(column: &Column) -> Self {
+        let Column { path, header, kind, late, .. } = *column;
+        Self { path: path.to_owned(), header: header.to_owned(), kind, late }
     }
 
     /// The column's field of a row.
@@ -50,10 +57,14 @@ pub(super) fn pick<R: Row>(report: &Report<R>, wanted: &[String], wide: bool) ->
         let first = report.rows().first();
         return Ok(first.map_or_else(Vec::new, |row| undeclared(&row.tree())));
     }
-    let declared = report.columns.iter().filter(|column| wide || !column.wide);
-    Ok(declared
-        .map(|column| Picked { path: column.path.to_owned(), header: column.header.to_owned(), kind: column.kind })
-        .collect())
+    let mut picked: Vec<Picked> = report.columns.iter().filter(|column| wide || !column.wide).map(Picked::of).collect();
+    if wide {
+        let live = picked.iter_mut().filter(|column| column.kind == ColumnKind::LiveSecrets);
+        live.for_each(|column| column.kind = ColumnKind::Secrets);
+    } else {
+        picked.sort_by_key(|column| column.late);
+    }
+    Ok(picked)
 }
 
 /// One column for every field of an item, objects of scalars spelled out.
@@ -85,7 +96,7 @@ fn choose<R: Row>(report: &Report<R>, word: &str) -> Result<Picked, EmitError> {
     };
     let declared = report.columns.iter();
     if let Some(column) = declared.clone().find(|column| same(column.path) || same(column.header)) {
-        return Ok(Picked { path: column.path.to_owned(), header: column.header.to_owned(), kind: column.kind });
+        return Ok(Picked { late: false, ..Picked::of(column) });
     }
     let rows = report.rows();
     let path = field_path(word);

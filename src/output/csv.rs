@@ -50,7 +50,8 @@ mod tests {
     use serde_json::{Value, json};
 
     fn render_one(rows: &[Value]) -> Vec<u8> {
-        let column = |path: &str| Picked { path: path.to_owned(), header: path.to_owned(), kind: ColumnKind::Text };
+        let column =
+            |path: &str| Picked { path: path.to_owned(), header: path.to_owned(), kind: ColumnKind::Text, late: false };
         let style = CellStyle { time: TimeStyle::Utc, now: "2026-03-01T00:00:00Z".parse().unwrap(), human: false };
         let mut out = Vec::new();
         write_csv(&mut out, &[column("a"), column("b")], rows, style, false).unwrap();

@@ -89,7 +89,7 @@ mod tests {
 
     fn list(rows: &[serde_json::Value], sections: &[Section]) -> String {
         let columns: Vec<Picked> = [("name", ColumnKind::Text), ("uses", ColumnKind::Number)]
-            .map(|(path, kind)| Picked { path: path.to_owned(), header: path.to_owned(), kind })
+            .map(|(path, kind)| Picked { path: path.to_owned(), header: path.to_owned(), kind, late: false })
             .to_vec();
         let style = CellStyle { time: TimeStyle::Utc, now: "2026-03-01T00:00:00Z".parse().unwrap(), human: true };
         let mut out = Vec::new();

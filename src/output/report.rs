@@ -17,6 +17,10 @@ pub enum ColumnKind {
     Time,
     /// An array or a map, joined by commas.
     List,
+    /// An array, joined by commas where there is room, and else its first item and how many more there are.
+    Summary,
+    /// An environment, by its short word where there is little room.
+    Environment,
     /// An array of `{sink, state}`, shown as "file:/run/key (delivered)".
     Deliveries,
     /// A number, right-aligned.
@@ -29,6 +33,8 @@ pub enum ColumnKind {
     Reasons,
     /// `[{hint, state, valid_until}]`, shown as "…a1B2 (current), …c3D4 (retiring, until 2026-01-02T03:04:05Z)".
     Secrets,
+    /// The same without those that are dead, which are counted; all of them with `-o wide`.
+    LiveSecrets,
 }
 
 /// One column of a table or CSV file.
@@ -42,17 +48,24 @@ pub struct Column {
     pub kind: ColumnKind,
     /// Shown only by `-o wide` (and in CSV).
     pub wide: bool,
+    /// Comes after all others in a table, and is the first to go where there is little room.
+    pub late: bool,
 }
 
 impl Column {
     /// A column of every table.
     pub const fn new(path: &'static str, header: &'static str, kind: ColumnKind) -> Self {
-        Self { path, header, kind, wide: false }
+        Self { path, header, kind, wide: false, late: false }
     }
 
     /// The same column, kept for `-o wide`.
     pub const fn wide(self) -> Self {
         Self { wide: true, ..self }
+    }
+
+    /// The same column, which stands last and goes first.
+    pub const fn late(self) -> Self {
+        Self { late: true, ..self }
     }
 }
 

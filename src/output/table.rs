@@ -13,11 +13,12 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row as TableRow, Table, Width};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::cell::{CellStyle, render};
+use super::cell::{Cell as CellOf, CellStyle, render};
 use super::columns::Picked;
 use super::escape::escape;
 use super::report::{ColumnKind, Section};
 use super::row::Row;
+use crate::domain::Environment;
 
 const BOLD: anstyle::Style = anstyle::Style::new().bold();
 /// The blanks behind every column.
@@ -43,15 +44,44 @@ pub(super) fn write_list<R: Row>(
     sections: &[Section],
     style: TableStyle,
 ) -> io::Result<Vec<String>> {
-    let mut grid = Grid::new(columns);
-    for row in rows {
-        for column in columns {
-            grid.push(&escape(&render(&column.cell(row), column.kind, style.cell)));
+    let whole = Grid::of(columns, rows, |cell, kind| render(cell, kind, style.cell).into_owned());
+    let Some(width) = style.width.filter(|width| whole.width() > *width) else {
+        return whole.write(out, sections, style.color).map(|()| Vec::new());
+    };
+    // Short forms first, then without the columns that matter least; only what is too wide even so is cut.
+    let mut shown = columns.to_vec();
+    let mut left_out = Vec::new();
+    loop {
+        let grid = Grid::of(&shown, rows, |cell, kind| short(cell, kind, style.cell).into_owned());
+        if grid.width() <= width {
+            grid.write(out, sections, style.color)?;
+            break;
+        }
+        match shown.last() {
+            Some(last) if last.late => left_out.extend(shown.pop().map(|column| column.header)),
+            _ => {
+                left_out.extend(grid.write_cut(out, sections, width, style.color)?.into_iter().rev());
+                break;
+            }
         }
     }
-    match style.width.filter(|width| grid.width() > *width) {
-        Some(width) => grid.write_cut(out, sections, width, style.color),
-        None => grid.write(out, sections, style.color).map(|()| Vec::new()),
+    left_out.reverse();
+    Ok(left_out)
+}
+
+/// A cell where there is little room.
+fn short<'a>(cell: &'a CellOf<'_>, kind: ColumnKind, style: CellStyle) -> Cow<'a, str> {
+    let whole = render(cell, kind, style);
+    match kind {
+        ColumnKind::Environment => match whole.parse::<Environment>() {
+            Ok(environment) => environment.token_code().into(),
+            Err(_) => whole,
+        },
+        ColumnKind::Summary => match whole.split_once(',') {
+            Some((first, more)) => format!("{first} +{}", more.split(',').count()).into(),
+            None => whole,
+        },
+        _ => whole,
     }
 }
 
@@ -65,6 +95,17 @@ struct Grid<'a> {
 }
 
 impl<'a> Grid<'a> {
+    /// The cells of some rows.
+    fn of<R: Row>(columns: &'a [Picked], rows: &[R], text: impl Fn(&CellOf<'_>, ColumnKind) -> String) -> Self {
+        let mut grid = Self::new(columns);
+        for row in rows {
+            for column in columns {
+                grid.push(&escape(&text(&column.cell(row), column.kind)));
+            }
+        }
+        grid
+    }
+
     fn new(columns: &'a [Picked]) -> Self {
         let mut grid = Self { columns, text: String::new(), ends: vec![0], widths: vec![0; columns.len()] };
         for column in columns {
@@ -262,6 +303,26 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
+    #[test]
+    fn short_forms_come_first_and_then_what_matters_least_goes() {
+        let picked = |path: &str, kind, late| Picked { path: path.to_owned(), header: path.to_owned(), kind, late };
+        let columns = [
+            picked("name", ColumnKind::Text, false),
+            picked("env", ColumnKind::Environment, false),
+            picked("owner", ColumnKind::Text, false),
+            picked("scopes", ColumnKind::Summary, true),
+        ];
+        let scopes = ["audits:read", "b:read", "c:read"];
+        let rows = [json!({"name": "billing-sync", "env": "production", "owner": "ana@example.com", "scopes": scopes})];
+        let at = |width| list(&columns, &rows, style(width, false));
+        assert!(at(None).0.contains("production  ana@example.com  audits:read,b:read,c:read"));
+        let (text, left_out) = at(Some(60));
+        assert!(text.contains("billing-sync  prod  ana@example.com  audits:read +2") && left_out.is_empty(), "{text}");
+        let (text, left_out) = at(Some(40));
+        assert!(text.contains("billing-sync  prod  ana@example.com\n"), "{text}");
+        assert_eq!(left_out, ["scopes"]);
+    }
+
     fn columns() -> Vec<Picked> {
         [
             ("name", "name", ColumnKind::Text),
@@ -270,7 +331,7 @@ mod tests {
             ("expires_at", "expires", ColumnKind::Time),
             ("uses", "uses", ColumnKind::Number),
         ]
-        .map(|(path, header, kind)| Picked { path: path.to_owned(), header: header.to_owned(), kind })
+        .map(|(path, header, kind)| Picked { path: path.to_owned(), header: header.to_owned(), kind, late: false })
         .to_vec()
     }
 

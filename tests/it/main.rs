@@ -137,6 +137,8 @@ mod tenancy_doors;
 mod terminal;
 #[cfg(feature = "server")]
 mod texts;
+#[cfg(feature = "server")]
+mod told;
 #[cfg(feature = "ui")]
 mod ui;
 mod unfinished;

@@ -132,7 +132,7 @@ pub fn address(server: &str) -> Result<Url> {
         Some(_) => "http://localhost",
         None => server,
     };
-    let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
+    let url = Url::parse(text).map_err(|_| bad("it begins with neither https:// nor http:// nor unix:".to_owned()))?;
     check(&url).map_err(|cause| bad(cause.to_owned()))?;
     if url.scheme() == "http" && !is_this_machine(&url) {
         return Err(Error::forbidden("plain_http", "a credential is not sent over plain HTTP to another machine")
@@ -153,8 +153,11 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>> {
 /// server knows whose rotation it is.
 fn headers(token: &str) -> Result<HeaderMap> {
     let text = Zeroizing::new(format!("Bearer {token}"));
-    let mut credential = HeaderValue::from_str(&text)
-        .map_err(|_| Error::new(Kind::Auth, "credential", "the credential holds a character that none has"))?;
+    let mut credential = HeaderValue::from_str(&text).map_err(|_| {
+        Error::new(Kind::Auth, "credential", "the credential is not one line of letters, digits and _")
+            .cause("a blank line or another character stands beside it")
+            .hint("keep the credential alone in the file of --token-file or KEYWARD_TOKEN_FILE, or in KEYWARD_TOKEN")
+    })?;
     credential.set_sensitive(true);
     let mut headers = HeaderMap::from_iter([(AUTHORIZATION, credential)]);
     let own = HeaderValue::from_str(&random_base62(&mut rand::rng(), 16));

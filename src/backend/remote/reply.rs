@@ -40,10 +40,10 @@ impl From<Error> for Refused {
 
 /// The server cannot be reached, or the connection broke. The address is in the error, the credential never.
 pub(super) fn away(error: &reqwest::Error) -> Error {
-    let mut told = if distrusted(error) {
-        Error::new(Kind::Unavailable, "certificate", "the server's certificate is not to be believed")
-            .hint("--ca-file FILE, with the certificate of who signed it, if it is yours")
-    } else if error.is_connect() {
+    if let Some(fault) = fault(error) {
+        return distrusted(fault);
+    }
+    let told = if error.is_connect() {
         Error::new(Kind::Unavailable, "connect", "the server cannot be reached")
             .hint("is it running, and is --server its address?  keyward whoami --explain")
     } else if error.is_timeout() {
@@ -53,17 +53,67 @@ pub(super) fn away(error: &reqwest::Error) -> Error {
         Error::new(Kind::Unavailable, "network", "the server did not answer to the end")
             .hint("a change may have been made all the same: look before you repeat it")
     };
-    told.causes = causes(error);
-    told
+    match innermost(error) {
+        Some(cause) => told.cause(cause),
+        None => told,
+    }
 }
 
-/// Whether the server could not show a certificate that is believed. An error of I/O may hold its cause inside.
-fn distrusted(error: &(dyn std::error::Error + 'static)) -> bool {
-    if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref::<rustls::Error>() {
-        return true;
+/// What TLS has against the server. An error of I/O may hold its cause inside.
+fn fault<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(fault) = error.downcast_ref::<rustls::Error>() {
+        return Some(fault);
     }
     let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    inside.is_some_and(|inside| distrusted(inside)) || error.source().is_some_and(distrusted)
+    inside.and_then(|inside| fault(inside)).or_else(|| error.source().and_then(fault))
+}
+
+/// The same in words that say what to do about it.
+fn distrusted(fault: &rustls::Error) -> Error {
+    use rustls::CertificateError as C;
+    let believed = |cause: &str, hint: &str| {
+        Error::new(Kind::Unavailable, "certificate", "the server's certificate is not to be believed")
+            .cause(cause)
+            .hint(hint)
+    };
+    let rustls::Error::InvalidCertificate(why) = fault else {
+        return match fault {
+            rustls::Error::InvalidMessage(_) => {
+                Error::new(Kind::Unavailable, "tls", "what answers there speaks no TLS")
+                    .cause("its first bytes are none of a TLS server")
+                    .hint("--server http://HOST:PORT, if it is on this machine; or the port that serves https")
+            }
+            other => Error::new(Kind::Unavailable, "tls", "no connection over TLS came about").cause(other.to_string()),
+        };
+    };
+    match why {
+        C::UnknownIssuer => believed(
+            "nobody whom this machine trusts has signed it",
+            "--ca-file FILE, with the certificate of who signed it, if it is yours",
+        ),
+        C::Expired | C::ExpiredContext { .. } => believed("it has expired", "renew it where the server runs"),
+        C::NotValidYet | C::NotValidYetContext { .. } => {
+            believed("it is not valid yet", "compare the clocks of both machines")
+        }
+        C::NotValidForName | C::NotValidForNameContext { .. } => {
+            believed("it is for another name than the one in the address", "--server https://NAME, with a name in it")
+        }
+        // The one that `openssl req -x509` makes, which cannot be told apart by its kind.
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => believed(
+            "it is one of an authority, and stands for no server",
+            "openssl req -x509 … -addext basicConstraints=critical,CA:FALSE   makes one that --ca-file believes",
+        ),
+        other => believed(&other.to_string(), "--ca-file FILE, with the certificate of who signed it, if it is yours"),
+    }
+}
+
+/// What the system said: what wraps it only says that something failed.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut source = error.source()?;
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    Some(source.to_string())
 }
 
 /// Why a call failed, outermost first.

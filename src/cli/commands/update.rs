@@ -1,11 +1,11 @@
 //! `update`: changes a key's metadata, scopes, customers, limits and policy; never its expiry.
 
 use crate::{
-    cli::{columns, context::Ctx, exit::Exit, operand::KeyOperand, values},
+    cli::{change_words::in_words, columns, context::Ctx, exit::Exit, operand::KeyOperand, values},
     domain::Scope,
     ops::{Error, Result, Update},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Change a key's metadata, scopes, customers, limits and rotation policy
 #[derive(Debug, clap::Args)]
@@ -89,7 +89,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     }
     let verb = if cx.global.dry_run { "would change" } else { "changed" };
     for change in &updated.changes {
-        cx.note(&format!("{verb} {}: {} -> {}", change.field, brief(&change.from), brief(&change.to)));
+        cx.note(&format!("{verb} {}", in_words(change)));
     }
     cx.item_if_asked("keyward.key/v1", "key", json!(updated.key), columns::KEY)?;
     Ok(Exit::Ok.code())
@@ -120,12 +120,4 @@ fn request(args: Args) -> Result<Update> {
         return Err(Error::usage("nothing to change was given").hint("keyward update --help"));
     }
     Ok(update)
-}
-
-fn brief(value: &Value) -> String {
-    match value {
-        Value::Null => "(none)".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }

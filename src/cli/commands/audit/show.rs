@@ -1,7 +1,7 @@
 //! `audit show`: one event, with what it changed as a diff.
 
 use crate::{
-    cli::{columns, context::Ctx},
+    cli::{change_words::value as plain, columns, context::Ctx},
     ops::{Result, audit_format::event_json},
 };
 use serde_json::Value;
@@ -11,7 +11,17 @@ use serde_json::Value;
 #[command(after_help = "Example:\n  keyward audit show 2")]
 pub(super) struct Args {
     /// The event's number
+    #[arg(value_parser = number)]
     seq: u64,
+}
+
+fn number(text: &str) -> std::result::Result<u64, String> {
+    let events = if text.starts_with("key_") {
+        format!("; the events of a key: keyward audit list --key {text}")
+    } else {
+        String::new()
+    };
+    text.parse().map_err(|_| format!("expected the number of an event, as `audit list` shows it{events}"))
 }
 
 pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
@@ -34,31 +44,31 @@ fn diff(changes: &Value) -> Vec<String> {
         match (value.get("from"), value.get("to")) {
             (Some(Value::Array(from)), Some(Value::Array(to))) => {
                 lines.extend(
-                    from.iter().filter(|item| !to.contains(item)).map(|item| format!("- {name}: {}", plain(item))),
+                    from.iter()
+                        .filter(|item| !to.contains(item))
+                        .map(|item| format!("- {name}: {}", plain(name, item))),
                 );
                 lines.extend(
-                    to.iter().filter(|item| !from.contains(item)).map(|item| format!("+ {name}: {}", plain(item))),
+                    to.iter()
+                        .filter(|item| !from.contains(item))
+                        .map(|item| format!("+ {name}: {}", plain(name, item))),
                 );
             }
             (Some(from), Some(to)) => {
-                lines.extend((!from.is_null()).then(|| format!("- {name}: {}", plain(from))));
-                lines.extend((!to.is_null()).then(|| format!("+ {name}: {}", plain(to))));
+                lines.extend((!from.is_null()).then(|| format!("- {name}: {}", plain(name, from))));
+                lines.extend((!to.is_null()).then(|| format!("+ {name}: {}", plain(name, to))));
             }
             _ => match value {
                 Value::Null => {}
                 Value::Object(inner) => {
                     let set = inner.iter().filter(|(_, value)| !value.is_null() && **value != Value::Array(Vec::new()));
-                    lines.extend(set.map(|(field, value)| format!("+ {name}.{field}: {}", plain(value))));
+                    lines.extend(set.map(|(field, value)| format!("+ {name}.{field}: {}", plain(field, value))));
                 }
-                other => lines.push(format!("  {name}: {}", plain(other))),
+                other => lines.push(format!("  {name}: {}", plain(name, other))),
             },
         }
     }
     lines
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -77,7 +87,7 @@ mod tests {
         });
         assert_eq!(
             diff(&changes).join("\n"),
-            "+ owner: bob\n- scopes: b:read\n+ scopes: c:read\n- rate_limit: {\"limit\":1}\n+ key.name: n\n  events: 4"
+            "+ owner: bob\n- scopes: b:read\n+ scopes: c:read\n- rate_limit: limit 1\n+ key.name: n\n  events: 4"
         );
         assert!(diff(&Value::Null).is_empty());
     }
