@@ -46,6 +46,9 @@ pub(super) fn value(field: &str, value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(|item| self::value(field, item)).collect::<Vec<_>>().join(", "),
+        Value::Object(labels) if field.ends_with("labels") => {
+            pairs(labels).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        }
         Value::Object(fields) => rate(fields).unwrap_or_else(|| {
             let said = |(name, one): (&String, &Value)| format!("{} {}", named(name), self::value(name, one));
             fields.iter().map(said).collect::<Vec<_>>().join(", ")

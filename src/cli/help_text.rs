@@ -119,7 +119,7 @@ mod tests {
             for line in help.lines() {
                 assert!(line.chars().count() <= WIDTH, "{path:?}: {line}");
             }
-            assert_eq!(help.contains("--passphrase-fd"), path.len() == 1 && help.contains(GLOBAL), "{path:?}");
+            assert_eq!(help.contains("--no-input"), path.len() == 1 && help.contains(GLOBAL), "{path:?}");
         }
     }
 

@@ -133,7 +133,7 @@ mod tests {
             (&["keyward", "remove"], None),
             (&["keyward", "revok"], Some("a similar subcommand exists: 'revoke'")),
             (&["keyward", "delte"], Some("a similar subcommand exists: 'delete'")),
-            (&["keyward", "lst"], Some("a similar subcommand exists: 'list'")),
+            (&["keyward", "lst"], Some("some similar subcommands exist: 'list', 'ls'")),
             (&["keyward", "vault", "statsu"], Some("some similar subcommands exist: 'status', 'slots'")),
             (&["keyward", "list", "--expird"], Some("a similar argument exists: '--expired'")),
             (&["keyward", "list", "--owned-here"], None),

@@ -226,7 +226,8 @@ fn after(key: &Key, declared: &Declared) -> Key {
         })
         .collect();
     if !widens(key, wanted) {
-        after.customers = sorted(&wanted.customers);
+        let own = |wanted: &String| key.customers.iter().find(|own| same(own, wanted)).unwrap_or(wanted).clone();
+        after.customers = sorted(&wanted.customers.iter().map(own).collect::<Vec<_>>());
     }
     if !opens(key, wanted) {
         after.allow_ips = wanted.allow_ips.clone();
