@@ -106,7 +106,7 @@ fn choose<R: Row>(report: &Report<R>, word: &str) -> Result<Picked, EmitError> {
         }
     }
     if let Some(column) = declared.clone().find(|column| column.path == path) {
-        return Ok(Picked { path, header: column.header.to_owned(), kind: column.kind });
+        return Ok(Picked { path, header: column.header.to_owned(), kind: column.kind, late: false });
     }
     // No list tells which labels exist, and an empty one tells of no field: a field of a known object is believed.
     let root = path.split('.').next().unwrap_or(&path);
