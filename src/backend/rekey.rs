@@ -4,17 +4,17 @@
 use super::{
     local::Local,
     slots::{SlotView, view},
-    unlock::{OpenedBy, open_again},
+    unlock::OpenedBy,
 };
 use crate::{
     domain::{
-        Action, SlotRole,
+        Action, SlotRole, Time,
         checkpoint::{VerifierKey, origin_of},
     },
     files,
     ops::{Context, Error, Result, webhooks::shown_secret},
     store::{self, Store, Tx},
-    vault::{Capabilities, Slot, SlotKind, SlotSecret, device},
+    vault::{Capabilities, Pins, Slot, SlotKind, SlotSecret, device},
 };
 use serde_json::json;
 use std::{
@@ -49,6 +49,25 @@ impl Local {
     /// Begins what only records that something happened.
     pub(super) fn begin_record(&self, cx: &Context) -> Result<Tx<'_>> {
         self.with_newest_keys(cx, |store| store.begin(cx.now))
+    }
+}
+
+/// Opens the vault again with a slot whose secret is at hand, after it got new keys; `None` when the slot is gone.
+pub(super) fn open_again(
+    keystore: &Path,
+    id: &str,
+    secret: &SlotSecret,
+    pins: Pins,
+    now: Time,
+) -> Result<Option<Store>> {
+    let locked = Store::open(keystore)?;
+    let vault_id = locked.meta().vault_id.clone();
+    let Some(slot) = locked.slots()?.into_iter().find(|slot| slot.id == id) else { return Ok(None) };
+    let caps = slot.open(secret, &vault_id)?;
+    match locked.unlock(caps, pins, now) {
+        // No slot has newer keys than those that there are: the head only says so.
+        Err(store::Error::Rekeyed) => Err(store::Error::HeadForged.into()),
+        opened => Ok(Some(opened?)),
     }
 }
 

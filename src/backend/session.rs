@@ -1,12 +1,17 @@
 //! Sessions of the local vault: a copy of what a slot holds, for a while.
 
-use super::{local::Local, unlock::OpenedBy};
+use super::{
+    local::Local,
+    unlock::{LocalVault, OpenedBy},
+};
 use crate::{
-    domain::Time,
+    domain::{Action, Time, time::format_time},
     ops::{Context, Error, Result},
-    vault,
+    store::{self, Store},
+    vault::session,
 };
 use chrono::TimeDelta;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 /// No session lasts longer.
@@ -24,6 +29,44 @@ impl Local {
                 .hint("unset KEYWARD_SESSION, and open the vault with a slot"));
         };
         let rng = &mut rand::rng();
-        Ok(vault::session::create(&self.dirs.runtime, self.store().capabilities(), id, until, rng)?)
+        Ok(session::create(&self.dirs.runtime, self.store().capabilities(), id, until, rng)?)
+    }
+}
+
+impl LocalVault {
+    /// Ends a session: its file is removed, and the vault remembers that a copy of it opens nothing any more. A session of
+    /// a support slot can tell the vault nothing.
+    ///
+    /// # Errors
+    /// `Unavailable` when its file cannot be removed.
+    pub fn lock(&self, cx: &Context, token: &str) -> Result<()> {
+        let told = self.end_session(cx, token);
+        session::end(&self.dirs().runtime, token)?;
+        if let Err(error) = told {
+            tracing::warn!(%error, "the vault could not be told that the session ended: a copy of its file still opens it");
+        }
+        Ok(())
+    }
+
+    fn end_session(&self, cx: &Context, token: &str) -> Result<()> {
+        if cx.read_only || cx.dry_run || !self.exists()? {
+            return Ok(());
+        }
+        let locked = Store::open(&self.dirs().keystore())?;
+        let vault_id = locked.meta().vault_id.clone();
+        // One that is over, or was ended, has nothing to end.
+        let Ok(session) = session::open(&self.dirs().runtime, token, &vault_id, cx.now) else { return Ok(()) };
+        if session.caps.admin.is_none() {
+            return Ok(());
+        }
+        let store = match locked.unlock(session.caps, self.pins(), cx.now) {
+            // It opens the vault no more.
+            Err(store::Error::Rekeyed) => return Ok(()),
+            opened => opened?,
+        };
+        let mut tx = store.begin(cx.now)?;
+        tx.end_session(&session.id, session.until)?;
+        tx.commit_all(vec![cx.event(Action::VaultLock, "vault", json!({ "until": format_time(session.until) }))])?;
+        Ok(())
     }
 }

@@ -3,9 +3,9 @@
 //! The order is: session, key file, credentials directory, device key, passphrase. The first source that is named must
 //! work; the sources that are merely found are tried in turn. What was tried is said when nothing opens the vault.
 
-use super::{Backend, Dirs, Presence, journal::Journal, local::Local};
+use super::{Backend, Dirs, Presence, journal::Journal, local::Local, rekey::open_again};
 use crate::{
-    domain::{Action, Brand, SlotRole, Time, time::format_time},
+    domain::{Action, Brand, SlotRole},
     files,
     ops::{Context, Error, GONE, Kind, Result},
     store::{self, LockedStore, Store},
@@ -133,7 +133,7 @@ impl LocalVault {
         Presence::count(&self.dirs.data)
     }
 
-    fn pins(&self) -> Pins {
+    pub(super) fn pins(&self) -> Pins {
         Pins::new(&self.dirs.state).at(&self.dirs.keystore()).required(self.dirs.require_state)
     }
 
@@ -240,42 +240,6 @@ impl LocalVault {
         Ok(local)
     }
 
-    /// Ends a session: its file is removed, and the vault remembers that a copy of it opens nothing any more. A session of
-    /// a support slot can tell the vault nothing.
-    ///
-    /// # Errors
-    /// `Unavailable` when its file cannot be removed.
-    pub fn lock(&self, cx: &Context, token: &str) -> Result<()> {
-        let told = self.end_session(cx, token);
-        session::end(&self.dirs.runtime, token)?;
-        if let Err(error) = told {
-            tracing::warn!(%error, "the vault could not be told that the session ended: a copy of its file still opens it");
-        }
-        Ok(())
-    }
-
-    fn end_session(&self, cx: &Context, token: &str) -> Result<()> {
-        if cx.read_only || cx.dry_run || !self.exists()? {
-            return Ok(());
-        }
-        let locked = Store::open(&self.dirs.keystore())?;
-        let vault_id = locked.meta().vault_id.clone();
-        // One that is over, or was ended, has nothing to end.
-        let Ok(session) = session::open(&self.dirs.runtime, token, &vault_id, cx.now) else { return Ok(()) };
-        if session.caps.admin.is_none() {
-            return Ok(());
-        }
-        let store = match locked.unlock(session.caps, self.pins(), cx.now) {
-            // It opens the vault no more.
-            Err(store::Error::Rekeyed) => return Ok(()),
-            opened => opened?,
-        };
-        let mut tx = store.begin(cx.now)?;
-        tx.end_session(&session.id, session.until)?;
-        tx.commit_all(vec![cx.event(Action::VaultLock, "vault", json!({ "until": format_time(session.until) }))])?;
-        Ok(())
-    }
-
     pub(super) fn resolve(
         &self,
         cx: &Context,
@@ -378,25 +342,6 @@ fn ways_in(slots: &[Slot]) -> Vec<&'static str> {
         (SlotKind::Device, "--key-file FILE, with a copy of a device key: chmod 600 FILE"),
     ];
     ways.into_iter().filter(|(kind, _)| has(*kind)).map(|(_, way)| way).collect()
-}
-
-/// Opens the vault again with a slot whose secret is at hand, after it got new keys; `None` when the slot is gone.
-pub(super) fn open_again(
-    keystore: &Path,
-    id: &str,
-    secret: &SlotSecret,
-    pins: Pins,
-    now: Time,
-) -> Result<Option<Store>> {
-    let locked = Store::open(keystore)?;
-    let vault_id = locked.meta().vault_id.clone();
-    let Some(slot) = locked.slots()?.into_iter().find(|slot| slot.id == id) else { return Ok(None) };
-    let caps = slot.open(secret, &vault_id)?;
-    match locked.unlock(caps, pins, now) {
-        // No slot has newer keys than those that there are: the head only says so.
-        Err(store::Error::Rekeyed) => Err(store::Error::HeadForged.into()),
-        opened => Ok(Some(opened?)),
-    }
 }
 
 /// Opens the first slot of a kind that the secret fits, and one of the role admin before any other.

@@ -83,6 +83,7 @@ fn no_credential_does_more_than_its_role_may() {
     assert!(endpoints.len() > 30, "{endpoints:?}");
     for (role, allowed) in ROLES {
         let home = Home::new();
+        home.ok(&["init"]);
         home.ok(&["scopes", "add", "a:read"]);
         for kind in ["projects", "customers"] {
             home.ok(&[kind, "create", "there"]);

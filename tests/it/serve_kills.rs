@@ -62,6 +62,7 @@ fn write(address: &str, token: &str, prefix: &str, said: &Mutex<BTreeMap<String,
 #[test]
 fn what_a_killed_server_answered_holds() {
     let home = Home::new();
+    home.ok(&["init"]);
     let token = home.ok(&["operators", "create", "writer", "--role", "workspace-admin", "--bind", "default"]);
     for round in 0..size(3) {
         let server = Served::start(&home, &["--address-limit", "none"]);
