@@ -207,7 +207,7 @@ impl Command {
             Self::List(args) => commands::list::run(cx, args),
             Self::Show(args) => commands::show::run(cx, &args),
             Self::Update(args) => commands::update::run(cx, args),
-            Self::Rotate(args) => commands::rotate::run(cx, &args),
+            Self::Rotate(args) => commands::rotate::run(cx, args),
             Self::Rotation(args) => commands::rotation::run(cx, args),
             Self::Activate(args) => commands::activate::run(cx, &args),
             Self::Deactivate(args) => commands::deactivate::run(cx, &args),

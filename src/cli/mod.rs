@@ -20,6 +20,7 @@ mod delivery;
 mod due;
 pub mod exit;
 mod grouping;
+mod guided;
 mod heeded;
 pub(crate) mod help_text;
 mod hints;

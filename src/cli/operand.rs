@@ -66,6 +66,16 @@ impl KeyOperands {
 }
 
 impl MaybeKeys {
+    /// Whether none is named.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Names a key that was chosen otherwise.
+    pub(super) fn choose(&mut self, key: KeyRef) {
+        self.keys = vec![Operand::Key(key)];
+    }
+
     /// The keys.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::{
     domain::text::same,
     ops::{Error, Kind, Result},
 };
-use dialoguer::{Confirm, Input, Password};
+use dialoguer::{Confirm, Input, MultiSelect, Password, Select};
 use std::io::ErrorKind;
 use zeroize::Zeroizing;
 
@@ -107,6 +107,34 @@ pub(super) fn secret(cx: &Ctx, prompt: &str) -> Result<Zeroizing<String>> {
         Error::usage("no secret was given, and there is no terminal to ask on")
             .hint("pipe it in and say '-', or add --secret-file FILE")
     })
+}
+
+/// Asks for a text until it fits; an empty one is an answer where `fits` takes it.
+///
+/// # Errors
+/// `Failure` when cancelled.
+pub(super) fn text(cx: &Ctx, question: &str, fits: impl Fn(&str) -> std::result::Result<(), String>) -> Result<String> {
+    let fits = |typed: &String| fits(typed.trim());
+    let input = Input::<String>::new().with_prompt(question).allow_empty(true).validate_with(fits);
+    Ok(ask(cx, || input.interact_text())?.trim().to_owned())
+}
+
+/// Asks for one of several, the first unless another is chosen; answers with its place.
+///
+/// # Errors
+/// `Failure` when cancelled.
+pub(super) fn one_of(cx: &Ctx, question: &str, words: &[impl std::fmt::Display]) -> Result<usize> {
+    let chosen = ask(cx, || Select::new().with_prompt(question).items(words).default(0).interact_opt())?;
+    chosen.ok_or_else(refused)
+}
+
+/// Asks for any of several; answers with their places.
+///
+/// # Errors
+/// `Failure` when cancelled.
+pub(super) fn any_of(cx: &Ctx, question: &str, words: &[impl std::fmt::Display]) -> Result<Vec<usize>> {
+    let chosen = ask(cx, || MultiSelect::new().with_prompt(question).items(words).interact_opt())?;
+    chosen.ok_or_else(refused)
 }
 
 /// One hidden line. An empty one is what Ctrl-D gives too, also at the end of a terminal that was hung up: asking

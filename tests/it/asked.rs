@@ -221,3 +221,46 @@ fn a_vault_is_deleted_by_its_id_and_adopted_from_its_backup() {
     here.ok(&["vault", "restore", "own.db"]);
     assert_eq!(here.ok(&["list", "-o", "name"]), "a");
 }
+
+#[test]
+fn who_says_only_what_is_to_be_done_is_asked_the_rest() {
+    let home = Home::new();
+    let mut shell = Terminal::open(&home);
+    shell.type_line("keyward create");
+    shell.answer("Name of the one system", "mailer");
+    shell.press("Environment", "\x1b[B\r");
+    shell.press("How long it works", "\x1b[B\r");
+    shell.press("How often it may be used", "\r");
+    shell.answer("What it may do", "invoices:read");
+    assert!(shell.finished(0).contains("kw_stg_"));
+    let key = home.json(&["show", "mailer", "--env", "staging"])["key"].clone();
+    assert_eq!((&key["scopes"][0], &key["rate_limit"]["limit"]), (&"invoices:read".into(), &100.into()));
+    assert!(key["expires_at"].is_string());
+
+    // The catalogue is there now; what was said is not asked.
+    shell.type_line("keyward create --env production --no-expiry --rate-limit none");
+    shell.answer("Name of the one system", "billing");
+    shell.press("What it may do", " \r");
+    assert!(shell.finished(0).contains("kw_prod_"));
+    let key = home.json(&["show", "billing"])["key"].clone();
+    assert_eq!((&key["scopes"][0], &key["expires_at"]), (&"invoices:read".into(), &serde_json::Value::Null));
+
+    shell.type_line("keyward rotate");
+    shell.press("Which key", "\r");
+    shell.press("When the old secret ends", "\r");
+    shell.press("Where the new secret goes", "\x1b[B\r");
+    shell.answer("The file", "held");
+    shell.answer("A command that tries it", "grep -q kw_");
+    let seen = shell.finished(0);
+    assert!(seen.contains("--deliver file:held --probe 'grep -q kw_'"), "{seen}");
+    assert!(home.works(&home.read("held")) || home.read("held").starts_with("kw_stg_"), "{seen}");
+    shell.type_line("keyward rotate");
+    shell.press("Which key", "\x1b");
+    shell.finished(1);
+    // A script is told what is missing.
+    for args in [&["create"][..], &["rotate"], &["create", "--env", "staging"]] {
+        let ran = home.run(args);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("no terminal to ask on"), "{ran:?}");
+    }
+}

@@ -10,7 +10,7 @@ fn bound_to(home: &Home, name: &str) -> Value {
 
 #[test]
 fn an_operator_is_bound_to_the_workspace_in_use_unless_the_platform_is_meant() {
-    let home = Home::new();
+    let home = Home::with_vault();
     home.ok(&["workspaces", "create", "acme"]);
     for (line, workspace) in [
         ("operators create a --role verifier", json!("default")),
@@ -38,7 +38,7 @@ fn an_operator_is_bound_to_the_workspace_in_use_unless_the_platform_is_meant() {
 /// The same words mean the same through a server, and in the API: absent is the workspace of the call, null the platform.
 #[test]
 fn a_server_binds_as_the_command_line_does() {
-    let (home, client) = (Home::new(), Home::new());
+    let (home, client) = (Home::with_vault(), Home::new());
     home.ok(&["workspaces", "create", "acme"]);
     let root = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
     let server = Served::start(&home, &[]);
@@ -63,7 +63,7 @@ fn a_server_binds_as_the_command_line_does() {
 
 #[test]
 fn an_issuer_without_a_ceiling_says_so() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let open = home.run(&["operators", "create", "open", "--role", "issuer"]);
     assert!(open.stderr.contains("no ceiling") && open.stderr.contains("--ceiling"), "{open:?}");
     let bound = home.run(&["operators", "create", "bound", "--role", "issuer", "--ceiling", "a:read"]);
@@ -139,7 +139,7 @@ fn support_walks_its_tour_through_a_server() {
 /// That the trail is intact shows no event of it, and a plan that hides the events hides nothing there.
 #[test]
 fn the_trail_is_checked_alike_through_every_door_on_a_plan_without_a_view() {
-    let (home, client) = (Home::new(), Home::new());
+    let (home, client) = (Home::with_vault(), Home::new());
     home.ok(&["workspaces", "create", "acme", "--plan", "free"]);
     let root = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
     let own = home.ok(&["operators", "create", "own", "--role", "workspace-admin", "--bind", "acme"]);

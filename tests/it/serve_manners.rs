@@ -78,7 +78,7 @@ fn a_socket_is_as_open_as_the_umask_or_the_option_says() {
 /// Everybody else waits for a bulk creation: one request has an end.
 #[test]
 fn very_many_keys_are_several_requests() {
-    let home = Home::new();
+    let home = Home::with_vault();
     let bearer = admin(&home);
     let server = Served::start(&home, &[]);
     let entry = r#"{"name":"k"},"#;

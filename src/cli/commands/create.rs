@@ -6,7 +6,7 @@ use crate::{
         context::Ctx,
         delivery::{DeliverArgs, Driver, Ending, Fresh, Targets},
         exit::Exit,
-        rotating,
+        guided, rotating,
         signals::Stop,
         values,
     },
@@ -27,8 +27,8 @@ use std::path::PathBuf;
     keyward create --from keys.csv --out secrets.jsonl"
 )]
 pub(crate) struct Args {
-    /// Names the one system that uses the key
-    #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = values::name)]
+    /// Names the one system that uses the key; without it, and the rest, a person at a terminal is asked
+    #[arg(conflicts_with = "from", value_parser = values::name)]
     name: Option<String>,
     /// Where the key works, and nowhere else [default: development]
     #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
@@ -97,8 +97,34 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
 }
 
+/// What a person at a terminal did not say, asked.
+fn asked(cx: &mut Ctx, mut args: Args) -> Result<Args> {
+    if !cx.can_prompt() {
+        return Err(Error::usage("the name of the key is missing, and there is no terminal to ask on")
+            .hint("keyward create NAME, or keyward create --from FILE for many"));
+    }
+    args.name = Some(guided::name(cx)?);
+    if args.env.is_none() {
+        args.env = Some(guided::environment(cx)?);
+    }
+    if args.expires_in.is_none() && args.expires_at.is_none() && !args.no_expiry {
+        args.expires_in = guided::life(cx)?;
+        args.no_expiry = args.expires_in.is_none();
+    }
+    if args.rate_limit.is_none() {
+        args.rate_limit = Some(guided::limit(cx)?);
+    }
+    if args.scope.is_empty() {
+        args.scope = guided::scopes(cx)?;
+    }
+    Ok(args)
+}
+
 /// Creates a key, or many.
-pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+pub(crate) fn run(cx: &mut Ctx, mut args: Args) -> Result<u8> {
+    if args.name.is_none() && args.from.is_none() {
+        args = asked(cx, args)?;
+    }
     let (from, out, deliver) = (args.from.clone(), args.out.clone(), args.deliver.clone());
     deliver.refuse_idle()?;
     if args.copy {

@@ -7,6 +7,7 @@ use crate::{
         delivery::{DeliverArgs, Driver, Targets},
         due::{self, DueArgs, How, Watch},
         exit::Exit,
+        guided,
         operand::{MaybeKeys, Named, distinct, each},
         rotating,
         signals::Stop,
@@ -28,7 +29,7 @@ use serde_json::json;
     keyward rotate billing-sync --deliver file:/run/keyward/billing.key\n  \
     keyward rotate --due --yes --max 50 --deliver-map deliver.toml -o jsonl"
 )]
-#[command(group = clap::ArgGroup::new("which").required(true).args(["keys", "due"]))]
+#[command(group = clap::ArgGroup::new("which").args(["keys", "due"]))]
 #[command(group = clap::ArgGroup::new("sinks").multiple(true).args(["deliver", "deliver_map"]))]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -63,10 +64,30 @@ pub(crate) struct Args {
     idempotency_key: Option<String>,
 }
 
+/// What a person at a terminal did not say, asked: which key, and unless that is said already how and where to.
+fn asked(cx: &mut Ctx, args: &mut Args) -> Result<()> {
+    if !cx.can_prompt() {
+        return Err(Error::usage("which keys are meant is missing, and there is no terminal to ask on")
+            .hint("keyward rotate KEY, or keyward rotate --due for those that are due"));
+    }
+    let turn = guided::rotate(cx, args.now || args.overlap.is_some(), args.deliver.is_asked())?;
+    args.keys.choose(turn.key);
+    args.now |= turn.now;
+    if let Some(sink) = turn.sink {
+        args.deliver.deliver = vec![sink];
+        args.deliver.probe = args.deliver.probe.take().or(turn.probe);
+    }
+    Ok(())
+}
+
 /// Rotates keys.
-pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
+pub(crate) fn run(cx: &mut Ctx, mut args: Args) -> Result<u8> {
     // Before a sink is tried, a hook is run or a list is read.
     cx.operation().writable()?;
+    if args.keys.is_empty() && !args.due.due {
+        asked(cx, &mut args)?;
+    }
+    let args = &args;
     if args.due.due {
         return due::run(
             cx,
