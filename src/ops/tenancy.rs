@@ -254,10 +254,14 @@ pub fn delete(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Re
     let name = before.name.as_str();
     let users = users(tx, cx, kind, name)?;
     if !users.is_empty() {
-        return Err(Error::conflict(
-            "in_use",
-            format!("the {} '{name}' is in use by {}", kind.noun(), users.join(", ")),
-        ));
+        let refused =
+            Error::conflict("in_use", format!("the {} '{name}' is in use by {}", kind.noun(), users.join(", ")));
+        return Err(match kind {
+            ObjectKind::Project | ObjectKind::Customer => {
+                refused.hint(format!("keyward list --{} {} --status any", kind.noun(), shell_words::quote(name)))
+            }
+            ObjectKind::Workspace | ObjectKind::Plan => refused,
+        });
     }
     let mut changes = json!({ "was": before.fields });
     match kind {
@@ -281,8 +285,6 @@ pub fn delete(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Re
 /// What refers to an object and keeps it from being deleted, in words. Operators that are revoked or expired never work
 /// again, and are in nobody's way.
 fn users(tx: &View<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<Vec<String>> {
-    let keys =
-        |of: &dyn Fn(&Key) -> bool| Ok::<_, Error>(tx.all_keys(&cx.workspace)?.iter().filter(|key| of(key)).count());
     let users = match kind {
         ObjectKind::Workspace => {
             if name == "default" {
@@ -302,10 +304,27 @@ fn users(tx: &View<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<Ve
             refuse_builtin(&entitlement::plan(tx, name)?)?;
             vec![(tx.workspaces()?.iter().filter(|workspace| workspace.plan == name).count(), "workspace")]
         }
-        ObjectKind::Project => vec![(keys(&|key| key.project.as_deref().is_some_and(|own| same(own, name)))?, "key")],
-        ObjectKind::Customer => vec![(keys(&|key| key.customers.iter().any(|customer| same(customer, name)))?, "key")],
+        ObjectKind::Project => {
+            return keys_of(tx, cx, &|key| key.project.as_deref().is_some_and(|own| same(own, name)));
+        }
+        ObjectKind::Customer => {
+            return keys_of(tx, cx, &|key| key.customers.iter().any(|customer| same(customer, name)));
+        }
     };
     Ok(users.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| counted(count, noun)).collect())
+}
+
+/// The keys that are in the way, by name; of many the first, and how many more there are.
+fn keys_of(tx: &View<'_>, cx: &Context, of: &dyn Fn(&Key) -> bool) -> Result<Vec<String>> {
+    const NAMED: usize = 5;
+    let keys = tx.all_keys(&cx.workspace)?;
+    let mut names: Vec<&str> = keys.iter().filter(|key| of(key)).map(|key| key.name.as_str()).collect();
+    names.sort_unstable();
+    let Some(more) = names.len().checked_sub(NAMED).filter(|more| *more > 0) else {
+        let count = counted(names.len(), "key");
+        return Ok(if names.is_empty() { Vec::new() } else { vec![format!("{count}: {}", names.join(", "))] });
+    };
+    Ok(vec![format!("{}: {} and {more} more", counted(names.len(), "key"), names[..NAMED].join(", "))])
 }
 
 fn finish(

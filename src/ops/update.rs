@@ -182,6 +182,13 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, mut request: Update) -> Result<Done
     if changes.is_empty() {
         return Ok(Done::unchanged(Updated { key: KeyView::new(&key, &usage, cx.now), changes, notes }));
     }
+    if let (Some(from), true) = (&before.owner, before.owner != key.owner) {
+        let name = shell_words::quote(&key.name);
+        notes.push(format!(
+            "{from} may still have the secret; `keyward rotate {name} --env {}` gives the key a new one",
+            key.environment
+        ));
+    }
     tx.put_key(&key)?;
     key.version += 1;
     let (handover, rest): (Vec<Change>, Vec<Change>) =

@@ -127,7 +127,7 @@ fn compare(example: &str, base: &Home) -> Result<Option<String>, String> {
 #[test]
 fn every_example_of_the_help_answers_alike_on_both_sides() {
     let base = examples::prepared();
-    base.private("root.token", &base.ok(&["operators", "create", "root", "--role", "platform-admin"]));
+    base.private("root.token", &base.ok(&["operators", "create", "root", "--role", "platform-admin", "--no-expiry"]));
     let mut examples = examples::examples();
     examples.retain(|example| {
         let left_out = NOT_RUN.iter().any(|(name, _)| name == example) || ASKED.iter().any(|(name, _)| name == example);
@@ -207,7 +207,7 @@ fn recorded(home: &Home, server: Option<&str>) -> Recorded {
 #[test]
 fn the_tours_answer_alike_on_both_sides() {
     let base = Home::with_vault();
-    base.private("root.token", &base.ok(&["operators", "create", "root", "--role", "platform-admin"]));
+    base.private("root.token", &base.ok(&["operators", "create", "root", "--role", "platform-admin", "--no-expiry"]));
     let behind = examples::copy_of(&base);
     let here = recorded(&base, None);
     let server = Served::start(&behind, &[]);

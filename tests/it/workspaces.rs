@@ -42,6 +42,42 @@ fn what_belongs_to_a_workspace_and_works_keeps_it_from_being_deleted() {
     home.ok(&["workspaces", "delete", "t1", "--yes"]);
 }
 
+/// A refusal names the keys that are in the way, and its hint lists them.
+#[test]
+fn keys_keep_their_project_and_customer_and_are_named() {
+    let home = Home::new();
+    home.ok(&["projects", "create", "moon shot"]);
+    home.ok(&["customers", "create", "acme"]);
+    for number in 1..=7 {
+        home.ok(&["create", &format!("k{number}"), "--project", "moon shot"]);
+    }
+    home.ok(&["create", "narrow", "--customer", "acme"]);
+    home.ok(&["revoke", "narrow", "--yes"]);
+    let refused = home.run(&["projects", "delete", "moon shot", "--yes"]);
+    assert_eq!(refused.code, Some(6), "{refused:?}");
+    assert!(refused.stderr.contains("in use by 7 keys: k1, k2, k3, k4, k5 and 2 more"), "{}", refused.stderr);
+    let refused = home.run(&["customers", "delete", "acme", "--yes"]);
+    assert!(refused.stderr.contains("in use by 1 key: narrow"), "{}", refused.stderr);
+    for (line, found) in [("list --project 'moon shot' --status any", 7), ("list --customer acme --status any", 1)] {
+        assert_eq!(home.shell(&format!("keyward {line} -q")).stdout.lines().count(), found, "{line}");
+    }
+    let hint = home.run(&["projects", "delete", "moon shot", "--yes"]).stderr;
+    assert!(hint.contains("keyward list --project 'moon shot' --status any"), "{hint}");
+}
+
+/// Whoever owned a key may still have its secret: a handover says how to replace it.
+#[test]
+fn a_handover_offers_the_rotation() {
+    let home = Home::new();
+    home.ok(&["create", "mailer", "--env", "production", "--owner", "ana@example.com"]);
+    let told = home.run(&["update", "mailer", "--owner", "ben@example.com"]).stderr;
+    assert!(told.contains("ana@example.com may still have the secret"), "{told}");
+    assert!(told.contains("`keyward rotate mailer --env production`"), "{told}");
+    home.ok(&["rotate", "mailer", "--env", "production", "-q"]);
+    let told = home.run(&["update", "mailer", "--description", "sends mail"]).stderr;
+    assert!(!told.contains("may still have"), "{told}");
+}
+
 #[test]
 fn an_empty_description_is_none_and_an_update_of_nothing_is_no_update() {
     let home = Home::with_vault();
