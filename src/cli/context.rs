@@ -183,7 +183,7 @@ impl Ctx {
         self.opened(false)
     }
 
-    /// The same for what may make the vault: `create`, `import` and `apply`.
+    /// The same for what brings something into being, a key or what keys belong to, and so may make the vault.
     ///
     /// # Errors
     /// `NotFound` where there is no vault and none is made by accident; `Locked` when nothing opens it.
@@ -231,6 +231,10 @@ impl Ctx {
     /// `NotFound` where there is none; `Locked` when nothing opens it; `Forbidden` for a support slot.
     #[cfg(feature = "server")]
     pub(super) fn serving(&mut self) -> Result<crate::backend::Serving> {
+        // A first server may be how a vault begins; where one is named, a slip or a missing volume must not be served.
+        if self.global.vault.is_none() {
+            self.make_vault_if_none()?;
+        }
         let vault = self.existing_vault()?;
         self.with_sources(true, |operation, unlock| vault.serve(operation, unlock))
     }

@@ -1,7 +1,8 @@
 //! Where the local vault is looked for, who said so, and what may make one there.
 //!
 //! A vault that is made by accident is worse than none: whatever reads it finds everything in order. So only what brings
-//! keys into being makes one, and where nobody sits at a terminal only in a place that somebody has chosen.
+//! something into being makes one (and a first `serve`), and where nobody sits at a terminal only in a place that somebody
+//! has chosen.
 
 use super::context::Ctx;
 use crate::{

@@ -17,9 +17,11 @@ const ELSEWHERE: &[&str] = &[
     "audit list",
     "audit verify",
     "audit checkpoint",
-    "scopes add a:read",
-    "projects create shop",
-    "operators create root --role platform-admin",
+    "scopes remove a:read --yes",
+    "projects list",
+    "projects delete shop --yes",
+    "operators rotate root",
+    "webhooks list",
     "export",
     "diff -f keys.toml",
     "vault status",
@@ -86,6 +88,36 @@ fn a_job_without_a_home_makes_no_vault_in_that_of_the_list_of_users() {
         assert!(ran.stderr.contains("HOME is not set") && ran.stderr.contains("--vault DIR"), "{ran:?}");
         assert!(!passwd.join(".local/share/keyward").exists(), "{args:?} made one");
     }
+}
+
+/// A vault may begin with what keys belong to, with those who manage it, and with a server.
+#[test]
+fn what_keys_belong_to_may_come_first() {
+    for line in [
+        "projects create shop",
+        "customers create acme",
+        "workspaces create team",
+        "plans create small",
+        "scopes add a:read",
+        "operators create root --role platform-admin",
+        "webhooks add pager https://hooks.example.com/x",
+    ] {
+        let home = Home::new();
+        let ran = home.run(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+        assert!(ran.stderr.contains("made a vault: "), "{line}: {ran:?}");
+    }
+}
+
+#[cfg(feature = "server")]
+#[test]
+fn a_first_server_makes_the_vault_but_not_where_one_is_named() {
+    let home = Home::new();
+    let ran = home.run(&["--vault", "typo", "serve", "--listen", "127.0.0.1:0"]);
+    none_is_made(&home, &ran, "serve");
+    let server = crate::support::server::Served::start(&home, &[]);
+    assert_eq!(server.get("/readyz", &[]).status, 200);
+    assert!(home.find("keystore.db").is_some());
 }
 
 #[test]

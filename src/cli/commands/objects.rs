@@ -107,7 +107,8 @@ impl From<Described> for ObjectChange {
 
 /// Reads or changes objects, and tells.
 pub(crate) fn run<K: Kind>(cx: &mut Ctx, args: Args<K>) -> Result<u8> {
-    let (backend, operation, kind) = (cx.backend()?, cx.operation(), K::KIND);
+    let backend = if matches!(args.command, Command::Create { .. }) { cx.backend_or_new()? } else { cx.backend()? };
+    let (operation, kind) = (cx.operation(), K::KIND);
     match args.command {
         Command::List => {
             let rows: Vec<_> = backend.objects(&operation, kind)?.into_iter().map(|object| object.fields).collect();

@@ -93,7 +93,9 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         }
         Command::Create(create) => {
             let request = request(create)?;
-            appoint(cx, "created", "would create", |cx| cx.backend()?.create_operator(&cx.operation(), request))?;
+            appoint(cx, "created", "would create", |cx| {
+                cx.backend_or_new()?.create_operator(&cx.operation(), request)
+            })?;
         }
         Command::Rotate { name, overlap } => {
             let request = RotateOperator { name, overlap: overlap.map_or(Overlap::Now, Overlap::For) };

@@ -132,7 +132,9 @@ fn implied(given: Vec<values::ScopeArg>) -> Result<Option<BTreeSet<Scope>>> {
 }
 
 fn change(cx: &mut Ctx, changes: Vec<ScopeChange>, what: &str) -> Result<()> {
-    let ScopesChanged { changed, notes } = cx.backend()?.change_scopes(&cx.operation(), changes)?;
+    let adds = changes.iter().any(|change| matches!(change, ScopeChange::Add { .. }));
+    let backend = if adds { cx.backend_or_new()? } else { cx.backend()? };
+    let ScopesChanged { changed, notes } = backend.change_scopes(&cx.operation(), changes)?;
     for note in &notes {
         cx.note(note);
     }

@@ -104,7 +104,7 @@ fn add(cx: &mut Ctx, args: Add) -> Result<()> {
         denied_burst: args.denied_burst,
         allow_private: args.allow_private,
     };
-    let added = cx.backend()?.add_webhook(&cx.operation(), request)?;
+    let added = cx.backend_or_new()?.add_webhook(&cx.operation(), request)?;
     let (name, id) = (added.webhook.name.clone(), added.webhook.id.clone());
     let verb = if cx.global.dry_run { "would add" } else { "added" };
     cx.note(&format!("{verb} the webhook '{name}' ({id}); a running `keyward serve` sends its messages"));
