@@ -172,7 +172,7 @@ fn a_whole_check_finds_what_a_list_would_stumble_over() {
         "INSERT INTO usage VALUES ('key_0000000000000001', -5, NULL, 0, NULL, NULL)",
         "INSERT INTO usage VALUES ('key_0000000000000001', 5, NULL, 0, NULL, x'00')",
         "INSERT INTO usage_hours VALUES ('key_0000000000000001', 0, 'NO_SUCH_CODE', 1)",
-        "INSERT INTO secret_usage VALUES ('0000000000000001', 'key_0000000000000001', 1, 9999999999999, 0, NULL, NULL)",
+        "INSERT INTO secret_usage VALUES ('0000000000000001', 'key_0000000000000001', 1, 9999999999999, 0, NULL, NULL, NULL)",
         "INSERT INTO spent_limits VALUES ('key_0000000000000001', 1, 1, 9999999999999999, x'ff')",
         "INSERT INTO outbox (id, webhook, event, at, next_at, attempts, sealed) VALUES ('m', 'w', 'e', 0, 0, 0, x'00')",
         "INSERT INTO told_once (mark, at) VALUES ('key_0000000000000001 expires', 0)",
