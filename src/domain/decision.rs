@@ -291,7 +291,11 @@ fn permissions(
     let project_missing = request.needs_project && projects.len() > 1 && key.project_meant(request, projects).is_none();
     if project_missing {
         judge.fail("project", Code::ProjectRequired, || {
-            format!("a workspace-level key, and the workspace has {} projects: one must be named", projects.len())
+            let count = projects.len();
+            format!(
+                "a workspace-level key, and the workspace has {count} projects: X-Project-ID must name one: {}",
+                some_of(projects)
+            )
         });
     }
     if request.scopes.is_empty() {
@@ -344,6 +348,12 @@ fn permissions(
     }
 }
 
+/// The first few projects, for whoever is to name one.
+fn some_of(projects: &[String]) -> String {
+    let some = projects.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if projects.len() > NAMED { format!("{some}, …") } else { some }
+}
+
 /// Is it the project of the key, or one that its workspace has?
 fn project(judge: &mut Judge, key: &Facts<'_>, projects: &[String], request: &Request) {
     match (key.project, request.project.as_ref(), projects) {
@@ -367,9 +377,7 @@ fn project(judge: &mut Judge, key: &Facts<'_>, projects: &[String], request: &Re
         (Some(own), None, _) => judge.note("project", None, || format!("not asked; the key is for project '{own}'")),
         (None, None, []) => judge.note("project", None, || "not asked; its workspace has no projects".to_owned()),
         (None, None, several) => judge.note("project", None, || {
-            let some: Vec<&str> = several.iter().take(NAMED).map(String::as_str).collect();
-            let more = if several.len() > NAMED { ", …" } else { "" };
-            format!("not asked; a gateway asks for one in X-Project-ID: {}{more}", some.join(", "))
+            format!("not asked; a gateway asks for one in X-Project-ID: {}", some_of(several))
         }),
     }
 }

@@ -273,7 +273,10 @@ fn an_explained_verdict_says_what_a_gateway_asks_for_and_counts() {
         }
         let wide = ok(door, &["-q", "create", "wide", "--rate-limit", "7/m"]);
         let told = door.run(&["verify", "-", "--explain"], &wide).stdout;
-        assert!(told.contains("X-Project-ID: apollo, gemini") && told.contains("7/m, which a server counts"), "{told}");
+        assert!(
+            told.contains("X-Project-ID must name one: apollo, gemini") && told.contains("7/m, which a server counts"),
+            "{told}"
+        );
         let narrow = ok(door, &["-q", "create", "narrow", "--project", "gemini", "--rate-limit", "none"]);
         let told = door.run(&["verify", "-", "--explain"], &narrow).stdout;
         assert!(told.contains("the key is for project 'gemini'"), "{told}");
