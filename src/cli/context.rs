@@ -34,6 +34,8 @@ pub(crate) struct Ctx {
     /// The command line as it was given.
     args: Vec<OsString>,
     backend: Option<Rc<dyn Backend>>,
+    /// The vault that a dry run is judged against where there is none, and that goes with it.
+    pub(super) rehearsal: Option<tempfile::TempDir>,
 }
 
 impl Ctx {
@@ -85,6 +87,7 @@ impl Ctx {
             require_state,
             args,
             backend: None,
+            rehearsal: None,
         })
     }
 
@@ -158,6 +161,10 @@ impl Ctx {
     /// # Errors
     /// `Failure` when the user has no home directory.
     pub(super) fn dirs(&self) -> Result<Dirs> {
+        if let Some(place) = &self.rehearsal {
+            let [data, config, state, runtime] = ["data", "config", "state", "run"].map(|name| place.path().join(name));
+            return Ok(Dirs { data, config, state, runtime, require_state: false });
+        }
         Ok(Dirs { require_state: self.require_state, ..config::dirs(self.global.vault.clone())? })
     }
 

@@ -7,7 +7,7 @@
 use super::context::Ctx;
 use crate::{
     backend::{CREDENTIAL, InitOptions, LocalVault},
-    ops::{Error, Result},
+    ops::{Context, Error, Kind, Result},
 };
 use std::path::Path;
 
@@ -43,11 +43,14 @@ impl Ctx {
             return Ok(());
         }
         vault.refuse_if_gone()?;
-        if self.global.read_only || self.global.dry_run {
+        if self.global.read_only {
             return Err(self.no_vault(&vault));
         }
         self.refuse_accident(&vault)?;
         self.refuse_other_key(&vault)?;
+        if self.global.dry_run {
+            return self.rehearse(&vault);
+        }
         match vault.init(&self.operation(), InitOptions::default()) {
             Ok(made) => {
                 made.iter().for_each(|made| self.announce(made));
@@ -57,6 +60,18 @@ impl Ctx {
             Err(_) if vault.exists()? => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// A dry run changes nothing, and what would be made is judged all the same: against a vault that goes with the process.
+    fn rehearse(&mut self, vault: &LocalVault) -> Result<()> {
+        self.out.tell(&format!("would make a vault: {}", vault.dirs().keystore().display()));
+        let place = tempfile::tempdir().map_err(|error| {
+            Error::new(Kind::Unavailable, "rehearsal", "the directory for temporary files cannot be written")
+                .cause(error.to_string())
+        })?;
+        self.rehearsal = Some(place);
+        let real = Context { dry_run: false, ..self.operation() };
+        self.vault()?.init(&real, InitOptions::default()).map(drop)
     }
 
     /// A place with a slip in it, or one that nobody chose, is where the keys of a job would be lost.

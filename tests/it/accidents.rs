@@ -30,7 +30,6 @@ const ELSEWHERE: &[&str] = &[
     "unlock",
     "doctor",
     "identify --hint abcd",
-    "create a --dry-run",
     "create a --read-only",
 ];
 
@@ -135,6 +134,26 @@ fn what_brings_keys_into_being_makes_the_vault() {
             assert!(ran.stderr.contains("made a vault: "), "{args:?}: {ran:?}");
             assert_eq!(home.json(&[place, &["list"]].concat())["page"]["total"], 1, "{args:?}");
         }
+    }
+}
+
+/// What a first command would do is shown without a vault, and nothing is left of the showing.
+#[test]
+fn a_dry_run_of_what_makes_a_vault_makes_none() {
+    let home = Home::new();
+    home.write("keys.csv", "name,environment\none,production\ntwo,staging\n");
+    home.write("wrong.csv", "name,environment\none,moon\n");
+    for (line, code) in [
+        ("create a --env production -n", 0),
+        ("create --from keys.csv -n", 0),
+        ("create --from wrong.csv -n", 2),
+        ("projects create shop -n", 0),
+        ("--vault typo/deep create a -n", 3),
+    ] {
+        let ran = home.run(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(ran.code, Some(code), "{line}: {ran:?}");
+        assert_eq!(ran.stderr.contains("would make a vault: "), code == 0, "{line}: {ran:?}");
+        assert!(home.find("keystore.db").is_none(), "{line} made one");
     }
 }
 

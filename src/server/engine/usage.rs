@@ -29,7 +29,7 @@ const MORE_IN_SHARD: usize = 1_024;
 const PRESSING: usize = SHARDS * MAX_IN_SHARD / 2;
 /// How many requests that were let in are kept one by one between two writes, and how many that were refused; of verdicts
 /// and of operators' requests each.
-const ONE_BY_ONE: u32 = 1_000;
+pub(super) const ONE_BY_ONE: u32 = 1_000;
 /// The longest user agent that is kept, in bytes: it comes from strangers.
 const LONGEST_AGENT: usize = 256;
 
