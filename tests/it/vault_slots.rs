@@ -128,7 +128,7 @@ fn a_backup_that_cannot_be_written_names_its_place_and_is_no_event() {
     home.ok(&["init"]);
     for args in [&["vault", "backup", "nodir/x"][..], &["--dry-run", "vault", "backup", "nodir/x"]] {
         let ran = home.run(args);
-        assert_eq!(ran.code, Some(9), "{ran:?}");
+        assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(ran.stderr.contains("cannot write nodir/x") && ran.stderr.contains("No such file"), "{ran:?}");
         assert!(!ran.stderr.contains("vault's directory") && !ran.stderr.contains("doctor"), "{ran:?}");
     }
@@ -187,4 +187,16 @@ fn what_does_not_open_the_vault_says_why() {
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(exit), ""), "{args:?}: {ran:?}");
         assert!(ran.stderr.contains(said) && !ran.stderr.contains(&wrong), "{args:?}: {ran:?}");
     }
+}
+
+/// What is missing is told with every way to give it.
+#[test]
+fn a_slot_without_a_way_to_open_it_names_both() {
+    let home = Home::with_vault();
+    let ran = home.run(&["vault", "slots", "add"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("--passphrase|--device-file <FILE>"), "{}", ran.stderr);
+    let both = home.run(&["vault", "slots", "add", "--passphrase", "--device-file", "f.key"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+    home.ok(&["vault", "slots", "add", "--device-file", "f.key"]);
 }

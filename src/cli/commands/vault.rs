@@ -105,9 +105,11 @@ enum Slots {
 }
 
 #[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("way").required(true).args(["passphrase", "device_file"]))]
 struct Add {
     /// A passphrase opens it
-    #[arg(long, required_unless_present = "device_file", conflicts_with = "device_file")]
+    #[arg(long)]
     passphrase: bool,
     /// A random key in this new file opens it
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
