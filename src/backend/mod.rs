@@ -17,11 +17,13 @@ mod maintenance;
 mod outbox;
 mod presence;
 pub mod profiles;
-#[cfg(feature = "server")]
 mod rekey;
+#[cfg(feature = "server")]
 pub mod remote;
 mod reserve;
 mod restore;
+#[cfg(feature = "server")]
+mod sending_right;
 mod serving;
 mod session;
 mod slots;

@@ -3,7 +3,7 @@
 //! Each webhook has a thread of its own while it is sent something: one that takes its time, or never answers, keeps no
 //! other waiting.
 
-use super::{keyring::Keyring, presence::SendingRight, serving::Serving};
+use super::{keyring::Keyring, sending_right::SendingRight, serving::Serving};
 use crate::{
     domain::{Message, Time},
     notify::{Outgoing, Sender},

@@ -1,5 +1,5 @@
-//! Which servers run on a vault, and which of them sends its webhooks: locked files beside the keystore. A lock ends with
-//! the process that holds it, however that ended.
+//! Which servers run on a vault: locked files beside the keystore. A lock ends with the process that holds it, however that
+//! ended.
 
 use crate::{domain::ids::random_base62, files};
 use std::{
@@ -10,8 +10,6 @@ use std::{
 
 /// Beside the keystore: whoever serves the same file finds the same directory.
 const DIRECTORY: &str = "servers";
-/// The lock of the server that sends to webhooks.
-const SENDER: &str = "sender.lock";
 const ENDING: &str = "running";
 const NAME_CHARS: usize = 12;
 
@@ -73,36 +71,6 @@ fn is_held(path: &Path) -> bool {
     }
 }
 
-/// The right to send to webhooks, which one server has at a time.
-pub(super) struct SendingRight {
-    path: PathBuf,
-    held: Option<File>,
-}
-
-impl SendingRight {
-    pub(super) fn of(data: &Path) -> Self {
-        Self { path: directory(data).join(SENDER), held: None }
-    }
-
-    /// Takes the right, unless another server has it; says whether it is ours. Where no lock can be had, everybody sends:
-    /// a message that comes twice under one id is better than none.
-    pub(super) fn take(&mut self) -> bool {
-        if self.held.is_some() {
-            return true;
-        }
-        let opened = self.path.parent().map_or(Ok(()), files::create_private_dir);
-        let Ok(file) = opened.and_then(|()| files::open_private(&self.path)) else { return true };
-        match file.try_lock() {
-            Ok(()) => {
-                self.held = Some(file);
-                true
-            }
-            Err(TryLockError::WouldBlock) => false,
-            Err(TryLockError::Error(_)) => true,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,14 +89,5 @@ mod tests {
         assert_eq!(Presence::count(dir.path()), 1);
         drop(other);
         assert_eq!(fs::read_dir(dir.path().join(DIRECTORY)).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn one_server_sends_and_another_follows_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut one, mut other) = (SendingRight::of(dir.path()), SendingRight::of(dir.path()));
-        assert!(one.take() && one.take() && !other.take());
-        drop(one);
-        assert!(other.take());
     }
 }

@@ -28,6 +28,7 @@ pub(crate) struct Ctx {
     /// What questions do to the terminal, undone.
     pub(super) terminal: Terminal,
     /// Whether the command draws on the whole terminal, where a line of anybody else would stay.
+    #[cfg(feature = "server")]
     pub(super) whole_screen: bool,
     /// Nothing may be changed that cannot be remembered outside the keystore.
     pub(super) require_state: bool,
@@ -83,6 +84,7 @@ impl Ctx {
             out: Emitter::new(streams, options).holding(),
             now,
             terminal: Terminal::default(),
+            #[cfg(feature = "server")]
             whole_screen: false,
             require_state,
             args,

@@ -13,6 +13,7 @@ const RAW: &[&str] = &["completions", "man", "ui", "serve"];
 /// Commands that open no vault and ask no server.
 const ALONE: &[&str] = &["completions", "man", "help"];
 /// Commands that are about the local vault's file, or this machine, and about no server.
+#[cfg(feature = "server")]
 const HERE: &[&str] = &["completions", "man", "help", "scan-rule", "lock", "profile"];
 /// Commands that are about the whole vault and not about one of its workspaces.
 const WHOLE: &[&str] = &[

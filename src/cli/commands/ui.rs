@@ -19,6 +19,9 @@ pub(crate) struct Args {
 
 /// Shows the screen.
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
-    cx.whole_screen = true;
+    #[cfg(feature = "server")]
+    {
+        cx.whole_screen = true;
+    }
     ui::run(cx, args.allow_changes)
 }
