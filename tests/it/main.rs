@@ -20,6 +20,7 @@ mod audit_story;
 mod both_sides;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod bulk_kills;
+#[cfg(feature = "server")]
 mod canary;
 mod check;
 #[cfg(feature = "server")]
@@ -64,6 +65,7 @@ mod listing;
 #[cfg(feature = "server")]
 mod metrics;
 mod model;
+#[cfg(feature = "server")]
 mod narrowing;
 mod new_keys;
 #[cfg(feature = "server")]
