@@ -1,6 +1,6 @@
 //! The use cases over the local encrypted keystore.
 //!
-//! Every changing call is one transaction that ends in its events ([`super::change`]). A refusal is an event too, in a
+//! Every changing call is one transaction that ends in its events (`change.rs`). A refusal is an event too, in a
 //! transaction of its own; where this opening holds no signing key, it goes to the [journal](super::journal) that the next
 //! admin absorbs.
 

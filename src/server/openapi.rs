@@ -40,7 +40,11 @@ const PROBLEMS: [(&str, u16, &str); 11] = [
     ("Conflict", 409, "It exists, is ambiguous, is in the wrong state, or somebody else is at it: `CONFLICT`, `BUSY`."),
     ("Changed", 412, "The key is not at the version of `If-Match` any more: `CONFLICT`."),
     ("TooLarge", 413, "The body is larger than is read: `USAGE`."),
-    ("TooMany", 429, "The limit of the key, or of the caller's address, is used up: `RATE_LIMITED`."),
+    (
+        "TooMany",
+        429,
+        "The limit of the key, or of the caller's address, is used up: `RATE_LIMITED`; for operators, `BUSY`, also after too many credentials that are no good.",
+    ),
     ("Broken", 500, "The keystore failed a check, or the request ran into a bug: `INTEGRITY`, `INTERNAL`, `FAILURE`."),
     (
         "Unavailable",
@@ -173,11 +177,8 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     if operation["requestBody"].is_object() {
         refusals.extend(["TooSlow", "TooLarge"]);
     }
-    if key {
-        refusals.push("TooMany");
-    }
     if operator || key {
-        refusals.extend(["Unusable", "Unauthorised", "Forbidden", "Unavailable"]);
+        refusals.extend(["Unusable", "Unauthorised", "Forbidden", "TooMany", "Unavailable"]);
     }
     let mut own = operation["parameters"].as_array().cloned().unwrap_or_default();
     if own.iter().any(|parameter| parameter["name"] == "If-Match") {
@@ -231,10 +232,15 @@ fn present(schema: &mut Value) {
 }
 
 /// Fields that end in `_at` or `_until` are times: their name says so, and so does the document. What comments say in the
-/// words of Rust is said in those of JSON.
+/// words of Rust is said in those of JSON. Numbers are as large as they may be.
 fn polish(value: &mut Value) {
     match value {
         Value::Object(fields) => {
+            // What utoipa says of numbers without a sign: `int32` ends where half of them begin.
+            if fields.get("format").is_some_and(|format| format == "int32") && fields.contains_key("minimum") {
+                fields.remove("format");
+                fields.entry("maximum").or_insert_with(|| u32::MAX.into());
+            }
             for (name, field) in fields {
                 let is_time = name.ends_with("_at") || name.ends_with("_until");
                 let is_text = field["type"] == "string" || field["type"] == json!(["string", "null"]);
