@@ -1,11 +1,7 @@
 //! The audit trail as a user works with it: checkpoints, proofs, exports, reviews, investigation, archives.
 
-use crate::support::{Home, outsider};
-use keyward::{
-    backend::{Backend, Dirs, InitOptions, LocalVault, Unlock},
-    domain::time::parse_time,
-    ops::{Context, Create},
-};
+use crate::support::{Home, library, outsider};
+use keyward::{backend::InitOptions, domain::time::parse_time, ops::Create};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 
@@ -270,33 +266,10 @@ fn part_of_the_trail_is_exported_with_proofs_and_its_own_count() {
 /// A vault whose events are old, made through the library, for the program knows only the clock's time.
 fn old_home() -> Home {
     let home = Home::new();
-    let share = home.path().join(".local");
-    let dirs = Dirs {
-        data: share.join("share/keyward"),
-        config: home.path().join(".config/keyward"),
-        state: share.join("state/keyward"),
-        runtime: share.join("state/keyward/run"),
-        require_state: false,
-    };
-    let vault = LocalVault::locate(dirs);
-    let at = |date: &str| Context {
-        now: parse_time(date).unwrap(),
-        actor: "alice@host".to_owned(),
-        source: "cli".to_owned(),
-        reason: None,
-        ticket: None,
-        workspace: "default".to_owned(),
-        authority: keyward::ops::authority::Authority::Vault,
-        expected_version: None,
-        client: None,
-        read_only: false,
-        dry_run: false,
-    };
+    let vault = library::vault(&home);
+    let at = |date: &str| library::at(parse_time(date).unwrap());
     vault.init(&at("2020-01-01"), InitOptions::default()).unwrap();
-    let mut ask = |_: &str| Ok(None);
-    let unlock =
-        Unlock { session: None, key_file: None, credentials_dir: None, passphrase_named: false, passphrase: &mut ask };
-    let backend: Box<dyn Backend> = vault.unlock(&at("2020-01-01"), unlock).unwrap();
+    let backend = library::open(&vault, &at("2020-01-01"));
     for number in 0..40 {
         let mut create = Create::named(format!("old-{number}"));
         create.expiry = Some(keyward::domain::Expiry::Never);

@@ -1,8 +1,9 @@
 //! Random sequences of actions on a real keystore, compared after every step with a model of thirty lines.
 
+use crate::support::library;
 use chrono::TimeDelta;
 use keyward::{
-    backend::{Backend, Dirs, InitOptions, LocalVault, Unlock},
+    backend::{Backend, Dirs, InitOptions, LocalVault},
     domain::{KeyFilter, KeyRef, Overlap, Request, Status, Time, time::parse_time},
     ops::{Commit, Context, Create, Delete, Kind, List, RotationRef, Stage, Switch, Verify},
 };
@@ -70,31 +71,11 @@ fn vault(dir: &std::path::Path, cx: &Context) -> Box<dyn Backend> {
         Dirs { data: at("data"), config: at("config"), state: at("state"), runtime: at("run"), require_state: false };
     let vault = LocalVault::locate(dirs);
     vault.init(cx, InitOptions::default()).unwrap();
-    let mut nobody = |_: &str| Ok(None);
-    let unlock = Unlock {
-        session: None,
-        key_file: None,
-        credentials_dir: None,
-        passphrase_named: false,
-        passphrase: &mut nobody,
-    };
-    vault.unlock(cx, unlock).unwrap()
+    library::open(&vault, cx)
 }
 
 fn context(now: Time) -> Context {
-    Context {
-        now,
-        actor: "alice@host".to_owned(),
-        source: "test".to_owned(),
-        reason: Some("it is meant".to_owned()),
-        ticket: None,
-        workspace: "default".to_owned(),
-        authority: Default::default(),
-        expected_version: None,
-        client: None,
-        read_only: false,
-        dry_run: false,
-    }
+    Context { reason: Some("it is meant".to_owned()), ..library::at(now) }
 }
 
 /// A whole rotation, delivered at once.

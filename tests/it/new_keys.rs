@@ -1,11 +1,8 @@
 //! New keys of the vault: what the old ones signed stays believed and what they could sign is not; whoever waited goes on; a
 //! session that was ended stays ended; a slot that asks for too much is damage.
 
-use crate::support::Home;
-use keyward::{
-    backend::{Backend, Dirs, LocalVault, Unlock},
-    ops::{Context, Create},
-};
+use crate::support::{Home, library};
+use keyward::ops::Create;
 use rusqlite::Connection;
 use std::{fs, path::Path, process::Command};
 
@@ -84,45 +81,15 @@ fn who_waited_while_the_vault_got_new_keys_goes_on() {
     let home = Home::new();
     home.ok(&["init"]);
     for args in [&["vault", "rekey"][..], &["vault", "rekey", "--all"]] {
-        let backend = open(&home);
+        let now = || library::at(chrono::Utc::now());
+        let backend = library::open(&library::vault(&home), &now());
         home.ok(args);
         let mut create = Create::named(format!("waited-{}", args.len()));
         create.expiry = Some(keyward::domain::Expiry::Never);
-        backend.create(&context(), create).unwrap();
-        assert_eq!(backend.slots(&context()).unwrap().len(), 1);
+        backend.create(&now(), create).unwrap();
+        assert_eq!(backend.slots(&now()).unwrap().len(), 1);
     }
     home.ok(&["audit", "verify", "--full"]);
-}
-
-fn open(home: &Home) -> Box<dyn Backend> {
-    let share = home.path().join(".local");
-    let dirs = Dirs {
-        data: share.join("share/keyward"),
-        config: home.path().join(".config/keyward"),
-        state: share.join("state/keyward"),
-        runtime: share.join("state/keyward/run"),
-        require_state: false,
-    };
-    let mut ask = |_: &str| Ok(None);
-    let unlock =
-        Unlock { session: None, key_file: None, credentials_dir: None, passphrase_named: false, passphrase: &mut ask };
-    LocalVault::locate(dirs).unlock(&context(), unlock).unwrap()
-}
-
-fn context() -> Context {
-    Context {
-        now: chrono::Utc::now(),
-        actor: "alice@host".to_owned(),
-        source: "cli".to_owned(),
-        reason: None,
-        ticket: None,
-        workspace: "default".to_owned(),
-        authority: keyward::ops::authority::Authority::Vault,
-        expected_version: None,
-        client: None,
-        read_only: false,
-        dry_run: false,
-    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub(crate) mod door;
 pub(crate) mod gateway;
 pub(crate) mod keys;
 pub(crate) mod kills;
+pub(crate) mod library;
 pub(crate) mod outsider;
 #[cfg(feature = "server")]
 pub(crate) mod server;
