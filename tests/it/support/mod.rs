@@ -87,6 +87,7 @@ impl Home {
     }
 
     /// The key of [`Self::of_old_vault`] whose name, owner, label, description and reason would steer a terminal.
+    #[cfg(feature = "server")]
     pub(crate) const HOSTILE: &str = "key_EI80Ykea8W5vq5d3";
 
     /// A home in a directory that the test made.

@@ -71,16 +71,19 @@ impl Terminal {
     }
 
     /// Presses keys, whatever is shown.
+    #[cfg(feature = "ui")]
     pub(crate) fn keys(&mut self, keys: &str) {
         self.session.send(keys).unwrap();
     }
 
     /// What is on the screen at this moment.
+    #[cfg(feature = "ui")]
     pub(crate) fn screen(&self) -> &vt100::Screen {
         self.emulator.screen()
     }
 
     /// Waits until the screen shows something.
+    #[cfg(feature = "ui")]
     pub(crate) fn until(&mut self, what: &str, shows: impl Fn(&str) -> bool) {
         let begun = Instant::now();
         while !shows(&self.emulator.screen().contents()) {
