@@ -73,6 +73,18 @@ fn a_keystore_that_another_file_replaced_is_opened_anew() {
     served.home.ok(&["audit", "verify"]);
 }
 
+/// A backup that was put back may know fewer secrets of a key than the server held: those of after it work no more.
+#[test]
+fn a_secret_that_a_restored_keystore_does_not_know_ends_at_the_server_too() {
+    let served = served();
+    served.home.ok(&["vault", "backup", "before.db"]);
+    let later = Served1 { key: served.home.ok(&["-q", "rotate", "sync", "--overlap", "1h"]), ..served };
+    within(SOON, "the new secret", || later.code() == "VALID");
+    later.home.ok(&["vault", "restore", "before.db", "--force", "--yes"]);
+    within(SOON, "what the backup does not know", || later.code() == "UNKNOWN");
+    later.home.ok(&["audit", "verify"]);
+}
+
 #[test]
 fn a_keystore_that_is_gone_is_unavailable_until_it_is_back() {
     let served = served();

@@ -293,9 +293,9 @@ impl Index {
         }
     }
 
-    /// Removes every key that is not among these: after everything was read again.
-    pub(super) fn keep_only(&self, ids: &HashSet<KeyId>) {
-        self.secrets.pin().retain(|_, entry| ids.contains(&entry.key.id));
+    /// Removes every secret that is not among these: after everything was read again.
+    pub(super) fn keep_only(&self, lookups: &HashSet<LookupBytes>) {
+        self.secrets.pin().retain(|lookup, _| lookups.contains(lookup));
     }
 
     /// Makes room for so many keys at once, rather than growing again and again.

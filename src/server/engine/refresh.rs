@@ -223,19 +223,21 @@ impl Refresher {
         self.engine.seen_ms.store(0, Ordering::Relaxed);
         self.seq = 0;
         self.made.clear();
-        let ids = (index.len() > 0).then(|| Mutex::new(HashSet::new()));
+        // By look-up, not by key: a keystore that was put back may know fewer secrets of a key than were in memory.
+        let lookups = (index.len() > 0).then(|| Mutex::new(HashSet::new()));
         let begin = |facts: Facts| {
             index.put_rest(facts.rest);
             index.reserve(facts.keys);
         };
         let seq = self.source.all(now, begin, &|key| {
-            if let Some(ids) = &ids {
-                ids.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id.clone());
+            if let Some(lookups) = &lookups {
+                let own = key.secrets.iter().map(|secret| *secret.lookup.as_bytes());
+                lookups.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
             }
             index.put_key(key);
         })?;
-        if let Some(ids) = ids {
-            index.keep_only(&ids.into_inner().unwrap_or_else(PoisonError::into_inner));
+        if let Some(lookups) = lookups {
+            index.keep_only(&lookups.into_inner().unwrap_or_else(PoisonError::into_inner));
         }
         self.seq = seq;
         Ok(())
