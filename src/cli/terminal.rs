@@ -55,7 +55,7 @@ impl Terminal {
     }
 
     /// Ends the watch: from here on somebody else heeds the signals.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", feature = "ui"))]
     pub(super) fn release(&self) {
         self.watch.borrow_mut().take();
     }
