@@ -19,7 +19,7 @@ const OF_THE_VAULT: [&str; 5] =
     ["keyward init", "keyward vault", "keyward identify", "keyward import", "keyward audit archive"];
 
 /// What is about the machine that one sits at: not run again with a server named.
-const OF_THE_MACHINE: [&str; 10] = [
+const OF_THE_MACHINE: [&str; 11] = [
     "keyward login",
     "keyward logout",
     "keyward profile",
@@ -30,6 +30,8 @@ const OF_THE_MACHINE: [&str; 10] = [
     "keyward serve",
     "keyward completions",
     "keyward man",
+    // What opens a vault by a file's key is beside that vault.
+    "keyward -q --key-file",
 ];
 
 /// What tells of the place that is worked at, and so must differ.
@@ -215,6 +217,12 @@ fn the_tours_answer_alike_on_both_sides() {
     let words = |recorded: &Recorded| recorded.keys().cloned().collect::<Vec<_>>();
     assert_eq!(words(&here), words(&there));
     let door = Door::local(&base);
+    // Who did it and what a secret ends with are known of both vaults, whatever the tours print.
+    for home in [&base, &behind] {
+        for list in [&["list", "--status", "any"][..], &["audit", "list"], &["operators", "list"]] {
+            door.normal_json(&home.json(list));
+        }
+    }
     let printed = here.values().chain(there.values()).map(|ran| ran.stdout.clone());
     for text in printed.chain([&base, &behind].map(|home| home.read("secrets.jsonl"))) {
         // The hint of a secret is its last four characters before the six of its checksum.

@@ -136,7 +136,8 @@ fn support_walks_its_tour_through_a_server() {
     assert_eq!(home.json(&["show", "nightly-export"])["key"]["never_used"], true);
 }
 
-/// That the trail is intact shows no event of it, and a plan that hides the events hides nothing there.
+/// That the trail is intact shows no event of it, and a plan that hides the events hides nothing there. The trail is of the
+/// whole vault: a workspace that is merely preferred gives way, and one that is named on the command line is refused.
 #[test]
 fn the_trail_is_checked_alike_through_every_door_on_a_plan_without_a_view() {
     let (home, client) = (Home::with_vault(), Home::new());
@@ -144,22 +145,28 @@ fn the_trail_is_checked_alike_through_every_door_on_a_plan_without_a_view() {
     let root = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
     let own = home.ok(&["operators", "create", "own", "--role", "workspace-admin", "--bind", "acme"]);
     let server = Served::start(&home, &[]);
-    for (line, code) in [
-        ("audit verify", 0),
-        ("audit checkpoint", 0),
-        ("audit list", 5),
-        ("audit show 1", 5),
-        ("audit prove 1", 5),
-        ("audit export", 5),
-        ("audit review", 5),
+    for (line, preferred, named) in [
+        ("audit verify", 0, 2),
+        ("audit checkpoint", 0, 2),
+        ("audit list", 5, 5),
+        ("audit show 1", 5, 2),
+        ("audit prove 1", 5, 2),
+        ("audit export", 5, 5),
+        ("audit review", 5, 5),
     ] {
-        let args: Vec<&str> = ["--workspace", "acme"].into_iter().chain(line.split(' ')).collect();
-        let local = home.run(&args);
-        assert_eq!(local.code, Some(code), "{line}: {local:?}");
-        for token in [&root, &own] {
-            let variables = [("KEYWARD_SERVER", server.url.as_str()), ("KEYWARD_TOKEN", token.as_str())];
-            let there = client.run_in(&args, &variables);
-            assert_eq!(there.code, Some(code), "{line}: {there:?}");
-        }
+        let args: Vec<&str> = line.split(' ').collect();
+        let narrowed = [&["--workspace", "acme"][..], &args].concat();
+        let by = |args: &[&str], more: &[(&'static str, &str)]| {
+            let mut variables = more.to_vec();
+            let mut codes = vec![home.run_in(args, &variables).code];
+            for token in [&root, &own] {
+                variables.truncate(more.len());
+                variables.extend([("KEYWARD_SERVER", server.url.as_str()), ("KEYWARD_TOKEN", token.as_str())]);
+                codes.push(client.run_in(args, &variables).code);
+            }
+            codes
+        };
+        assert_eq!(by(&args, &[("KEYWARD_WORKSPACE", "acme")]), [Some(preferred); 3], "{line}");
+        assert_eq!(by(&narrowed, &[]), [Some(named); 3], "{line} of a workspace");
     }
 }

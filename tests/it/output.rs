@@ -62,7 +62,7 @@ fn settled(home: &Home, mut text: String) -> String {
         }
         // Four random characters may stand elsewhere by chance: only a whole cell is replaced.
         let hint = key["hint"].as_str().unwrap();
-        for (before, after) in [("  ", "  "), (",", ","), ("\"", "\"")] {
+        for (before, after) in [("  ", "  "), ("  ", "\n"), (",", ","), ("\"", "\"")] {
             let cell = |value: &str| format!("{before}{value}{after}");
             text = text.replace(&cell(hint), &cell(&mark.to_string().repeat(4)));
         }

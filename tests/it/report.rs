@@ -237,7 +237,7 @@ fn a_browser_shows_the_page_and_fetches_nothing() {
         (0..2_000).map(|at| format!("a-rather-long-name-of-a-key-{at},team-{}@example.com\n", at % 7)).collect();
     fs::write(many.path().join("keys.csv"), format!("name,owner\n{lines}")).unwrap();
     many.ok(&["create", "--from", "keys.csv", "--out", "secrets.jsonl"]);
-    for (home, keys) in [(Home::new(), 0), (few, 5), (many, 2_000)] {
+    for (home, keys) in [(Home::with_vault(), 0), (few, 5), (many, 2_000)] {
         home.ok(&["report", "--html", "page.html"]);
         let file = home.path().join("page.html");
         for (width, dark) in [(360, false), (360, true), (1280, false), (1280, true)] {

@@ -297,7 +297,13 @@ fn fixed(key: &Key, wanted: &Create) -> Vec<(Change, &'static str)> {
             found.push((Change { field: field.into(), from, to }, why));
         }
     };
-    differs("project", json!(key.project), json!(wanted.project), "the project is set at creation");
+    let moved = match (&key.project, &wanted.project) {
+        (Some(own), Some(wanted)) => !same(own, wanted),
+        (own, wanted) => own != wanted,
+    };
+    if moved {
+        differs("project", json!(key.project), json!(wanted.project), "the project is set at creation");
+    }
     if widens(key, wanted) {
         let why = "the key would reach every customer: update it with --all-customers, if that is meant";
         differs("customers", json!(sorted(&key.customers)), json!([]), why);
@@ -306,13 +312,13 @@ fn fixed(key: &Key, wanted: &Create) -> Vec<(Change, &'static str)> {
         let why = "the key would be usable from anywhere: say allow_ips = [\"0.0.0.0/0\", \"::/0\"] if that is meant";
         differs("allow_ips", json!(key.allow_ips), json!([]), why);
     }
-    let same = match wanted.expiry() {
+    let ends_alike = match wanted.expiry() {
         None => true,
         Some(Expiry::Never) => key.expires_at.is_none(),
         Some(Expiry::At(at)) => key.expires_at == Some(at),
         Some(Expiry::In(lifetime)) => key.lifetime == Some(lifetime),
     };
-    if !same {
+    if !ends_alike {
         let why = "expiry is set at creation and never changed: create a successor, or rotate with --renew";
         differs("expires_at", json!(key.expires_at.map(format_time)), expiry(wanted.expiry()), why);
     }
