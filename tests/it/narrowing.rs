@@ -29,13 +29,13 @@ fn furnish(home: &Home) {
     home.ok(&["projects", "create", "shop"]);
     home.ok(&["projects", "create", "other"]);
     home.ok(&["customers", "create", "acme"]);
-    let mut csv = "name,env,owner,project,customers,scopes,labels,rotate_every\n".to_owned();
+    let mut csv = "name,env,owner,project,customers,scopes,labels,rotate_every,expires_in\n".to_owned();
     for which in 0..16_u32 {
         let has = |bit: u32, yes: &str, no: &str| if which >> (bit % 4) & 1 == 1 { yes } else { no }.to_owned();
         // The last three go with different pairs of the first four, so that no two options mean the same.
         let (scope, label) = (has(which % 4, "a:read", "b:read"), has((which + 1) % 4, "team=x", "team=y"));
         csv.push_str(&format!(
-            "k{which}-{},{},{},{},{},{scope},{label},30d\n",
+            "k{which}-{},{},{},{},{},{scope},{label},30d,60d\n",
             which % 3,
             has(0, "staging", "production"),
             has(1, "ana", "ben"),

@@ -69,7 +69,8 @@ fn the_api_takes_the_same_times_and_names() {
 fn a_field_has_one_set_of_names() {
     let doors = Doors::new();
     for (door, vault) in [(doors.here(), &doors.local), (doors.there(), &doors.behind)] {
-        let make = "create a --env staging --owner o --scope a:read --rotate-every 30d --rate-limit 5/m --label team=x";
+        let make = "create a --env staging --owner o --scope a:read --expires-in 90d --rotate-every 30d --rate-limit 5/m \
+                    --label team=x";
         vault.ok(&make.split(' ').collect::<Vec<_>>());
         for (short, path) in [
             ("env", "environment"),

@@ -226,7 +226,7 @@ fn a_table_fits_the_terminal() {
         shell.type_line("keyward list");
         let seen = shell.finished(0);
         fits(&seen, width, 3);
-        assert!(seen.contains("key_"), "{seen}");
+        assert!(seen.contains("a-name-that") && seen.contains("\nb "), "each key by its name: {seen}");
         for line in ["keyward audit list", "keyward scopes list", "keyward vault slots list", "keyward plans list"] {
             shell.type_line(line);
             fits(&shell.finished(0), width, 2);
