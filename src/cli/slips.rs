@@ -54,15 +54,15 @@ fn is_one_slip(typed: &str, word: &str) -> bool {
         || (swapped && rest(typed, 2) == rest(word, 2))
 }
 
-/// What other programs call a command, and what keyward does.
+/// What other programs call a command and no alias is, and what keyward calls it.
 const COMMANDS: [(&[&str], &str); 11] = [
-    (&["remove", "rm", "del", "destroy"], "keyward delete KEY"),
-    (&["ls", "keys"], "keyward list"),
-    (&["get", "describe", "info"], "keyward show KEY"),
+    (&["del", "destroy"], "keyward delete KEY"),
+    (&["keys"], "keyward list"),
+    (&["describe", "info"], "keyward show KEY"),
     (&["new", "add", "generate", "issue"], "keyward create NAME"),
-    (&["regenerate", "roll", "renew"], "keyward rotate KEY"),
-    (&["disable", "suspend"], "keyward deactivate KEY"),
-    (&["enable", "resume"], "keyward activate KEY"),
+    (&["roll", "renew"], "keyward rotate KEY"),
+    (&["suspend"], "keyward deactivate KEY"),
+    (&["resume"], "keyward activate KEY"),
     (&["edit", "set", "modify"], "keyward update KEY"),
     (&["history", "log", "events"], "keyward audit list --key KEY"),
     (&["version"], "keyward --version"),

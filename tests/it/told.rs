@@ -104,7 +104,7 @@ fn words_of_other_programs_are_told_by_what_keyward_calls_them() {
         ("update k --project p", "set when it is made", "similar"),
         ("update k --ip 10.0.0.0/8", "hint: --add-ip or --remove-ip", "similar"),
         ("rotate k --to file:x", "hint: --deliver", "similar"),
-        ("regenerate k", "hint: keyward rotate KEY", "similar"),
+        ("roll k", "hint: keyward rotate KEY", "similar"),
     ] {
         let ran = home.run(&line.split(' ').collect::<Vec<_>>());
         assert_eq!(ran.code, Some(2), "{line}: {ran:?}");
