@@ -19,13 +19,13 @@ fn a_list_on_eighty_columns_shows_what_matters_whole() {
         "--scope",
         "reports:write",
         "--expires-in",
-        "30d",
+        "30d1h",
     ]);
     let id = home.ok(&["-q", "list"]);
     let mut shell = Terminal::open(&home);
     shell.type_line("keyward list --color never");
     let seen = shell.finished_anyhow();
-    for whole in ["billing-sync-prod", "prod", "active", "in 29d", "never", "billing@example.com"] {
+    for whole in ["billing-sync-prod", "prod", "active", "in 30d", "never", "billing@example.com"] {
         assert!(seen.contains(whole), "{whole}: {seen}");
     }
     assert!(!seen.contains('…') && !seen.contains(&id), "{seen}");
