@@ -455,7 +455,10 @@ impl From<SessionError> for Error {
         let (kind, reason) = match error {
             SessionError::Expired => (Kind::Locked, "session_expired"),
             SessionError::Unknown => (Kind::Locked, "session_unknown"),
-            SessionError::Io(..) => (Kind::Unavailable, "io"),
+            SessionError::Io(path, why) => {
+                return Self::cannot_write(&path, &why)
+                    .hint("a session is kept under XDG_RUNTIME_DIR: name a directory there that can be written");
+            }
         };
         Self::new(kind, reason, error.to_string())
             .hint("eval \"$(keyward unlock --for 15m)\", or unset KEYWARD_SESSION")

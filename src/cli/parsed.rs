@@ -13,6 +13,9 @@ use std::{
     ffi::{OsStr, OsString},
 };
 
+/// What the values of options are called that anybody may word.
+const TEXTS: [&str; 6] = ["TEXT", "OWNER", "LABEL", "K", "K=V", "K[=V]"];
+
 /// The definition of the whole command line.
 pub(super) fn whole() -> clap::Command {
     Command::augment_subcommands(Root::command()).subcommand_required(true).arg_required_else_help(true)
@@ -43,10 +46,10 @@ fn named(args: &[OsString]) -> clap::Command {
 }
 
 /// The arguments with each text that begins with a hyphen joined to its option: clap would take `- the nightly job` for
-/// options. What reads as an option stays one, so that `--reason --now` loses nothing.
+/// options. What reads as an option stays one, so that `--reason --now` loses nothing; `-team` is none where `-t` is none.
 fn with_texts<'a>(definition: &clap::Command, args: &'a [OsString]) -> Cow<'a, [OsString]> {
-    let is_text =
-        |pair: &[OsString]| pair[1].to_str().is_some_and(is_hyphened_text) && takes_text(definition, &pair[0]);
+    let hyphened = |word: &str| is_hyphened_text(definition, word);
+    let is_text = |pair: &[OsString]| pair[1].to_str().is_some_and(hyphened) && takes_text(definition, &pair[0]);
     if !args.windows(2).any(is_text) {
         return Cow::Borrowed(args);
     }
@@ -69,21 +72,41 @@ fn with_texts<'a>(definition: &clap::Command, args: &'a [OsString]) -> Cow<'a, [
     Cow::Owned(joined)
 }
 
-/// A word that begins with a hyphen and is no option: `->`, `- x`, `-5 degrees`, `-foo bar`.
-fn is_hyphened_text(word: &str) -> bool {
+/// A word that begins with a hyphen and is no option: `->`, `- x`, `-5 degrees`, `-foo bar`, `-team`.
+fn is_hyphened_text(definition: &clap::Command, word: &str) -> bool {
     let Some(rest) = word.strip_prefix('-').filter(|rest| !rest.is_empty() && *rest != "-") else { return false };
+    if !rest.starts_with('-') && !are_short_options(definition, rest) {
+        return true;
+    }
     let rest = rest.strip_prefix('-').unwrap_or(rest);
     let name = rest.split('=').next().unwrap_or_default();
     let named = name.starts_with(|c: char| c.is_ascii_alphabetic());
     !named || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
+/// Whether each letter is a short option, up to one that takes the rest for its value.
+fn are_short_options(definition: &clap::Command, letters: &str) -> bool {
+    for letter in letters.chars() {
+        match short_option(definition, letter) {
+            Some(arg) if arg.get_action().takes_values() => return true,
+            None if !matches!(letter, 'h' | 'V') => return false,
+            _ => {}
+        }
+    }
+    true
+}
+
+fn short_option(definition: &clap::Command, letter: char) -> Option<&clap::Arg> {
+    let own = definition.get_arguments().find(|arg| arg.get_short() == Some(letter));
+    own.or_else(|| definition.get_subcommands().find_map(|command| short_option(command, letter)))
+}
+
 /// Whether a word is an option that takes a text.
 fn takes_text(definition: &clap::Command, word: &OsStr) -> bool {
     let Some(long) = word.to_str().and_then(|word| word.strip_prefix("--")) else { return false };
     let is_it = |arg: &clap::Arg| {
-        let text = arg.get_value_names().is_some_and(|names| names.iter().any(|name| *name == "TEXT"));
-        text && arg.get_long() == Some(long)
+        let named = arg.get_value_names().into_iter().flatten().any(|name| TEXTS.contains(&name.as_str()));
+        (named || matches!(long, "ticket" | "for-ticket")) && arg.get_long() == Some(long)
     };
     definition.get_arguments().any(is_it) || definition.get_subcommands().any(|command| takes_text(command, word))
 }
@@ -123,7 +146,13 @@ mod tests {
             (&["rotate", "a", "--reason", "--now"], "rotate|a|--reason|--now"),
             (&["rotate", "a", "--reason", "--owner=J. Doe"], "rotate|a|--reason|--owner=J. Doe"),
             (&["rotate", "a", "--reason", "-qn"], "rotate|a|--reason|-qn"),
-            (&["create", "a", "--owner", "- x"], "create|a|--owner|- x"),
+            (&["create", "a", "--owner", "- x"], "create|a|--owner=- x"),
+            (&["list", "--owner", "-team", "-q"], "list|--owner=-team|-q"),
+            (&["update", "a", "--description", "-nightly"], "update|a|--description=-nightly"),
+            (&["--ticket", "-1", "rotate", "a"], "--ticket=-1|rotate|a"),
+            (&["create", "a", "--label", "-k=v"], "create|a|--label=-k=v"),
+            (&["rotate", "a", "--reason", "-ojson"], "rotate|a|--reason|-ojson"),
+            (&["logs", "--env", "-team"], "logs|--env|-team"),
             (&["show", "--", "--reason", "- x"], "show|--|--reason|- x"),
         ] {
             assert_eq!(joined(line), expected);

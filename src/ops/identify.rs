@@ -51,9 +51,9 @@ pub struct Identified {
     pub name: Option<String>,
     pub owner: Option<String>,
     pub workspace: Option<String>,
-    pub environment: String,
+    pub environment: Option<String>,
     pub status: &'static str,
-    pub lookup: String,
+    pub lookup: Option<String>,
     pub secret_state: Option<Cow<'static, str>>,
     /// Whether the secret is the key's own: null where this slot cannot tell, or only a hint was given.
     pub genuine: Option<bool>,
@@ -143,8 +143,8 @@ fn events(cx: &Context, found: &[Identified]) -> Vec<Event> {
     for one in found {
         let (times, lookups) = by_key.entry(one.key_id.as_deref().or(of_whom(one)).unwrap_or("unknown")).or_default();
         *times += 1;
-        if !lookups.contains(&one.lookup.as_str()) && lookups.len() < 20 {
-            lookups.push(&one.lookup);
+        if let Some(lookup) = one.lookup.as_deref().filter(|lookup| !lookups.contains(lookup) && lookups.len() < 20) {
+            lookups.push(lookup);
         }
     }
     if by_key.is_empty() {
@@ -169,9 +169,9 @@ fn described(tx: &View<'_>, cx: &Context, key: &Key, secret: &Secret, genuine: O
         name: Some(key.name.clone()),
         owner: key.owner.clone(),
         workspace: Some(key.workspace.clone()),
-        environment: key.environment.to_string(),
+        environment: Some(key.environment.to_string()),
         status: status.as_str(),
-        lookup: secret.lookup.to_string(),
+        lookup: Some(secret.lookup.to_string()),
         secret_state: Some(view.state),
         genuine,
         works: status == Status::Active && secret.works_at(cx.now) && genuine != Some(false),
@@ -232,9 +232,9 @@ fn of_slot(tx: &View<'_>, code: &RecoveryCode) -> Result<Identified> {
 /// A whole token that this vault never gave out, or of a key that was deleted.
 fn unknown(token: &PlainToken) -> Identified {
     Identified {
-        environment: token.environment().to_string(),
+        environment: Some(token.environment().to_string()),
         status: "unknown",
-        lookup: token.lookup().to_string(),
+        lookup: Some(token.lookup().to_string()),
         kind: "key",
         ..Identified::default()
     }

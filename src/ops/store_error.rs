@@ -54,6 +54,9 @@ impl From<store::Error> for Error {
             E::Stale => (Kind::Conflict, "stale", "run the command again"),
             E::Busy => (Kind::Busy, "busy", "run the command again"),
             E::Full => (Kind::Unavailable, DISK_FULL, "make room on the disk and run the command again"),
+            E::ReadOnly(cause) if cause.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
+                return read_only();
+            }
             E::ReadOnly(_) => (Kind::Unavailable, "read_only_file", "check the permissions of the vault's directory"),
             E::LogShut(..) => (
                 Kind::Conflict,
@@ -77,4 +80,12 @@ impl From<store::Error> for Error {
         }
         out
     }
+}
+
+/// Nothing can be written to the keystore until somebody changes that: the same call fails again.
+fn read_only() -> Error {
+    Error::new(Kind::Failure, "read_only_file", "the keystore cannot be written: its file or its place is read-only")
+        .cause("what this command does or shows is recorded in it")
+        .hint("make the vault's directory writable, or mount it for writing")
+        .hint("copy the directory to a place that can be written, and name the copy with --vault DIR")
 }

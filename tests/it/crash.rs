@@ -254,7 +254,11 @@ fn a_full_disk_and_a_read_only_one_lose_nothing() {
 
     disk.remount("ro");
     let refused = home.run(&["create", "read-only"]);
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(9), ""), "{refused:?}");
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+    // Where nothing can be kept no session opens, and to open one is no way out.
+    let unopened = home.run(&["-o", "json", "unlock"]);
+    assert!(matches!(unopened.code, Some(1)) && !unopened.stderr.contains("eval"), "{unopened:?}");
+    assert!(unopened.stderr.contains("\"retryable\":false"), "{unopened:?}");
     disk.remount("rw");
     assert_eq!(home.json(&["list"])["page"]["total"], made + 1);
 }

@@ -181,6 +181,9 @@ fn credentials_of_operators_and_recovery_codes_are_named_with_what_stops_them() 
             (&kind.into(), &true.into(), &true.into()),
             "{item}"
         );
+        // A recovery code is of no environment, and has no lookup: that is null, and no empty text.
+        assert!(["environment", "lookup"].iter().all(|name| item[*name] != ""), "{item}");
+        assert_eq!(item["lookup"].is_null(), kind == "recovery", "{item}");
         assert_eq!((&item["key_id"], &item["revoke"]), (&serde_json::Value::Null, &command.clone().into()));
         home.write("leak", &format!("x\n {secret}"));
         let scanned = home.run(&["-o", "sarif", "identify", "--scan", "leak"]);

@@ -86,8 +86,17 @@ fn a_vault_is_read_where_nothing_can_be_written() {
     ok(&home, &["audit", "verify"]);
     assert!(!token.is_empty());
     let refused = run(&home, &["create", "b"]);
-    assert_eq!(refused.code, Some(9), "{refused:?}");
-    assert!(refused.stderr.contains("cannot be written"), "{refused:?}");
+    assert_eq!(refused.code, Some(1), "no repetition mends it: {refused:?}");
+    for args in [&["create", "b"][..], &["identify", "--hint", "aaaa"], &["audit", "export"]] {
+        let refused = run(&home, args);
+        assert!(matches!(refused.code, Some(1)) && refused.stdout.is_empty(), "{args:?}: {refused:?}");
+        assert!(
+            refused.stderr.contains("read-only") && refused.stderr.contains("--vault DIR"),
+            "{args:?}: {refused:?}"
+        );
+        let raw = ["readonly database", "Error code"].iter().any(|raw| refused.stderr.contains(raw));
+        assert!(!raw, "{args:?}: {refused:?}");
+    }
     assert_eq!(fs::read_dir(&data).unwrap().count(), 1, "nothing was made beside it");
     mode(&data, 0o700);
     mode(&home.keystore(), 0o600);

@@ -95,6 +95,8 @@ fn requests_with_keys_are_kept_one_by_one_with_what_was_asked() {
         let found: Vec<&Value> = found.iter().filter(plain).collect();
         assert_eq!(found.len(), count, "{filter}: {found:?}");
     }
+    let ambiguous = items(&home, "logs --code no_route");
+    assert_eq!(told(&ambiguous, &["request_id", "status"]), json!([["req-3", 400]]), "the status that was sent");
     let wrong = home.run(&["logs", "--address", "somewhere"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
 

@@ -154,6 +154,12 @@ fn a_text_may_begin_with_a_hyphen() {
     home.ok(&["deactivate", "a", "--reason", "-> leaked in a build log"]);
     home.ok(&["projects", "create", "p", "--description", "- x"]);
     home.ok(&["audit", "review", "--upto", "1", "--note", "- all well"]);
+    home.ok(&["create", "b", "--owner", "-team", "--description", "-5 days", "--label", "-k=-v", "--ticket", "-1"]);
+    home.ok(&["update", "a", "--owner", "-team", "--description", "-team", "--reason", "-team"]);
+    assert_eq!(home.ok(&["show", "a", "--field", "key.description"]), "-team");
+    assert_eq!(home.json(&["list", "--owner", "-team"])["page"]["total"], 2);
+    assert_eq!(home.ok(&["list", "--label", "-k=-v", "-o", "name"]), "b");
+    assert_eq!(home.json(&["audit", "list", "--for-ticket", "-1"])["items"][0]["action"], "key.create");
     let last = home.json(&["audit", "list", "--action", "key.deactivate"]);
     assert_eq!(last["items"][0]["reason"], "-> leaked in a build log");
     // An option stays one: nobody loses a --now to a text that was forgotten.

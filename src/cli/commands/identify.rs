@@ -246,7 +246,9 @@ fn sarif_result(one: &Identified, place: &Place) -> SarifResult {
         (_, name) => {
             let name = name.unwrap_or("a key that this vault does not know");
             let id = one.key_id.as_deref().unwrap_or("unknown");
-            format!("API key {name} ({id}, {}), {}, secret {}", one.environment, one.status, one.lookup)
+            let known = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
+            let (environment, lookup) = (known(&one.environment), known(&one.lookup));
+            format!("API key {name} ({id}, {environment}), {}, secret {lookup}", one.status)
         }
     };
     if let Some(command) = &one.revoke {
@@ -261,7 +263,7 @@ fn sarif_result(one: &Identified, place: &Place) -> SarifResult {
         column: place.character,
         offset: place.offset,
         length: place.length,
-        fingerprint: if one.lookup.is_empty() { one.name.clone().unwrap_or_default() } else { one.lookup.clone() },
+        fingerprint: one.lookup.clone().or_else(|| one.name.clone()).unwrap_or_default(),
         thing: None,
         accepted: None,
     }
@@ -308,7 +310,8 @@ fn revoke(cx: &mut Ctx, found: &[Identified]) -> Result<Revoked> {
         if !done.insert(id.clone()) {
             continue;
         }
-        prompt::confirm(cx, &format!("revoke {id} '{name}' of {}?", one.environment))?;
+        let environment = one.environment.as_deref().unwrap_or("unknown");
+        prompt::confirm(cx, &format!("revoke {id} '{name}' of {environment}?"))?;
         let key: KeyRef = id.parse().map_err(|_| Error::usage("the id of the key found is no id"))?;
         let mut operation = cx.operation();
         operation.workspace = one.workspace.clone().unwrap_or(operation.workspace);

@@ -74,8 +74,8 @@ pub(super) struct Asked<'a> {
     pub(super) user_agent: Option<&'a str>,
     /// The name of the operator that asks.
     pub(super) operator: Option<&'a str>,
-    /// Says what was asked, given the status that a verdict leads to: for requests that are kept by themselves alone.
-    pub(super) facts: &'a (dyn Fn(u16) -> RequestFacts + Sync),
+    /// Says what was asked and how a verdict was answered: for requests that are kept by themselves alone.
+    pub(super) facts: &'a (dyn Fn(Code) -> RequestFacts + Sync),
     pub(super) now: Time,
 }
 

@@ -129,7 +129,7 @@ impl Buffer {
         }
         if by_itself {
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            let facts = (asked.facts)(judged.code.http_status());
+            let facts = (asked.facts)(judged.code);
             let noted = Noted {
                 key: judged.key.clone(),
                 count: 1,

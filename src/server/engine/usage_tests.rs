@@ -4,7 +4,8 @@ use crate::domain::Request;
 fn note(buffer: &Buffer, number: u32, code: Code, agent: &str) {
     let request = Request { ip: Some(IpAddr::from(number.to_be_bytes())), ..Request::default() };
     let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-    let facts = |status| RequestFacts { status, path: format!("/{number}"), ..RequestFacts::default() };
+    let facts =
+        |code: Code| RequestFacts { status: code.http_status(), path: format!("/{number}"), ..RequestFacts::default() };
     let asked = Asked {
         token: "",
         request: &request,

@@ -241,10 +241,10 @@ fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passe
     let judged = judge(app, parts, &request)?;
     let Some(key) = judged.key.as_ref().filter(|_| judged.code == Code::Valid) else {
         // Which routes there are is no business of those without a good key: theirs is another code.
-        return match request.no_route.filter(|_| judged.code == Code::NoRoute) {
-            Some(AMBIGUOUS) => Err(Error::usage(AMBIGUOUS)),
+        return match malformed(judged.code, &request) {
             Some(FORGED) => Err(Error::usage(FORGED).hint("the gateway must remove them: see docs/gateways.md")),
-            _ => Ok(refused(&judged, &request)),
+            Some(why) => Err(Error::usage(why)),
+            None => Ok(refused(&judged, &request)),
         };
     };
     let mut response = passed(passes);
@@ -281,6 +281,16 @@ fn let_everybody_pass(app: &App, parts: &Parts, request: &Request, passes: Statu
     }
 }
 
+/// What is wrong with a request that no table of routes could take, whoever's key it brings.
+fn malformed(code: Code, request: &Request) -> Option<&'static str> {
+    request.no_route.filter(|why| code == Code::NoRoute && [AMBIGUOUS, FORGED].contains(why))
+}
+
+/// The status that a verdict on a request is answered with.
+fn answered(code: Code, request: &Request) -> u16 {
+    if malformed(code, request).is_some() { StatusCode::BAD_REQUEST.as_u16() } else { code.http_status() }
+}
+
 /// Whether a header would be taken for one of ours by whoever stands behind the gateway.
 fn tells_who_calls(name: &HeaderName) -> bool {
     let mut words = name.as_str().as_bytes().split(|byte| !byte.is_ascii_alphanumeric());
@@ -306,7 +316,7 @@ fn judge(app: &App, parts: &Parts, request: &Request) -> Result<Judged> {
 fn asking<T>(parts: &Parts, request: &Request, token: &str, ask: impl FnOnce(&Asked<'_>) -> T) -> T {
     let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let now = Utc::now();
-    let facts = |status| requested(parts, status, now);
+    let facts = |code| requested(parts, answered(code, request), now);
     ask(&Asked { token, request, cost: 1, within: None, user_agent, operator: None, facts: &facts, now })
 }
 
