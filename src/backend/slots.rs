@@ -1,10 +1,10 @@
 //! The slots that open the vault: shown, added and removed.
 
-use super::{local::Local, unlock::OpenedBy};
+use super::{LocalVault, local::Local, unlock::OpenedBy};
 use crate::{
     domain::{Action, SlotRole, time::format_time},
     ops::{Context, Done, Error, Result},
-    store::Tx,
+    store::{Store, Tx},
     vault::{Slot, SlotError, SlotKind, SlotPlan, SlotSecret, device, recovery::RecoveryCode},
 };
 use serde::Serialize;
@@ -140,12 +140,38 @@ pub(super) fn remove(local: &Local, tx: &mut Tx<'_>, cx: &Context, id: &str) -> 
 }
 
 pub(super) fn view(slot: &Slot, local: &Local) -> SlotView {
+    shown(slot, matches!(&local.opened_by, OpenedBy::Slot { id, .. } if *id == slot.id))
+}
+
+fn shown(slot: &Slot, in_use: bool) -> SlotView {
     SlotView {
         id: slot.id.clone(),
         kind: slot.kind.as_str(),
         role: slot.role.as_str(),
         label: slot.label.clone(),
         created_at: format_time(slot.created_at),
-        in_use: matches!(&local.opened_by, OpenedBy::Slot { id, .. } if *id == slot.id),
+        in_use,
+    }
+}
+
+impl LocalVault {
+    /// Its slots, each with what opens it; that stands in the clear, so nothing vouches for it before the vault is open.
+    ///
+    /// # Errors
+    /// `Integrity` for a damaged or foreign file.
+    pub fn slots_unopened(&self) -> Result<Vec<(SlotView, &'static str)>> {
+        let slots = Store::open(&self.dirs().keystore())?.slots()?;
+        Ok(slots.iter().map(|slot| (shown(slot, false), way_in(slot.kind))).collect())
+    }
+}
+
+/// What opens a slot of this kind.
+pub(super) fn way_in(kind: SlotKind) -> &'static str {
+    match kind {
+        SlotKind::Passphrase => {
+            "keyward unlock --for 15m  (asks for the passphrase, on a terminal), or --passphrase-file FILE"
+        }
+        SlotKind::Recovery => "--key-file FILE, with the recovery code in it: chmod 600 FILE",
+        SlotKind::Device => "--key-file FILE, with a copy of a device key: chmod 600 FILE",
     }
 }

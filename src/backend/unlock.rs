@@ -3,7 +3,7 @@
 //! The order is: session, key file, credentials directory, device key, passphrase. The first source that is named must
 //! work; the sources that are merely found are tried in turn. What was tried is said when nothing opens the vault.
 
-use super::{Backend, Dirs, Presence, journal::Journal, local::Local, rekey::open_again};
+use super::{Backend, Dirs, Presence, journal::Journal, local::Local, rekey::open_again, slots::way_in};
 use crate::{
     domain::{Action, Brand, SlotRole},
     files,
@@ -296,9 +296,9 @@ impl LocalVault {
             Error::new(Kind::Locked, "no_slot", "the vault is locked").cause(format!("tried {}", tried.join(", ")))
         };
         if typed.is_empty() {
-            return Err(
-                error(&tried).hint("--key-file FILE, the device key that opens it: keyward doctor says where it is")
-            );
+            return Err(error(&tried)
+                .hint(way_in(SlotKind::Device))
+                .hint("keyward doctor  (says which slots there are, and what opens each)"));
         }
         let capital = format!("{}{}", typed[..1].to_uppercase(), &typed[1..]);
         if let Some(text) = (unlock.passphrase)(&format!("{capital} of the vault"))? {
@@ -332,16 +332,8 @@ fn open_with_text(slots: &[Slot], text: &str, vault_id: &str) -> Result<(Capabil
 
 /// What opens a vault with such slots, where what is at hand does not.
 fn ways_in(slots: &[Slot]) -> Vec<&'static str> {
-    let has = |kind: SlotKind| slots.iter().any(|slot| slot.kind == kind);
-    let ways = [
-        (
-            SlotKind::Passphrase,
-            "keyward unlock --for 15m  (asks for the passphrase, on a terminal), or --passphrase-file FILE",
-        ),
-        (SlotKind::Recovery, "--key-file FILE, with the recovery code in it: chmod 600 FILE"),
-        (SlotKind::Device, "--key-file FILE, with a copy of a device key: chmod 600 FILE"),
-    ];
-    ways.into_iter().filter(|(kind, _)| has(*kind)).map(|(_, way)| way).collect()
+    let has = |kind: &SlotKind| slots.iter().any(|slot| slot.kind == *kind);
+    [SlotKind::Passphrase, SlotKind::Recovery, SlotKind::Device].into_iter().filter(has).map(way_in).collect()
 }
 
 /// Opens the first slot of a kind that the secret fits, and one of the role admin before any other.

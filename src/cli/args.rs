@@ -187,11 +187,6 @@ impl Command {
         !matches!(self, Self::Help(_) | Self::Doctor(_) | Self::Completions(_) | Self::Man(_) | Self::ScanRule(_))
     }
 
-    /// Whether a word is one of the commands.
-    pub(super) fn is_named(word: &str) -> bool {
-        Self::augment_subcommands(clap::Command::new("all")).find_subcommand(word).is_some()
-    }
-
     /// Runs the command.
     pub(super) fn run(self, cx: &mut super::context::Ctx) -> crate::ops::Result<u8> {
         if cx.format() == Format::Sarif && !matches!(self, Self::Identify(_) | Self::Check(_)) {

@@ -88,6 +88,27 @@ fn is(command: &str, these: &[&str]) -> bool {
     these.iter().any(|one| command == *one || command.strip_prefix(one).is_some_and(|rest| rest.starts_with(' ')))
 }
 
+/// Whether a command, named by its words, has a use for one of the options that hints carry.
+pub(super) fn heeds(command: &str, option: &str) -> bool {
+    match option {
+        "--reason" | "--ticket" => !is_unrecorded(command),
+        "--workspace" => !is(command, WHOLE),
+        "--vault" => !is(command, ALONE),
+        #[cfg(feature = "server")]
+        "--server" | "--profile" | "--token-file" | "--ca-file" => !is(command, HERE),
+        _ => true,
+    }
+}
+
+/// Whether a command records nothing. `audit` alone is `audit list`, and `audit export`, say, is a command of its own.
+fn is_unrecorded(command: &str) -> bool {
+    if command.starts_with("audit ") || command.starts_with("usage ") {
+        UNRECORDED.contains(&command)
+    } else {
+        is(command, UNRECORDED)
+    }
+}
+
 /// Refuses what `command`, named by its words, would ignore.
 ///
 /// # Errors
@@ -101,14 +122,8 @@ pub(super) fn check(cx: &Ctx, command: &str) -> Result<()> {
     let refuse = |option: &str, why: &str| {
         Err(Error::usage(format!("{option} would be ignored: {why}")).hint(format!("leave out {option}")))
     };
-    // `audit` alone is `audit list`, and `audit export`, say, is a command of its own.
-    let unrecorded = if command.starts_with("audit ") || command.starts_with("usage ") {
-        UNRECORDED.contains(&command)
-    } else {
-        is(command, UNRECORDED)
-    };
     for (option, given) in [("--reason", &given.reason), ("--ticket", &given.ticket)] {
-        if given.is_some() && unrecorded {
+        if given.is_some() && !heeds(command, option) {
             let error = refuse(option, "nothing is recorded that it could be the reason for");
             let filter = option == "--ticket" && is(command, &["audit"]);
             return error.map_err(|error| {
@@ -116,7 +131,7 @@ pub(super) fn check(cx: &Ctx, command: &str) -> Result<()> {
             });
         }
     }
-    if given.workspace.is_some() && is(command, WHOLE) {
+    if given.workspace.is_some() && !heeds(command, "--workspace") {
         return refuse("--workspace", "this is about no single workspace");
     }
     if given.dry_run && is(command, &["completions", "help", "lock"]) {
@@ -132,7 +147,7 @@ pub(super) fn check(cx: &Ctx, command: &str) -> Result<()> {
             return refuse(option, "it opens a local vault, and a server is chosen");
         }
     }
-    if given.vault.is_some() && is(command, ALONE) {
+    if given.vault.is_some() && !heeds(command, "--vault") {
         return refuse("--vault", "no vault is opened");
     }
     server(cx, command, refuse)
@@ -149,7 +164,7 @@ fn server(cx: &Ctx, command: &str, refuse: impl Fn(&str, &str) -> Result<()>) ->
         ("--ca-file", given.ca_file.is_some()),
     ];
     for (option, _) in options.into_iter().filter(|(_, given)| *given) {
-        if is(command, HERE) {
+        if !heeds(command, option) {
             return refuse(option, "no server is asked");
         }
         let credential = matches!(option, "--token-file" | "--ca-file");

@@ -21,8 +21,8 @@ pub(crate) fn shown(command: clap::Command, root: bool) -> clap::Command {
     if root { command } else { command.mut_args(|arg| if is_global(&arg) { arg.hide(true) } else { arg }) }
 }
 
-/// The help that the arguments ask for; `None` where they name no command.
-pub(super) fn of(args: &[OsString]) -> Option<clap::builder::StyledStr> {
+/// The help that the arguments ask for.
+pub(super) fn of(args: &[OsString]) -> clap::builder::StyledStr {
     let mut here = command();
     here.build();
     let mut root = true;
@@ -41,7 +41,7 @@ pub(super) fn of(args: &[OsString]) -> Option<clap::builder::StyledStr> {
             "{after}{gap}Options of every command, such as -o, -q, -n and --vault: keyward --help"
         ));
     }
-    Some(if short { here.render_help() } else { here.render_long_help() })
+    if short { here.render_help() } else { here.render_long_help() }
 }
 
 /// A text after the options, its examples in lines that a shell joins again.
@@ -115,7 +115,7 @@ mod tests {
         all(&command(), &["keyward".to_owned()], &mut paths);
         for path in paths {
             let args: Vec<OsString> = path.iter().map(String::as_str).chain(["--help"]).map(OsString::from).collect();
-            let help = of(&args).unwrap().to_string();
+            let help = of(&args).to_string();
             for line in help.lines() {
                 assert!(line.chars().count() <= WIDTH, "{path:?}: {line}");
             }

@@ -3,8 +3,12 @@
 //! What a use case advises knows nothing of the command line it was called from. A hint that left `--vault` out would act on
 //! another vault, and one that left `--reason` out would lose the reason.
 
-use super::args::{Command, Global};
+use super::{
+    args::{Command, Global},
+    heeded,
+};
 use crate::ops::Error;
+use clap::Subcommand;
 use std::path::Path;
 
 /// The global options that a hint carries, as they were given.
@@ -38,7 +42,7 @@ impl Said {
 
     /// A text with the options in every command that it advises, unless the command says them itself.
     pub(super) fn carried(&self, text: &str) -> String {
-        if self.0.is_empty() {
+        if self.0.is_empty() || text.contains(WHERE_THE_VAULT_IS) {
             return text.to_owned();
         }
         let (mut carried, mut rest) = (String::with_capacity(text.len() + self.0.len()), text);
@@ -46,22 +50,18 @@ impl Said {
             let (before, after) = rest.split_at(at + PROGRAM.len());
             carried.push_str(before);
             let starts = at == 0 || rest[..at].ends_with(|c: char| !c.is_alphanumeric());
-            if starts && is_command(after) {
-                carried.push_str(&self.beside(after));
+            if let Some(named) = starts.then(|| named(after)).flatten() {
+                carried.push_str(&self.beside(&named, after));
             }
             rest = after;
         }
         carried + rest
     }
 
-    /// The options that a command does not say itself; a reason is for those that change something.
-    fn beside(&self, command: &str) -> String {
+    /// The options that a command does not say itself and does not refuse.
+    fn beside(&self, named: &str, command: &str) -> String {
         let words = shell_words::split(&self.0).unwrap_or_default();
-        let reads = READING.iter().any(|word| command.trim_start().starts_with(word));
-        let pairs = words.chunks(2).filter(|pair| {
-            let why = pair[0] == "--reason" || pair[0] == "--ticket";
-            !(command.contains(&pair[0]) || (why && reads))
-        });
+        let pairs = words.chunks(2).filter(|pair| !command.contains(&pair[0]) && heeded::heeds(named, &pair[0]));
         pairs.map(|pair| format!(" {} {}", pair[0], shell_words::quote(&pair[1]))).collect()
     }
 
@@ -72,17 +72,23 @@ impl Said {
 }
 
 const PROGRAM: &str = "keyward";
-/// Commands that change nothing.
-const READING: [&str; 12] =
-    ["list", "show", "doctor", "whoami", "verify", "usage", "logs", "report", "check", "diff", "export", "audit list"];
+/// Ends a hint that is for another place, or another person: nothing of what was said here goes there.
+pub(super) const WHERE_THE_VAULT_IS: &str = "(where the vault is";
 
-/// Whether a text goes on with one of keyward's commands.
-fn is_command(after: &str) -> bool {
-    let Some(rest) = after.strip_prefix(' ') else { return false };
-    let word = rest.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).next().unwrap_or_default();
-    // These look at nothing that the options are about.
+/// The words that name the command a text goes on with; `None` where it goes on with none, or with one that looks at nothing
+/// that the options are about.
+fn named(after: &str) -> Option<String> {
+    let mut here = Command::augment_subcommands(clap::Command::new("all"));
+    let mut words: Vec<&str> = Vec::new();
+    for word in after.strip_prefix(' ')?.split(' ') {
+        let word = word.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).next().unwrap_or_default();
+        let Some(found) = here.find_subcommand(word).cloned() else { break };
+        words.push(word);
+        here = found;
+    }
     let elsewhere = ["help", "completions", "man", "login", "logout", "profile"];
-    !elsewhere.contains(&word) && Command::is_named(word)
+    let first = words.first()?;
+    (!elsewhere.contains(first)).then(|| words.join(" "))
 }
 
 #[cfg(test)]
@@ -110,6 +116,11 @@ mod tests {
             ("leave out --read-only", "leave out --read-only"),
             ("a secret of keyward's own; keyward never asks", "a secret of keyward's own; keyward never asks"),
             ("keyward help output", "keyward help output"),
+            ("keyward workspaces list", "keyward --vault '/srv/my vault' workspaces list"),
+            (
+                "keyward operators create a --role issuer  (where the vault is)",
+                "keyward operators create a --role issuer  (where the vault is)",
+            ),
         ] {
             assert_eq!(said.carried(hint), carried);
         }

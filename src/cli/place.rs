@@ -3,7 +3,7 @@
 //! A server is named on the command line or in the environment of whoever runs keyward, never by a file of the directory
 //! that keyward happens to be run in. A vault that is named on the command line is meant, whatever else is set.
 
-use super::{context::Ctx, input::Source};
+use super::{context::Ctx, hints::WHERE_THE_VAULT_IS, input::Source};
 use crate::{
     backend::remote::{Onlooker, Remote, RemoteOptions},
     domain::{LOCAL_PROFILE, Login},
@@ -130,5 +130,5 @@ fn no_credential(server: &str) -> Error {
     Error::new(Kind::Auth, "no_credential", format!("there is no credential for {server}"))
         .hint("--token-file FILE, or KEYWARD_TOKEN_FILE")
         .hint("keyward login URL  (keeps it in the vault of this machine)")
-        .hint("keyward operators create NAME --role ROLE  (where the vault is; prints a credential)")
+        .hint(format!("keyward operators create NAME --role ROLE  {WHERE_THE_VAULT_IS}; prints a credential)"))
 }

@@ -70,10 +70,15 @@ const COMMANDS: [(&[&str], &str); 11] = [
 ];
 
 /// The same for options, of one command or of any: what to type instead.
-const OPTIONS: [(&[&str], Option<&str>, &str); 15] = [
+const OPTIONS: [(&[&str], Option<&str>, &str); 18] = [
     (&["--json"], None, "-o json"),
     (&["--csv"], None, "-o csv"),
     (&["--format"], None, "-o table, wide, json, jsonl, csv, markdown or name"),
+    (
+        &["--secret-file", "--secret-fd"],
+        Some("create"),
+        "keyward import FILE: keyward makes the secrets of new keys itself, and takes over those that exist by their digests",
+    ),
     (&["--name"], Some("create"), "keyward create NAME: the name stands without an option"),
     (
         &["--project", "--customer"],
@@ -85,6 +90,8 @@ const OPTIONS: [(&[&str], Option<&str>, &str); 15] = [
     (&["--to", "--sink", "--destination", "--target"], None, "--deliver"),
     (&["--ttl", "--expiry", "--expires", "--valid-for"], None, "--expires-in or --expires-at"),
     (&["--environment"], None, "--env"),
+    (&["--add-label", "--set-label"], None, "--label NAME=VALUE"),
+    (&["--remove-label", "--delete-label"], None, "--unset-label NAME"),
     (&["--tag", "--tags", "--labels"], None, "--label"),
     (&["--rename"], Some("update"), "--name"),
     (&["--all"], Some("list"), "--status any"),

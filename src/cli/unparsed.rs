@@ -17,7 +17,7 @@ pub(super) fn tell(error: clap::Error, args: &[OsString], out: &mut Emitter) -> 
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let colored = out.options.color.applies(out.streams.stdout_terminal);
-            let help = (error.kind() == ErrorKind::DisplayHelp).then(|| help_text::of(args)).flatten();
+            let help = (error.kind() == ErrorKind::DisplayHelp).then(|| help_text::of(args));
             let shown = match help {
                 Some(help) if colored => help.ansi().to_string(),
                 Some(help) => help.to_string(),
@@ -48,7 +48,8 @@ fn text(error: &clap::Error, colored: bool) -> String {
 
 /// The same in keyward's own words and order: what, causes, then hints.
 fn usage_error(error: clap::Error, args: &[OsString]) -> Error {
-    let help = format!("{} --help", asked_for(args));
+    let asked = asked_for(args);
+    let help = format!("{} --help", asked.0);
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return Error::new(Kind::Usage, "usage", "a command is missing").hint(help);
     }
@@ -70,7 +71,8 @@ fn usage_error(error: clap::Error, args: &[OsString]) -> Error {
                 hints.push(tip.to_owned());
             }
         } else if line.starts_with("Usage: ") {
-            hints.push(line.replacen("Usage: ", "usage: ", 1));
+            // clap's own names only what it takes for related to the slip, which misleads.
+            hints.extend(elsewhere.is_none().then(|| asked.1.clone()));
         } else if !line.is_empty() && !line.starts_with("For more information") {
             causes.push(line.trim_matches(['[', ']']).to_owned());
         }
@@ -99,16 +101,17 @@ fn repeatable(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// The command whose arguments were wrong, as far as the words name one.
-fn asked_for(args: &[OsString]) -> String {
+/// The command whose arguments were wrong, as far as the words name one, and its usage.
+fn asked_for(args: &[OsString]) -> (String, String) {
     let mut names = vec!["keyward".to_owned()];
-    let root = command();
-    let mut here = &root;
+    let mut here = command();
+    here.build();
     for word in args.iter().skip(1).filter_map(|arg| arg.to_str()) {
-        if let Some(found) = here.find_subcommand(word) {
+        if let Some(found) = here.find_subcommand(word).cloned() {
             names.push(found.get_name().to_owned());
             here = found;
         }
     }
-    names.join(" ")
+    let usage = here.render_usage().to_string().replacen("Usage: ", "usage: ", 1);
+    (names.join(" "), usage.lines().map(str::trim).collect::<Vec<_>>().join("  or: "))
 }

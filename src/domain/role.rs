@@ -179,6 +179,13 @@ impl Permission {
         Self::ReadHistory,
     ];
 
+    /// Who may, for somebody who may not.
+    #[must_use]
+    pub fn who_may(self) -> String {
+        let roles = Role::ALL.into_iter().filter(|role| role.may(self)).map(Role::as_str);
+        format!("whose role may {}: {}", self.words(), roles.collect::<Vec<_>>().join(", "))
+    }
+
     /// The action that the trail names when it is refused.
     #[must_use]
     pub fn action(self) -> Action {

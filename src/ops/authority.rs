@@ -46,7 +46,9 @@ impl Authority {
             Permission::ALL.iter().filter(|each| operator.role.may(**each)).map(|each| each.words()).collect();
         let what =
             format!("operator '{}' may not {}: its role is {}", operator.name, permission.words(), operator.role);
-        Err(Error::forbidden("role", what).cause(format!("a {} may {}", operator.role, allowed.join(", "))))
+        Err(Error::forbidden("role", what)
+            .cause(format!("a {} may {}", operator.role, allowed.join(", ")))
+            .hint(permission.who_may()))
     }
 
     /// Refuses scopes beyond the caller's ceiling.

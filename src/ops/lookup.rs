@@ -11,6 +11,29 @@ use crate::{
 /// # Errors
 /// `NotFound` with suggestions, `Conflict` with the candidates when it names several.
 pub(super) fn key(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Option<Environment>) -> Result<Key> {
+    one_of(tx, workspace, key, environment, "keyward list --status any")
+}
+
+/// [`key`], where another command lists what could have been meant.
+///
+/// # Errors
+/// As [`key`].
+pub(super) fn one_of(
+    tx: &View<'_>,
+    workspace: &str,
+    key: &KeyRef,
+    environment: Option<Environment>,
+    list: &str,
+) -> Result<Key> {
+    let mut found = find(tx, workspace, key, environment)?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(not_found(tx, workspace, key, environment)?.hint(list)),
+        _ => Err(ambiguous(key, &found)),
+    }
+}
+
+fn find(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Option<Environment>) -> Result<Vec<Key>> {
     let mut found = tx.find_keys(key, workspace, environment)?;
     if let (true, KeyRef::Name(name)) = (found.is_empty(), key)
         && !name.is_ascii()
@@ -19,11 +42,7 @@ pub(super) fn key(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Opt
         found = tx.all_keys(workspace)?;
         found.retain(|key| same(&key.name, name) && environment.is_none_or(|wanted| wanted == key.environment));
     }
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(not_found(tx, workspace, key, environment)?),
-        _ => Err(ambiguous(key, &found)),
-    }
+    Ok(found)
 }
 
 /// The key that a refused action was about, by what was typed: by its id or name, or by a rotation of it. `None` where that
@@ -52,10 +71,16 @@ pub fn refused_key(
 fn not_found(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Option<Environment>) -> Result<Error> {
     let place = environment.map(|environment| format!(" in {environment}")).unwrap_or_default();
     let error = Error::not_found(format!("no key '{key}'{place}"));
-    let KeyRef::Name(name) = key else { return Ok(error.hint("keyward list --status any")) };
-    let names = tx.key_names(workspace)?;
+    // Whoever was wrong about the environment was right about the name: the same name again would be no advice.
+    let elsewhere = if environment.is_some() { find(tx, workspace, key, None)? } else { Vec::new() };
+    if !elsewhere.is_empty() {
+        let shown = |one: &Key| format!("keyward show {0}  (in {1}: --env {1})", one.id, one.environment);
+        return Ok(elsewhere.iter().map(shown).fold(error, Error::hint));
+    }
+    let KeyRef::Name(name) = key else { return Ok(error) };
+    let names = tx.key_names(workspace, environment)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    Ok(error.suggest(&closest(name, &names)).hint("keyward list --status any"))
+    Ok(error.suggest(&closest(name, &names)))
 }
 
 pub(super) fn ambiguous(key: &KeyRef, found: &[Key]) -> Error {

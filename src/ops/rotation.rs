@@ -276,16 +276,19 @@ pub fn show(tx: &View<'_>, cx: &Context, rotation: &RotationRef) -> Result<Rotat
     RotationView::of(&key, cx.now).ok_or_else(nothing_left)
 }
 
+/// Lists what a reference to a rotation can mean.
+const LIST: &str = "keyward rotation list --all";
+
 /// The key and the rotation that a reference names.
 pub(super) fn find(tx: &View<'_>, cx: &Context, rotation: &RotationRef) -> Result<(Key, Rotation)> {
     let (key, name) = match rotation {
         RotationRef::Id(id) => (tx.key_rotating(id)?.filter(|key| key.workspace == cx.workspace), id.to_string()),
         RotationRef::Of(key, environment) => {
-            (Some(lookup::key(tx, &cx.workspace, key, *environment)?), format!("of {key}"))
+            (Some(lookup::one_of(tx, &cx.workspace, key, *environment, LIST)?), format!("of {key}"))
         }
     };
     let found = key.and_then(|key| key.run.clone().map(|run| (key, run)));
-    found.ok_or_else(|| Error::not_found(format!("no rotation {name}")).hint("keyward rotation list --all"))
+    found.ok_or_else(|| Error::not_found(format!("no rotation {name}")).hint(LIST))
 }
 
 /// The same for whoever decides about it: as with minting, of no key beyond the caller's ceiling.

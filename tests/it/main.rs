@@ -151,6 +151,8 @@ mod vault_slots;
 mod verdict_table;
 mod verdicts;
 #[cfg(feature = "server")]
+mod ways_out;
+#[cfg(feature = "server")]
 mod webhooks;
 mod whole;
 mod workspaces;

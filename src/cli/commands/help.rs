@@ -1,12 +1,13 @@
 //! `help`: a command's help, or one of the topics that belong to no command.
 
 use crate::{
-    cli::{columns, command, context::Ctx, exit},
+    cli::{columns, command, context::Ctx, exit, help_text},
     domain::{Code, Door, closest},
     ops::{Error, Kind, Result},
     output::{Page, Report},
 };
 use serde_json::json;
+use std::ffi::OsString;
 
 const TOPICS: [&str; 5] = ["exit-codes", "verdicts", "environment", "output", "ci"];
 
@@ -160,7 +161,8 @@ fn of_command(cx: &mut Ctx, words: &[String]) -> Result<()> {
                 .hint("keyward --help")
         })?;
     }
-    let help = found.clone().render_long_help();
+    let path = std::iter::once("keyward").chain(words.iter().map(String::as_str)).map(OsString::from);
+    let help = help_text::of(&path.collect::<Vec<_>>());
     let colored = !cx.format().is_json() && cx.out.options.color.applies(cx.out.streams.stdout_terminal);
     let text = if colored { help.ansi().to_string() } else { help.to_string() };
     cx.text(SCHEMA, "text", &text)

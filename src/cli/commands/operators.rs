@@ -113,8 +113,13 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
                 )?;
             }
             let revoked = backend.revoke_operator(&cx.operation(), &name)?;
-            let verb = if cx.global.dry_run { "would revoke" } else { "revoked" };
-            cx.note(&format!("{verb} the operator '{}' ({})", revoked.name, revoked.id));
+            let (name, id) = (&revoked.name, &revoked.id);
+            let was_so = all.iter().any(|one| one.id == *id && one.status == "revoked");
+            cx.note(&match (was_so, cx.global.dry_run) {
+                (true, _) => format!("already so: the operator '{name}' ({id}) is revoked"),
+                (false, true) => format!("would revoke the operator '{name}' ({id})"),
+                (false, false) => format!("revoked the operator '{name}' ({id})"),
+            });
             cx.item_if_asked("keyward.operator/v1", "operator", json!(revoked), columns::OPERATOR)?;
         }
     }

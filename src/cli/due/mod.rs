@@ -16,7 +16,7 @@ use super::{
     signals::Stop,
 };
 use crate::{
-    domain::{Environment, KeyFilter, KeyRef, Overlap, Sort, SortField},
+    domain::{Environment, KeyFilter, KeyRef, Overlap, Permission, Sort, SortField},
     ops::{Error, KeyView, Kind, List, Result, Stage},
     output::Format,
 };
@@ -106,10 +106,31 @@ pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How)
     let summary = outcomes.summary(code, cx.global.dry_run);
     let sentence = summary::tell(cx, &outcomes, &summary)?;
     hooks.of_run(cx, &driver, &summary);
-    let renewal = (outcomes.expired > 0)
-        .then(|| format!("{} --renew   (starts the lifetime of what expired again)", cx.invocation()));
+    let renewal = (outcomes.expired > 0).then(|| renewal(cx));
     ended(cx, sentence, code, stop.code().is_some(), renewal);
     Ok(code)
+}
+
+/// What saves the keys that have expired: a renewal, or whoever may renew, where the caller may not.
+fn renewal(cx: &mut Ctx) -> String {
+    if may_renew(cx) {
+        return format!("{} --renew   (starts the lifetime of what expired again)", cx.invocation());
+    }
+    Permission::RenewKeys.who_may()
+}
+
+/// Whether the caller may renew; one whom the server does not tell is told by the attempt.
+fn may_renew(cx: &mut Ctx) -> bool {
+    if !cx.is_remote() {
+        return true;
+    }
+    #[cfg(feature = "server")]
+    if let Ok(Some(remote)) = cx.remote()
+        && let Ok(me) = remote.whoami()
+    {
+        return me.permissions.iter().any(|each| each == Permission::RenewKeys.words());
+    }
+    true
 }
 
 /// Says how the run ended, and the command that goes on where a signal ended it or keys have expired: in the object of a
