@@ -119,3 +119,18 @@ fn the_limit_of_an_address_holds_for_every_path() {
     let codes: Vec<String> = (0..6).map(|_| ask("203.0.113.1")).collect();
     assert_eq!(codes.last().unwrap(), "RATE_LIMITED", "{codes:?}");
 }
+
+/// Who lifts the limit of addresses lifts this one, and is told of every try all the same.
+#[test]
+fn without_a_limit_of_addresses_tries_are_counted_and_stop_nobody() {
+    let home = Home::new();
+    home.ok(&["create", "sync"]);
+    let good = format!("Bearer {}", home.ok(&["operators", "create", "root", "--role", "platform-admin"]));
+    let server = Served::start(&home, &["--address-limit", "none"]);
+    for _ in 0..40 {
+        assert_eq!(get(&server, "/v1/keys", "Bearer nonsense").status, 401);
+    }
+    assert_eq!(get(&server, "/v1/keys", &good).status, 200);
+    server.stop(Signal::SIGTERM);
+    assert_eq!(counted(&denials(&home)), 40);
+}

@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// Allow plain HTTP beyond this machine: every key can be read on the way
     #[arg(long)]
     insecure_http: bool,
-    /// How often one address may ask, whichever key it presents, or none
+    /// How often one address may ask, whichever key it presents, or none; none also lifts the limit on wrong credentials
     #[arg(long, value_name = "N/UNIT", value_parser = values::rate_limit, default_value = "800/m")]
     address_limit: values::RateLimitArg,
     /// Proxies that may name the client's address in X-Forwarded-For, addresses or ranges; may be repeated

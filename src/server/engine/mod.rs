@@ -47,7 +47,7 @@ pub(super) struct Engine {
     hasher: TokenHasher,
     addresses: Option<Addresses>,
     /// The credentials of operators that were no good, by address.
-    refused: Addresses,
+    refused: Option<Addresses>,
     usage: usage::Buffer,
     clock: Clock,
     /// How many verdicts were given, by code.
@@ -97,7 +97,7 @@ impl Engine {
             index: Index::default(),
             hasher,
             addresses: address_limit.map(Addresses::new),
-            refused: Addresses::new(REFUSED_CREDENTIALS),
+            refused: address_limit.map(|_| Addresses::new(REFUSED_CREDENTIALS)),
             usage: usage::Buffer::default(),
             clock: Clock::default(),
             verdicts: Default::default(),
@@ -211,7 +211,7 @@ impl Engine {
         if let Some(addresses) = &self.addresses {
             addresses.sweep(self.clock.ms(now));
         }
-        self.refused.sweep(self.clock.ms(now));
+        self.refused.iter().for_each(|refused| refused.sweep(self.clock.ms(now)));
     }
 
     /// Notes a request of an operator.
@@ -226,13 +226,13 @@ impl Engine {
 
     /// How an address stands from which too many credentials of operators were no good.
     pub(super) fn refused_too_many(&self, ip: Option<IpAddr>, now: Time) -> Option<Standing> {
-        self.refused.used_up(ip?, self.clock.ms(now))
+        self.refused.as_ref()?.used_up(ip?, self.clock.ms(now))
     }
 
     /// Counts a credential of an operator that is no good.
     pub(super) fn credential_refused(&self, ip: Option<IpAddr>, now: Time) {
-        if let Some(ip) = ip {
-            self.refused.take(ip, self.clock.ms(now));
+        if let Some((refused, ip)) = self.refused.as_ref().zip(ip) {
+            refused.take(ip, self.clock.ms(now));
         }
     }
 
