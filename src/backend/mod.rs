@@ -60,7 +60,7 @@ use crate::{
     domain::{Action, Environment, Form, KeyId, KeyRef, Scope, Verdict},
     ops::{
         Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
-        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, EntryError, Error, ExportKeys, Import,
+        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, EntryErrors, Error, ExportKeys, Import,
         KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator,
         Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged,
         Step, Switch, Switched, Update, Updated, Verify,
@@ -71,7 +71,7 @@ use crate::{
 #[derive(Debug)]
 pub enum BulkError {
     /// Entries that cannot be created.
-    Entries(Vec<EntryError>),
+    Entries(EntryErrors),
     /// The keystore could not be asked or written.
     Whole(crate::ops::Error),
 }

@@ -16,7 +16,7 @@ use crate::{
     backend::{Backend, BulkError},
     domain::{KeyRef, counted},
     files,
-    ops::{Context, Create, Created, EntryError, Error, Kind, Result, Show},
+    ops::{Context, Create, Created, EntryErrors, Error, Kind, Result, Show},
     output::Format,
 };
 use std::{
@@ -156,16 +156,18 @@ pub(super) fn all_refused(
     judge: impl FnOnce(&dyn Backend, &Context) -> Option<BulkError>,
 ) -> Error {
     let there = cx.is_remote() || cx.vault().and_then(|vault| vault.exists()).is_ok_and(|there| there);
+    let mut others = 0;
     if let (true, Ok(backend)) = (there, cx.backend()) {
         let dry = Context { dry_run: true, ..cx.operation() };
         if let Some(BulkError::Entries(entries)) = judge(&*backend, &dry) {
             let told: HashSet<u64> = wrong.iter().map(|(line, _)| *line).collect();
-            let judged = entries.into_iter().map(|entry| (lines.get(entry.index).copied().unwrap_or(0), entry.error));
-            wrong.extend(judged.filter(|(line, _)| !told.contains(line)));
+            let (judged, more) = on_lines(entries, lines);
+            wrong.extend(judged.into_iter().filter(|(line, _)| !told.contains(line)));
+            others = more.into_iter().filter(|line| !told.contains(line)).count();
         }
     }
     wrong.sort_by_key(|(line, _)| *line);
-    refused(cx, place, verb, wrong)
+    refused(cx, place, verb, wrong, others)
 }
 
 /// The error of a bulk request, with the lines that its entries came from.
@@ -173,11 +175,17 @@ pub(super) fn failed(cx: &Ctx, place: &str, verb: &str, error: BulkError, lines:
     match error {
         BulkError::Whole(error) => error,
         BulkError::Entries(entries) => {
-            let line = |index: usize| lines.get(index).copied().unwrap_or(0);
-            let wrong = entries.into_iter().map(|EntryError { index, error }| (line(index), error));
-            refused(cx, place, verb, wrong.collect())
+            let (wrong, others) = on_lines(entries, lines);
+            refused(cx, place, verb, wrong, others.len())
         }
     }
+}
+
+/// The errors of entries by the lines these came from, and the lines of those of which no more is told.
+fn on_lines(entries: EntryErrors, lines: &[u64]) -> (Vec<(u64, Error)>, Vec<u64>) {
+    let line = |index: usize| lines.get(index).copied().unwrap_or(0);
+    let told = entries.told.into_iter().map(|entry| (line(entry.index), entry.error)).collect();
+    (told, entries.others.into_iter().map(line).collect())
 }
 
 /// Prints a line a key, before the keys are committed: whoever is killed in between loses none.
@@ -293,18 +301,19 @@ pub(super) fn read(cx: &mut Ctx, from: &Path) -> Result<(Vec<u8>, String)> {
     Ok((bytes, if stdin { "stdin".to_owned() } else { from.display().to_string() }))
 }
 
-/// Tells every wrong line, and answers with the error of the whole.
-pub(super) fn refused(cx: &Ctx, place: &str, verb: &str, wrong: Vec<(u64, Error)>) -> Error {
+/// Tells every wrong line, and that there are others; answers with the error of the whole.
+fn refused(cx: &Ctx, place: &str, verb: &str, wrong: Vec<(u64, Error)>, others: usize) -> Error {
     let kind = wrong.first().map_or(Kind::Usage, |(_, error)| error.kind);
-    let count = wrong.len();
+    let count = wrong.len() + others;
     let plural = if count == 1 { "line is" } else { "lines are" };
     let dry = if cx.global.dry_run { "would be" } else { "was" };
     let mut error = Error::new(kind, "bulk_lines", format!("{count} {plural} wrong; nothing {dry} {verb}"));
     for (line, wrong) in wrong.iter().take(TOLD) {
         error = error.cause(format!("{place}:{line}: {}", wrong.message));
     }
-    if count > TOLD {
-        error = error.cause(format!("and {} more", count - TOLD));
+    let told = wrong.len().min(TOLD);
+    if count > told {
+        error = error.cause(format!("and {} more", count - told));
     }
     if wrong.iter().any(|(_, wrong)| wrong.message.contains("unknown field")) {
         error = error.hint(format!("the fields are {}", FIELDS.join(", ")));

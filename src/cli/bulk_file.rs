@@ -6,11 +6,11 @@ use super::{
     csv_text::{misquoted, other_separator},
 };
 use crate::{
-    domain::{closest, text::decode},
+    domain::{closest, text::decode, unique_json},
     ops::Create,
 };
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Value, value::RawValue};
 use std::collections::HashMap;
 
 /// What a bulk file says.
@@ -131,7 +131,6 @@ fn csv_lines<const N: usize>(
     let headers = reader.headers().map_err(|error| (header, csv_problem(&error)))?.clone();
     are_columns(&headers, &FIELDS, &further).map_err(|why| (header, why))?;
     let columns = further.map(|name| headers.iter().position(|header| header == name));
-    let headers = without(&headers, &columns);
     let mut record = csv::StringRecord::new();
     loop {
         let number = record_line(readable.as_bytes(), reader.position());
@@ -140,11 +139,9 @@ fn csv_lines<const N: usize>(
             Ok(true) => {
                 let field = |column: Option<usize>| column.and_then(|column| record.get(column));
                 let further = columns.map(|column| field(column).filter(|text| !text.is_empty()).map(str::to_owned));
-                let line = match N {
-                    0 => record.deserialize(Some(&headers)),
-                    _ => without(&record, &columns).deserialize(Some(&headers)),
-                };
-                take(number, line.map(|line| (line, further)).map_err(|error| csv_problem(&error)));
+                let own = headers.iter().zip(&record).enumerate().filter(|(at, _)| !columns.contains(&Some(*at)));
+                let own = own.map(|(_, (column, cell))| (column.to_owned(), Value::from(cell))).collect();
+                take(number, Line::of(own).map(|line| (line, further)));
             }
             Err(error) => take(number, Err(csv_problem(&error))),
         }
@@ -187,17 +184,11 @@ pub(super) fn are_columns(headers: &csv::StringRecord, known: &[&str], further: 
     Ok(())
 }
 
-/// A record without some columns.
-fn without(record: &csv::StringRecord, columns: &[Option<usize>]) -> csv::StringRecord {
-    record.iter().enumerate().filter(|(at, _)| !columns.contains(&Some(*at))).map(|(_, field)| field).collect()
-}
-
 fn json_line<const N: usize>(line: &str, further: [&str; N]) -> Result<Read<N>, String> {
     let mut texts = [const { None }; N];
-    if N == 0 {
-        return Ok((serde_json::from_str(line).map_err(|error| json_problem(&error))?, texts));
-    }
-    let mut fields: Map<String, Value> = serde_json::from_str(line).map_err(|error| json_problem(&error))?;
+    let Value::Object(mut fields) = unique_json::parse(line).map_err(|error| json_problem(&error))? else {
+        return Err("a key is an object, such as {\"name\": \"billing\"}".to_owned());
+    };
     for (text, name) in texts.iter_mut().zip(further) {
         *text = match fields.remove(name) {
             None | Some(Value::Null) => None,
@@ -205,7 +196,7 @@ fn json_line<const N: usize>(line: &str, further: [&str; N]) -> Result<Read<N>, 
             Some(_) => return Err(format!("{name}: expected text")),
         };
     }
-    Ok((serde_json::from_value(fields.into()).map_err(|error| json_problem(&error))?, texts))
+    Ok((Line::of(fields)?, texts))
 }
 
 /// The line on which the next record begins. The reader stands where the last one ended: before the blank lines and
@@ -237,7 +228,6 @@ fn json_problem(error: &serde_json::Error) -> String {
 
 fn csv_problem(error: &csv::Error) -> String {
     match error.kind() {
-        csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => format!("{len} fields instead of {expected_len}"),
         csv::ErrorKind::Utf8 { .. } => "it is not UTF-8".to_owned(),
         _ => error.to_string(),

@@ -2,6 +2,7 @@
 
 use super::{
     allowlist::Allowlist,
+    around::why_malformed,
     code::Code,
     environment::Environment,
     ids::KeyId,
@@ -91,8 +92,8 @@ impl Serialize for NotAsked {
 
 /// What was presented, as far as it could be found.
 pub enum Presented<'a> {
-    /// Not a token.
-    Malformed(TokenError),
+    /// Not a token, for this reason; and what came instead.
+    Malformed(TokenError, &'a str),
     /// A token that no key has, or whose secret is wrong.
     Unknown,
     /// A secret of a key; its verifier matched.
@@ -213,7 +214,7 @@ pub fn decide(presented: &Presented<'_>, request: &Request, catalogue: &Catalogu
     judge.judge(presented, request, catalogue, now);
     let (key_id, not_asked) = match presented {
         Presented::Known { key, .. } => (Some(key.id.to_string()), NotAsked::of(key, request)),
-        Presented::Malformed(_) | Presented::Unknown => (None, NotAsked::default()),
+        Presented::Malformed(..) | Presented::Unknown => (None, NotAsked::default()),
     };
     let code = judge.code.unwrap_or(Code::Valid);
     Verdict {
@@ -390,8 +391,8 @@ struct Judge {
 
 impl Judge {
     fn judge(&mut self, presented: &Presented<'_>, request: &Request, catalogue: &Catalogue, now: Time) {
-        if let Presented::Malformed(error) = presented {
-            return self.fail("format", Code::Malformed, || error.to_string());
+        if let Presented::Malformed(error, text) = presented {
+            return self.fail("format", Code::Malformed, || why_malformed(*error, text));
         }
         self.pass("format", || "shape and checksum fit".to_owned());
         match presented {
@@ -400,7 +401,7 @@ impl Judge {
                 credential(self, key, *state, now);
                 permissions(self, key, plan, projects, request, catalogue);
             }
-            Presented::Malformed(_) | Presented::Unknown => {
+            Presented::Malformed(..) | Presented::Unknown => {
                 self.fail("known", Code::Unknown, || "no key has this secret".to_owned());
             }
         }

@@ -1,6 +1,7 @@
 //! Pure values and rules: no I/O, no clock, no source of randomness, no SQL.
 
 pub mod allowlist;
+pub mod around;
 pub mod checkpoint;
 pub mod code;
 pub mod decision;
@@ -33,6 +34,7 @@ pub mod webhook;
 pub mod words;
 
 pub use allowlist::Allowlist;
+pub use around::why_malformed;
 pub use code::{Code, Door};
 pub use decision::{Check, Facts, NotAsked, Presented, Request, Verdict, decide, decide_code};
 pub use environment::Environment;

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 /// Keys made at once.
 const BATCH: usize = 2_048;
-/// So many errors are reported; more would only hide the first.
+/// So many errors are told; more would only hide the first.
 const REPORTED: usize = 100;
 
 /// An error of one entry of a bulk file, by the entry's position from 0.
@@ -27,6 +27,44 @@ pub struct EntryError {
     pub index: usize,
     /// What is wrong with it.
     pub error: Error,
+}
+
+/// What is wrong with a bulk file: the first errors, and where the others are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EntryErrors {
+    /// The first of them, in the order of the file.
+    pub told: Vec<EntryError>,
+    /// The positions of the other entries that are wrong.
+    pub others: Vec<usize>,
+}
+
+impl EntryErrors {
+    /// An error that is not one of any entry alone.
+    #[must_use]
+    pub fn of_all(error: Error) -> Self {
+        Self { told: vec![EntryError { index: 0, error }], others: Vec::new() }
+    }
+
+    /// Adds one. A million errors are not held: of those beyond what is told, the position is kept.
+    pub(super) fn push(&mut self, index: usize, error: Error) {
+        self.told.push(EntryError { index, error });
+        if self.told.len() > 2 * BATCH {
+            self.cut();
+        }
+    }
+
+    /// Puts them in the order of the file, and keeps the first.
+    pub(super) fn cut(&mut self) {
+        self.told.sort_by_key(|entry| entry.index);
+        self.others.extend(self.told.drain(REPORTED.min(self.told.len())..).map(|entry| entry.index));
+        self.others.sort_unstable();
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
 }
 
 /// An entry that waits for its batch, with the seed of its randomness.
@@ -46,13 +84,13 @@ struct Bulk<'b> {
     names: HashSet<String>,
     created: Vec<Created>,
     events: Vec<Event>,
-    errors: Vec<EntryError>,
+    errors: EntryErrors,
 }
 
 /// Creates many keys in one transaction: all or none. `progress` hears how many are done.
 ///
 /// # Errors
-/// Every entry that cannot be created, up to a hundred; the caller must then drop the transaction.
+/// Every entry that cannot be created; the caller must then drop the transaction.
 pub fn create_many(
     tx: &mut Tx<'_>,
     caps: &Capabilities,
@@ -60,14 +98,14 @@ pub fn create_many(
     cx: &Context,
     requests: Vec<Create>,
     progress: &mut dyn FnMut(usize),
-) -> Result<Done<Vec<Created>>, Vec<EntryError>> {
-    let workspace = Standing::of(tx, cx).map_err(|error| vec![EntryError { index: 0, error }])?;
-    let (waiting, names, errors) = (Vec::new(), HashSet::new(), Vec::new());
+) -> Result<Done<Vec<Created>>, EntryErrors> {
+    let workspace = Standing::of(tx, cx).map_err(EntryErrors::of_all)?;
+    let (waiting, names, errors) = (Vec::new(), HashSet::new(), EntryErrors::default());
     let (created, events) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
     let mut bulk = Bulk { caps, cx, workspace, waiting, names, created, events, errors };
     for (index, mut request) in requests.into_iter().enumerate() {
         if let Err(error) = free_text::of_key(&mut request) {
-            bulk.errors.push(EntryError { index, error });
+            bulk.errors.push(index, error);
             continue;
         }
         if bulk.waiting.len() == BATCH || bulk.may_meet_itself(&request) {
@@ -81,8 +119,7 @@ pub fn create_many(
     }
     bulk.write(tx);
     progress(bulk.created.len());
-    bulk.errors.sort_by_key(|entry| entry.index);
-    bulk.errors.truncate(REPORTED);
+    bulk.errors.cut();
     if bulk.errors.is_empty() { Ok(Done { outcome: bulk.created, events: bulk.events }) } else { Err(bulk.errors) }
 }
 
@@ -123,7 +160,7 @@ impl Bulk<'_> {
                 self.write(tx);
                 self.created.push(there);
             }
-            Err(error) => self.errors.push(EntryError { index, error }),
+            Err(error) => self.errors.push(index, error),
         }
     }
 
@@ -143,7 +180,7 @@ impl Bulk<'_> {
                     self.created.push(done.outcome);
                     self.events.extend(done.events);
                 }
-                Err(error) => self.errors.push(EntryError { index, error }),
+                Err(error) => self.errors.push(index, error),
             }
         }
     }
@@ -151,6 +188,6 @@ impl Bulk<'_> {
     /// Whether going on tells the caller nothing more.
     fn is_hopeless(&self) -> bool {
         let fatal = |entry: &EntryError| entry.error.kind.retryable() || entry.error.kind == Kind::Integrity;
-        self.errors.len() >= REPORTED || self.errors.last().is_some_and(fatal)
+        self.errors.told.last().is_some_and(fatal)
     }
 }

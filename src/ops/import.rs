@@ -1,10 +1,10 @@
 //! Keys that were issued elsewhere: their digests come in, and their old secrets go on working until the next rotation.
 
 use super::{
-    Done, EntryError,
+    Done,
     context::Context,
     create::{Create, Created},
-    create_many::create_many,
+    create_many::{EntryErrors, create_many},
     error::{Error, Result},
 };
 use crate::{
@@ -17,8 +17,6 @@ use std::collections::BTreeSet;
 
 /// Every form costs each foreign secret a hash.
 const MOST_FORMS: usize = 16;
-/// So many errors are reported; more would only hide the first.
-const REPORTED: usize = 100;
 
 /// A key that was issued elsewhere.
 pub struct Import {
@@ -33,7 +31,7 @@ pub struct Import {
 /// Imports keys, all or none. `progress` hears how many are done.
 ///
 /// # Errors
-/// Every entry that cannot be imported, up to a hundred; the caller must then drop the transaction.
+/// Every entry that cannot be imported; the caller must then drop the transaction.
 pub fn import(
     tx: &mut Tx<'_>,
     caps: &Capabilities,
@@ -42,22 +40,21 @@ pub fn import(
     form: &Form,
     requests: Vec<Import>,
     progress: &mut dyn FnMut(usize),
-) -> Result<Done<Vec<Created>>, Vec<EntryError>> {
-    let whole = |error| vec![EntryError { index: 0, error }];
-    remember(tx, form).map_err(whole)?;
-    let forms = tx.import_forms().map_err(|error| whole(error.into()))?;
-    let (mut keys, mut wrong) = (Vec::with_capacity(requests.len()), Vec::new());
+) -> Result<Done<Vec<Created>>, EntryErrors> {
+    remember(tx, form).map_err(EntryErrors::of_all)?;
+    let forms = tx.import_forms().map_err(|error| EntryErrors::of_all(error.into()))?;
+    let (mut keys, mut wrong) = (Vec::with_capacity(requests.len()), EntryErrors::default());
     for (index, Import { key, digest, hint }) in requests.into_iter().enumerate() {
         match fresh(tx, caps, form, &forms, digest) {
             Ok((lookup, verifier)) => {
                 let imported = Imported { lookup, verifier, hint: hint.unwrap_or_default() };
                 keys.push(Create { imported: Some(imported), ..key });
             }
-            Err(error) => wrong.push(EntryError { index, error }),
+            Err(error) => wrong.push(index, error),
         }
     }
     if !wrong.is_empty() {
-        wrong.truncate(REPORTED);
+        wrong.cut();
         return Err(wrong);
     }
     create_many(tx, caps, rng, cx, keys, progress)

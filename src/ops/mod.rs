@@ -52,7 +52,7 @@ pub use authority::Authority;
 pub use check::{Check, CheckKey, Checked, CheckedKey, Finding};
 pub use context::Context;
 pub use create::{Create, Created};
-pub use create_many::EntryError;
+pub use create_many::{EntryError, EntryErrors};
 pub use credentials::{CredentialReport, RefusedCredentials};
 pub use declare::{Applied, Apply, Declared, ExportKeys, Plan, PlanStep, Verb};
 pub use delete::{Delete, Deleted};

@@ -75,7 +75,7 @@ pub fn verify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Verify
         Err(error) => {
             return match import::find(tx, caps, &request.token)?.filter(|(key, _)| within(key)) {
                 Some((key, lookup)) => known(tx, cx, key, &lookup, request),
-                None => unknown(&Presented::Malformed(error)),
+                None => unknown(&Presented::Malformed(error, &request.token)),
             };
         }
     };

@@ -3,7 +3,7 @@
 use super::{body::reply, engine::Standing, limits};
 use crate::{
     domain::scan,
-    ops::{EntryError, Error, Kind, Result},
+    ops::{EntryError, EntryErrors, Error, Kind, Result},
     wire::{
         Problem,
         keys::{RefusedEntries, RefusedEntry},
@@ -105,12 +105,13 @@ pub(super) fn unavailable() -> Error {
 }
 
 /// A bulk request with entries that are wrong: each is told.
-pub(super) fn refused_entries(entries: &[EntryError]) -> Result<Response> {
-    let count = entries.len();
+pub(super) fn refused_entries(entries: EntryErrors) -> Result<Response> {
+    let count = entries.told.len() + entries.others.len();
     let error = Error::new(Kind::Partial, "entries", format!("{count} of the entries are wrong; nothing was created"));
     let told =
         |entry: &EntryError| RefusedEntry { index: entry.index, problem: without_secrets(Problem::from(&entry.error)) };
-    let body = RefusedEntries { problem: Problem::from(&error), entries: entries.iter().map(told).collect() };
+    let told = entries.told.iter().map(told).collect();
+    let body = RefusedEntries { problem: Problem::from(&error), entries: told, others: entries.others };
     let mut response = reply(StatusCode::UNPROCESSABLE_ENTITY, &body)?;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     Ok(response)

@@ -346,8 +346,11 @@ pub struct RefusedEntries {
     /// The problem of the whole.
     #[serde(flatten)]
     pub problem: super::Problem,
-    /// The entries that are wrong.
+    /// The entries that are wrong: the first hundred.
     pub entries: Vec<RefusedEntry>,
+    /// The positions of the other entries that are wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<usize>,
 }
 
 /// One entry that is wrong.

@@ -1,6 +1,7 @@
 //! Verdicts that tell support the truth: about another time, and about names that nobody knows.
 
-use crate::support::Home;
+use crate::support::{Home, door::Doors};
+use serde_json::json;
 
 fn detail<'a>(verdict: &'a serde_json::Value, check: &str) -> &'a str {
     let checks = verdict["checks"].as_array().unwrap();
@@ -52,4 +53,40 @@ fn a_project_that_nobody_knows_is_refused_and_a_customer_is_no_silent_yes() {
     let (verdict, _) = home.verdict(&token, &["--customer", "amce", "--explain"]);
     assert!(detail(&verdict, "customer").ends_with("no customer 'amce' is known in workspace 'default'"), "{verdict}");
     assert!(verdict["notes"][0].as_str().unwrap().contains("amce"), "{verdict}");
+}
+
+/// Whoever pastes a secret with what stood around it learns what that is, and nothing repeats the secret.
+#[test]
+fn what_was_pasted_with_a_secret_is_named_at_every_door() {
+    let doors = Doors::new();
+    let secret = doors.local.ok(&["create", "k"]);
+    let (start, end) = secret.split_at(30);
+    let bearer = format!("Bearer {}", std::fs::read_to_string(&doors.token).unwrap().trim());
+    for (pasted, wanted) in [
+        (format!("Bearer {secret}"), "it begins with 'Bearer '"),
+        (format!("\"{secret}\""), "quotes stand around it"),
+        (format!("'{secret}'\n"), "quotes stand around it"),
+        (format!("  {secret} "), "blanks stand around it"),
+        (format!("API_KEY={secret}"), "a name and '=' stand before it"),
+        (format!("export X=\"{secret}\""), "it begins with 'export ', a name and '=' stand before it, quotes"),
+        (format!("X-API-Key: {secret}"), "it begins with 'X-API-Key: '"),
+        (format!("{start}\n{end}"), "a line break stands inside it"),
+    ] {
+        for door in [doors.here(), doors.there()] {
+            door.home.private("pasted", &pasted);
+            for args in [&["verify", "-"][..], &["verify", "-", "--explain"], &["verify", "--secret-file", "pasted"]] {
+                let stdin = if args.contains(&"-") { &*pasted } else { "" };
+                let ran = door.run(args, stdin);
+                let all = format!("{}{}", ran.stdout, ran.stderr);
+                assert!(ran.code == Some(13) && ran.stdout.starts_with("MALFORMED"), "{pasted:?}: {ran:?}");
+                assert!(all.contains(wanted) && all.contains("paste the secret alone"), "{args:?}: {all}");
+                assert!(!all.contains(start) && !all.contains(end), "{all}");
+            }
+        }
+        let asked = json!({ "key": pasted }).to_string();
+        let answer = doors.server.send("POST", "/v1/verify", &[("Authorization", &bearer)], &asked).json();
+        assert_eq!(answer["code"], "MALFORMED", "{answer}");
+        assert!(detail(&answer, "format").contains(wanted), "{answer}");
+        assert!(!answer.to_string().contains(start), "{answer}");
+    }
 }

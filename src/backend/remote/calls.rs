@@ -6,10 +6,10 @@ use crate::{
     domain::{Action, Environment, Form, KeyId, KeyRef, Retention, Scope, Time, Verdict, time::format_time},
     ops::{
         Abort, Applied, Apply, Appointed, Commit, Context, Create, CreateOperator, Created, CredentialReport, Declared,
-        Delete, Deleted, EntryError, Error, ExportKeys, Import, KeyName, KeyView, Kind, List, Listed, ListedNames,
-        LogQuery, Logs, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated,
-        RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch,
-        Switched, Update, Updated, UsageQuery, UsageReport, Verify,
+        Delete, Deleted, EntryError, EntryErrors, Error, ExportKeys, Import, KeyName, KeyView, Kind, List, Listed,
+        ListedNames, LogQuery, Logs, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator,
+        Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged,
+        Step, Switch, Switched, Update, Updated, UsageQuery, UsageReport, Verify,
         check::{Check, CheckKey, Checked, CheckedKey},
         identify::{Identified, Identify},
         webhooks::{AddWebhook, AddedWebhook, WebhookView},
@@ -88,9 +88,8 @@ impl Backend for Remote {
             Err(refused) => match serde_json::from_slice::<RefusedEntries>(&refused.body) {
                 Ok(told) => {
                     let entries = told.entries.into_iter();
-                    Err(BulkError::Entries(
-                        entries.map(|one| EntryError { index: one.index, error: one.problem.into() }).collect(),
-                    ))
+                    let entries = entries.map(|one| EntryError { index: one.index, error: one.problem.into() });
+                    Err(BulkError::Entries(EntryErrors { told: entries.collect(), others: told.others }))
                 }
                 Err(_) => Err(BulkError::Whole(*refused.error)),
             },

@@ -9,7 +9,7 @@ use crate::{
         prompt,
         scan::{self, Finder, Found, Scanned},
     },
-    domain::{Action, Brand, KeyRef, PlainToken, counted},
+    domain::{Action, Brand, KeyRef, PlainToken, counted, why_malformed},
     ops::{
         Error, Kind, Result, Switch,
         identify::{Identified, Identify, Leaked, hint_of, left_out},
@@ -183,8 +183,8 @@ fn look(
     });
     let scanned = Scanned { found: found.collect(), ..Scanned::default() };
     if scanned.found.is_empty() {
-        let why = PlainToken::parse(&text).err().map_or_else(String::new, |error| format!(": {error}"));
-        *none = Some(format!("no secret of this vault's brand '{brand}' in it{why}"));
+        let why = PlainToken::parse(&text).err().map(|error| format!(": {}", why_malformed(error, &text)));
+        *none = Some(format!("no secret of this vault's brand '{brand}' in it{}", why.unwrap_or_default()));
         *other = Some(text);
     } else {
         let rest = without(&text, &scanned.found);

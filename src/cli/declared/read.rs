@@ -152,9 +152,7 @@ fn one(entry: Value) -> std::result::Result<(Declared, Vec<SinkSpec>), String> {
             near.map(|near| format!(" (is it `{near}`?)")).unwrap_or_default()
         ));
     }
-    fields.retain(|_, value| !value.is_null());
-    let line: Line = serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
-    let key = request(line, &Create::named(String::new()))?;
+    let key = request(Line::of(fields)?, &Create::named(String::new()))?;
     Ok((Declared { key, active }, sinks))
 }
 

@@ -8,8 +8,8 @@ use super::{
 use crate::{
     domain::{KeyId, KeyRef, text::composed},
     ops::{
-        Context, Create, Created, Done, EntryError, Error, Result, Switch, create_many::create_many, lifecycle, lookup,
-        update,
+        Context, Create, Created, Done, EntryError, EntryErrors, Error, Result, Switch, create_many::create_many,
+        lifecycle, lookup, update,
     },
     store::Tx,
     vault::Capabilities,
@@ -113,14 +113,14 @@ fn about(name: &str, environment: impl std::fmt::Display, error: Error) -> Error
 }
 
 /// The first wrong key is the error; the others are told with it.
-fn refused(new: &[&Declared], wrong: &[EntryError]) -> Error {
+fn refused(new: &[&Declared], wrong: &EntryErrors) -> Error {
     let told = |entry: &EntryError| match new.get(entry.index) {
         Some(declared) => about(&declared.key.name, declared.key.environment, entry.error.clone()),
         None => entry.error.clone(),
     };
-    let Some((first, others)) = wrong.split_first() else { return Error::usage("the keys cannot be created") };
+    let Some((first, others)) = wrong.told.split_first() else { return Error::usage("the keys cannot be created") };
     let error = others.iter().take(TOLD).fold(told(first), |error, other| error.cause(told(other).message));
-    match others.len().saturating_sub(TOLD) {
+    match (others.len() + wrong.others.len()).saturating_sub(TOLD) {
         0 => error,
         more => error.cause(format!("and {more} more")),
     }

@@ -151,7 +151,10 @@ impl Engine {
         self.available(asked.now)?;
         let found = self.find(asked.token).map(|found| found.filter(|(key, ..)| key.is_within(asked.within)));
         let (verdict, known) = match found {
-            Err(error) => (decide(&Presented::Malformed(error), asked.request, &Default::default(), at), None),
+            Err(error) => {
+                let presented = Presented::Malformed(error, asked.token);
+                (decide(&presented, asked.request, &Default::default(), at), None)
+            }
             Ok(None) => (decide(&Presented::Unknown, asked.request, &Default::default(), at), None),
             Ok(Some((key, lookup, state))) => {
                 let workspace = key.rules.workspace.load();

@@ -160,7 +160,7 @@ pub(super) async fn create_many(
             Ok(reply(StatusCode::CREATED, &CreatedList { schema: "keyward.minted-list/v1".to_owned(), items })?)
         }
         Err(BulkError::Whole(error)) => Err(error.into()),
-        Err(BulkError::Entries(entries)) => Ok(refused_entries(&entries)?),
+        Err(BulkError::Entries(entries)) => Ok(refused_entries(entries)?),
     }
 }
 
