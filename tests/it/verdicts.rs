@@ -83,7 +83,7 @@ fn what_was_pasted_with_a_secret_is_named_at_every_door() {
                 assert!(!all.contains(start) && !all.contains(end), "{all}");
             }
         }
-        let asked = json!({ "key": pasted }).to_string();
+        let asked = json!({ "key": pasted, "explain": true }).to_string();
         let answer = doors.server.send("POST", "/v1/verify", &[("Authorization", &bearer)], &asked).json();
         assert_eq!(answer["code"], "MALFORMED", "{answer}");
         assert!(detail(&answer, "format").contains(wanted), "{answer}");
