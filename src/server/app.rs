@@ -14,6 +14,7 @@ use crate::{
     ops::{Error, Kind, Result},
     wire::problem::SERVER_BUSY,
 };
+use arc_swap::ArcSwap;
 use chrono::Utc;
 use ipnet::IpNet;
 use std::{
@@ -60,7 +61,7 @@ pub(super) struct Gate {
     /// Whether upstreams get an assertion.
     pub(super) asserts: bool,
     /// What `/v1/authz` asks of which request.
-    pub(super) routes: Option<RouteTable>,
+    pub(super) routes: Option<ArcSwap<RouteTable>>,
 }
 
 /// Back ends, each with a connection of its own.

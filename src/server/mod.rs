@@ -23,6 +23,7 @@ mod path;
 mod postman;
 mod problem;
 mod progress;
+mod reload;
 mod rest;
 mod routes;
 mod serves;
@@ -43,6 +44,7 @@ use crate::{
     ops::{Context, Error, Kind, Result},
 };
 use app::{App, Gate, Vaults};
+use arc_swap::ArcSwap;
 use caller::Intruded;
 use connection::{Doors, Watching};
 use denials::Denials;
@@ -52,6 +54,7 @@ use listen::Listener;
 use listings::Listings;
 use metrics::Metrics;
 use postman::Postman;
+use reload::Reload;
 use service_manager::{ServiceManager, Word};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -147,7 +150,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
             serves: options.serves,
             lenient: options.lenient,
             asserts: options.assert,
-            routes: options.routes.clone(),
+            routes: options.routes.clone().map(ArcSwap::from_pointee),
         },
     });
     let mut signals = Signals::listen()?;
@@ -166,7 +169,9 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
     tell_of_others(serving);
     let manager = ServiceManager::meet();
     manager.tell(Word::Ready);
-    signals.until_stop(tls.as_ref(), &manager).await;
+    let reload = Reload { app: Arc::clone(&app), tls };
+    signals.until_stop(&reload, &manager).await;
+    drop(reload);
     manager.tell(Word::Stopping);
     tracing::info!("stopping: requests that are being answered are finished");
     app.stop.send_replace(true);
@@ -251,9 +256,9 @@ impl Signals {
         })
     }
 
-    /// Returns when the server is to stop; renews the certificate meanwhile, and tells systemd's watchdog that it is
-    /// alive.
-    async fn until_stop(&mut self, tls: Option<&tls::Tls>, manager: &ServiceManager) {
+    /// Returns when the server is to stop; reads again meanwhile what is to be read again, and tells systemd's watchdog that
+    /// it is alive.
+    async fn until_stop(&mut self, reload: &Reload, manager: &ServiceManager) {
         let mut look = tokio::time::interval(TLS_CHECK);
         let often = |every: Duration| tokio::time::interval((every / 2).max(Duration::from_millis(1)));
         let mut watchdog = sd_notify::watchdog_enabled().map(often);
@@ -262,8 +267,8 @@ impl Signals {
                 () = tick(&mut watchdog) => manager.tell(Word::Watchdog),
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => renew(tls, true),
-                _ = look.tick() => renew(tls, false),
+                _ = self.hangup.recv() => reload.all(manager).await,
+                _ = look.tick() => reload.look(),
             }
         }
     }
@@ -274,16 +279,5 @@ async fn tick(clock: &mut Option<tokio::time::Interval>) {
     match clock {
         Some(clock) => drop(clock.tick().await),
         None => std::future::pending().await,
-    }
-}
-
-fn renew(tls: Option<&tls::Tls>, asked: bool) {
-    let Some(tls) = tls else { return };
-    match tls.renew(asked) {
-        Ok(true) => tracing::info!("the certificate was read again"),
-        Ok(false) => {}
-        Err(error) => {
-            tracing::error!(%error, causes = ?error.causes, "the certificate in use stays in use");
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What systemd is told, when it started us: that the server is ready, lives, and stops.
+//! What systemd is told, when it started us: that the server is ready, reads again, lives, and stops.
 //!
 //! It is told on a thread of its own. A service manager that reads nothing would otherwise hold up whoever tells it, and
 //! with it the signals that end the server.
@@ -17,6 +17,7 @@ const LAST_WORD: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Word {
     Ready,
+    Reloading,
     Watchdog,
     Stopping,
 }
@@ -30,17 +31,21 @@ pub(super) struct ServiceManager {
 impl ServiceManager {
     /// Begins to tell; without a thread nothing is told, and nothing else suffers.
     pub(super) fn meet() -> Self {
-        // One word waits behind the one that is being told: an older "alive" says nothing more.
-        let (words, heard) = sync_channel::<Word>(2);
+        // Room for a reload and its end behind words that wait already; of what nobody takes, more says nothing.
+        let (words, heard) = sync_channel::<Word>(4);
         let thread = std::thread::Builder::new().name("keyward-notify".to_owned());
         let spawned = thread.spawn(move || {
             for word in heard {
-                let state = match word {
-                    Word::Ready => NotifyState::Ready,
-                    Word::Watchdog => NotifyState::Watchdog,
-                    Word::Stopping => NotifyState::Stopping,
+                let states = match word {
+                    Word::Ready => vec![NotifyState::Ready],
+                    // With the time, systemd knows which word of readiness answers it.
+                    Word::Reloading => {
+                        std::iter::once(NotifyState::Reloading).chain(NotifyState::monotonic_usec_now().ok()).collect()
+                    }
+                    Word::Watchdog => vec![NotifyState::Watchdog],
+                    Word::Stopping => vec![NotifyState::Stopping],
                 };
-                if let Err(error) = sd_notify::notify(&[state]) {
+                if let Err(error) = sd_notify::notify(&states) {
                     tracing::warn!(%error, "systemd could not be told");
                 }
             }

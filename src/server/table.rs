@@ -9,7 +9,10 @@ use crate::{
     ops::{Error, Kind, Result},
 };
 use serde::Deserialize;
-use std::{borrow::Cow, path::Path};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 /// The longest file that is read.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
@@ -60,9 +63,12 @@ enum Segment {
     Rest,
 }
 
-/// All routes, in order.
+/// All routes, in order, and the file that they are from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RouteTable(Vec<Route>);
+pub struct RouteTable {
+    file: PathBuf,
+    routes: Vec<Route>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,7 +112,22 @@ impl RouteTable {
         if size > MAX_BYTES {
             return Err(refused(format!("it has {size} bytes; {MAX_BYTES} are the most")));
         }
-        Self::parse(&crate::files::read_text(path).map_err(|error| refused(error.to_string()))?).map_err(refused)
+        let text = crate::files::read_text(path).map_err(|error| refused(error.to_string()))?;
+        let read = Self::parse(&text).map_err(refused)?;
+        Ok(Self { file: path.to_owned(), ..read })
+    }
+
+    /// Reads its file again.
+    ///
+    /// # Errors
+    /// As [`RouteTable::read`].
+    pub(super) fn again(&self) -> Result<Self> {
+        Self::read(&self.file)
+    }
+
+    /// How many routes it has.
+    pub(super) fn len(&self) -> usize {
+        self.routes.len()
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -114,12 +135,12 @@ impl RouteTable {
         let numbered = file.route.into_iter().enumerate();
         let routes =
             numbered.map(|(index, entry)| entry.route().map_err(|cause| format!("route {}: {cause}", index + 1)));
-        routes.collect::<Result<_, _>>().map(Self)
+        routes.collect::<Result<_, _>>().map(|routes| Self { file: PathBuf::new(), routes })
     }
 
     /// What the first route that fits a request asks for; `None` when no route fits.
     pub(super) fn find(&self, asked: Asked<'_>) -> Option<Needs<'_>> {
-        self.0.iter().find_map(|route| route.needs(asked))
+        self.routes.iter().find_map(|route| route.needs(asked))
     }
 
     /// Refuses routes of another environment than the server's: no key would ever pass them.
@@ -127,7 +148,7 @@ impl RouteTable {
     /// # Errors
     /// `Usage`, naming the environment.
     pub(super) fn must_be_of(&self, environment: Environment) -> Result<()> {
-        match self.0.iter().filter_map(|route| route.environment).find(|of| *of != environment) {
+        match self.routes.iter().filter_map(|route| route.environment).find(|of| *of != environment) {
             None => Ok(()),
             Some(other) => Err(Error::new(
                 Kind::Usage,

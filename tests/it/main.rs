@@ -75,6 +75,7 @@ mod openapi;
 #[cfg(feature = "server")]
 mod operators;
 mod output;
+mod packaging;
 mod places;
 mod quiet;
 mod refusals;
@@ -121,6 +122,8 @@ mod serve_load;
 mod serve_manners;
 #[cfg(feature = "server")]
 mod serve_place;
+#[cfg(feature = "server")]
+mod serve_reload;
 #[cfg(feature = "server")]
 mod serve_strain;
 #[cfg(feature = "server")]

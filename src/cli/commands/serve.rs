@@ -18,7 +18,7 @@ use std::path::PathBuf;
     keyward serve --env production --listen unix:/run/keyward/keyward.sock\n  \
     keyward serve --env all --listen 0.0.0.0:8787 --tls-cert server.pem --tls-key server.key\n\n\
     Without --env keys of production are let in, and others only where a route or a request names their environment.\n\
-    SIGTERM and SIGINT stop it once every request is answered; SIGHUP reads the certificate again.")]
+    SIGTERM and SIGINT stop it once every request is answered; SIGHUP reads the certificate and the route table again.")]
 pub(crate) struct Args {
     /// Where to listen: ADDRESS:PORT or unix:PATH; may be repeated [default: the sockets of systemd, else 127.0.0.1:8787]
     #[arg(long, value_name = "ADDR")]

@@ -223,6 +223,7 @@ fn gate(app: &App, peer: Peer, parts: &Parts, asked: Option<(&str, &str)>, passe
     if parts.headers.keys().any(tells_who_calls) {
         request.no_route = Some(FORGED);
     } else if let (Some(table), Some((method, path))) = (&app.doors.routes, asked) {
+        let table = table.load();
         let announced = one(&parts.headers, &ANNOUNCED)?;
         match segments(path).map(|path| table.find(table::Asked { method, path: &path, announced })) {
             Some(Some(Needs::Nothing)) => return Ok(let_everybody_pass(app, parts, &request, passes)),

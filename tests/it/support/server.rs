@@ -78,6 +78,11 @@ impl Served {
         Self::begin(command)
     }
 
+    /// Starts a command of the home's and waits until it listens.
+    pub(crate) fn start_command(command: Command) -> Self {
+        Self::begin(command)
+    }
+
     fn begin(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
