@@ -3,12 +3,27 @@
 use super::local::Local;
 use crate::{
     domain::{Action, Environment},
-    ops::{self, Context, Done, Error, Kind, Result},
+    ops::{
+        self, Context, Done, Error, Kind, Result,
+        case::{Ask, Change},
+    },
     store::Tx,
 };
 use serde_json::json;
 
 impl Local {
+    /// Answers a use case from one snapshot.
+    pub(super) fn asked<Q: Ask>(&self, cx: &Context, request: &Q) -> Result<Q::Outcome> {
+        self.read(cx, |view| request.ask(view, self.store().capabilities(), cx))
+    }
+
+    /// Runs a use case that changes something.
+    pub(super) fn changed<C: Change>(&self, cx: &Context, request: C) -> Result<C::Outcome> {
+        let (action, target, environment) = (request.action(), request.target(), request.environment());
+        let caps = self.store().capabilities();
+        self.change_of((action, &target, environment), cx, |tx| request.change(tx, caps, cx))
+    }
+
     /// Runs a change and commits it with its events, or records why it was refused.
     pub(super) fn change<T>(
         &self,

@@ -5,7 +5,7 @@
 //! admin absorbs.
 
 use super::{
-    Backend, BulkError, Dirs, NewSlot, Rekey, Rekeyed, SlotView, VaultStatus, journal::Journal, lease::Leases,
+    Backend, BulkError, Dirs, NewSlot, Rekey, Rekeyed, Runner, SlotView, VaultStatus, journal::Journal, lease::Leases,
     maintenance, rekey, reserve::Reserve, slots, unlock,
 };
 use crate::domain::Retention;
@@ -17,11 +17,10 @@ use crate::ops::{LogQuery, Logs};
 use crate::{
     domain::{Action, Environment, Event, Form, KeyId, KeyRef, Scope, Time, Verdict},
     ops::{
-        self, Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
-        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, Error, ExportKeys, Import, KeyView, List,
-        Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator, Rotated, RotationRef,
-        RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched,
-        Update, Updated, Verify,
+        self, Abort, Applied, Apply, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create, Created,
+        CredentialReport, Declared, Delete, Deleted, Error, ExportKeys, Import, KeyView, List, Listed, ObjectChange,
+        ObjectKind, ObjectView, Plan, Result, Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView,
+        ScopesChanged, Show, Stage, Staged, Step, Switch, Switched, Update, Updated, Verify,
     },
     store::Store,
 };
@@ -84,6 +83,10 @@ impl Local {
 }
 
 impl Backend for Local {
+    fn runner(&self) -> Runner<'_> {
+        Runner::Here(self)
+    }
+
     fn create(&self, cx: &Context, mut request: Create) -> Result<Created> {
         let target = request.name.clone();
         let caps = self.store().capabilities();
@@ -349,28 +352,6 @@ impl Backend for Local {
 
     fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
         self.change(cx, kind.actions()[2], name, |tx| ops::tenancy::delete(tx, cx, kind, name))
-    }
-
-    fn operators(&self, cx: &Context) -> Result<Vec<OperatorView>> {
-        self.read(cx, |view| ops::operators::list(view, cx))
-    }
-
-    fn create_operator(&self, cx: &Context, request: CreateOperator) -> Result<Appointed> {
-        let (caps, target) = (self.store().capabilities(), request.name.clone());
-        self.change(cx, Action::OperatorCreate, &target, |tx| {
-            ops::operators::create(tx, caps, &mut rand::rng(), cx, request)
-        })
-    }
-
-    fn rotate_operator(&self, cx: &Context, request: &RotateOperator) -> Result<Appointed> {
-        let caps = self.store().capabilities();
-        self.change(cx, Action::OperatorRotate, &request.name, |tx| {
-            ops::operators::rotate(tx, caps, &mut rand::rng(), cx, request)
-        })
-    }
-
-    fn revoke_operator(&self, cx: &Context, name: &str) -> Result<OperatorView> {
-        self.change(cx, Action::OperatorRevoke, name, |tx| ops::operators::revoke(tx, cx, name))
     }
 
     #[cfg(feature = "server")]

@@ -51,6 +51,7 @@ pub use trail::{AuditReport, Trail, VerifyAudit};
 pub use unlock::{CREDENTIAL, InitOptions, Initialised, LocalVault, Unlock, harden};
 
 use crate::domain::Retention;
+use crate::ops::case::{Ask, Change};
 use crate::ops::identify::{Identified, Identify};
 use crate::ops::usage::{UsageQuery, UsageReport};
 #[cfg(feature = "server")]
@@ -59,11 +60,10 @@ use crate::ops::{LogQuery, Logs};
 use crate::{
     domain::{Action, Environment, Form, KeyId, KeyRef, Scope, Verdict},
     ops::{
-        Abort, Applied, Apply, Appointed, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create,
-        CreateOperator, Created, CredentialReport, Declared, Delete, Deleted, EntryErrors, Error, ExportKeys, Import,
-        KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator,
-        Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged,
-        Step, Switch, Switched, Update, Updated, Verify,
+        Abort, Applied, Apply, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create, Created,
+        CredentialReport, Declared, Delete, Deleted, EntryErrors, Error, ExportKeys, Import, KeyView, List, Listed,
+        ObjectChange, ObjectKind, ObjectView, Plan, Result, Rotated, RotationRef, RotationView, ScopeChange, ScopeList,
+        ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched, Update, Updated, Verify,
     },
 };
 
@@ -76,8 +76,62 @@ pub enum BulkError {
     Whole(crate::ops::Error),
 }
 
+/// What runs a declared use case: the keystore itself, or a server.
+pub enum Runner<'b> {
+    /// Here, in a snapshot or a transaction.
+    Here(&'b local::Local),
+    /// There, by a call.
+    #[cfg(feature = "server")]
+    There(&'b remote::Remote),
+}
+
+/// An outcome that comes from wherever the use case runs.
+#[cfg(feature = "server")]
+pub trait Comes: crate::wire::told::Told {}
+#[cfg(feature = "server")]
+impl<T: crate::wire::told::Told> Comes for T {}
+/// An outcome that comes from here, where there is no server.
+#[cfg(not(feature = "server"))]
+pub trait Comes {}
+#[cfg(not(feature = "server"))]
+impl<T> Comes for T {}
+
+impl dyn Backend + '_ {
+    /// Asks, and changes nothing.
+    ///
+    /// # Errors
+    /// Those of the use case, and of the way to it.
+    pub fn ask<Q: Ask>(&self, cx: &Context, request: &Q) -> Result<Q::Outcome>
+    where
+        Q::Outcome: Comes,
+    {
+        match self.runner() {
+            Runner::Here(local) => local.asked(cx, request),
+            #[cfg(feature = "server")]
+            Runner::There(remote) => remote.asked(cx, request),
+        }
+    }
+
+    /// Makes a change.
+    ///
+    /// # Errors
+    /// Those of the use case, and of the way to it.
+    pub fn change<C: Change>(&self, cx: &Context, request: C) -> Result<C::Outcome>
+    where
+        C::Outcome: Comes,
+    {
+        match self.runner() {
+            Runner::Here(local) => local.changed(cx, request),
+            #[cfg(feature = "server")]
+            Runner::There(remote) => remote.changed(cx, &request),
+        }
+    }
+}
+
 /// Every use case, over one keystore.
 pub trait Backend: Trail {
+    /// What runs the use cases that are declared.
+    fn runner(&self) -> Runner<'_>;
     /// Creates a key.
     ///
     /// # Errors
@@ -283,26 +337,6 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::tenancy::delete`].
     fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView>;
-    /// The operators that the caller may manage.
-    ///
-    /// # Errors
-    /// See [`crate::ops::operators::list`].
-    fn operators(&self, cx: &Context) -> Result<Vec<OperatorView>>;
-    /// Creates an operator.
-    ///
-    /// # Errors
-    /// See [`crate::ops::operators::create`].
-    fn create_operator(&self, cx: &Context, request: CreateOperator) -> Result<Appointed>;
-    /// Gives an operator a new credential.
-    ///
-    /// # Errors
-    /// See [`crate::ops::operators::rotate`].
-    fn rotate_operator(&self, cx: &Context, request: &RotateOperator) -> Result<Appointed>;
-    /// Cuts an operator off for good.
-    ///
-    /// # Errors
-    /// See [`crate::ops::operators::revoke`].
-    fn revoke_operator(&self, cx: &Context, name: &str) -> Result<OperatorView>;
     /// The webhooks of the workspace.
     ///
     /// # Errors

@@ -3,14 +3,15 @@
 use super::{
     Done,
     authority::Authority,
+    case::{Ask, Change, Method, Route, UseCase},
     context::Context,
     create::mint,
     error::{Error, Result},
 };
 use crate::{
     domain::{
-        Action, Allowlist, Brand, Environment, Expiry, Operator, Overlap, PlainToken, Role, Scope, SecretState, Time,
-        closest,
+        Action, Allowlist, Brand, Environment, Expiry, Operator, Overlap, Permission, PlainToken, Role, Scope,
+        SecretState, Time, closest,
         ids::random_base62,
         serde_text,
         text::same,
@@ -73,13 +74,36 @@ impl CreateOperator {
     }
 }
 
-/// An operator whose credential is to be replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The operators that the caller manages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct ListOperators {}
+
+/// A new credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = RotateCredential))]
 pub struct RotateOperator {
     /// Its name or id.
     pub name: String,
-    /// How long the old credential goes on working.
+    /// How long the old one goes on working; it stops at once unless told.
+    #[serde(default = "at_once")]
     pub overlap: Overlap,
+}
+
+fn at_once() -> Overlap {
+    Overlap::Now
+}
+
+/// An operator to be cut off for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct RevokeOperator {
+    /// Its name or id.
+    pub name: String,
 }
 
 /// An operator with its credential, the only time it is seen; absent in a dry run.
@@ -129,14 +153,94 @@ impl OperatorView {
     }
 }
 
-/// All operators that the caller may manage, by name.
-///
-/// # Errors
-/// Those of the store.
-pub fn list(tx: &View<'_>, cx: &Context) -> Result<Vec<OperatorView>> {
-    let mut all = managed(tx, cx)?;
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(all.iter().map(|operator| OperatorView::new(operator, cx)).collect())
+impl UseCase for ListOperators {
+    type Outcome = Vec<OperatorView>;
+    const PERMISSION: Permission = Permission::ManageOperators;
+    const ROUTE: Route = Route {
+        summary: "The operators that the caller manages",
+        answers: &[(200, "The operators, by name.")],
+        ..Route::new(Method::Get, "/v1/operators", "list_operators", "operators")
+    };
+
+    fn target(&self) -> String {
+        "operators".to_owned()
+    }
+}
+
+impl Ask for ListOperators {
+    fn ask(&self, view: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<Vec<OperatorView>> {
+        let mut all = managed(view, cx)?;
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all.iter().map(|operator| OperatorView::new(operator, cx)).collect())
+    }
+}
+
+impl UseCase for CreateOperator {
+    type Outcome = Appointed;
+    const PERMISSION: Permission = Permission::ManageOperators;
+    const ROUTE: Route = Route {
+        summary: "Appoint an operator",
+        description: "Never with more than whoever does it may. The answer is the only one that ever holds the credential.",
+        answers: &[(201, "The operator with its credential.")],
+        ..Route::new(Method::Post, "/v1/operators", "create_operator", "operators")
+    };
+
+    fn target(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Change for CreateOperator {
+    const ACTION: Action = Action::OperatorCreate;
+
+    fn change(self, tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context) -> Result<Done<Appointed>> {
+        create(tx, caps, &mut rand::rng(), cx, self)
+    }
+}
+
+impl UseCase for RotateOperator {
+    type Outcome = Appointed;
+    const PERMISSION: Permission = Permission::ManageOperators;
+    const ROUTE: Route = Route {
+        summary: "Replace an operator's credential",
+        answers: &[(200, "The operator with its new credential.")],
+        ..Route::new(Method::Post, "/v1/operators/{name}/rotate", "rotate_operator", "operators")
+    };
+
+    fn target(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Change for RotateOperator {
+    const ACTION: Action = Action::OperatorRotate;
+
+    fn change(self, tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context) -> Result<Done<Appointed>> {
+        rotate(tx, caps, &mut rand::rng(), cx, &self)
+    }
+}
+
+impl UseCase for RevokeOperator {
+    type Outcome = OperatorView;
+    const PERMISSION: Permission = Permission::ManageOperators;
+    const ROUTE: Route = Route {
+        summary: "Cut an operator off",
+        answers: &[(200, "The operator.")],
+        ..Route::new(Method::Post, "/v1/operators/{name}/revoke", "revoke_operator", "operators")
+    };
+
+    fn target(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Change for RevokeOperator {
+    const ACTION: Action = Action::OperatorRevoke;
+
+    /// Says so again without an error when it is cut off already.
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<OperatorView>> {
+        revoke(tx, cx, &self.name)
+    }
 }
 
 /// Creates an operator.
@@ -144,7 +248,7 @@ pub fn list(tx: &View<'_>, cx: &Context) -> Result<Vec<OperatorView>> {
 /// # Errors
 /// `Conflict` when the name is taken, `Forbidden` when it would be wider than the caller, `NotFound` for an unknown
 /// workspace, `Usage` for a workspace admin without a workspace or an expiry in the past.
-pub fn create(
+fn create(
     tx: &mut Tx<'_>,
     caps: &Capabilities,
     rng: &mut impl CryptoRng,
@@ -217,7 +321,7 @@ fn with_successor(error: Error, operator: &Operator, status: &str) -> Error {
 ///
 /// # Errors
 /// `NotFound`; `Conflict` for a revoked or expired one; `Forbidden` when it is wider than the caller.
-pub fn rotate(
+fn rotate(
     tx: &mut Tx<'_>,
     caps: &Capabilities,
     rng: &mut impl CryptoRng,
@@ -258,7 +362,7 @@ pub fn rotate(
 ///
 /// # Errors
 /// `NotFound`; `Forbidden` when it is wider than the caller.
-pub fn revoke(tx: &mut Tx<'_>, cx: &Context, name: &str) -> Result<Done<OperatorView>> {
+fn revoke(tx: &mut Tx<'_>, cx: &Context, name: &str) -> Result<Done<OperatorView>> {
     let mut operator = find(tx, cx, name)?;
     if operator.revoked_at.is_some() {
         return Ok(Done::unchanged(OperatorView::new(&operator, cx)));

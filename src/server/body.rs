@@ -27,15 +27,23 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Failed> {
         let bytes = read(request.into_body(), LIMIT).await?;
-        // An empty body is an empty object: what has defaults for everything need not be sent.
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        // A list would be read as the values of the fields in their order, which nobody means.
-        if !text.trim_ascii_start().starts_with(b"{") {
-            return Err(Error::usage("the body is no JSON object").into());
-        }
-        let sent = serde_json::from_slice(&whole_numbers(text));
+        let sent = serde_json::from_slice(&object(&bytes)?);
         Ok(Self(sent.map_err(|error| Error::usage("the body is not usable").cause(error.to_string()))?))
     }
+}
+
+/// A body as the JSON object that it is.
+///
+/// # Errors
+/// `Usage` for one that is none.
+pub(super) fn object(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+    // An empty body is an empty object: what has defaults for everything need not be sent.
+    let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
+    // A list would be read as the values of the fields in their order, which nobody means.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(Error::usage("the body is no JSON object"));
+    }
+    Ok(whole_numbers(text))
 }
 
 /// The same JSON, where a number such as `454.0` is written `454`: to JSON Schema it is an integer, and some clients write

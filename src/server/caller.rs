@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Action, Operator, Permission, PlainToken, Role, Time, key_from_headers},
-    ops::{Authority, Context, Error, Kind, Result},
+    ops::{Authority, Context, Error, Kind, Result, case::UseCase},
     wire::header,
 };
 use axum::{
@@ -265,6 +265,15 @@ impl Caller {
     /// The workspace of the call: the one named, else the operator's own, else `default`.
     pub(super) fn workspace(&self) -> &str {
         self.workspace.as_deref().or(self.operator.workspace.as_deref()).unwrap_or("default")
+    }
+
+    /// The circumstances of a use case, once the operator's role and bounds allow it. A refusal is recorded.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub(super) async fn granted(&self, app: &Arc<App>, request: &impl UseCase) -> Result<Context> {
+        let permission = request.permission(&Authority::Operator(Arc::clone(&self.operator)));
+        self.permitted(app, permission, &request.target()).await
     }
 
     /// The circumstances of the call, once the operator's role and bounds allow it. A refusal is recorded.

@@ -11,7 +11,7 @@ use crate::wire::{
     workspace::AddScope,
 };
 use serde_json::{Map, Value, json};
-use utoipa::{PartialSchema, openapi::OpenApi};
+use utoipa::PartialSchema;
 
 /// The tags of operations, in the order of the document.
 const TAGS: [(&str, &str); 9] = [
@@ -57,8 +57,7 @@ const PROBLEMS: [(&str, u16, &str); 11] = [
 const ONE_KEY: [&str; 3] = ["/KeyReply", "/CreatedReply", "/UpdatedReply"];
 
 /// The whole document, of what the routes say of themselves.
-pub(super) fn finish(routes: OpenApi) -> Value {
-    let mut document = serde_json::to_value(routes).unwrap_or_default();
+pub(super) fn finish(mut document: Value) -> Value {
     document["info"] = json!({
         "title": "keyward", "version": env!("CARGO_PKG_VERSION"), "summary": env!("CARGO_PKG_DESCRIPTION"),
         "description": "Text in headers is percent-encoded UTF-8. Durations in bodies are whole seconds, times are RFC 3339 in UTC. Every \
@@ -74,6 +73,10 @@ pub(super) fn finish(routes: OpenApi) -> Value {
         Value::Object(paths) => paths.into_iter().map(|(path, item)| (plain(&path), whole(&path, item))).collect(),
         other => other,
     };
+    // Entries of declared use cases are added behind those of annotated handlers.
+    for part in ["/paths", "/components/schemas"] {
+        document.pointer_mut(part).and_then(Value::as_object_mut).into_iter().for_each(Map::sort_keys);
+    }
     polish(&mut document);
     document["components"]["schemas"].as_object_mut().into_iter().flat_map(Map::values_mut).for_each(for_generators);
     document

@@ -1,10 +1,10 @@
 //! Operators.
 
-use super::keys::{PageInfo, exposed, token};
-use crate::{
-    domain::Overlap,
-    ops::{Appointed, Error, OperatorView, Result},
+use super::{
+    keys::{PageInfo, exposed, token},
+    told::Told,
 };
+use crate::ops::{Appointed, OperatorView, Result};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -58,43 +58,43 @@ pub struct OperatorList {
     pub page: PageInfo,
 }
 
-/// A new credential.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[derive(utoipa::ToSchema)]
-pub struct RotateCredential {
-    /// How long the old one goes on working; it stops at once unless told.
-    #[serde(default = "at_once")]
-    pub overlap: Overlap,
-}
+impl Told for Appointed {
+    type Body = AppointedReply;
 
-fn at_once() -> Overlap {
-    Overlap::Now
-}
-
-impl OperatorList {
-    /// The list of these.
-    #[must_use]
-    pub fn new(items: Vec<OperatorView>) -> Self {
-        let page = PageInfo { returned: items.len(), total: items.len(), truncated: false, next: None };
-        Self { schema: "keyward.operator-list/v1".to_owned(), items, page }
-    }
-}
-
-impl From<&Appointed> for AppointedReply {
-    fn from(appointed: &Appointed) -> Self {
-        Self {
+    fn tell(self) -> AppointedReply {
+        AppointedReply {
             schema: "keyward.operator/v1".to_owned(),
-            operator: appointed.operator.clone(),
-            secret: exposed(appointed.secret.as_ref()),
+            operator: self.operator,
+            secret: exposed(self.secret.as_ref()),
         }
     }
+
+    fn read(reply: AppointedReply) -> Result<Self> {
+        Ok(Self { operator: reply.operator, secret: token(reply.secret)? })
+    }
 }
 
-impl TryFrom<AppointedReply> for Appointed {
-    type Error = Error;
+impl Told for OperatorView {
+    type Body = OperatorReply;
 
-    fn try_from(reply: AppointedReply) -> Result<Self> {
-        Ok(Self { operator: reply.operator, secret: token(reply.secret)? })
+    fn tell(self) -> OperatorReply {
+        OperatorReply { schema: "keyward.operator/v1".to_owned(), operator: self }
+    }
+
+    fn read(reply: OperatorReply) -> Result<Self> {
+        Ok(reply.operator)
+    }
+}
+
+impl Told for Vec<OperatorView> {
+    type Body = OperatorList;
+
+    fn tell(self) -> OperatorList {
+        let page = PageInfo { returned: self.len(), total: self.len(), truncated: false, next: None };
+        OperatorList { schema: "keyward.operator-list/v1".to_owned(), items: self, page }
+    }
+
+    fn read(list: OperatorList) -> Result<Self> {
+        Ok(list.items)
     }
 }

@@ -2,14 +2,14 @@
 
 use super::Remote;
 use crate::{
-    backend::{Backend, BulkError, NewSlot, Rekey, Rekeyed, SlotView, VaultStatus},
+    backend::{Backend, BulkError, NewSlot, Rekey, Rekeyed, Runner, SlotView, VaultStatus},
     domain::{Action, Environment, Form, KeyId, KeyRef, Retention, Scope, Time, Verdict, time::format_time},
     ops::{
-        Abort, Applied, Apply, Appointed, Commit, Context, Create, CreateOperator, Created, CredentialReport, Declared,
-        Delete, Deleted, EntryError, EntryErrors, Error, ExportKeys, Import, KeyName, KeyView, Kind, List, Listed,
-        ListedNames, LogQuery, Logs, ObjectChange, ObjectKind, ObjectView, OperatorView, Plan, Result, RotateOperator,
-        Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged,
-        Step, Switch, Switched, Update, Updated, UsageQuery, UsageReport, Verify,
+        Abort, Applied, Apply, Commit, Context, Create, Created, CredentialReport, Declared, Delete, Deleted,
+        EntryError, EntryErrors, Error, ExportKeys, Import, KeyName, KeyView, Kind, List, Listed, ListedNames,
+        LogQuery, Logs, ObjectChange, ObjectKind, ObjectView, Plan, Result, Rotated, RotationRef, RotationView,
+        ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
+        UsageQuery, UsageReport, Verify,
         check::{Check, CheckKey, Checked, CheckedKey},
         identify::{Identified, Identify},
         webhooks::{AddWebhook, AddedWebhook, WebhookView},
@@ -19,7 +19,6 @@ use crate::{
         keys::{
             CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, MAX_PAGE, RefusedEntries, UpdatedReply, query_of,
         },
-        operators::{AppointedReply, OperatorList, OperatorReply, RotateCredential},
         rotations::{
             AbortBody, CommitBody, RotateBody, RotateReply, RotatedReply, RotationList, RotationReply, StagedReply,
             StepBody,
@@ -61,6 +60,10 @@ pub(super) fn only_local(what: &str) -> Error {
 }
 
 impl Backend for Remote {
+    fn runner(&self) -> Runner<'_> {
+        Runner::There(self)
+    }
+
     fn create(&self, cx: &Context, request: Create) -> Result<Created> {
         let key = request.idempotency_key.clone();
         self.once::<CreatedReply>(cx, &["v1", "keys"], &[], &request, key.as_deref())?.try_into()
@@ -350,25 +353,6 @@ impl Backend for Remote {
 
     fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
         self.change(cx, Method::DELETE, &["v1", &plural(kind), name], &[], &json!({}))
-    }
-
-    fn operators(&self, cx: &Context) -> Result<Vec<OperatorView>> {
-        Ok(self.get::<OperatorList>(Some(cx), &["v1", "operators"], &[])?.items)
-    }
-
-    fn create_operator(&self, cx: &Context, request: CreateOperator) -> Result<Appointed> {
-        self.change::<AppointedReply>(cx, Method::POST, &["v1", "operators"], &[], &request)?.try_into()
-    }
-
-    fn rotate_operator(&self, cx: &Context, request: &RotateOperator) -> Result<Appointed> {
-        let body = RotateCredential { overlap: request.overlap };
-        let path = ["v1", "operators", &request.name, "rotate"];
-        self.change::<AppointedReply>(cx, Method::POST, &path, &[], &body)?.try_into()
-    }
-
-    fn revoke_operator(&self, cx: &Context, name: &str) -> Result<OperatorView> {
-        let path = ["v1", "operators", name, "revoke"];
-        Ok(self.change::<OperatorReply>(cx, Method::POST, &path, &[], &json!({}))?.operator)
     }
 
     fn webhooks(&self, cx: &Context) -> Result<Vec<WebhookView>> {

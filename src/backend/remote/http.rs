@@ -5,10 +5,15 @@ use super::{
     reply::{LONGEST_PAUSE, Refused, SILENT, answer, away, understood},
 };
 use crate::{
-    ops::{Context, Error, Kind, Result},
+    ops::{
+        Context, Error, Kind, Result,
+        case::{self, Ask, Change, UseCase},
+    },
     wire::{
         header,
+        packed::Packed,
         problem::{SERVER_BUSY, TOO_MANY},
+        told::Told,
     },
 };
 use backon::{BlockingRetryable, ExponentialBuilder};
@@ -42,6 +47,40 @@ pub(super) fn encoded(text: &str) -> String {
 }
 
 impl Remote {
+    /// Asks for what a use case answers; repeated while the server is away or busy.
+    pub(in crate::backend) fn asked<Q: Ask>(&self, cx: &Context, request: &Q) -> Result<Q::Outcome>
+    where
+        Q::Outcome: Told,
+    {
+        self.called(cx, request, &Repeat::Always)
+    }
+
+    /// Has a use case change something; repeated only where that can have no second effect.
+    pub(in crate::backend) fn changed<C: Change>(&self, cx: &Context, request: &C) -> Result<C::Outcome>
+    where
+        C::Outcome: Told,
+    {
+        cx.writable()?;
+        self.called(cx, request, &Repeat::Never)
+    }
+
+    fn called<Q: UseCase>(&self, cx: &Context, request: &Q, repeat: &Repeat<'_>) -> Result<Q::Outcome>
+    where
+        Q::Outcome: Told,
+    {
+        let Packed { path, query, body } = Packed::of(request)?;
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let method = match Q::ROUTE.method {
+            case::Method::Get => return Q::Outcome::read(self.get(Some(cx), &path, &query)?),
+            case::Method::Post => Method::POST,
+            case::Method::Put => Method::PUT,
+            case::Method::Patch => Method::PATCH,
+            case::Method::Delete => Method::DELETE,
+        };
+        let told = self.post(Some(cx), method, &path, &query, &body, repeat);
+        Q::Outcome::read(told.map_err(|refused| *refused.error)?)
+    }
+
     /// Reads; repeated while the server is away or busy.
     pub(super) fn get<T: DeserializeOwned>(
         &self,

@@ -3,7 +3,7 @@
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, prompt, values},
     domain::{Expiry, Overlap, Role, Scope, Time},
-    ops::{Appointed, CreateOperator, ObjectKind, Result, RotateOperator},
+    ops::{Appointed, CreateOperator, ListOperators, ObjectKind, Result, RevokeOperator, RotateOperator},
     output::Report,
 };
 use chrono::TimeDelta;
@@ -81,7 +81,7 @@ struct Create {
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     match args.command {
         Command::List => {
-            let mut operators = cx.backend()?.operators(&cx.operation())?;
+            let mut operators = cx.backend()?.ask(&cx.operation(), &ListOperators {})?;
             // Who names a workspace asks for those that are bound to it.
             if let Some(workspace) = cx.given.workspace.clone() {
                 cx.backend()?.object(&cx.operation(), ObjectKind::Workspace, &workspace)?;
@@ -93,18 +93,16 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         }
         Command::Create(create) => {
             let request = request(create)?;
-            appoint(cx, "created", "would create", |cx| {
-                cx.backend_or_new()?.create_operator(&cx.operation(), request)
-            })?;
+            appoint(cx, "created", "would create", |cx| cx.backend_or_new()?.change(&cx.operation(), request))?;
         }
         Command::Rotate { name, overlap } => {
             let request = RotateOperator { name, overlap: overlap.map_or(Overlap::Now, Overlap::For) };
-            appoint(cx, "rotated", "would rotate", |cx| cx.backend()?.rotate_operator(&cx.operation(), &request))?;
+            appoint(cx, "rotated", "would rotate", |cx| cx.backend()?.change(&cx.operation(), request))?;
         }
         Command::Revoke { name } => {
             let backend = cx.backend()?;
             // Nobody is asked about what is not there, or is so already.
-            let all = backend.operators(&cx.operation())?;
+            let all = backend.ask(&cx.operation(), &ListOperators {})?;
             let living = all.iter().find(|one| (one.name == name || one.id == name) && one.status != "revoked");
             if let Some(one) = living {
                 prompt::confirm(
@@ -112,7 +110,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
                     &format!("Cut off the operator '{}' ({}, {}) for good?", one.name, one.id, one.role),
                 )?;
             }
-            let revoked = backend.revoke_operator(&cx.operation(), &name)?;
+            let revoked = backend.change(&cx.operation(), RevokeOperator { name: name.clone() })?;
             let (name, id) = (&revoked.name, &revoked.id);
             let was_so = all.iter().any(|one| one.id == *id && one.status == "revoked");
             cx.note(&match (was_so, cx.global.dry_run) {

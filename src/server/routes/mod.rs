@@ -16,7 +16,6 @@ mod health;
 mod holder;
 mod keys;
 mod metrics;
-mod operators;
 mod rotations;
 mod signed;
 mod usage;
@@ -25,7 +24,7 @@ mod webhooks;
 mod whoami;
 mod workspace;
 
-use super::{app::App, body::put, extras, log, openapi};
+use super::{app::App, body::put, door, extras, log, openapi};
 use crate::{
     domain::Environment,
     ops::{Error, ObjectKind, Result},
@@ -47,6 +46,7 @@ use axum::{
     routing::any,
 };
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 use tower::ServiceExt;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -86,7 +86,7 @@ fn hot() -> OpenApiRouter<Arc<App>> {
 
 /// The routes of operators.
 fn managing() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+    door::routed(OpenApiRouter::new())
         .routes(routes!(metrics::metrics))
         .routes(routes!(whoami::whoami))
         .routes(routes!(keys::list, keys::create))
@@ -109,9 +109,6 @@ fn managing() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(rotations::abort))
         .routes(routes!(workspace::scopes, workspace::change_scopes))
         .routes(routes!(workspace::scope))
-        .routes(routes!(operators::list, operators::create))
-        .routes(routes!(operators::rotate))
-        .routes(routes!(operators::revoke))
         .routes(routes!(audit::list))
         .routes(routes!(audit::show))
         .routes(routes!(audit::verify))
@@ -131,8 +128,10 @@ fn managing() -> OpenApiRouter<Arc<App>> {
 }
 
 /// What all routes say of themselves.
-pub(super) fn described() -> utoipa::openapi::OpenApi {
-    hot().merge(managing()).into_openapi()
+pub(super) fn described() -> Value {
+    let mut document = json!(hot().merge(managing()).into_openapi());
+    door::described(&mut document);
+    document
 }
 
 /// The routes over the state of the server.

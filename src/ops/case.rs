@@ -1,0 +1,137 @@
+//! What a use case says of itself, once: its request and outcome, whether it asks or changes, whom it is allowed to, and
+//! where the API has it.
+//!
+//! From this follow, by code that is written once: running it in a snapshot or a transaction of the local keystore
+//! ([`crate::backend`]), calling it through a server, serving it, and its entry in the OpenAPI document
+//! (`server/door.rs`). The fields of a request are its names on every way: those that [`Route::path`] names stand in the
+//! path, those of [`Route::query`] in the query, and the others in the body.
+
+use super::{Done, authority::Authority, context::Context, error::Result};
+use crate::{
+    domain::{Action, Environment, Permission},
+    store::{Tx, View},
+    vault::Capabilities,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The request of a use case.
+pub trait UseCase: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What comes of it.
+    type Outcome: Send + 'static;
+    /// What whoever asks must be allowed to do.
+    const PERMISSION: Permission;
+    /// Where the API has it.
+    const ROUTE: Route;
+
+    /// The permission, where it depends on what is asked, or on who asks.
+    fn permission(&self, _by: &Authority) -> Permission {
+        Self::PERMISSION
+    }
+
+    /// What it is about, as the trail names it where it is refused: such as the key that was typed.
+    fn target(&self) -> String;
+}
+
+/// A use case that changes nothing.
+pub trait Ask: UseCase {
+    /// Answers from one snapshot.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    fn ask(&self, view: &View<'_>, caps: &Capabilities, cx: &Context) -> Result<Self::Outcome>;
+}
+
+/// A use case that changes something, in one transaction with the events that tell it.
+pub trait Change: UseCase {
+    /// What the trail calls it where it is refused.
+    const ACTION: Action;
+
+    /// The action, where it depends on what is asked.
+    fn action(&self) -> Action {
+        Self::ACTION
+    }
+
+    /// What decides between keys of one name, where the target may be one.
+    fn environment(&self) -> Option<Environment> {
+        None
+    }
+
+    /// Makes the change; the caller commits it with its events.
+    ///
+    /// # Errors
+    /// Why it is refused; nothing of it is kept then.
+    fn change(self, tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context) -> Result<Done<Self::Outcome>>;
+}
+
+/// Where the API has a use case, and how the OpenAPI document describes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// How it is called.
+    pub method: Method,
+    /// Its path; the names in braces are fields of the request.
+    pub path: &'static str,
+    /// The fields of the request that stand in the query.
+    pub query: &'static [&'static str],
+    /// Whether a call without a body asks for what is usual.
+    pub optional_body: bool,
+    /// Whether `If-Match` names the version of the key that is to be changed.
+    pub versioned: bool,
+    /// Whether it may take minutes.
+    pub long: bool,
+    /// The most bytes of a body.
+    pub body_limit: usize,
+    /// Its name in generated clients.
+    pub id: &'static str,
+    /// The part of the API that it belongs to.
+    pub tag: &'static str,
+    /// What it is, in a line.
+    pub summary: &'static str,
+    /// What else is to be known of it.
+    pub description: &'static str,
+    /// What it answers with, by status.
+    pub answers: &'static [(u16, &'static str)],
+}
+
+/// How a use case is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// It asks.
+    Get,
+    /// It asks with a body, makes something, or does something.
+    Post,
+    /// It replaces something.
+    Put,
+    /// It changes what it names.
+    Patch,
+    /// It removes something.
+    Delete,
+}
+
+/// A body of this size holds anything but a bulk.
+const USUAL_BODY: usize = 1024 * 1024;
+
+impl Route {
+    /// A route of a part of the API, with all else as it usually is.
+    #[must_use]
+    pub const fn new(method: Method, path: &'static str, id: &'static str, tag: &'static str) -> Self {
+        Self {
+            method,
+            path,
+            query: &[],
+            optional_body: false,
+            versioned: false,
+            long: false,
+            body_limit: USUAL_BODY,
+            id,
+            tag,
+            summary: "",
+            description: "",
+            answers: &[],
+        }
+    }
+
+    /// The names in the path.
+    pub fn path_names(&self) -> impl Iterator<Item = &'static str> {
+        self.path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+    }
+}

@@ -1,0 +1,99 @@
+//! The entry of a declared use case in the OpenAPI document. The schema of its request is taken apart as the request is:
+//! what the path and the query name are parameters, the rest is the body.
+
+use crate::{
+    ops::case::{Method, Route, UseCase},
+    wire::{header, told::Told},
+};
+use serde_json::{Map, Value, json};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+/// Adds the use case to a document.
+pub(super) fn describe<Q: UseCase + ToSchema>(document: &mut Value)
+where
+    Q::Outcome: Told,
+{
+    type Body<Q> = <<Q as UseCase>::Outcome as Told>::Body;
+    let mut request = json!(Q::schema());
+    let parameters = parameters(&Q::ROUTE, &mut request);
+    let mut schemas = Vec::new();
+    Q::schemas(&mut schemas);
+    <Body<Q>>::schemas(&mut schemas);
+    schemas.push((<Body<Q>>::name().into_owned(), <Body<Q>>::schema()));
+    for (name, schema) in schemas {
+        document["components"]["schemas"][name] = json!(schema);
+    }
+    let has_body = request["properties"].as_object().is_some_and(|fields| !fields.is_empty());
+    let body = has_body.then(Q::name);
+    if let Some(name) = &body {
+        document["components"]["schemas"][&**name] = request;
+    }
+    let method = match Q::ROUTE.method {
+        Method::Get => "get",
+        Method::Post => "post",
+        Method::Put => "put",
+        Method::Patch => "patch",
+        Method::Delete => "delete",
+    };
+    document["paths"][Q::ROUTE.path][method] = operation(&Q::ROUTE, parameters, body.as_deref(), &<Body<Q>>::name());
+}
+
+/// The parameters, taken out of the schema of the request.
+fn parameters(route: &Route, request: &mut Value) -> Vec<Value> {
+    let mut taken = |name: &str, place: &str| {
+        let mut schema = request["properties"].as_object_mut()?.shift_remove(name)?;
+        let description = schema.as_object_mut().and_then(|fields| fields.shift_remove("description"));
+        if let Some([only]) = schema["allOf"].as_array().map(Vec::as_slice) {
+            schema = only.clone();
+        }
+        let mut required = place == "path";
+        if let Some(all) = request["required"].as_array_mut() {
+            let before = all.len();
+            all.retain(|one| one != name);
+            required |= all.len() < before;
+            if all.is_empty() {
+                request.as_object_mut()?.shift_remove("required");
+            }
+        }
+        Some(json!({ "name": name, "in": place, "description": description, "required": required, "schema": schema }))
+    };
+    let mut all: Vec<Value> = route.path_names().filter_map(|name| taken(name, "path")).collect();
+    all.extend(route.query.iter().filter_map(|name| taken(name, "query")));
+    if route.versioned {
+        let if_match = <header::IfMatch as IntoParams>::into_params(|| None);
+        all.extend(if_match.into_iter().map(|parameter| json!(parameter)));
+    }
+    all
+}
+
+fn operation(route: &Route, parameters: Vec<Value>, body: Option<&str>, answer: &str) -> Value {
+    let schema = |name: &str| json!({ "$ref": format!("#/components/schemas/{name}") });
+    let content = |schema: Value| json!({ "application/json": { "schema": schema } });
+    let mut operation = Map::new();
+    let mut put = |name: &str, value: Value| drop(operation.insert(name.to_owned(), value));
+    put("tags", json!([route.tag]));
+    put("summary", json!(route.summary));
+    if !route.description.is_empty() {
+        put("description", json!(route.description));
+    }
+    put("operationId", json!(route.id));
+    if !parameters.is_empty() {
+        put("parameters", json!(parameters));
+    }
+    if let Some(body) = body {
+        put(
+            "requestBody",
+            if route.optional_body {
+                json!({ "content": content(json!({ "oneOf": [{ "type": "null" }, schema(body)] })) })
+            } else {
+                json!({ "content": content(schema(body)), "required": true })
+            },
+        );
+    }
+    let answers = route.answers.iter().map(|(status, about)| {
+        (status.to_string(), json!({ "description": about, "content": content(schema(answer)) }))
+    });
+    put("responses", answers.collect::<Map<_, _>>().into());
+    put("security", json!([{ "operator": [] }]));
+    operation.into()
+}

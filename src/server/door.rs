@@ -1,0 +1,149 @@
+//! What serves a use case that is declared in [`crate::ops::case`]: its line in the router, and its entry in the OpenAPI
+//! document.
+//!
+//! The permission is asked here and nowhere else: only [`Caller::granted`] makes the circumstances of a call, and it takes
+//! the use case that they are for.
+
+use super::{
+    app::App,
+    body::{Query, object, put, read, reply},
+    caller::Caller,
+    describe::describe,
+    problem::Failed,
+};
+use crate::{
+    backend::Backend,
+    ops::{
+        Context, Error, Kind, Result,
+        case::{Ask, Change, Method, Route, UseCase},
+        operators::{CreateOperator, ListOperators, RevokeOperator, RotateOperator},
+    },
+    wire::{packed::unpack, told::Told},
+};
+use axum::{
+    body::Body,
+    extract::{RawPathParams, State},
+    http::StatusCode,
+    response::Response,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use serde_json::Value;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+/// One use case as the server has it.
+pub(super) struct Door {
+    route: Route,
+    serve: fn(Route) -> MethodRouter<Arc<App>>,
+    describe: fn(&mut Value),
+}
+
+impl Door {
+    /// One that changes nothing.
+    fn asks<Q: Ask + ToSchema>() -> Self
+    where
+        Q::Outcome: Told,
+    {
+        Self { route: Q::ROUTE, serve: |route| on(filter(route.method), asked::<Q>), describe: describe::<Q> }
+    }
+
+    /// One that changes something.
+    fn changes<C: Change + ToSchema>() -> Self
+    where
+        C::Outcome: Told,
+    {
+        Self { route: C::ROUTE, serve: |route| on(filter(route.method), changed::<C>), describe: describe::<C> }
+    }
+}
+
+/// Every use case that is declared.
+fn doors() -> [Door; 4] {
+    [
+        Door::asks::<ListOperators>(),
+        Door::changes::<CreateOperator>(),
+        Door::changes::<RotateOperator>(),
+        Door::changes::<RevokeOperator>(),
+    ]
+}
+
+/// Adds them to a router.
+pub(super) fn routed(router: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
+    doors().into_iter().fold(router, |router, door| router.route(door.route.path, (door.serve)(door.route)))
+}
+
+/// Adds them to the OpenAPI document.
+pub(super) fn described(document: &mut Value) {
+    doors().iter().for_each(|door| (door.describe)(document));
+}
+
+fn filter(method: Method) -> MethodFilter {
+    match method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Patch => MethodFilter::PATCH,
+        Method::Delete => MethodFilter::DELETE,
+    }
+}
+
+type Parameters = Query<Vec<(String, String)>>;
+
+async fn asked<Q: Ask>(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    path: RawPathParams,
+    query: Parameters,
+    body: Body,
+) -> Result<Response, Failed>
+where
+    Q::Outcome: Told,
+{
+    let (request, cx) = taken::<Q>(&app, &caller, &path, query, body).await?;
+    let ask = move |backend: &dyn Backend| backend.ask(&cx, &request);
+    told(&Q::ROUTE, if Q::ROUTE.long { app.ask_at_length(ask).await? } else { app.ask(ask).await? })
+}
+
+async fn changed<C: Change>(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    path: RawPathParams,
+    query: Parameters,
+    body: Body,
+) -> Result<Response, Failed>
+where
+    C::Outcome: Told,
+{
+    let (request, cx) = taken::<C>(&app, &caller, &path, query, body).await?;
+    told(&C::ROUTE, app.change(move |backend| backend.change(&cx, request)).await?)
+}
+
+/// The request, and the circumstances of the call, once they are granted.
+async fn taken<Q: UseCase>(
+    app: &Arc<App>,
+    caller: &Caller,
+    path: &RawPathParams,
+    Query(query): Parameters,
+    body: Body,
+) -> Result<(Q, Context), Failed> {
+    let path = path.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    let body = read(body, Q::ROUTE.body_limit).await?;
+    let request: Q = unpack(&Q::ROUTE, path, query, &object(&body)?)?;
+    let cx = caller.granted(app, &request).await?;
+    Ok((request, cx))
+}
+
+fn told<T: Told>(route: &Route, outcome: T) -> Result<Response, Failed> {
+    let (status, version, location) = (outcome.status(), outcome.version(), outcome.location());
+    let usual = route.answers.first().map_or(200, |(status, _)| *status);
+    let status = StatusCode::from_u16(status.unwrap_or(usual))
+        .map_err(|error| Error::new(Kind::Internal, "reply", error.to_string()))?;
+    let mut response = reply(status, &outcome.tell())?;
+    if let Some(version) = version {
+        put(response.headers_mut(), "etag", &format!("\"v{version}\""));
+    }
+    if let Some(location) = location {
+        put(response.headers_mut(), "location", &location);
+    }
+    Ok(response)
+}

@@ -1,0 +1,35 @@
+//! The outcome of a use case on its way: the body of the reply, and what its status and headers say.
+
+use crate::ops::Result;
+use serde::{Serialize, de::DeserializeOwned};
+use utoipa::ToSchema;
+
+/// An outcome that can be told over HTTP.
+pub trait Told: Sized {
+    /// The reply.
+    type Body: Serialize + DeserializeOwned + ToSchema;
+
+    /// What the server answers.
+    fn tell(self) -> Self::Body;
+
+    /// What the client reads of it.
+    ///
+    /// # Errors
+    /// `Internal` for what no server of ours answers.
+    fn read(body: Self::Body) -> Result<Self>;
+
+    /// The status of the answer, where it is not the first that the route names.
+    fn status(&self) -> Option<u16> {
+        None
+    }
+
+    /// The version of the one key that is told, for `ETag`.
+    fn version(&self) -> Option<u64> {
+        None
+    }
+
+    /// The path of what was made.
+    fn location(&self) -> Option<String> {
+        None
+    }
+}
