@@ -21,7 +21,9 @@ impl Local {
     pub(super) fn changed<C: Change>(&self, cx: &Context, request: C) -> Result<C::Outcome> {
         let (action, target, environment) = (request.action(), request.target(), request.environment());
         let caps = self.store().capabilities();
-        self.change_of((action, &target, environment), cx, |tx| request.change(tx, caps, cx))
+        let outcome = self.change_of((action, &target, environment), cx, |tx| request.change(tx, caps, cx))?;
+        C::lets_go(&outcome).iter().for_each(|key| self.leases.release(key));
+        Ok(outcome)
     }
 
     /// Runs a change and commits it with its events, or records why it was refused.

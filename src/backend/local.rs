@@ -12,15 +12,14 @@ use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};
 use crate::ops::usage::{UsageQuery, UsageReport};
 #[cfg(feature = "server")]
-use crate::ops::webhooks::{AddWebhook, AddedWebhook, WebhookView};
+use crate::ops::webhooks::{AddWebhook, AddedWebhook};
 use crate::ops::{LogQuery, Logs};
 use crate::{
-    domain::{Action, Environment, Event, Form, KeyId, KeyRef, Scope, Time, Verdict},
+    domain::{Action, Environment, Event, Form, KeyId, KeyRef, Time, Verdict},
     ops::{
-        self, Abort, Applied, Apply, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create, Created,
-        CredentialReport, Declared, Delete, Deleted, Error, ExportKeys, Import, KeyView, List, Listed, ObjectChange,
-        ObjectKind, ObjectView, Plan, Result, Rotated, RotationRef, RotationView, ScopeChange, ScopeList, ScopeView,
-        ScopesChanged, Show, Stage, Staged, Step, Switch, Switched, Update, Updated, Verify,
+        self, Applied, Apply, Context, Create, Created, CredentialReport, Delete, Deleted, Error, Import, KeyView,
+        List, Listed, ObjectChange, ObjectKind, ObjectView, Plan, Result, RotationView, Show, Stage, Staged, Step,
+        Switch, Switched, Update, Updated, Verify,
     },
     store::Store,
 };
@@ -39,7 +38,7 @@ pub struct Local {
     /// The same keystore, opened again by who waited while it got new keys.
     pub(super) newer: OnceCell<Store>,
     pub(super) opened_by: unlock::OpenedBy,
-    leases: Leases,
+    pub(super) leases: Leases,
     /// Whoever calls is behind a server: its process is not this one, and a lock would tell nothing of it.
     for_clients: bool,
 }
@@ -68,12 +67,6 @@ impl Local {
             self.begin_record(cx)?.commit_all(events)?;
             Ok(())
         })
-    }
-
-    fn let_go(&self, rotation: &RotationView) {
-        if let Ok(key) = rotation.key_id.parse::<KeyId>() {
-            self.leases.release(&key);
-        }
     }
 
     pub(super) fn read<T>(&self, cx: &Context, work: impl FnOnce(&crate::store::View<'_>) -> Result<T>) -> Result<T> {
@@ -185,30 +178,6 @@ impl Backend for Local {
         self.change(cx, Action::KeyDeliver, &target, |tx| ops::rotation::step(tx, caps, cx, step))
     }
 
-    fn commit_rotation(&self, cx: &Context, request: &Commit) -> Result<Rotated> {
-        let (target, environment) = (request.rotation.to_string(), request.rotation.environment());
-        let rotated =
-            self.change_of((Action::KeyRotate, &target, environment), cx, |tx| ops::rotation::commit(tx, cx, request))?;
-        self.let_go(&rotated.rotation);
-        Ok(rotated)
-    }
-
-    fn abort_rotation(&self, cx: &Context, request: &Abort) -> Result<RotationView> {
-        let (target, environment) = (request.rotation.to_string(), request.rotation.environment());
-        let aborted =
-            self.change_of((Action::KeyAbort, &target, environment), cx, |tx| ops::rotation::abort(tx, cx, request))?;
-        self.let_go(&aborted);
-        Ok(aborted)
-    }
-
-    fn rotations(&self, cx: &Context, ended: bool) -> Result<Vec<RotationView>> {
-        self.read(cx, |view| ops::rotation::list(view, cx, ended))
-    }
-
-    fn rotation(&self, cx: &Context, rotation: &RotationRef) -> Result<RotationView> {
-        self.read(cx, |view| ops::rotation::show(view, cx, rotation))
-    }
-
     fn switch(&self, cx: &Context, key: &KeyRef, environment: Option<Environment>, switch: Switch) -> Result<Switched> {
         let attempt = || {
             self.change_of((switch.action(), &key.to_string(), environment), cx, |tx| {
@@ -292,18 +261,6 @@ impl Backend for Local {
         Ok(applied)
     }
 
-    fn export_keys(&self, cx: &Context, request: &ExportKeys) -> Result<Vec<Declared>> {
-        self.read(cx, |view| ops::declare::export(view, cx, request))
-    }
-
-    fn check(&self, cx: &Context, request: &Check) -> Result<Checked> {
-        self.read(cx, |view| ops::check::check(view, self.store().capabilities(), cx, request))
-    }
-
-    fn check_key(&self, cx: &Context, request: &CheckKey) -> Result<CheckedKey> {
-        self.read(cx, |view| ops::check::check_key(view, cx, request))
-    }
-
     fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
         self.read(cx, |view| ops::usage::usage(view, cx, query))
     }
@@ -318,20 +275,6 @@ impl Backend for Local {
 
     fn retain(&self, cx: &Context, retention: &Retention) -> Result<Retention> {
         self.change(cx, Action::UsageRetention, "usage", |tx| ops::usage::retain(tx, cx, retention))
-    }
-
-    fn scopes(&self, cx: &Context) -> Result<ScopeList> {
-        self.read(cx, |view| ops::scopes::list(view, cx))
-    }
-
-    fn scope(&self, cx: &Context, scope: &Scope) -> Result<ScopeView> {
-        self.read(cx, |view| ops::scopes::show(view, cx, scope))
-    }
-
-    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<ScopesChanged> {
-        let Some(first) = changes.first() else { return Ok(ScopesChanged::default()) };
-        let (action, target) = first.describes(&cx.workspace);
-        self.change(cx, action, &target, |tx| ops::scopes::change(tx, cx, changes))
     }
 
     fn objects(&self, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {
@@ -355,11 +298,6 @@ impl Backend for Local {
     }
 
     #[cfg(feature = "server")]
-    fn webhooks(&self, cx: &Context) -> Result<Vec<WebhookView>> {
-        self.read(cx, |view| ops::webhooks::list(view, cx))
-    }
-
-    #[cfg(feature = "server")]
     fn add_webhook(&self, cx: &Context, request: AddWebhook) -> Result<AddedWebhook> {
         self.webhook_added(cx, request)
     }
@@ -367,11 +305,6 @@ impl Backend for Local {
     #[cfg(feature = "server")]
     fn test_webhook(&self, cx: &Context, name: &str) -> Result<String> {
         self.webhook_tried(cx, name)
-    }
-
-    #[cfg(feature = "server")]
-    fn remove_webhook(&self, cx: &Context, name: &str) -> Result<WebhookView> {
-        self.change(cx, Action::WebhookRemove, name, |tx| ops::webhooks::remove(tx, cx, name))
     }
 
     fn refuse(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()> {

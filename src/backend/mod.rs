@@ -55,15 +55,14 @@ use crate::ops::case::{Ask, Change};
 use crate::ops::identify::{Identified, Identify};
 use crate::ops::usage::{UsageQuery, UsageReport};
 #[cfg(feature = "server")]
-use crate::ops::webhooks::{AddWebhook, AddedWebhook, WebhookView};
+use crate::ops::webhooks::{AddWebhook, AddedWebhook};
 use crate::ops::{LogQuery, Logs};
 use crate::{
-    domain::{Action, Environment, Form, KeyId, KeyRef, Scope, Verdict},
+    domain::{Action, Environment, Form, KeyId, KeyRef, Verdict},
     ops::{
-        Abort, Applied, Apply, Check, CheckKey, Checked, CheckedKey, Commit, Context, Create, Created,
-        CredentialReport, Declared, Delete, Deleted, EntryErrors, Error, ExportKeys, Import, KeyView, List, Listed,
-        ObjectChange, ObjectKind, ObjectView, Plan, Result, Rotated, RotationRef, RotationView, ScopeChange, ScopeList,
-        ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched, Update, Updated, Verify,
+        Applied, Apply, Context, Create, Created, CredentialReport, Delete, Deleted, EntryErrors, Error, Import,
+        KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, Plan, Result, RotationView, Show, Stage, Staged,
+        Step, Switch, Switched, Update, Updated, Verify,
     },
 };
 
@@ -201,26 +200,6 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::rotation::step`].
     fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView>;
-    /// Makes the staged secret the current one.
-    ///
-    /// # Errors
-    /// See [`crate::ops::rotation::commit`].
-    fn commit_rotation(&self, cx: &Context, request: &Commit) -> Result<Rotated>;
-    /// Ends a rotation without its secret.
-    ///
-    /// # Errors
-    /// See [`crate::ops::rotation::abort`].
-    fn abort_rotation(&self, cx: &Context, request: &Abort) -> Result<RotationView>;
-    /// The running rotations; with `ended` also the last one of every other key.
-    ///
-    /// # Errors
-    /// See [`crate::ops::rotation::list`].
-    fn rotations(&self, cx: &Context, ended: bool) -> Result<Vec<RotationView>>;
-    /// One rotation.
-    ///
-    /// # Errors
-    /// See [`crate::ops::rotation::show`].
-    fn rotation(&self, cx: &Context, rotation: &RotationRef) -> Result<RotationView>;
     /// Activates, deactivates or revokes a key.
     ///
     /// # Errors
@@ -262,21 +241,6 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::declare::apply`].
     fn apply(&self, cx: &Context, request: &Apply) -> Result<Applied>;
-    /// The keys as a file would declare them.
-    ///
-    /// # Errors
-    /// See [`crate::ops::declare::export`].
-    fn export_keys(&self, cx: &Context, request: &ExportKeys) -> Result<Vec<Declared>>;
-    /// Looks at the hygiene of all keys.
-    ///
-    /// # Errors
-    /// See [`crate::ops::check::check`].
-    fn check(&self, cx: &Context, request: &Check) -> Result<Checked>;
-    /// Says what every rule of hygiene says of one key.
-    ///
-    /// # Errors
-    /// See [`crate::ops::check::check_key`].
-    fn check_key(&self, cx: &Context, request: &CheckKey) -> Result<CheckedKey>;
     /// How keys were used.
     ///
     /// # Errors
@@ -297,21 +261,6 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::usage::retain`].
     fn retain(&self, cx: &Context, retention: &Retention) -> Result<Retention>;
-    /// The catalogue of scopes.
-    ///
-    /// # Errors
-    /// See [`crate::ops::scopes::list`].
-    fn scopes(&self, cx: &Context) -> Result<ScopeList>;
-    /// One scope.
-    ///
-    /// # Errors
-    /// See [`crate::ops::scopes::show`].
-    fn scope(&self, cx: &Context, scope: &Scope) -> Result<ScopeView>;
-    /// Changes the catalogue, all changes in one transaction; says how many changed anything.
-    ///
-    /// # Errors
-    /// See [`crate::ops::scopes::change`].
-    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<ScopesChanged>;
     /// All workspaces, projects, customers or plans.
     ///
     /// # Errors
@@ -337,12 +286,6 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::tenancy::delete`].
     fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView>;
-    /// The webhooks of the workspace.
-    ///
-    /// # Errors
-    /// See [`crate::ops::webhooks::list`].
-    #[cfg(feature = "server")]
-    fn webhooks(&self, cx: &Context) -> Result<Vec<WebhookView>>;
     /// Adds a webhook.
     ///
     /// # Errors
@@ -355,12 +298,6 @@ pub trait Backend: Trail {
     /// `NotFound`; `Unavailable` when it does not arrive.
     #[cfg(feature = "server")]
     fn test_webhook(&self, cx: &Context, name: &str) -> Result<String>;
-    /// Removes a webhook.
-    ///
-    /// # Errors
-    /// See [`crate::ops::webhooks::remove`].
-    #[cfg(feature = "server")]
-    fn remove_webhook(&self, cx: &Context, name: &str) -> Result<WebhookView>;
     /// Records that a call was refused before it came to a use case.
     ///
     /// # Errors

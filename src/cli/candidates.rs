@@ -3,7 +3,12 @@
 //! Nothing is made, nothing is changed and nothing is said: where anything is in the way, there are no candidates.
 
 use super::{args::Global, context::Ctx};
-use crate::{config::Env, domain::KeyFilter, ops::List, output::Streams};
+use crate::{
+    config::Env,
+    domain::KeyFilter,
+    ops::{List, ListScopes},
+    output::Streams,
+};
 use clap_complete::engine::CompletionCandidate;
 
 /// Names of the keys that are not gone, or ids, where an id is begun.
@@ -27,7 +32,7 @@ pub(super) fn keys(typed: &str) -> Vec<CompletionCandidate> {
 /// The scopes of the catalogue.
 pub(super) fn scopes() -> Vec<CompletionCandidate> {
     let Some((cx, backend)) = open() else { return Vec::new() };
-    let Ok(listed) = backend.scopes(&cx.operation()) else { return Vec::new() };
+    let Ok(listed) = backend.ask(&cx.operation(), &ListScopes {}) else { return Vec::new() };
     listed
         .items
         .into_iter()

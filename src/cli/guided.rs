@@ -4,7 +4,7 @@ use super::{context::Ctx, prompt, values};
 use crate::{
     deliver::SinkSpec,
     domain::{Environment, KeyFilter, KeyRef, Scope},
-    ops::{Error, List, Result},
+    ops::{Error, List, ListScopes, Result},
 };
 use chrono::TimeDelta;
 
@@ -40,7 +40,7 @@ pub(super) fn limit(cx: &Ctx) -> Result<values::RateLimitArg> {
 
 /// What it may do: of the catalogue where there is one, else as it is typed.
 pub(super) fn scopes(cx: &mut Ctx) -> Result<Vec<Scope>> {
-    let catalogue = cx.backend_or_new()?.scopes(&cx.operation())?.items;
+    let catalogue = cx.backend_or_new()?.ask(&cx.operation(), &ListScopes {})?.items;
     let known: Vec<String> = catalogue.into_iter().map(|scope| scope.name).take(CHOICES).collect();
     let chosen: Vec<String> = if known.is_empty() {
         let fits = |typed: &str| typed.split_whitespace().try_for_each(|one| one.parse::<Scope>().map(drop));

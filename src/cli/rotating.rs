@@ -6,7 +6,7 @@
 use super::{context::Ctx, render::MINTED};
 use crate::{
     domain::{Lookup, RotationId, Time, time::format_time},
-    ops::{Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Stage, Staged, Step},
+    ops::{Commit, Error, KeyView, Kind, Progress, Result, RotationView, Stage, Staged, Step},
     output::{Format, Report},
 };
 use serde_json::json;
@@ -103,9 +103,7 @@ pub(super) fn resume(cx: &mut Ctx, rotation: &RotationView) -> Result<()> {
 /// # Errors
 /// See [`crate::ops::rotation::commit`].
 pub(super) fn commit(cx: &mut Ctx, rotation: &RotationView, receipts: Vec<String>) -> Result<KeyView> {
-    let commit =
-        Commit { rotation: RotationRef::Id(parsed(&rotation.id)?), receipts, force: false, only_if_idle: None };
-    Ok(cx.backend()?.commit_rotation(&cx.operation(), &commit)?.key)
+    Ok(cx.backend()?.change(&cx.operation(), Commit::of(parsed(&rotation.id)?, receipts))?.key)
 }
 
 /// Records that a sink may hold a secret with which this run goes on no further. Where even that cannot be recorded, the
@@ -166,13 +164,8 @@ impl Unprinted {
             cx.note(&hint);
         } else {
             let commit = format!("keyward rotation commit {rotation} --force  (the new secret was printed, and works)");
-            let request = Commit {
-                rotation: RotationRef::Id(rotation),
-                receipts: vec![STDOUT.to_owned()],
-                force: false,
-                only_if_idle: None,
-            };
-            cx.backend()?.commit_rotation(&cx.operation(), &request).map_err(|error| error.hint(commit))?;
+            let request = Commit::of(rotation, vec![STDOUT.to_owned()]);
+            cx.backend()?.change(&cx.operation(), request).map_err(|error| error.hint(commit))?;
             cx.note(&format!("rotated {named}: {old}"));
         }
         Ok(())

@@ -51,6 +51,15 @@ impl Authority {
             .hint(permission.who_may()))
     }
 
+    /// What is needed where one of two permissions is enough: the second for who has it and not the first.
+    #[must_use]
+    pub fn either(&self, first: Permission, second: Permission) -> Permission {
+        match self {
+            Self::Operator(operator) if operator.role.may(second) && !operator.role.may(first) => second,
+            _ => first,
+        }
+    }
+
     /// Refuses scopes beyond the caller's ceiling.
     ///
     /// # Errors

@@ -8,7 +8,7 @@
 
 use super::{Done, authority::Authority, context::Context, error::Result};
 use crate::{
-    domain::{Action, Environment, Permission},
+    domain::{Action, Environment, KeyId, Permission},
     store::{Tx, View},
     vault::Capabilities,
 };
@@ -53,6 +53,11 @@ pub trait Change: UseCase {
 
     /// What decides between keys of one name, where the target may be one.
     fn environment(&self) -> Option<Environment> {
+        None
+    }
+
+    /// The key whose rotation is over with this: nobody has to wait for this process any more.
+    fn lets_go(_outcome: &Self::Outcome) -> Option<KeyId> {
         None
     }
 

@@ -1,9 +1,17 @@
 //! The hygiene of a workspace: what its keys, and the reviews of its trail, are found to want.
 
-use super::{audit_review, context::Context, entitlement, error::Result, lookup, view::KeyView};
+use super::{
+    audit_review,
+    case::{Ask, Method, Route, UseCase},
+    context::Context,
+    entitlement,
+    error::Result,
+    lookup,
+    view::KeyView,
+};
 use crate::{
     domain::{
-        Environment, Feature, Key, KeyRef, Status, Usage, counted,
+        Environment, Feature, Key, KeyRef, Permission, Status, Usage, counted,
         hygiene::{Answer, Crowd, Policy, Rule, Severity, crowds, examine},
         time::format_time,
     },
@@ -15,11 +23,14 @@ use serde::{Deserialize, Serialize};
 /// So many keys of a crowd are named.
 const NAMED: usize = 5;
 
-/// What to look for.
+/// By which rules keys are looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = CheckBody))]
 pub struct Check {
-    /// The rules and the exceptions.
+    /// The policy, as `keyward help` has it in TOML; the built-in one unless told.
+    #[cfg_attr(feature = "server", schema(value_type = Object))]
     pub policy: Policy,
 }
 
@@ -64,14 +75,21 @@ pub struct Excepted {
     pub reason: String,
 }
 
-/// Which key to explain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// By which rules keys are looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = CheckBody))]
 pub struct CheckKey {
-    /// Which key.
+    /// The id of the key, its name, or a prefix of its id.
+    #[cfg_attr(feature = "server", schema(value_type = String))]
     pub key: KeyRef,
-    /// Decides between keys of one name.
+    /// The environment, where keys of several have the name.
+    #[serde(default)]
     pub environment: Option<Environment>,
-    /// The rules and the exceptions.
+    /// The policy, as `keyward help` has it in TOML; the built-in one unless told.
+    #[serde(default)]
+    #[cfg_attr(feature = "server", schema(value_type = Object, required = false))]
     pub policy: Policy,
 }
 
@@ -101,11 +119,56 @@ pub struct RuleAnswer {
     pub excepted: Option<Excepted>,
 }
 
+impl UseCase for Check {
+    type Outcome = Checked;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    const ROUTE: Route = Route {
+        optional_body: true,
+        long: true,
+        summary: "What do the keys of the workspace want?",
+        description: "Owners, ends, limits, rotations and reviews, by a policy; it changes nothing.",
+        answers: &[(200, "The findings.")],
+        ..Route::new(Method::Post, "/v1/keys/check", "check_keys", "keys")
+    };
+
+    fn target(&self) -> String {
+        "keys".to_owned()
+    }
+}
+
+impl Ask for Check {
+    fn ask(&self, view: &View<'_>, caps: &Capabilities, cx: &Context) -> Result<Checked> {
+        check(view, caps, cx, self)
+    }
+}
+
+impl UseCase for CheckKey {
+    type Outcome = CheckedKey;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    const ROUTE: Route = Route {
+        query: &["environment"],
+        optional_body: true,
+        summary: "What does every rule say of one key?",
+        answers: &[(200, "The answers.")],
+        ..Route::new(Method::Post, "/v1/keys/{key}/check", "check_key", "keys")
+    };
+
+    fn target(&self) -> String {
+        self.key.to_string()
+    }
+}
+
+impl Ask for CheckKey {
+    fn ask(&self, view: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<CheckedKey> {
+        check_key(view, cx, self)
+    }
+}
+
 /// Looks at all keys of the workspace, and at the reviews of the trail.
 ///
 /// # Errors
 /// `Integrity` when a row, or the set of rows, is not what the head signs.
-pub fn check(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Check) -> Result<Checked> {
+fn check(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Check) -> Result<Checked> {
     entitlement::workspace(tx, &cx.workspace)?;
     let policy = &request.policy;
     let keys = tx.keys(&cx.workspace, None)?;
@@ -135,7 +198,7 @@ pub fn check(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Check) 
 ///
 /// # Errors
 /// `NotFound` or `Conflict` when the reference names none or several.
-pub fn check_key(tx: &View<'_>, cx: &Context, request: &CheckKey) -> Result<CheckedKey> {
+fn check_key(tx: &View<'_>, cx: &Context, request: &CheckKey) -> Result<CheckedKey> {
     let policy = &request.policy;
     let key = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
     let usage = tx.usage(&key.id)?;

@@ -4,7 +4,7 @@ use super::{
     Done,
     context::Context,
     error::{Error, Kind, Result},
-    rotation::{self, Commit, RotationRef},
+    rotation::{self, Commit},
     stage::{self, Stage, Staged},
 };
 use crate::{store::Tx, vault::Capabilities};
@@ -32,7 +32,7 @@ pub fn rotate(
     let Some(rotation) = staged.rotation.as_ref().filter(|_| staged.lookup.is_some()) else { return Ok(done) };
     let id = rotation.id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))?;
     let receipts = if staged.ready { Vec::new() } else { request.sinks };
-    let commit = Commit { rotation: RotationRef::Id(id), receipts, force: false, only_if_idle: None };
+    let commit = Commit::of(id, receipts);
     let committed = rotation::commit(tx, cx, &commit)?;
     staged.key = committed.outcome.key;
     staged.rotation = Some(committed.outcome.rotation);

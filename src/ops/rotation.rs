@@ -5,6 +5,8 @@
 
 use super::{
     Done,
+    authority::Authority,
+    case::{Ask, Change, Method, Route, UseCase},
     context::Context,
     entitlement,
     error::{Error, Result},
@@ -14,15 +16,16 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, DeliveryState, Environment, Illegal, Key, KeyRef, Lookup, Outcome, Phase, PlainToken, Rotation,
-        RotationId, SecretState, Time, counted, time::format_time,
+        Action, DeliveryState, Environment, Illegal, Key, KeyId, KeyRef, Lookup, Outcome, Permission, Phase,
+        PlainToken, RefError, Rotation, RotationId, SecretState, Time, counted, serde_text, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
 };
 use chrono::TimeDelta;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::json;
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// What a user types to mean a rotation: its id, or the key it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,17 +33,26 @@ pub enum RotationRef {
     /// Its id.
     Id(RotationId),
     /// The running or last rotation of a key.
-    Of(KeyRef, Option<Environment>),
+    Of(KeyRef),
 }
 
-impl RotationRef {
-    /// What decides between keys of one name.
-    #[must_use]
-    pub fn environment(&self) -> Option<Environment> {
-        match self {
-            Self::Id(_) => None,
-            Self::Of(_, environment) => *environment,
-        }
+impl FromStr for RotationRef {
+    type Err = RefError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, RefError> {
+        text.parse().map(Self::Id).or_else(|_| text.parse().map(Self::Of))
+    }
+}
+
+impl Serialize for RotationRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RotationRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -48,7 +60,7 @@ impl fmt::Display for RotationRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(id) => id.fmt(f),
-            Self::Of(key, _) => key.fmt(f),
+            Self::Of(key) => key.fmt(f),
         }
     }
 }
@@ -79,17 +91,36 @@ pub enum Progress {
     Unproven(String),
 }
 
-/// Makes the staged secret the current one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How to commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = CommitBody))]
 pub struct Commit {
-    /// Which rotation.
+    /// The id of the rotation, or the key it belongs to.
+    #[cfg_attr(feature = "server", schema(value_type = String))]
     pub rotation: RotationRef,
+    /// The environment, where keys of several have the name.
+    #[serde(default)]
+    pub environment: Option<Environment>,
     /// Sinks whose receipt comes with the commit.
+    #[serde(default)]
     pub receipts: Vec<String>,
     /// Commits without receipt or use.
+    #[serde(default)]
     pub force: bool,
-    /// Refuses while the old secret was seen in use within so long.
+    /// Refuses while the old secret was seen in use within so many seconds.
+    #[serde(default, with = "serde_text::optional_seconds")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub only_if_idle: Option<TimeDelta>,
+}
+
+impl Commit {
+    /// The commit of a rotation with the receipts that come with it.
+    #[must_use]
+    pub fn of(rotation: RotationId, receipts: Vec<String>) -> Self {
+        Self { rotation: RotationRef::Id(rotation), environment: None, receipts, force: false, only_if_idle: None }
+    }
 }
 
 /// What came of a [`Commit`].
@@ -103,14 +134,23 @@ pub struct Rotated {
     pub old_valid_until: Option<Time>,
 }
 
-/// Ends a rotation without its secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How to abort.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "server", schema(as = AbortBody))]
 pub struct Abort {
-    /// Which rotation.
+    /// The id of the rotation, or the key it belongs to.
+    #[cfg_attr(feature = "server", schema(value_type = String))]
     pub rotation: RotationRef,
+    /// The environment, where keys of several have the name.
+    #[serde(default)]
+    pub environment: Option<Environment>,
     /// Aborts even where a sink holds the new secret, or may.
+    #[serde(default)]
     pub force: bool,
     /// Why, for the trail.
+    #[serde(default)]
     pub because: Option<String>,
 }
 
@@ -119,7 +159,7 @@ pub struct Abort {
 /// # Errors
 /// `NotFound`; `Conflict` when the rotation is over, or another process minted again.
 pub fn step(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, step: Step) -> Result<Done<RotationView>> {
-    let (mut key, run) = find_to_change(tx, cx, &RotationRef::Id(step.rotation))?;
+    let (mut key, run) = find_to_change(tx, cx, &RotationRef::Id(step.rotation), None)?;
     if run.secret != step.secret {
         return Err(Error::conflict("taken_over", format!("another process goes on with the rotation {}", run.id))
             .hint(format!("keyward rotation show {}", run.id)));
@@ -164,13 +204,45 @@ fn holds(key: &Key, run: &Rotation, caps: &Capabilities, found: Option<&PlainTok
     Ok(key.secrets.iter().any(|secret| secret.lookup == run.secret && secret.verifier.matches(&verifier)))
 }
 
+impl UseCase for Commit {
+    type Outcome = Rotated;
+    const PERMISSION: Permission = Permission::RotateKeys;
+    const ROUTE: Route = Route {
+        query: &["environment"],
+        summary: "Make the new secret the current one",
+        description: "Refused without a receipt or a use of the new secret, unless forced.",
+        answers: &[(200, "The key and its rotation.")],
+        ..Route::new(Method::Post, "/v1/rotations/{rotation}/commit", "commit_rotation", "rotations")
+    };
+
+    fn target(&self) -> String {
+        self.rotation.to_string()
+    }
+}
+
+impl Change for Commit {
+    const ACTION: Action = Action::KeyRotate;
+
+    fn environment(&self) -> Option<Environment> {
+        self.environment
+    }
+
+    fn lets_go(rotated: &Rotated) -> Option<KeyId> {
+        rotated.rotation.key_id.parse().ok()
+    }
+
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<Rotated>> {
+        commit(tx, cx, &self)
+    }
+}
+
 /// Commits a rotation.
 ///
 /// # Errors
 /// `NotFound`; `Conflict` when it is over, when nothing shows that the secret arrived, and when the old one is in use
 /// but was to be idle.
 pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Rotated>> {
-    let (mut key, run) = find_to_change(tx, cx, &request.rotation)?;
+    let (mut key, run) = find_to_change(tx, cx, &request.rotation, request.environment)?;
     if run.is_running() {
         super::stage::may_decide(tx, cx, &key, false, false)?;
     }
@@ -211,12 +283,43 @@ pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Ro
     Ok(Done { outcome: Rotated { key, rotation, old_valid_until: committed.old_until }, events })
 }
 
+impl UseCase for Abort {
+    type Outcome = RotationView;
+    const PERMISSION: Permission = Permission::RotateKeys;
+    const ROUTE: Route = Route {
+        query: &["environment"],
+        summary: "Void the new secret; the old one is untouched",
+        answers: &[(200, "The rotation.")],
+        ..Route::new(Method::Post, "/v1/rotations/{rotation}/abort", "abort_rotation", "rotations")
+    };
+
+    fn target(&self) -> String {
+        self.rotation.to_string()
+    }
+}
+
+impl Change for Abort {
+    const ACTION: Action = Action::KeyAbort;
+
+    fn environment(&self) -> Option<Environment> {
+        self.environment
+    }
+
+    fn lets_go(aborted: &RotationView) -> Option<KeyId> {
+        aborted.key_id.parse().ok()
+    }
+
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<RotationView>> {
+        abort(tx, cx, &self)
+    }
+}
+
 /// Aborts a rotation. A key that was still being created, and so never had a secret of its own, goes with it.
 ///
 /// # Errors
 /// `NotFound`; `Conflict` when it is over, and unless forced when a sink holds the new secret, or may.
-pub fn abort(tx: &mut Tx<'_>, cx: &Context, request: &Abort) -> Result<Done<RotationView>> {
-    let (mut key, run) = find_to_change(tx, cx, &request.rotation)?;
+fn abort(tx: &mut Tx<'_>, cx: &Context, request: &Abort) -> Result<Done<RotationView>> {
+    let (mut key, run) = find_to_change(tx, cx, &request.rotation, request.environment)?;
     let held = run.may_hold();
     if run.is_running() && !(held.is_empty() && run.in_doubt.is_none()) && !request.force {
         let sinks = if held.is_empty() { "an earlier sink".to_owned() } else { held.join(", ") };
@@ -252,48 +355,121 @@ fn never_lived(key: &Key, run: &Rotation) -> bool {
     })
 }
 
-/// The running rotations of a workspace, oldest first; with `ended` also the last one of every other key, if it has had
-/// more than the secret that it was created with.
-///
-/// # Errors
-/// `NotFound` for an unknown workspace.
-pub fn list(tx: &View<'_>, cx: &Context, ended: bool) -> Result<Vec<RotationView>> {
-    entitlement::workspace(tx, &cx.workspace)?;
-    let keys = if ended { tx.all_keys(&cx.workspace)? } else { tx.keys_rotating(&cx.workspace)? };
-    let rotated = |key: &&Key| key.running().is_some() || key.secrets.len() > 1;
-    let mut all: Vec<RotationView> =
-        keys.iter().filter(rotated).filter_map(|key| RotationView::of(key, cx.now)).collect();
-    all.sort_by(|a, b| (&a.started_at, &a.id).cmp(&(&b.started_at, &b.id)));
-    Ok(all)
+/// The running rotations of a workspace, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct ListRotations {
+    /// Those that have ended, too.
+    // Of every key the last one, if it has had more than the secret that it was created with.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// One rotation.
-///
-/// # Errors
-/// `NotFound`.
-pub fn show(tx: &View<'_>, cx: &Context, rotation: &RotationRef) -> Result<RotationView> {
-    let (key, _) = find(tx, cx, rotation)?;
-    RotationView::of(&key, cx.now).ok_or_else(nothing_left)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct ShowRotation {
+    /// The id of the rotation, or the key it belongs to.
+    #[cfg_attr(feature = "server", schema(value_type = String))]
+    pub rotation: RotationRef,
+    /// The environment, where keys of several have the name.
+    #[serde(default)]
+    pub environment: Option<Environment>,
+}
+
+impl ShowRotation {
+    /// The rotation of an id.
+    #[must_use]
+    pub fn of(rotation: RotationId) -> Self {
+        Self { rotation: RotationRef::Id(rotation), environment: None }
+    }
+}
+
+impl UseCase for ListRotations {
+    type Outcome = Vec<RotationView>;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    const ROUTE: Route = Route {
+        query: &["ended"],
+        summary: "Rotations that run",
+        answers: &[(200, "The rotations.")],
+        ..Route::new(Method::Get, "/v1/rotations", "list_rotations", "rotations")
+    };
+
+    fn permission(&self, by: &Authority) -> Permission {
+        by.either(Self::PERMISSION, Permission::RotateKeys)
+    }
+
+    fn target(&self) -> String {
+        "rotations".to_owned()
+    }
+}
+
+impl Ask for ListRotations {
+    fn ask(&self, tx: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<Vec<RotationView>> {
+        entitlement::workspace(tx, &cx.workspace)?;
+        let keys = if self.ended { tx.all_keys(&cx.workspace)? } else { tx.keys_rotating(&cx.workspace)? };
+        let rotated = |key: &&Key| key.running().is_some() || key.secrets.len() > 1;
+        let mut all: Vec<RotationView> =
+            keys.iter().filter(rotated).filter_map(|key| RotationView::of(key, cx.now)).collect();
+        all.sort_by(|a, b| (&a.started_at, &a.id).cmp(&(&b.started_at, &b.id)));
+        Ok(all)
+    }
+}
+
+impl UseCase for ShowRotation {
+    type Outcome = RotationView;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    const ROUTE: Route = Route {
+        query: &["environment"],
+        summary: "One rotation",
+        answers: &[(200, "The rotation.")],
+        ..Route::new(Method::Get, "/v1/rotations/{rotation}", "show_rotation", "rotations")
+    };
+
+    fn permission(&self, by: &Authority) -> Permission {
+        by.either(Self::PERMISSION, Permission::RotateKeys)
+    }
+
+    fn target(&self) -> String {
+        self.rotation.to_string()
+    }
+}
+
+impl Ask for ShowRotation {
+    fn ask(&self, tx: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<RotationView> {
+        let (key, _) = find(tx, cx, &self.rotation, self.environment)?;
+        RotationView::of(&key, cx.now).ok_or_else(nothing_left)
+    }
 }
 
 /// Lists what a reference to a rotation can mean.
 const LIST: &str = "keyward rotation list --all";
 
 /// The key and the rotation that a reference names.
-pub(super) fn find(tx: &View<'_>, cx: &Context, rotation: &RotationRef) -> Result<(Key, Rotation)> {
+pub(super) fn find(
+    tx: &View<'_>,
+    cx: &Context,
+    rotation: &RotationRef,
+    environment: Option<Environment>,
+) -> Result<(Key, Rotation)> {
     let (key, name) = match rotation {
         RotationRef::Id(id) => (tx.key_rotating(id)?.filter(|key| key.workspace == cx.workspace), id.to_string()),
-        RotationRef::Of(key, environment) => {
-            (Some(lookup::one_of(tx, &cx.workspace, key, *environment, LIST)?), format!("of {key}"))
-        }
+        RotationRef::Of(key) => (Some(lookup::one_of(tx, &cx.workspace, key, environment, LIST)?), format!("of {key}")),
     };
     let found = key.and_then(|key| key.run.clone().map(|run| (key, run)));
     found.ok_or_else(|| Error::not_found(format!("no rotation {name}")).hint(LIST))
 }
 
 /// The same for whoever decides about it: as with minting, of no key beyond the caller's ceiling.
-fn find_to_change(tx: &View<'_>, cx: &Context, rotation: &RotationRef) -> Result<(Key, Rotation)> {
-    let (key, run) = find(tx, cx, rotation)?;
+fn find_to_change(
+    tx: &View<'_>,
+    cx: &Context,
+    rotation: &RotationRef,
+    environment: Option<Environment>,
+) -> Result<(Key, Rotation)> {
+    let (key, run) = find(tx, cx, rotation, environment)?;
     cx.authority.may_grant(&tx.catalogue(&key.workspace)?, &key.scopes)?;
     Ok((key, run))
 }

@@ -2,14 +2,16 @@
 
 use super::{
     Done,
+    case::{Ask, Change, Method, Route, UseCase},
     context::Context,
     entitlement,
     error::{Error, Result},
     free_text,
 };
 use crate::{
-    domain::{Action, Catalogue, Event, Scope, ScopeEntry, counted, serde_text},
+    domain::{Action, Catalogue, Event, Permission, Scope, ScopeEntry, counted, serde_text},
     store::{Tx, View},
+    vault::Capabilities,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -73,42 +75,109 @@ pub enum ScopeChange {
     Open,
 }
 
-impl ScopeChange {
-    /// The action and target the trail records of it.
-    #[must_use]
-    pub fn describes(&self, workspace: &str) -> (Action, String) {
-        match self {
-            Self::Add { scope, .. } => (Action::ScopeAdd, scope.to_string()),
-            Self::Remove(scope) => (Action::ScopeRemove, scope.to_string()),
-            Self::Close => (Action::ScopeClose, workspace.to_owned()),
-            Self::Open => (Action::ScopeOpen, workspace.to_owned()),
+/// The catalogue of scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct ListScopes {}
+
+/// One scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct ShowScope {
+    /// The scope.
+    pub scope: Scope,
+}
+
+/// Changes of the catalogue, all in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct ChangeScopes {
+    /// The changes, in order.
+    pub changes: Vec<ScopeChange>,
+}
+
+impl UseCase for ListScopes {
+    type Outcome = ScopeList;
+    const PERMISSION: Permission = Permission::ReadWorkspace;
+    const ROUTE: Route = Route {
+        summary: "The catalogue of scopes",
+        answers: &[(200, "The scopes, by name.")],
+        ..Route::new(Method::Get, "/v1/scopes", "list_scopes", "workspace")
+    };
+
+    fn target(&self) -> String {
+        "scopes".to_owned()
+    }
+}
+
+impl Ask for ListScopes {
+    fn ask(&self, tx: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<ScopeList> {
+        entitlement::workspace(tx, &cx.workspace)?;
+        let catalogue = tx.catalogue(&cx.workspace)?;
+        let held = tx.scope_uses(&cx.workspace)?;
+        let one = |(scope, entry)| view(scope, entry, held.get(scope).copied().unwrap_or(0));
+        Ok(ScopeList { items: catalogue.entries.iter().map(one).collect(), closed: catalogue.closed })
+    }
+}
+
+impl UseCase for ShowScope {
+    type Outcome = ScopeView;
+    const PERMISSION: Permission = Permission::ReadWorkspace;
+    const ROUTE: Route = Route {
+        summary: "One scope",
+        answers: &[(200, "The scope.")],
+        ..Route::new(Method::Get, "/v1/scopes/{scope}", "show_scope", "workspace")
+    };
+
+    fn target(&self) -> String {
+        self.scope.to_string()
+    }
+}
+
+impl Ask for ShowScope {
+    fn ask(&self, tx: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<ScopeView> {
+        let (catalogue, scope) = (tx.catalogue(&cx.workspace)?, &self.scope);
+        let entry = catalogue.entries.get(scope).ok_or_else(|| unknown(&catalogue, scope))?;
+        Ok(view(scope, entry, tx.scope_uses(&cx.workspace)?.get(scope).copied().unwrap_or(0)))
+    }
+}
+
+impl UseCase for ChangeScopes {
+    type Outcome = ScopesChanged;
+    const PERMISSION: Permission = Permission::ChangeWorkspace;
+    const ROUTE: Route = Route {
+        summary: "Change the catalogue of scopes, all or nothing",
+        answers: &[(200, "How many changes changed anything, and what became of scopes that were declared before.")],
+        ..Route::new(Method::Post, "/v1/scopes", "change_scopes", "workspace")
+    };
+
+    /// The scope, where there is one change of one.
+    fn target(&self) -> String {
+        match self.changes.first() {
+            Some(ScopeChange::Add { scope, .. } | ScopeChange::Remove(scope)) => scope.to_string(),
+            _ => "scopes".to_owned(),
         }
     }
 }
 
-/// The catalogue of the workspace.
-///
-/// # Errors
-/// `NotFound` for an unknown workspace.
-pub fn list(tx: &View<'_>, cx: &Context) -> Result<ScopeList> {
-    entitlement::workspace(tx, &cx.workspace)?;
-    let catalogue = tx.catalogue(&cx.workspace)?;
-    let mut items = Vec::new();
-    let held = tx.scope_uses(&cx.workspace)?;
-    for (scope, entry) in &catalogue.entries {
-        items.push(view(scope, entry, held.get(scope).copied().unwrap_or(0)));
-    }
-    Ok(ScopeList { items, closed: catalogue.closed })
-}
+impl Change for ChangeScopes {
+    const ACTION: Action = Action::ScopeAdd;
 
-/// One scope.
-///
-/// # Errors
-/// `NotFound` with suggestions.
-pub fn show(tx: &View<'_>, cx: &Context, scope: &Scope) -> Result<ScopeView> {
-    let catalogue = tx.catalogue(&cx.workspace)?;
-    let entry = catalogue.entries.get(scope).ok_or_else(|| unknown(&catalogue, scope))?;
-    Ok(view(scope, entry, tx.scope_uses(&cx.workspace)?.get(scope).copied().unwrap_or(0)))
+    fn action(&self) -> Action {
+        match self.changes.first() {
+            Some(ScopeChange::Remove(_)) => Action::ScopeRemove,
+            Some(ScopeChange::Close) => Action::ScopeClose,
+            Some(ScopeChange::Open) => Action::ScopeOpen,
+            _ => Self::ACTION,
+        }
+    }
+
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<ScopesChanged>> {
+        change(tx, cx, self.changes)
+    }
 }
 
 /// Changes the catalogue, in order.
@@ -116,7 +185,7 @@ pub fn show(tx: &View<'_>, cx: &Context, scope: &Scope) -> Result<ScopeView> {
 /// # Errors
 /// `NotFound` for a scope to remove, `Conflict` when keys hold it or what implies it; the caller must then drop the
 /// transaction.
-pub fn change(tx: &mut Tx<'_>, cx: &Context, changes: Vec<ScopeChange>) -> Result<Done<ScopesChanged>> {
+fn change(tx: &mut Tx<'_>, cx: &Context, changes: Vec<ScopeChange>) -> Result<Done<ScopesChanged>> {
     let (mut outcome, mut events) = (ScopesChanged::default(), Vec::new());
     for change in changes {
         let event = match change {

@@ -163,7 +163,7 @@ pub fn target(tx: &View<'_>, cx: &Context, request: &Stage) -> Result<KeyId> {
 
 fn find(tx: &View<'_>, cx: &Context, request: &Stage) -> Result<Key> {
     match &request.resume {
-        Some(id) => Ok(rotation::find(tx, cx, &RotationRef::Id(id.clone()))?.0),
+        Some(id) => Ok(rotation::find(tx, cx, &RotationRef::Id(id.clone()), None)?.0),
         None => lookup::key(tx, &cx.workspace, &request.key, request.environment),
     }
 }

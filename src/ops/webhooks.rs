@@ -5,6 +5,7 @@
 
 use super::{
     Done,
+    case::{Ask, Change, Method, Route, UseCase},
     context::Context,
     entitlement,
     error::{Error, Kind, Result},
@@ -12,8 +13,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Event, Key, Message, Notice, Outcome, RateLimit, Time, Webhook, closest, ids::random_base62,
-        serde_text, text::same, time::format_time,
+        Action, Event, Key, Message, Notice, Outcome, Permission, RateLimit, Time, Webhook, closest,
+        ids::random_base62, serde_text, text::same, time::format_time,
     },
     store::{ClearFilter, Tx, View},
     vault::Capabilities,
@@ -107,15 +108,33 @@ pub struct Target {
     pub secret: Zeroizing<[u8; 32]>,
 }
 
-/// The webhooks of the workspace, by name, and how their messages fare.
-///
-/// # Errors
-/// Those of the store.
-pub fn list(view: &View<'_>, cx: &Context) -> Result<Vec<WebhookView>> {
-    entitlement::workspace(view, &cx.workspace)?;
-    let mut all = of_workspace(view, cx)?;
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    all.iter().map(|webhook| shown(view, webhook)).collect()
+/// The webhooks of the workspace, and how their messages fare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct ListWebhooks {}
+
+impl UseCase for ListWebhooks {
+    type Outcome = Vec<WebhookView>;
+    const PERMISSION: Permission = Permission::ReadWorkspace;
+    const ROUTE: Route = Route {
+        summary: "The webhooks of the workspace, and how their messages fare",
+        answers: &[(200, "The webhooks, by name.")],
+        ..Route::new(Method::Get, "/v1/webhooks", "list_webhooks", "webhooks")
+    };
+
+    fn target(&self) -> String {
+        "webhooks".to_owned()
+    }
+}
+
+impl Ask for ListWebhooks {
+    fn ask(&self, view: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<Vec<WebhookView>> {
+        entitlement::workspace(view, &cx.workspace)?;
+        let mut all = of_workspace(view, cx)?;
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all.iter().map(|webhook| shown(view, webhook)).collect()
+    }
 }
 
 /// Adds a webhook.
@@ -164,17 +183,40 @@ pub fn add(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, request: AddWebho
     Ok(Done { outcome: AddedWebhook { webhook: view, secret: (!cx.dry_run).then_some(text) }, events })
 }
 
-/// Removes a webhook and what was on its way to it.
-///
-/// # Errors
-/// `NotFound`.
-pub fn remove(tx: &mut Tx<'_>, cx: &Context, name: &str) -> Result<Done<WebhookView>> {
-    let webhook = find(tx, cx, name)?;
-    let view = shown(tx, &webhook)?;
-    tx.delete_webhook(&webhook)?;
-    let changes = json!({ "name": view.name, "url": view.url, "pending": view.pending, "dead": view.dead });
-    let events = vec![cx.event(Action::WebhookRemove, webhook.id, changes)];
-    Ok(Done { outcome: view, events })
+/// A webhook to be removed, with what was on its way to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct RemoveWebhook {
+    /// Its name or id.
+    pub name: String,
+}
+
+impl UseCase for RemoveWebhook {
+    type Outcome = WebhookView;
+    const PERMISSION: Permission = Permission::ChangeWorkspace;
+    const ROUTE: Route = Route {
+        summary: "Remove a webhook, and what was on its way to it",
+        answers: &[(200, "The webhook as it was.")],
+        ..Route::new(Method::Delete, "/v1/webhooks/{name}", "remove_webhook", "webhooks")
+    };
+
+    fn target(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Change for RemoveWebhook {
+    const ACTION: Action = Action::WebhookRemove;
+
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<WebhookView>> {
+        let webhook = find(tx, cx, &self.name)?;
+        let view = shown(tx, &webhook)?;
+        tx.delete_webhook(&webhook)?;
+        let changes = json!({ "name": view.name, "url": view.url, "pending": view.pending, "dead": view.dead });
+        let events = vec![cx.event(Action::WebhookRemove, webhook.id, changes)];
+        Ok(Done { outcome: view, events })
+    }
 }
 
 /// A message that tells nothing, and where it goes: to see whether it arrives.

@@ -14,9 +14,11 @@ use super::{
 use crate::{
     backend::Backend,
     ops::{
-        Context, Error, Kind, Result,
+        Abort, ChangeScopes, Check, CheckKey, Commit, Context, Error, ExportKeys, Kind, ListRotations, ListScopes,
+        Result, ShowRotation, ShowScope,
         case::{Ask, Change, Method, Route, UseCase},
         operators::{CreateOperator, ListOperators, RevokeOperator, RotateOperator},
+        webhooks::{ListWebhooks, RemoveWebhook},
     },
     wire::{packed::unpack, told::Told},
 };
@@ -58,8 +60,20 @@ impl Door {
 }
 
 /// Every use case that is declared.
-fn doors() -> [Door; 4] {
+fn doors() -> [Door; 16] {
     [
+        Door::asks::<ListScopes>(),
+        Door::asks::<ShowScope>(),
+        Door::changes::<ChangeScopes>(),
+        Door::asks::<ListRotations>(),
+        Door::asks::<ShowRotation>(),
+        Door::changes::<Commit>(),
+        Door::changes::<Abort>(),
+        Door::asks::<ExportKeys>(),
+        Door::asks::<Check>(),
+        Door::asks::<CheckKey>(),
+        Door::asks::<ListWebhooks>(),
+        Door::changes::<RemoveWebhook>(),
         Door::asks::<ListOperators>(),
         Door::changes::<CreateOperator>(),
         Door::changes::<RotateOperator>(),

@@ -1,12 +1,9 @@
 //! Keys as a file declares them, and the hygiene of keys.
 
-use super::keys::CreatedReply;
-use crate::{
-    domain::hygiene::Policy,
-    ops::{
-        Applied, Created, Declared, Error, KeyView, Plan,
-        check::{Checked, Finding, RuleAnswer},
-    },
+use super::{keys::CreatedReply, told::Told};
+use crate::ops::{
+    Applied, Created, Declared, Error, KeyView, Plan,
+    check::{Checked, CheckedKey, Finding, RuleAnswer},
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,15 +38,6 @@ pub struct AppliedReply {
     pub plan: Plan,
     /// The new keys with their secrets, in the order of the plan.
     pub created: Vec<CreatedReply>,
-}
-
-/// By which rules keys are looked at.
-#[derive(Default, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct CheckBody {
-    /// The policy, as `keyward help` has it in TOML; the built-in one unless told.
-    #[schema(value_type = Object)]
-    pub policy: Policy,
 }
 
 /// What keys are found to want.
@@ -97,15 +85,39 @@ impl TryFrom<AppliedReply> for Applied {
     }
 }
 
-impl From<Checked> for CheckedReply {
-    fn from(checked: Checked) -> Self {
-        let Checked { findings, keys, unasked } = checked;
-        Self { schema: "keyward.hygiene/v1".to_owned(), findings, keys, unasked }
+impl Told for Checked {
+    type Body = CheckedReply;
+
+    fn tell(self) -> CheckedReply {
+        let Self { findings, keys, unasked } = self;
+        CheckedReply { schema: "keyward.hygiene/v1".to_owned(), findings, keys, unasked }
+    }
+
+    fn read(reply: CheckedReply) -> Result<Self, Error> {
+        Ok(Self { findings: reply.findings, keys: reply.keys, unasked: reply.unasked })
     }
 }
 
-impl From<CheckedReply> for Checked {
-    fn from(reply: CheckedReply) -> Self {
-        Self { findings: reply.findings, keys: reply.keys, unasked: reply.unasked }
+impl Told for CheckedKey {
+    type Body = CheckedKeyReply;
+
+    fn tell(self) -> CheckedKeyReply {
+        CheckedKeyReply { schema: "keyward.key-hygiene/v1".to_owned(), key: self.key, answers: self.answers }
+    }
+
+    fn read(reply: CheckedKeyReply) -> Result<Self, Error> {
+        Ok(Self { key: reply.key, answers: reply.answers })
+    }
+}
+
+impl Told for Vec<Declared> {
+    type Body = DeclaredReply;
+
+    fn tell(self) -> DeclaredReply {
+        DeclaredReply { schema: "keyward.declared-list/v1".to_owned(), items: self }
+    }
+
+    fn read(reply: DeclaredReply) -> Result<Self, Error> {
+        Ok(reply.items)
     }
 }

@@ -113,6 +113,14 @@ pub struct PageInfo {
     pub next: Option<String>,
 }
 
+impl PageInfo {
+    /// The page of a list that is told whole.
+    #[must_use]
+    pub fn whole(items: usize) -> Self {
+        Self { returned: items, total: items, truncated: false, next: None }
+    }
+}
+
 /// The words of a secret that came over the wire.
 ///
 /// # Errors

@@ -90,8 +90,7 @@ impl Told for Vec<OperatorView> {
     type Body = OperatorList;
 
     fn tell(self) -> OperatorList {
-        let page = PageInfo { returned: self.len(), total: self.len(), truncated: false, next: None };
-        OperatorList { schema: "keyward.operator-list/v1".to_owned(), items: self, page }
+        OperatorList { schema: "keyward.operator-list/v1".to_owned(), page: PageInfo::whole(self.len()), items: self }
     }
 
     fn read(list: OperatorList) -> Result<Self> {

@@ -1,6 +1,9 @@
 //! Rotations as resources: staged, stepped through by whoever delivers, committed or aborted.
 
-use super::keys::{PageInfo, exposed, token};
+use super::{
+    keys::{PageInfo, exposed, token},
+    told::Told,
+};
 use crate::{
     domain::{Lookup, Overlap},
     ops::{
@@ -140,32 +143,6 @@ pub enum ProgressBody {
     Unproven(String),
 }
 
-/// How to commit.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[derive(utoipa::ToSchema)]
-pub struct CommitBody {
-    /// Sinks whose receipt comes with the commit.
-    pub receipts: Vec<String>,
-    /// Commits without receipt or use.
-    pub force: bool,
-    /// Refuses while the old secret was seen in use within so many seconds.
-    #[serde(with = "crate::domain::serde_text::optional_seconds")]
-    #[schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64)]
-    pub only_if_idle: Option<chrono::TimeDelta>,
-}
-
-/// How to abort.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[derive(utoipa::ToSchema)]
-pub struct AbortBody {
-    /// Aborts even where a sink holds the new secret, or may.
-    pub force: bool,
-    /// Why, for the trail.
-    pub because: Option<String>,
-}
-
 impl From<&Staged> for StagedReply {
     fn from(staged: &Staged) -> Self {
         Self {
@@ -233,24 +210,39 @@ impl TryFrom<RotateReply> for Staged {
     }
 }
 
-impl From<&Rotated> for RotatedReply {
-    fn from(rotated: &Rotated) -> Self {
-        Self { key: rotated.key.clone(), rotation: rotated.rotation.clone(), old_valid_until: rotated.old_valid_until }
+impl Told for Rotated {
+    type Body = RotatedReply;
+
+    fn tell(self) -> RotatedReply {
+        RotatedReply { key: self.key, rotation: self.rotation, old_valid_until: self.old_valid_until }
+    }
+
+    fn read(reply: RotatedReply) -> Result<Self> {
+        Ok(Self { key: reply.key, rotation: reply.rotation, old_valid_until: reply.old_valid_until })
     }
 }
 
-impl From<RotatedReply> for Rotated {
-    fn from(reply: RotatedReply) -> Self {
-        Self { key: reply.key, rotation: reply.rotation, old_valid_until: reply.old_valid_until }
+impl Told for RotationView {
+    type Body = RotationReply;
+
+    fn tell(self) -> RotationReply {
+        RotationReply { schema: "keyward.rotation/v1".to_owned(), rotation: self }
+    }
+
+    fn read(reply: RotationReply) -> Result<Self> {
+        Ok(reply.rotation)
     }
 }
 
-impl RotationList {
-    /// The list of these.
-    #[must_use]
-    pub fn new(items: Vec<RotationView>) -> Self {
-        let page = PageInfo { returned: items.len(), total: items.len(), truncated: false, next: None };
-        Self { schema: "keyward.rotation-list/v1".to_owned(), items, page }
+impl Told for Vec<RotationView> {
+    type Body = RotationList;
+
+    fn tell(self) -> RotationList {
+        RotationList { schema: "keyward.rotation-list/v1".to_owned(), page: PageInfo::whole(self.len()), items: self }
+    }
+
+    fn read(list: RotationList) -> Result<Self> {
+        Ok(list.items)
     }
 }
 

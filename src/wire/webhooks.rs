@@ -1,7 +1,10 @@
 //! Webhooks.
 
-use super::keys::PageInfo;
-use crate::ops::webhooks::{AddedWebhook, WebhookView};
+use super::{keys::PageInfo, told::Told};
+use crate::ops::{
+    Result,
+    webhooks::{AddedWebhook, WebhookView},
+};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -59,11 +62,26 @@ impl From<AddedWebhookReply> for AddedWebhook {
     }
 }
 
-impl WebhookList {
-    /// The list of these.
-    #[must_use]
-    pub fn new(items: Vec<WebhookView>) -> Self {
-        let page = PageInfo { returned: items.len(), total: items.len(), truncated: false, next: None };
-        Self { schema: "keyward.webhook-list/v1".to_owned(), items, page }
+impl Told for WebhookView {
+    type Body = WebhookReply;
+
+    fn tell(self) -> WebhookReply {
+        WebhookReply { schema: "keyward.webhook/v1".to_owned(), webhook: self }
+    }
+
+    fn read(reply: WebhookReply) -> Result<Self> {
+        Ok(reply.webhook)
+    }
+}
+
+impl Told for Vec<WebhookView> {
+    type Body = WebhookList;
+
+    fn tell(self) -> WebhookList {
+        WebhookList { schema: "keyward.webhook-list/v1".to_owned(), page: PageInfo::whole(self.len()), items: self }
+    }
+
+    fn read(list: WebhookList) -> Result<Self> {
+        Ok(list.items)
     }
 }

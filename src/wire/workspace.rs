@@ -1,8 +1,8 @@
 //! Scopes, workspaces, projects, customers and plans.
 
-use super::keys::PageInfo;
+use super::{keys::PageInfo, told::Told};
 use crate::domain::{RateLimit, Scope};
-use crate::ops::{ObjectChange, ObjectKind, ObjectView, ScopeChange, ScopeList, ScopeView};
+use crate::ops::{ObjectChange, ObjectKind, ObjectView, Result, ScopeList, ScopeView, ScopesChanged};
 use serde::{Deserialize, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 
@@ -40,15 +40,6 @@ pub struct AddScope {
     pub implies: Option<Vec<Scope>>,
 }
 
-/// Changes of the catalogue, all in one transaction.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[derive(utoipa::ToSchema)]
-pub struct ChangeScopes {
-    /// The changes, in order.
-    pub changes: Vec<ScopeChange>,
-}
-
 /// A workspace, project, customer or plan to be created.
 #[derive(Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "Map<String, Value>")]
@@ -64,7 +55,7 @@ impl TryFrom<Map<String, Value>> for CreateObject {
     type Error = serde_json::Error;
 
     /// By hand, for a flattened struct cannot refuse what it does not know: a slip in `api_access` would give access.
-    fn try_from(mut fields: Map<String, Value>) -> Result<Self, Self::Error> {
+    fn try_from(mut fields: Map<String, Value>) -> std::result::Result<Self, Self::Error> {
         let name = fields.remove("name").ok_or_else(|| serde_json::Error::missing_field("name"))?;
         Ok(Self { name: serde_json::from_value(name)?, change: serde_json::from_value(Value::Object(fields))? })
     }
@@ -81,26 +72,48 @@ pub struct ObjectList {
     pub page: PageInfo,
 }
 
-fn whole(total: usize) -> PageInfo {
-    PageInfo { returned: total, total, truncated: false, next: None }
-}
-
 impl ObjectList {
     /// The objects of a kind.
     #[must_use]
     pub fn new(kind: ObjectKind, items: Vec<ObjectView>) -> Self {
-        Self { schema: format!("keyward.{}-list/v1", kind.noun()), page: whole(items.len()), items }
+        Self { schema: format!("keyward.{}-list/v1", kind.noun()), page: PageInfo::whole(items.len()), items }
     }
 }
 
-impl From<ScopeList> for ScopePage {
-    fn from(list: ScopeList) -> Self {
-        Self {
-            schema: "keyward.scope-list/v1".to_owned(),
-            page: whole(list.items.len()),
-            items: list.items,
-            closed: list.closed,
-        }
+impl Told for ScopeList {
+    type Body = ScopePage;
+
+    fn tell(self) -> ScopePage {
+        let page = PageInfo::whole(self.items.len());
+        ScopePage { schema: "keyward.scope-list/v1".to_owned(), page, items: self.items, closed: self.closed }
+    }
+
+    fn read(page: ScopePage) -> Result<Self> {
+        Ok(Self { items: page.items, closed: page.closed })
+    }
+}
+
+impl Told for ScopeView {
+    type Body = ScopeReply;
+
+    fn tell(self) -> ScopeReply {
+        ScopeReply { schema: "keyward.scope/v1".to_owned(), scope: self }
+    }
+
+    fn read(reply: ScopeReply) -> Result<Self> {
+        Ok(reply.scope)
+    }
+}
+
+impl Told for ScopesChanged {
+    type Body = Self;
+
+    fn tell(self) -> Self {
+        self
+    }
+
+    fn read(body: Self) -> Result<Self> {
+        Ok(body)
     }
 }
 

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use keyward::{
     backend::{Backend, Dirs, InitOptions, LocalVault},
     domain::{KeyFilter, KeyRef, Overlap, Request, Status, Time, time::parse_time},
-    ops::{Commit, Context, Create, Delete, Kind, List, RotationRef, Stage, Switch, Verify},
+    ops::{Commit, Context, Create, Delete, Kind, List, Stage, Switch, Verify},
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,10 +98,7 @@ fn rotate(
     };
     let staged = backend.stage(cx, &request)?;
     let id = staged.rotation.unwrap().id.parse().unwrap();
-    backend.commit_rotation(
-        cx,
-        &Commit { rotation: RotationRef::Id(id), receipts: sinks, force: false, only_if_idle: None },
-    )?;
+    backend.change(cx, Commit::of(id, sinks))?;
     Ok(staged.secret.unwrap().expose_plaintext().to_owned())
 }
 

@@ -3,30 +3,25 @@
 use super::Remote;
 use crate::{
     backend::{Backend, BulkError, NewSlot, Rekey, Rekeyed, Runner, SlotView, VaultStatus},
-    domain::{Action, Environment, Form, KeyId, KeyRef, Retention, Scope, Time, Verdict, time::format_time},
+    domain::{Action, Environment, Form, KeyId, KeyRef, Retention, Time, Verdict, time::format_time},
     ops::{
-        Abort, Applied, Apply, Commit, Context, Create, Created, CredentialReport, Declared, Delete, Deleted,
-        EntryError, EntryErrors, Error, ExportKeys, Import, KeyName, KeyView, Kind, List, Listed, ListedNames,
-        LogQuery, Logs, ObjectChange, ObjectKind, ObjectView, Plan, Result, Rotated, RotationRef, RotationView,
-        ScopeChange, ScopeList, ScopeView, ScopesChanged, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
+        Applied, Apply, Context, Create, Created, CredentialReport, Delete, Deleted, EntryError, EntryErrors, Error,
+        Import, KeyName, KeyView, Kind, List, Listed, ListedNames, LogQuery, Logs, ObjectChange, ObjectKind,
+        ObjectView, Plan, Result, RotationView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
         UsageQuery, UsageReport, Verify,
-        check::{Check, CheckKey, Checked, CheckedKey},
         identify::{Identified, Identify},
-        webhooks::{AddWebhook, AddedWebhook, WebhookView},
+        webhooks::{AddWebhook, AddedWebhook},
     },
     wire::{
-        declared::{AppliedReply, CheckBody, CheckedKeyReply, CheckedReply, DeclaredReply, PlanReply},
+        declared::{AppliedReply, PlanReply},
         keys::{
             CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, MAX_PAGE, RefusedEntries, UpdatedReply, query_of,
         },
-        rotations::{
-            AbortBody, CommitBody, RotateBody, RotateReply, RotatedReply, RotationList, RotationReply, StagedReply,
-            StepBody,
-        },
+        rotations::{RotateBody, RotateReply, RotationReply, StagedReply, StepBody},
         usage::{LogPage, RetentionBody, UsageReply},
         verdict::VerifyRequest,
-        webhooks::{AddedWebhookReply, WebhookList, WebhookReply, WebhookTested},
-        workspace::{ChangeScopes, CreateObject, ObjectList, ScopePage, ScopeReply},
+        webhooks::{AddedWebhookReply, WebhookTested},
+        workspace::{CreateObject, ObjectList},
     },
 };
 use reqwest::Method;
@@ -39,14 +34,6 @@ type Query = Vec<(&'static str, String)>;
 /// What decides between keys of one name.
 fn which(environment: Option<Environment>) -> Query {
     environment.map(|environment| ("environment", environment.to_string())).into_iter().collect()
-}
-
-/// The path segment and query of a rotation.
-fn rotation_path(rotation: &RotationRef) -> (String, Query) {
-    match rotation {
-        RotationRef::Id(id) => (id.to_string(), Vec::new()),
-        RotationRef::Of(key, environment) => (key.to_string(), which(*environment)),
-    }
 }
 
 fn plural(kind: ObjectKind) -> String {
@@ -181,31 +168,6 @@ impl Backend for Remote {
         Ok(self.change::<RotationReply>(cx, Method::POST, &path, &[], &body)?.rotation)
     }
 
-    fn commit_rotation(&self, cx: &Context, request: &Commit) -> Result<Rotated> {
-        let (rotation, query) = rotation_path(&request.rotation);
-        let body =
-            CommitBody { receipts: request.receipts.clone(), force: request.force, only_if_idle: request.only_if_idle };
-        let path = ["v1", "rotations", &rotation, "commit"];
-        Ok(self.change::<RotatedReply>(cx, Method::POST, &path, &query, &body)?.into())
-    }
-
-    fn abort_rotation(&self, cx: &Context, request: &Abort) -> Result<RotationView> {
-        let (rotation, query) = rotation_path(&request.rotation);
-        let body = AbortBody { force: request.force, because: request.because.clone() };
-        let path = ["v1", "rotations", &rotation, "abort"];
-        Ok(self.change::<RotationReply>(cx, Method::POST, &path, &query, &body)?.rotation)
-    }
-
-    fn rotations(&self, cx: &Context, ended: bool) -> Result<Vec<RotationView>> {
-        let list: RotationList = self.get(Some(cx), &["v1", "rotations"], &[("ended", ended.to_string())])?;
-        Ok(list.items)
-    }
-
-    fn rotation(&self, cx: &Context, rotation: &RotationRef) -> Result<RotationView> {
-        let (rotation, query) = rotation_path(rotation);
-        Ok(self.get::<RotationReply>(Some(cx), &["v1", "rotations", &rotation], &query)?.rotation)
-    }
-
     fn switch(&self, cx: &Context, key: &KeyRef, environment: Option<Environment>, switch: Switch) -> Result<Switched> {
         let verb = match switch {
             Switch::Activate => "activate",
@@ -271,22 +233,6 @@ impl Backend for Remote {
         self.change::<AppliedReply>(cx, Method::POST, &path, &[], request)?.try_into()
     }
 
-    fn export_keys(&self, cx: &Context, request: &ExportKeys) -> Result<Vec<Declared>> {
-        Ok(self.ask::<DeclaredReply>(cx, &["v1", "keys", "export"], request)?.items)
-    }
-
-    fn check(&self, cx: &Context, request: &Check) -> Result<Checked> {
-        let body = CheckBody { policy: request.policy.clone() };
-        Ok(self.ask::<CheckedReply>(cx, &["v1", "keys", "check"], &body)?.into())
-    }
-
-    fn check_key(&self, cx: &Context, request: &CheckKey) -> Result<CheckedKey> {
-        let (path, body) = (["v1", "keys", &request.key.to_string(), "check"], request.policy.clone());
-        let reply: CheckedKeyReply =
-            self.asking(cx, &path, &which(request.environment), &CheckBody { policy: body })?;
-        Ok(CheckedKey { key: reply.key, answers: reply.answers })
-    }
-
     fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
         let mut asked: Query = which(query.environment);
         asked.extend(query.key.as_ref().map(|key| ("key", key.to_string())));
@@ -321,19 +267,6 @@ impl Backend for Remote {
         self.change::<RetentionBody>(cx, Method::PUT, &["v1", "usage", "retention"], &[], &body)?.try_into()
     }
 
-    fn scopes(&self, cx: &Context) -> Result<ScopeList> {
-        let page: ScopePage = self.get(Some(cx), &["v1", "scopes"], &[])?;
-        Ok(ScopeList { items: page.items, closed: page.closed })
-    }
-
-    fn scope(&self, cx: &Context, scope: &Scope) -> Result<ScopeView> {
-        Ok(self.get::<ScopeReply>(Some(cx), &["v1", "scopes", &scope.to_string()], &[])?.scope)
-    }
-
-    fn change_scopes(&self, cx: &Context, changes: Vec<ScopeChange>) -> Result<ScopesChanged> {
-        self.change(cx, Method::POST, &["v1", "scopes"], &[], &ChangeScopes { changes })
-    }
-
     fn objects(&self, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {
         Ok(self.get::<ObjectList>(Some(cx), &["v1", &plural(kind)], &[])?.items)
     }
@@ -355,10 +288,6 @@ impl Backend for Remote {
         self.change(cx, Method::DELETE, &["v1", &plural(kind), name], &[], &json!({}))
     }
 
-    fn webhooks(&self, cx: &Context) -> Result<Vec<WebhookView>> {
-        Ok(self.get::<WebhookList>(Some(cx), &["v1", "webhooks"], &[])?.items)
-    }
-
     fn add_webhook(&self, cx: &Context, request: AddWebhook) -> Result<AddedWebhook> {
         Ok(self.change::<AddedWebhookReply>(cx, Method::POST, &["v1", "webhooks"], &[], &request)?.into())
     }
@@ -366,10 +295,6 @@ impl Backend for Remote {
     fn test_webhook(&self, cx: &Context, name: &str) -> Result<String> {
         let path = ["v1", "webhooks", name, "test"];
         Ok(self.change::<WebhookTested>(cx, Method::POST, &path, &[], &json!({}))?.message)
-    }
-
-    fn remove_webhook(&self, cx: &Context, name: &str) -> Result<WebhookView> {
-        Ok(self.change::<WebhookReply>(cx, Method::DELETE, &["v1", "webhooks", name], &[], &json!({}))?.webhook)
     }
 
     fn refuse(&self, _cx: &Context, _action: Action, _target: &str, _error: &Error) -> Result<()> {

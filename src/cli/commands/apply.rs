@@ -12,7 +12,7 @@ use crate::{
     },
     domain::{Action, KeyRef, counted},
     ops::{
-        Applied, Apply, Context, Created, Error, KeyView, Kind, Plan, PlanStep, Result, RotationRef, Show, Stage, Verb,
+        Applied, Apply, Context, Created, Error, KeyView, Kind, Plan, PlanStep, Result, Show, ShowRotation, Stage, Verb,
     },
 };
 use std::{
@@ -208,7 +208,7 @@ fn hand_over(cx: &mut Ctx, driver: &Driver<'_>, created: &Created, target: &Targ
 
 fn resume(cx: &mut Ctx, driver: &Driver<'_>, waiting: &Waiting) -> Result<()> {
     let id = waiting.key.rotation.id.as_deref().unwrap_or_default();
-    let rotation = RotationRef::Id(id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))?);
-    let rotation = cx.backend()?.rotation(&cx.operation(), &rotation)?;
+    let rotation = ShowRotation::of(id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))?);
+    let rotation = cx.backend()?.ask(&cx.operation(), &rotation)?;
     driver.rotate(cx, &waiting.target, Stage::resume(&rotation, Vec::new())?).map(drop)
 }

@@ -71,7 +71,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
 }
 
 fn all(cx: &mut Ctx, request: Check, least: Severity, accepted: bool, file: &Path) -> Result<u8> {
-    let checked = cx.backend()?.check(&cx.operation(), &request)?;
+    let checked = cx.backend()?.ask(&cx.operation(), &request)?;
     let grave: Vec<Finding> = checked
         .findings
         .into_iter()
@@ -115,7 +115,7 @@ fn one(cx: &mut Ctx, request: CheckKey) -> Result<u8> {
     if cx.format() == Format::Sarif {
         return Err(Error::usage("-o sarif is for the findings of all keys").hint("keyward check -o sarif"));
     }
-    let checked = cx.backend()?.check_key(&cx.operation(), &request)?;
+    let checked = cx.backend()?.ask(&cx.operation(), &request)?;
     let breaches =
         checked.answers.iter().filter(|answer| answer.ok == Some(false) && answer.excepted.is_none()).count();
     let people = !cx.program_reads();

@@ -35,14 +35,14 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let request = ExportKeys { environment: args.env, owner: args.owner, labels: args.label };
     match cx.format() {
         Format::Table | Format::Wide if cx.out.options.field.is_none() => {
-            let keys = cx.backend()?.export_keys(&cx.operation(), &request)?;
+            let keys = cx.backend()?.ask(&cx.operation(), &request)?;
             cx.raw(declared::to_toml(&keys).as_bytes())?;
         }
         Format::Csv | Format::Name | Format::Markdown => {
             return Err(Error::usage("keys are exported as TOML, or as JSON with -o json").hint("keyward list -o csv"));
         }
         _ => {
-            let keys = cx.backend()?.export_keys(&cx.operation(), &request)?;
+            let keys = cx.backend()?.ask(&cx.operation(), &request)?;
             cx.flat(declared::SCHEMA, json!({ "keys": declared::to_json(&keys) }), "keys")?;
         }
     }

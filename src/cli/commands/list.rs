@@ -10,7 +10,7 @@ use crate::{
         values,
     },
     domain::{KeyFilter, Scope, Sort, Status, closest},
-    ops::{Error, KeyView, List, Result},
+    ops::{Error, KeyView, List, ListScopes, Result},
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -149,8 +149,13 @@ impl Ctx {
 
 /// No key may do this: perhaps because no such scope is known.
 fn doubt(cx: &mut Ctx, scope: &Scope) -> Result<()> {
-    let known: Vec<String> =
-        cx.backend()?.scopes(&cx.operation())?.items.into_iter().map(|scope| scope.name.to_string()).collect();
+    let known: Vec<String> = cx
+        .backend()?
+        .ask(&cx.operation(), &ListScopes {})?
+        .items
+        .into_iter()
+        .map(|scope| scope.name.to_string())
+        .collect();
     let (word, known) = (scope.to_string(), known.iter().map(String::as_str).collect::<Vec<_>>());
     if !word.contains('*') && !known.contains(&word.as_str()) {
         let close = closest(&word, &known);

@@ -137,7 +137,7 @@ fn summary(cx: &mut Ctx, of: KeysOf) -> Result<()> {
 
 /// What `check` finds in these keys. Where it may not be asked, the page says so: the rest of it is worth having.
 fn findings(cx: &mut Ctx, policy: Policy, keys: &[KeyView], all: bool) -> Result<(Vec<Finding>, Vec<String>)> {
-    let checked = match cx.backend()?.check(&cx.operation(), &Check { policy }) {
+    let checked = match cx.backend()?.ask(&cx.operation(), &Check { policy }) {
         Ok(checked) => checked,
         Err(error) if matches!(error.kind, Kind::Usage | Kind::Forbidden) => {
             return Ok((Vec::new(), vec![error.message]));

@@ -11,7 +11,7 @@ use crate::{
         values,
     },
     domain::{Environment, KeyRef, RotationId, time::format_time},
-    ops::{Abort, Commit, Error, Kind, Result, RotationRef, RotationView, Show, Stage},
+    ops::{Abort, Commit, Error, Kind, ListRotations, Result, RotationRef, RotationView, Show, ShowRotation, Stage},
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -94,14 +94,14 @@ fn reference(text: &str) -> std::result::Result<Reference, String> {
 }
 
 impl Operand {
-    fn rotation(self) -> Result<RotationRef> {
+    fn rotation(self) -> Result<ShowRotation> {
         match (self.rotation, self.env) {
             (Reference::Id(_), Some(_)) => {
                 Err(Error::usage("--env decides between keys of one name, and a rotation's id names one rotation")
                     .hint("leave out --env"))
             }
-            (Reference::Id(id), None) => Ok(RotationRef::Id(id)),
-            (Reference::Key(key), env) => Ok(RotationRef::Of(key, env)),
+            (Reference::Id(id), None) => Ok(ShowRotation::of(id)),
+            (Reference::Key(key), environment) => Ok(ShowRotation { rotation: RotationRef::Of(key), environment }),
         }
     }
 }
@@ -110,18 +110,24 @@ impl Operand {
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     match args.command {
         Command::List { all } => {
-            let rows: Vec<_> = cx.backend()?.rotations(&cx.operation(), all)?.iter().map(|one| json!(one)).collect();
+            let rows: Vec<_> = cx
+                .backend()?
+                .ask(&cx.operation(), &ListRotations { ended: all })?
+                .iter()
+                .map(|one| json!(one))
+                .collect();
             let total = rows.len();
             cx.list("keyward.rotation-list/v1", rows, total, columns::ROTATIONS)?;
         }
         Command::Show { rotation } => {
-            let view = cx.backend()?.rotation(&cx.operation(), &rotation.rotation()?)?;
+            let view = cx.backend()?.ask(&cx.operation(), &rotation.rotation()?)?;
             cx.item("keyward.rotation/v1", "rotation", json!(view), columns::ROTATION)?;
         }
         Command::Resume { rotation, deliver } => return resume(cx, &rotation.rotation()?, &deliver),
         Command::Commit { rotation, force, only_if_idle } => {
-            let commit = Commit { rotation: rotation.rotation()?, receipts: Vec::new(), force, only_if_idle };
-            let rotated = cx.backend()?.commit_rotation(&cx.operation(), &commit)?;
+            let ShowRotation { rotation, environment } = rotation.rotation()?;
+            let commit = Commit { rotation, environment, receipts: Vec::new(), force, only_if_idle };
+            let rotated = cx.backend()?.change(&cx.operation(), commit)?;
             told(cx, "committed", "would commit", &rotated.rotation)?;
             cx.note(&match rotated.old_valid_until {
                 Some(until) => format!("the old secret works until {}", format_time(until)),
@@ -134,8 +140,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
 }
 
 /// `--yes` answers the question, but what a consumer reads from a sink is worth more than a habit.
-fn abort(cx: &mut Ctx, rotation: RotationRef, force: bool) -> Result<()> {
-    let view = cx.backend()?.rotation(&cx.operation(), &rotation)?;
+fn abort(cx: &mut Ctx, rotation: ShowRotation, force: bool) -> Result<()> {
+    let view = cx.backend()?.ask(&cx.operation(), &rotation)?;
     let held = view.running && view.is_held();
     let sinks = holders(&view);
     if held && !force {
@@ -148,7 +154,9 @@ fn abort(cx: &mut Ctx, rotation: RotationRef, force: bool) -> Result<()> {
         let place = if sinks.is_empty() { "may be in use already".to_owned() } else { format!("is in {sinks}") };
         prompt::confirm(cx, &format!("{} {place}. Stop it at once?", view.secret_in_words()))?;
     }
-    let aborted = cx.backend()?.abort_rotation(&cx.operation(), &Abort { rotation, force: held, because: None })?;
+    let ShowRotation { rotation, environment } = rotation;
+    let abort = Abort { rotation, environment, force: held, because: None };
+    let aborted = cx.backend()?.change(&cx.operation(), abort)?;
     told(cx, "aborted", "would abort", &aborted)?;
     if held && !sinks.is_empty() && !cx.global.dry_run {
         cx.emitter()
@@ -165,10 +173,10 @@ fn holders(view: &RotationView) -> String {
     held.join(", ")
 }
 
-fn resume(cx: &mut Ctx, rotation: &RotationRef, deliver: &DeliverArgs) -> Result<u8> {
+fn resume(cx: &mut Ctx, rotation: &ShowRotation, deliver: &DeliverArgs) -> Result<u8> {
     deliver.refuse_idle()?;
     cx.operation().writable()?;
-    let view = cx.backend()?.rotation(&cx.operation(), rotation)?;
+    let view = cx.backend()?.ask(&cx.operation(), rotation)?;
     if view.running && view.parked && view.state == "delivered" {
         let force = if holders(&view).is_empty() { "--yes" } else { "--force" };
         let waits = format!("{} of {} was staged and has arrived: it waits for a decision", view.id, view.key_name);

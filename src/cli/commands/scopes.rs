@@ -3,7 +3,9 @@
 use crate::{
     cli::{bulk_file, columns, context::Ctx, csv_text::misquoted, exit::Exit, values},
     domain::{Scope, text::decode},
-    ops::{Error, Kind, ObjectChange, ObjectKind, Result, ScopeChange, ScopesChanged},
+    ops::{
+        ChangeScopes, Error, Kind, ListScopes, ObjectChange, ObjectKind, Result, ScopeChange, ScopesChanged, ShowScope,
+    },
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -89,7 +91,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     match args.command {
         Command::List => list(cx)?,
         Command::Show { name } => {
-            let scope = cx.backend()?.scope(&cx.operation(), &name)?;
+            let scope = cx.backend()?.ask(&cx.operation(), &ShowScope { scope: name })?;
             cx.item("keyward.scope/v1", "scope", json!(scope), columns::SCOPES)?;
         }
         Command::Add { name, description, implies } => {
@@ -113,7 +115,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
 }
 
 fn list(cx: &mut Ctx) -> Result<()> {
-    let listed = cx.backend()?.scopes(&cx.operation())?;
+    let listed = cx.backend()?.ask(&cx.operation(), &ListScopes {})?;
     if listed.closed {
         cx.note("the catalogue is closed: a scope that is not in it is refused");
     }
@@ -134,7 +136,7 @@ fn implied(given: Vec<values::ScopeArg>) -> Result<Option<BTreeSet<Scope>>> {
 fn change(cx: &mut Ctx, changes: Vec<ScopeChange>, what: &str) -> Result<()> {
     let adds = changes.iter().any(|change| matches!(change, ScopeChange::Add { .. }));
     let backend = if adds { cx.backend_or_new()? } else { cx.backend()? };
-    let ScopesChanged { changed, notes } = backend.change_scopes(&cx.operation(), changes)?;
+    let ScopesChanged { changed, notes } = backend.change(&cx.operation(), ChangeScopes { changes })?;
     for note in &notes {
         cx.note(note);
     }

@@ -3,7 +3,10 @@
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, prompt, values},
     domain::{Notice, RateLimit},
-    ops::{Error, Kind, Result, webhooks::AddWebhook},
+    ops::{
+        Error, Kind, Result,
+        webhooks::{AddWebhook, ListWebhooks, RemoveWebhook},
+    },
     output::Report,
 };
 use chrono::TimeDelta;
@@ -70,7 +73,8 @@ struct Add {
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     match args.command {
         Command::List => {
-            let items: Vec<_> = cx.backend()?.webhooks(&cx.operation())?.into_iter().map(|one| json!(one)).collect();
+            let items: Vec<_> =
+                cx.backend()?.ask(&cx.operation(), &ListWebhooks {})?.into_iter().map(|one| json!(one)).collect();
             let total = items.len();
             cx.list("keyward.webhook-list/v1", items, total, columns::WEBHOOKS)?;
         }
@@ -84,7 +88,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         }
         Command::Remove { name } => {
             prompt::confirm(cx, &format!("Remove the webhook '{name}', and what is on its way to it?"))?;
-            let removed = cx.backend()?.remove_webhook(&cx.operation(), &name)?;
+            let removed = cx.backend()?.change(&cx.operation(), RemoveWebhook { name: name.clone() })?;
             let verb = if cx.global.dry_run { "would remove" } else { "removed" };
             cx.note(&format!("{verb} the webhook '{}' ({})", removed.name, removed.id));
             cx.item_if_asked("keyward.webhook/v1", "webhook", json!(removed), columns::WEBHOOKS)?;

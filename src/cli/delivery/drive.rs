@@ -13,7 +13,8 @@ use crate::{
     deliver::{Fault, Kept, Reached, Running, Shown, Sink, SinkError, probe},
     domain::{KeyRef, Lookup, Overlap, PlainToken, RotationId, Time, time::format_time},
     ops::{
-        Abort, Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Show, Stage, Staged, Step,
+        Abort, Commit, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Show, ShowRotation, Stage,
+        Staged, Step,
     },
 };
 use std::{cell::RefCell, sync::atomic::AtomicBool, time::Instant};
@@ -142,18 +143,12 @@ impl Driver<'_> {
             self.hand_over(cx, target, &fresh, if parked { Ending::Parked } else { Ending::Resumed })?;
         }
         if parked {
-            let view = cx.backend()?.rotation(&cx.operation(), &RotationRef::Id(rotation))?;
+            let view = cx.backend()?.ask(&cx.operation(), &ShowRotation::of(rotation))?;
             return Ok(Delivered { rotation: Some(view), ..settled(staged) });
         }
-        let commit = Commit {
-            rotation: RotationRef::Id(rotation.clone()),
-            receipts: Vec::new(),
-            force: false,
-            only_if_idle: None,
-        };
         let rotated = cx
             .backend()?
-            .commit_rotation(&cx.operation(), &commit)
+            .change(&cx.operation(), Commit::of(rotation.clone(), Vec::new()))
             .map_err(|error| error.hint(format!("the secret has arrived: keyward rotation commit {rotation}")))?;
         Ok(Delivered {
             key: rotated.key,
@@ -248,9 +243,9 @@ impl Driver<'_> {
         if held && ending != Ending::Dead {
             return undelivered(cx);
         }
-        let abort =
-            Abort { rotation: RotationRef::Id(fresh.rotation.clone()), force: true, because: Some(error.what.clone()) };
-        let aborted = cx.backend().and_then(|backend| backend.abort_rotation(&cx.operation(), &abort));
+        let (rotation, because) = (RotationRef::Id(fresh.rotation.clone()), Some(error.what.clone()));
+        let abort = Abort { rotation, environment: None, force: true, because };
+        let aborted = cx.backend().and_then(|backend| backend.change(&cx.operation(), abort));
         match aborted {
             Ok(_) => {
                 let gone = if ending == Ending::Dead { "no key was made" } else { "the new secret was thrown away" };
@@ -301,7 +296,7 @@ impl Driver<'_> {
     fn may_come_back(&self, cx: &mut Ctx, fresh: &Fresh<'_>, held: &Lookup) -> bool {
         let mut looked = || -> Result<KeyView> {
             let backend = cx.backend()?;
-            let rotation = backend.rotation(&cx.operation(), &RotationRef::Id(fresh.rotation.clone()))?;
+            let rotation = backend.ask(&cx.operation(), &ShowRotation::of(fresh.rotation.clone()))?;
             let key = KeyRef::Id(rotation.key_id.parse().map_err(|_| internal("a rotation without key"))?);
             backend.show(&cx.operation(), &Show { key, environment: None })
         };

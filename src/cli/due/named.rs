@@ -10,7 +10,7 @@ use crate::{
         delivery::{Delivered, Driver},
     },
     domain::{Environment, KeyRef},
-    ops::{Error, KeyView, Kind, Result, RotationRef, Show},
+    ops::{Error, KeyView, Kind, Result, RotationRef, Show, ShowRotation},
 };
 
 /// The commands, and what they are to be told of at the end.
@@ -66,7 +66,7 @@ fn after(cx: &mut Ctx, before: &KeyView) -> Result<Outcome> {
     if key.version == before.version {
         return Ok(Outcome::Skipped("nothing was to be done".to_owned()));
     }
-    let rotation = backend.rotation(&operation, &RotationRef::Of(id, None))?;
+    let rotation = backend.ask(&operation, &ShowRotation { rotation: RotationRef::Of(id), environment: None })?;
     let running = rotation.running;
     let delivered =
         Delivered { key, rotation: Some(rotation), old_valid_until: None, resumed: false, acted: true, note: None };

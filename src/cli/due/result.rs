@@ -3,7 +3,7 @@
 use crate::{
     cli::{context::Ctx, delivery::Delivered, exit::Exit},
     domain::KeyRef,
-    ops::{Error, KeyView, Result, RotationRef},
+    ops::{Error, KeyView, Result, RotationRef, ShowRotation},
 };
 use serde_json::{Value, json};
 
@@ -147,8 +147,9 @@ pub(super) fn of(cx: &mut Ctx, key: &KeyView, outcome: &Outcome) -> Value {
     // What was begun has an id by which it is resumed.
     let begun = match outcome {
         Outcome::Undelivered(_) => {
-            let of = key.id.parse().map(|id| RotationRef::Of(KeyRef::Id(id), None)).ok();
-            of.map(|of| cx.backend()?.rotation(&cx.operation(), &of)).and_then(Result::ok)
+            let of = key.id.parse().map(|id| RotationRef::Of(KeyRef::Id(id))).ok();
+            let show = of.map(|rotation| ShowRotation { rotation, environment: None });
+            show.map(|show| cx.backend()?.ask(&cx.operation(), &show)).and_then(Result::ok)
         }
         _ => None,
     };

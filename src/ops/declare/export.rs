@@ -3,11 +3,16 @@
 use super::Declared;
 use crate::{
     domain::{
-        Environment, Expiry, Key, Status,
+        Environment, Expiry, Key, Permission, Status,
         filter::{has_labels, is_or_any},
     },
-    ops::{Context, Create, Result, entitlement},
+    ops::{
+        Context, Create, Result,
+        case::{Ask, Method, Route, UseCase},
+        entitlement,
+    },
     store::View,
+    vault::Capabilities,
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -26,11 +31,31 @@ pub struct ExportKeys {
     pub labels: Vec<(String, Option<String>)>,
 }
 
+impl UseCase for ExportKeys {
+    type Outcome = Vec<Declared>;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    const ROUTE: Route = Route {
+        optional_body: true,
+        long: true,
+        summary: "Keys as a file would declare them",
+        description: "Without secrets. Expired and revoked keys are in no file.",
+        answers: &[(200, "The declarations.")],
+        ..Route::new(Method::Post, "/v1/keys/export", "export_keys", "keys")
+    };
+
+    fn target(&self) -> String {
+        "keys".to_owned()
+    }
+}
+
+impl Ask for ExportKeys {
+    fn ask(&self, view: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<Vec<Declared>> {
+        export(view, cx, self)
+    }
+}
+
 /// The keys, by environment and name, so that applying them again would change nothing.
-///
-/// # Errors
-/// Those of the store.
-pub fn export(tx: &View<'_>, cx: &Context, request: &ExportKeys) -> Result<Vec<Declared>> {
+fn export(tx: &View<'_>, cx: &Context, request: &ExportKeys) -> Result<Vec<Declared>> {
     let policy = entitlement::workspace(tx, &cx.workspace)?.policy;
     let mut keys = tx.all_keys(&cx.workspace)?;
     keys.retain(|key| {

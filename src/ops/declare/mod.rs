@@ -8,7 +8,7 @@ mod export;
 mod plan;
 
 pub use apply::{Applied, Apply, apply};
-pub use export::{ExportKeys, export};
+pub use export::ExportKeys;
 pub use plan::{Plan, PlanStep, Rules, Verb, plan};
 
 use super::{context::Context, entitlement, error::Result, free_text, lookup};

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     backend::{Dirs, InitOptions, LocalVault, Serving, Unlock},
     domain::{Environment, KeyRef},
-    ops::{Commit, Context, Create, Delete, RotationRef, Stage, Switch},
+    ops::{Commit, Context, Create, Delete, Stage, Switch},
 };
 use chrono::Utc;
 
@@ -146,8 +146,8 @@ fn rotate(backend: &dyn crate::backend::Backend, id: &str, reinstate: bool) -> P
     let stage = Stage { sinks: receipts.clone(), intend: true, reinstate, ..Stage::of(named(id)) };
     let cx = Context { reason: Some("by mistake".to_owned()), ..context() };
     let staged = backend.stage(&cx, &stage).unwrap();
-    let rotation = RotationRef::Id(staged.rotation.unwrap().id.parse().unwrap());
-    backend.commit_rotation(&context(), &Commit { rotation, receipts, force: false, only_if_idle: None }).unwrap();
+    let rotation = staged.rotation.unwrap().id.parse().unwrap();
+    backend.change(&context(), Commit::of(rotation, receipts)).unwrap();
     staged.secret.unwrap()
 }
 

@@ -3,11 +3,7 @@
 use super::{Which, keys::key_ref};
 use crate::{
     domain::{Permission, RotationId},
-    ops::{
-        Error, Result,
-        rotation::{Abort, Commit, RotationRef, Step},
-        stage::Stage,
-    },
+    ops::{Error, Result, rotation::Step, stage::Stage},
     server::{
         app::App,
         body::{Path, Query, Sent, put, reply},
@@ -16,25 +12,12 @@ use crate::{
     },
     wire::{
         header::IdempotencyKey,
-        rotations::{
-            AbortBody, CommitBody, RotateBody, RotateReply, RotatedReply, RotationList, RotationReply, StagedReply,
-            StepBody,
-        },
+        rotations::{RotateBody, RotateReply, RotationReply, StagedReply, StepBody},
     },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
-use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-
-/// The rotation that a path names: its id, or the key it belongs to.
-fn rotation_ref(text: &str, which: &Which) -> Result<RotationRef> {
-    let environment = which.environment()?;
-    match text.parse::<RotationId>() {
-        Ok(id) => Ok(RotationRef::Id(id)),
-        Err(_) => Ok(RotationRef::Of(key_ref(text)?, environment)),
-    }
-}
 
 /// Stage a new secret for a key
 ///
@@ -99,54 +82,6 @@ pub(super) async fn rotate(
     Ok(response)
 }
 
-/// Which rotations to list.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Ended {
-    /// Those that have ended, too.
-    #[serde(default)]
-    ended: bool,
-}
-
-/// Rotations that run
-#[utoipa::path(
-    get, path = "/v1/rotations", operation_id = "list_rotations", tag = "rotations",
-    params(Ended),
-    responses((status = 200, description = "The rotations.", body = RotationList)),
-    security(("operator" = [])),
-)]
-pub(super) async fn list(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Query(query): Query<Ended>,
-) -> Result<Response, Failed> {
-    let permission = caller.either(Permission::ReadKeys, Permission::RotateKeys);
-    let cx = caller.permitted(&app, permission, "rotations").await?;
-    let items = app.ask(move |backend| backend.rotations(&cx, query.ended)).await?;
-    Ok(reply(StatusCode::OK, &RotationList::new(items))?)
-}
-
-/// One rotation
-#[utoipa::path(
-    get, path = "/v1/rotations/{rotation}", operation_id = "show_rotation", tag = "rotations",
-    params(("rotation" = String, Path, description = "The id of the rotation, or the key it belongs to."), Which),
-    responses((status = 200, description = "The rotation.", body = RotationReply)),
-    security(("operator" = [])),
-)]
-pub(super) async fn show(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(rotation): Path<String>,
-    Query(which): Query<Which>,
-) -> Result<Response, Failed> {
-    let wanted = rotation_ref(&rotation, &which)?;
-    let permission = caller.either(Permission::ReadKeys, Permission::RotateKeys);
-    let cx = caller.permitted(&app, permission, &rotation).await?;
-    let found = app.ask(move |backend| backend.rotation(&cx, &wanted)).await?;
-    Ok(reply(StatusCode::OK, &json!({ "schema": "keyward.rotation/v1", "rotation": found }))?)
-}
-
 /// Record a step of a delivery
 #[utoipa::path(
     post, path = "/v1/rotations/{rotation}/steps", operation_id = "step_rotation", tag = "rotations",
@@ -170,53 +105,4 @@ pub(super) async fn step(
     };
     let stepped = app.change(move |backend| backend.rotation_step(&cx, step)).await?;
     Ok(reply(StatusCode::OK, &json!({ "schema": "keyward.rotation/v1", "rotation": stepped }))?)
-}
-
-/// Make the new secret the current one
-///
-/// Refused without a receipt or a use of the new secret, unless forced.
-#[utoipa::path(
-    post, path = "/v1/rotations/{rotation}/commit", operation_id = "commit_rotation", tag = "rotations",
-    params(("rotation" = String, Path, description = "The id of the rotation, or the key it belongs to."), Which),
-    request_body = CommitBody,
-    responses((status = 200, description = "The key and its rotation.", body = RotatedReply)),
-    security(("operator" = [])),
-)]
-pub(super) async fn commit(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(rotation): Path<String>,
-    Query(which): Query<Which>,
-    Sent(request): Sent<CommitBody>,
-) -> Result<Response, Failed> {
-    let cx = caller.permitted(&app, Permission::RotateKeys, &rotation).await?;
-    let commit = Commit {
-        rotation: rotation_ref(&rotation, &which)?,
-        receipts: request.receipts,
-        force: request.force,
-        only_if_idle: request.only_if_idle,
-    };
-    let rotated = app.change(move |backend| backend.commit_rotation(&cx, &commit)).await?;
-    Ok(reply(StatusCode::OK, &RotatedReply::from(&rotated))?)
-}
-
-/// Void the new secret; the old one is untouched
-#[utoipa::path(
-    post, path = "/v1/rotations/{rotation}/abort", operation_id = "abort_rotation", tag = "rotations",
-    params(("rotation" = String, Path, description = "The id of the rotation, or the key it belongs to."), Which),
-    request_body = AbortBody,
-    responses((status = 200, description = "The rotation.", body = RotationReply)),
-    security(("operator" = [])),
-)]
-pub(super) async fn abort(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(rotation): Path<String>,
-    Query(which): Query<Which>,
-    Sent(request): Sent<AbortBody>,
-) -> Result<Response, Failed> {
-    let cx = caller.permitted(&app, Permission::RotateKeys, &rotation).await?;
-    let abort = Abort { rotation: rotation_ref(&rotation, &which)?, force: request.force, because: request.because };
-    let aborted = app.change(move |backend| backend.abort_rotation(&cx, &abort)).await?;
-    Ok(reply(StatusCode::OK, &json!({ "schema": "keyward.rotation/v1", "rotation": aborted }))?)
 }

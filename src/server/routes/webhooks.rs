@@ -9,22 +9,10 @@ use crate::{
         caller::Caller,
         problem::Failed,
     },
-    wire::webhooks::{AddedWebhookReply, WebhookList, WebhookReply, WebhookTested},
+    wire::webhooks::{AddedWebhookReply, WebhookTested},
 };
 use axum::{extract::State, http::StatusCode, response::Response};
 use std::sync::Arc;
-
-/// The webhooks of the workspace, and how their messages fare
-#[utoipa::path(
-    get, path = "/v1/webhooks", operation_id = "list_webhooks", tag = "webhooks",
-    responses((status = 200, description = "The webhooks, by name.", body = WebhookList)),
-    security(("operator" = [])),
-)]
-pub(super) async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Failed> {
-    let cx = caller.permitted(&app, Permission::ReadWorkspace, "webhooks").await?;
-    let items = app.ask(move |backend| backend.webhooks(&cx)).await?;
-    Ok(reply(StatusCode::OK, &WebhookList::new(items))?)
-}
 
 /// Add a webhook
 ///
@@ -63,21 +51,4 @@ pub(super) async fn test(
     let cx = caller.permitted(&app, Permission::ChangeWorkspace, &name).await?;
     let message = app.ask(move |backend| backend.test_webhook(&cx, &name)).await?;
     Ok(reply(StatusCode::OK, &WebhookTested { schema: "keyward.webhook-test/v1".to_owned(), message })?)
-}
-
-/// Remove a webhook, and what was on its way to it
-#[utoipa::path(
-    delete, path = "/v1/webhooks/{name}", operation_id = "remove_webhook", tag = "webhooks",
-    params(("name" = String, Path, description = "Its name or id.")),
-    responses((status = 200, description = "The webhook as it was.", body = WebhookReply)),
-    security(("operator" = [])),
-)]
-pub(super) async fn remove(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(name): Path<String>,
-) -> Result<Response, Failed> {
-    let cx = caller.permitted(&app, Permission::ChangeWorkspace, &name).await?;
-    let webhook = app.ask(move |backend| backend.remove_webhook(&cx, &name)).await?;
-    Ok(reply(StatusCode::OK, &WebhookReply { schema: "keyward.webhook/v1".to_owned(), webhook })?)
 }

@@ -1,8 +1,8 @@
 //! What a workspace holds besides keys: scopes, projects and customers; and the workspaces and plans themselves.
 
 use crate::{
-    domain::{Permission, Scope},
-    ops::{Error, ObjectChange, ObjectKind, ObjectView, Result, ScopesChanged},
+    domain::Permission,
+    ops::{Error, ObjectChange, ObjectKind, ObjectView, Result},
     server::{
         app::App,
         body::{Path, Sent, reply},
@@ -11,59 +11,11 @@ use crate::{
     },
     wire::{
         schema::ObjectWord,
-        workspace::{ChangeScopes, CreateObject, ObjectList, ScopePage, ScopeReply},
+        workspace::{CreateObject, ObjectList},
     },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
-use serde_json::json;
 use std::sync::Arc;
-
-/// The catalogue of scopes
-#[utoipa::path(
-    get, path = "/v1/scopes", operation_id = "list_scopes", tag = "workspace",
-    responses((status = 200, description = "The scopes, by name.", body = ScopePage)),
-    security(("operator" = [])),
-)]
-pub(super) async fn scopes(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Failed> {
-    let cx = caller.permitted(&app, Permission::ReadWorkspace, "scopes").await?;
-    let listed = app.ask(move |backend| backend.scopes(&cx)).await?;
-    Ok(reply(StatusCode::OK, &ScopePage::from(listed))?)
-}
-
-/// One scope
-#[utoipa::path(
-    get, path = "/v1/scopes/{scope}", operation_id = "show_scope", tag = "workspace",
-    params(("scope" = Scope, Path, description = "The scope.")),
-    responses((status = 200, description = "The scope.", body = ScopeReply)),
-    security(("operator" = [])),
-)]
-pub(super) async fn scope(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(scope): Path<String>,
-) -> Result<Response, Failed> {
-    let wanted: Scope = scope.parse().map_err(Error::usage)?;
-    let cx = caller.permitted(&app, Permission::ReadWorkspace, &scope).await?;
-    let found = app.ask(move |backend| backend.scope(&cx, &wanted)).await?;
-    Ok(reply(StatusCode::OK, &json!({ "schema": "keyward.scope/v1", "scope": found }))?)
-}
-
-/// Change the catalogue of scopes, all or nothing
-#[utoipa::path(
-    post, path = "/v1/scopes", operation_id = "change_scopes", tag = "workspace",
-    request_body = ChangeScopes,
-    responses((status = 200, description = "How many changes changed anything, and what became of scopes that were declared before.", body = ScopesChanged)),
-    security(("operator" = [])),
-)]
-pub(super) async fn change_scopes(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Sent(request): Sent<ChangeScopes>,
-) -> Result<Response, Failed> {
-    let cx = caller.permitted(&app, Permission::ChangeWorkspace, "scopes").await?;
-    let changed = app.change(move |backend| backend.change_scopes(&cx, request.changes)).await?;
-    Ok(reply(StatusCode::OK, &changed)?)
-}
 
 /// The kind that a path names.
 fn kind(word: &str) -> Result<ObjectKind> {
