@@ -42,12 +42,13 @@ where
 fn parameters(route: &Route, request: &mut Value) -> Vec<Value> {
     let mut taken = |name: &str, place: &str| {
         let mut schema = request["properties"].as_object_mut()?.shift_remove(name)?;
-        let description = schema.as_object_mut().and_then(|fields| fields.shift_remove("description"));
-        if let Some([only]) = schema["allOf"].as_array().map(Vec::as_slice) {
-            schema = only.clone();
+        // A parameter is there or not; it is never null.
+        if let Some(one) = schema["oneOf"].as_array().and_then(|all| all.iter().find(|one| one["type"] != "null")) {
+            schema = one.clone();
         }
+        let description = schema.as_object_mut().and_then(|fields| fields.shift_remove("description"));
         let mut required = place == "path";
-        if let Some(all) = request["required"].as_array_mut() {
+        if let Some(all) = request.get_mut("required").and_then(Value::as_array_mut) {
             let before = all.len();
             all.retain(|one| one != name);
             required |= all.len() < before;
@@ -84,7 +85,7 @@ fn operation(route: &Route, parameters: Vec<Value>, body: Option<&str>, answer: 
         put(
             "requestBody",
             if route.optional_body {
-                json!({ "content": content(json!({ "oneOf": [{ "type": "null" }, schema(body)] })) })
+                json!({ "content": content(json!({ "oneOf": [schema(body), { "type": "null" }] })) })
             } else {
                 json!({ "content": content(schema(body)), "required": true })
             },

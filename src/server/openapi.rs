@@ -73,7 +73,7 @@ pub(super) fn finish(mut document: Value) -> Value {
         Value::Object(paths) => paths.into_iter().map(|(path, item)| (plain(&path), whole(&path, item))).collect(),
         other => other,
     };
-    // Entries of declared use cases are added behind those of annotated handlers.
+    // Entries of declared use cases were added behind those of annotated handlers.
     for part in ["/paths", "/components/schemas"] {
         document.pointer_mut(part).and_then(Value::as_object_mut).into_iter().for_each(Map::sort_keys);
     }
@@ -145,6 +145,7 @@ fn components(components: &mut Value) {
 /// The item of a path, with what holds for all operations.
 fn whole(path: &str, item: Value) -> Value {
     let Value::Object(mut item) = item else { return item };
+    item.sort_keys();
     let ids: Vec<Value> = item.values().map(|operation| operation["operationId"].clone()).collect();
     for (method, operation) in &mut item {
         // A handler of every method has one name; operations need one each.

@@ -174,10 +174,15 @@ fn every_route_is_in_the_document_and_nothing_else_is() {
     }
     // Routes come from `routes!` and from the declarations of use cases, which document them, and none is forgotten there.
     let mut annotated = 0;
-    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops")).unwrap() {
-        let path = file.unwrap().path();
-        if path.is_file() {
-            annotated += std::fs::read_to_string(path).unwrap().matches("Route::new(Method::").count();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops")];
+    while let Some(folder) = folders.pop() {
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                annotated += std::fs::read_to_string(path).unwrap().matches("Route::new(Method::").count();
+            }
         }
     }
     for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/routes")).unwrap() {
