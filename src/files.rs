@@ -10,7 +10,7 @@ use std::{
     fmt,
     fs::{self, DirBuilder, File, Metadata, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -211,6 +211,17 @@ pub fn read_all(source: impl Read, most: u64) -> io::Result<Vec<u8>> {
 #[must_use]
 pub fn too_open(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+/// Whether others than this process's user can get at a file with a secret in it. A file of root's that its group alone may read
+/// is how systemd (`LoadCredential=`) and Kubernetes (a volume of a Secret) hand one to a process of another user: there the
+/// reader can neither own the file nor close it.
+#[must_use]
+pub fn shared_secret(path: &Path) -> bool {
+    let handed = path.metadata().is_ok_and(|found| {
+        found.uid() == 0 && !nix::unistd::geteuid().is_root() && found.permissions().mode() & 0o037 == 0
+    });
+    too_open(path) && !handed
 }
 
 /// Why this process cannot write a file or a directory that is there; `None` when it can.

@@ -374,7 +374,7 @@ fn open_with_passphrase(slots: &[Slot], passphrase: &str, vault_id: &str) -> Res
 /// A key file holds a device key or a recovery code; which of them shows in its text. One that cannot be read is an error
 /// of this kind.
 fn open_with_file(slots: &[Slot], path: &Path, vault_id: &str, unread: Kind) -> Result<(Capabilities, OpenedBy)> {
-    if files::too_open(path) {
+    if files::shared_secret(path) {
         return Err(Error::forbidden("permissions", format!("{} can be read by others", path.display()))
             .hint(format!("chmod 600 {}", path.display())));
     }

@@ -51,7 +51,7 @@ impl Source {
         if let Self::File(path) = self {
             // The mode of a descriptor under another name is not its owner's to choose.
             let descriptor = ["/dev/fd", "/dev/stdin", "/proc"].iter().any(|place| path.starts_with(place));
-            if !descriptor && path.is_file() && files::too_open(path) {
+            if !descriptor && path.is_file() && files::shared_secret(path) {
                 return Err(Error::forbidden("permissions", format!("{} can be read by others", path.display()))
                     .hint(format!("chmod 600 {}", path.display())));
             }

@@ -79,7 +79,7 @@ impl Ctx {
     }
 
     pub(super) fn credential_of(&mut self, path: &Path) -> Result<Zeroizing<String>> {
-        if path.is_file() && files::too_open(path) {
+        if path.is_file() && files::shared_secret(path) {
             return Err(Error::forbidden("permissions", format!("{} can be read by others", path.display()))
                 .hint(format!("chmod 600 {}", path.display())));
         }

@@ -23,6 +23,7 @@ mod metrics;
 mod openapi;
 mod path;
 mod postman;
+mod probe;
 mod problem;
 mod progress;
 mod reload;
@@ -35,6 +36,7 @@ mod tls;
 mod trail;
 
 pub use listen::Address;
+pub use probe::probe;
 pub use serves::Serves;
 pub use table::RouteTable;
 pub use tls::TlsFiles;

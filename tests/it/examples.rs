@@ -12,7 +12,11 @@ use std::{
 };
 
 /// Examples that no test can run, each with the reason.
-pub(crate) const NOT_RUN: [(&str, &str); 2] = [
+pub(crate) const NOT_RUN: [(&str, &str); 3] = [
+    (
+        "keyward serve --probe --listen unix:/run/keyward/keyward.sock",
+        "it asks a server that runs: tests/it/serve_doors.rs",
+    ),
     ("keyward webhooks test chat", "it needs a receiver on the internet"),
     ("keyward -o jsonl audit list --follow", "it goes on until it is interrupted"),
 ];

@@ -76,6 +76,8 @@ mod openapi;
 mod operators;
 mod output;
 mod packaging;
+#[cfg(feature = "server")]
+mod pipelines;
 mod places;
 mod quiet;
 mod refusals;

@@ -3,6 +3,7 @@
 use crate::support::Home;
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -79,4 +80,107 @@ fn the_options_of_the_units_are_options() {
         .collect();
     let ran = home.run(&args);
     assert_eq!(ran.code, Some(0), "nothing is due: {ran:?}");
+}
+
+/// A command of another user than root, which a test of root can start; `None`, said, where this is no root.
+fn as_nobody(home: &Home, args: &[&str], variables: &[(&str, &Path)]) -> Option<std::process::Output> {
+    if !nix::unistd::geteuid().is_root() || Command::new("setpriv").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: only root can become another user, with setpriv");
+        return None;
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(home.path().join("keyward"));
+    command.args(args).env_clear().env("HOME", home.path()).current_dir(home.path());
+    command.envs(variables.iter().copied());
+    Some(command.output().unwrap())
+}
+
+#[test]
+fn a_secret_that_root_hands_to_a_service_opens_its_vault() {
+    let home = Home::new();
+    fs::copy(env!("CARGO_BIN_EXE_keyward"), home.path().join("keyward")).unwrap();
+    nix::unistd::chown(home.path(), Some(65534.into()), Some(65534.into())).unwrap_or_default();
+    let at = |name: &str| home.path().join(name);
+    if as_nobody(&home, &["init"], &[]).is_none() {
+        return;
+    }
+    let run = |args: &[&str], variables: &[(&str, &Path)]| {
+        let ran = as_nobody(&home, args, variables).unwrap();
+        (ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned())
+    };
+    let added = run(&["vault", "slots", "add", "--device-file", "keyward.key"], &[]);
+    assert_eq!(added.0, Some(0), "{added:?}");
+    fs::write(at("passphrase"), "correct horse battery\n").unwrap();
+    fs::set_permissions(at("passphrase"), fs::Permissions::from_mode(0o644)).unwrap();
+    let keys = home.path().join(".config/keyward/devices");
+    fs::rename(keys, home.path().join("aside")).unwrap();
+    // As LoadCredential= and a volume of a Secret lay it out: root's, and readable to one group.
+    let hand = |mode: u32| {
+        for name in ["keyward.key", "passphrase"] {
+            nix::unistd::chown(&at(name), Some(0.into()), Some(65534.into())).unwrap();
+            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    let asks = |named: bool| match named {
+        true => run(&["--key-file", "keyward.key", "list"], &[]),
+        false => run(&["list"], &[("CREDENTIALS_DIRECTORY", home.path())]),
+    };
+    let passphrase = || run(&["--passphrase-file", "passphrase", "list"], &[]);
+    let token = || run(&["--server", "unix:nobody-is-there", "--token-file", "passphrase", "list"], &[]);
+    hand(0o440);
+    assert_eq!(asks(false).0, Some(0), "{:?}", asks(false));
+    assert_eq!(asks(true).0, Some(0), "{:?}", asks(true));
+    assert!(!passphrase().1.contains("can be read by others"), "{:?}", passphrase());
+    assert!(!token().1.contains("can be read by others"), "{:?}", token());
+    for mode in [0o444, 0o460] {
+        hand(mode);
+        for said in [asks(false), asks(true), passphrase(), token()] {
+            assert!(said.0 == Some(5) && said.1.contains("can be read by others"), "{mode:o}: {said:?}");
+        }
+    }
+}
+
+/// The words of a list such as `args: [serve, --env, production]`, in a file of YAML.
+fn listed(text: &str, key: &str) -> Vec<Vec<String>> {
+    let begins = format!("{key}: [");
+    let lists = text.split(&begins).skip(1).filter_map(|rest| rest.split(']').next());
+    lists.map(|list| list.split(',').map(|word| word.trim().trim_matches('"').to_owned()).collect()).collect()
+}
+
+#[test]
+fn the_options_of_manifests_are_options() {
+    let home = Home::new();
+    let mut checked = 0;
+    for (file, key) in
+        [("kubernetes/server.yaml", "args"), ("kubernetes/rotate.yaml", "args"), ("container/compose.yaml", "command")]
+    {
+        for words in listed(&fs::read_to_string(packaging().join(file)).unwrap(), key) {
+            if !["serve", "rotate"].contains(&words[0].as_str()) {
+                continue;
+            }
+            let help = home.ok(&["help", &words[0]]);
+            for option in words.iter().filter(|word| word.starts_with("--")) {
+                assert!(help.contains(option.as_str()), "{file}: {option}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 12, "{checked}");
+}
+
+#[test]
+fn what_packages_say_of_their_version_is_so() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, before) in [
+        ("github/setup/action.yml", "default: "),
+        ("github/example.yml", "setup@v"),
+        ("gitlab/keyward.yml", "keyward=="),
+        ("container/compose.yaml", "keyward:"),
+        ("kubernetes/server.yaml", "image: keyward:"),
+        ("kubernetes/rotate.yaml", "image: keyward:"),
+        ("homebrew/keyward.rb", "/keyward-"),
+    ] {
+        let text = fs::read_to_string(packaging().join(file)).unwrap();
+        assert!(text.contains(&format!("{before}{version}")), "{file} names another version than {version}");
+    }
 }

@@ -218,3 +218,35 @@ fn a_request_names_one_host() {
         assert_eq!(answer.split(' ').nth(1), Some(status.to_string().as_str()), "{head:?}: {answer}");
     }
 }
+
+#[test]
+fn a_probe_asks_whether_a_server_is_ready_where_it_listens() {
+    let home = Home::with_vault();
+    let files = (home.path().join("cert.pem"), home.path().join("key.pem"));
+    certificate(&files);
+    let tls = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    let socket = format!("unix:{}", crate::support::server::socket(&home).display());
+    let served = [Served::start(&home, &[]), Served::start(&home, &tls), {
+        Served::start_with(&home, &["serve", "--env", "all", "--listen", &socket])
+    }];
+    let places = [0, 1].map(|at: usize| served[at].authority().to_owned());
+    let asked =
+        [vec!["--listen", &places[0]], [&["--listen", &places[1]][..], &tls].concat(), vec!["--listen", &socket]];
+    // Whoever asks has no vault, as in a container that is asked from outside of its user.
+    let outside = Home::new();
+    for args in [&asked[0], &asked[2]] {
+        let ran = outside.run(&[&["serve", "--probe"][..], args].concat());
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "", ""), "{args:?}");
+    }
+    let probe = |args: &[&str]| home.run(&[&["serve", "--probe"][..], args].concat());
+    assert_eq!(probe(&asked[1]).code, Some(0), "whatever name the certificate has");
+    assert_eq!(probe(&["--listen", &places[1]]).code, Some(9), "plain HTTP at a TLS port");
+    for server in served {
+        server.stop(Signal::SIGTERM);
+    }
+    for args in &asked {
+        let ran = probe(args);
+        assert!(ran.code == Some(9) && ran.stderr.contains("no server is ready at"), "{ran:?}");
+    }
+    assert_eq!(probe(&["--env", "all"]).code, Some(2), "it would have no effect");
+}

@@ -16,7 +16,8 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyward serve --env production\n  \
     keyward serve --env production --listen unix:/run/keyward/keyward.sock\n  \
-    keyward serve --env all --listen 0.0.0.0:8787 --tls-cert server.pem --tls-key server.key\n\n\
+    keyward serve --env all --listen 0.0.0.0:8787 --tls-cert server.pem --tls-key server.key\n  \
+    keyward serve --probe --listen unix:/run/keyward/keyward.sock\n\n\
     Without --env keys of production are let in, and others only where a route or a request names their environment.\n\
     SIGTERM and SIGINT stop it once every request is answered; SIGHUP reads the certificate and the route table again.")]
 pub(crate) struct Args {
@@ -77,6 +78,10 @@ pub(crate) struct Args {
     /// How often checkpoints are made
     #[arg(long, value_name = "D", value_parser = values::duration, default_value = "1h", requires = "checkpoint_to")]
     checkpoint_every: TimeDelta,
+    /// Serve nothing: ask whether a server is ready where --listen says, and end with 0 or 9; for health checks
+    #[arg(long, conflicts_with_all = ["env", "routes", "stream", "checkpoint_to", "assert", "lenient", "trust_proxy",
+        "key_parameter", "socket_mode", "insecure_http"])]
+    probe: bool,
 }
 
 /// The mode of a socket, which its owner can open.
@@ -97,6 +102,10 @@ fn environments() -> ArgValueCandidates {
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
+    if args.probe {
+        server::probe(&args.listen, args.tls_cert.is_some())?;
+        return Ok(Exit::Ok.code());
+    }
     if cx.global.read_only || cx.global.dry_run {
         return Err(Error::usage("serve takes neither --read-only nor --dry-run"));
     }

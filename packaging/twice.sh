@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Builds the binary of the last commit in two clones at different paths, and fails when the bytes differ. Twice a build from nothing.
+. "$(dirname "$0")/common.sh"
+for place in "$scratch/one" "$scratch/another/path/than/that"; do
+    git clone -q "$root" "$place"
+    begun=$SECONDS
+    (cd "$place" && env -u CARGO_TARGET_DIR OUT="$place/made" packaging/binary.sh >/dev/null)
+    told "$place/made/$target/keyward"
+    echo "$((SECONDS - begun)) s"
+    rm -rf "$place/target"
+done
+cmp "$scratch/one/made/$target/keyward" "$scratch/another/path/than/that/made/$target/keyward"
+mkdir -p "$(dirname "$binary")"
+install -m 755 "$scratch/one/made/$target/keyward" "$binary"
+sha256sum "$binary"
