@@ -54,7 +54,7 @@ impl TryFrom<Parts> for RateLimit {
 
 /// A limit of a key as it is said in a body: requests an hour, `100/h`, or the object that replies have.
 #[derive(Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(
     untagged,
     expecting = "expected requests an hour, a limit such as \"100/h\", or {\"limit\":100,\"window_seconds\":3600}"

@@ -188,7 +188,7 @@ pub mod lifetime {
 
     /// A lifetime in a body.
     #[derive(Deserialize)]
-    #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+    #[cfg_attr(test, derive(utoipa::ToSchema))]
     #[serde(untagged, expecting = "expected a number of days, or a duration such as \"90d\"")]
     pub enum Lifetime {
         /// So many days.

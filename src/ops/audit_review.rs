@@ -35,7 +35,7 @@ pub struct ReviewState {
 
 /// Like events, counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Tally {
     /// Who.
     pub actor: String,

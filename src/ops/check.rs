@@ -26,11 +26,11 @@ const NAMED: usize = 5;
 /// By which rules keys are looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = CheckBody))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = CheckBody))]
 pub struct Check {
     /// The policy, as `keyward help` has it in TOML; the built-in one unless told.
-    #[cfg_attr(feature = "server", schema(value_type = Object))]
+    #[cfg_attr(test, schema(value_type = Object))]
     pub policy: Policy,
 }
 
@@ -48,11 +48,11 @@ pub struct Checked {
 /// One finding, about a key or about none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Finding {
-    #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[cfg_attr(test, schema(value_type = String))]
     pub rule: Rule,
-    #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[cfg_attr(test, schema(value_type = String))]
     pub severity: Severity,
     pub key_id: Option<String>,
     pub name: Option<String>,
@@ -69,7 +69,7 @@ pub struct Finding {
 /// An exception as it is shown with a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Excepted {
     pub until: String,
     pub reason: String,
@@ -78,18 +78,18 @@ pub struct Excepted {
 /// By which rules keys are looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = CheckBody))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = CheckBody))]
 pub struct CheckKey {
     /// The id of the key, its name, or a prefix of its id.
-    #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[cfg_attr(test, schema(value_type = String))]
     pub key: KeyRef,
     /// The environment, where keys of several have the name.
     #[serde(default)]
     pub environment: Option<Environment>,
     /// The policy, as `keyward help` has it in TOML; the built-in one unless told.
     #[serde(default)]
-    #[cfg_attr(feature = "server", schema(value_type = Object, required = false))]
+    #[cfg_attr(test, schema(value_type = Object, required = false))]
     pub policy: Policy,
 }
 
@@ -105,11 +105,11 @@ pub struct CheckedKey {
 /// What one rule says of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RuleAnswer {
-    #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[cfg_attr(test, schema(value_type = String))]
     pub rule: Rule,
-    #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[cfg_attr(test, schema(value_type = String))]
     pub severity: Severity,
     /// Null where the rule is not about such a key.
     pub ok: Option<bool>,

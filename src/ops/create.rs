@@ -28,12 +28,12 @@ use std::collections::BTreeMap;
 /// A key to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(example = json!({"name": "billing-sync-prod", "environment": "production", "scopes": ["invoices:read"], "expiry": {"in": 7_776_000}})))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(example = json!({"name": "billing-sync-prod", "environment": "production", "scopes": ["invoices:read"], "expiry": {"in": 7_776_000}})))]
 pub struct Create {
     /// Names the one system that uses the key; unique per workspace and environment.
     #[serde(deserialize_with = "serde_text::name")]
-    #[cfg_attr(feature = "server", schema(value_type = crate::domain::ObjectName))]
+    #[cfg_attr(test, schema(value_type = crate::domain::ObjectName))]
     pub name: String,
     /// Where the key works, and nowhere else.
     #[serde(default)]
@@ -56,7 +56,7 @@ pub struct Create {
     /// Requests a window; `Some(None)`, which must be spelled out, is no limit, and `None` is the usual one: 100 an hour, or
     /// less where the plan allows no more.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_limit")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<crate::domain::SaidLimit>))]
+    #[cfg_attr(test, schema(value_type = Option<crate::domain::SaidLimit>))]
     pub rate_limit: Option<Option<RateLimit>>,
     /// Where the key may be used from; empty means anywhere.
     #[serde(default)]
@@ -70,15 +70,15 @@ pub struct Create {
     pub expiry: Option<Expiry>,
     /// The same said otherwise: so many days, or a duration such as `90d`. Only one of the two.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::lifetime")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<serde_text::lifetime::Lifetime>))]
+    #[cfg_attr(test, schema(value_type = Option<serde_text::lifetime::Lifetime>))]
     pub expires_in: Option<TimeDelta>,
     /// How often the secret is to be rotated; `Some(None)` is never, `None` leaves it to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub rotate_every: Option<Option<TimeDelta>>,
     /// How long the old secret goes on working after a rotation.
     #[serde(default, with = "serde_text::optional_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub overlap: Option<TimeDelta>,
     /// Whether a rotation starts the key's lifetime again; null leaves it to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,7 @@ pub struct Create {
     pub imported: Option<Imported>,
     /// The id a preview gave it; drawn when not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<String>, pattern = "^key_[0-9A-Za-z]{16}$"))]
+    #[cfg_attr(test, schema(value_type = Option<String>, pattern = "^key_[0-9A-Za-z]{16}$"))]
     pub id: Option<KeyId>,
     /// Where its secret goes: then the key is there in earnest only with the commit of its first rotation.
     #[serde(default)]

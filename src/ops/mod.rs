@@ -100,7 +100,7 @@ impl<T> Done<T> {
 
 /// One field that an update changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Change {
     /// The field, named as in the key's JSON.
     pub field: Cow<'static, str>,

@@ -28,19 +28,19 @@ use serde_json::json;
 /// An operator to be created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(example = json!({"name": "ci-rotator", "role": "rotator", "workspace": "default", "expiry": {"in": 2_592_000}})))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(example = json!({"name": "ci-rotator", "role": "rotator", "workspace": "default", "expiry": {"in": 2_592_000}})))]
 pub struct CreateOperator {
     /// Its unique name.
     #[serde(deserialize_with = "serde_text::name")]
-    #[cfg_attr(feature = "server", schema(value_type = crate::domain::ObjectName))]
+    #[cfg_attr(test, schema(value_type = crate::domain::ObjectName))]
     pub name: String,
     /// What it may do.
     pub role: Role,
     /// The one workspace it is bound to: that of the call when absent, none but the whole platform for null. A platform-admin
     /// is bound to none.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<String>))]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     pub workspace: Option<Option<String>>,
     /// The most that a key it makes or rotates may be allowed.
     #[serde(default)]
@@ -77,14 +77,14 @@ impl CreateOperator {
 /// The operators that the caller manages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ListOperators {}
 
 /// A new credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = RotateCredential))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = RotateCredential))]
 pub struct RotateOperator {
     /// Its name or id.
     pub name: String,
@@ -100,7 +100,7 @@ fn at_once() -> Overlap {
 /// An operator to be cut off for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RevokeOperator {
     /// Its name or id.
     pub name: String,
@@ -117,8 +117,8 @@ pub struct Appointed {
 /// An operator's public facts; never its credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = Operator))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Operator))]
 pub struct OperatorView {
     pub id: String,
     pub name: String,

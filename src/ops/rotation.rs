@@ -94,11 +94,11 @@ pub enum Progress {
 /// How to commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = CommitBody))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = CommitBody))]
 pub struct Commit {
     /// The id of the rotation, or the key it belongs to.
-    #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[cfg_attr(test, schema(value_type = String))]
     pub rotation: RotationRef,
     /// The environment, where keys of several have the name.
     #[serde(default)]
@@ -111,7 +111,7 @@ pub struct Commit {
     pub force: bool,
     /// Refuses while the old secret was seen in use within so many seconds.
     #[serde(default, with = "serde_text::optional_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub only_if_idle: Option<TimeDelta>,
 }
 
@@ -137,11 +137,11 @@ pub struct Rotated {
 /// How to abort.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = AbortBody))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = AbortBody))]
 pub struct Abort {
     /// The id of the rotation, or the key it belongs to.
-    #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[cfg_attr(test, schema(value_type = String))]
     pub rotation: RotationRef,
     /// The environment, where keys of several have the name.
     #[serde(default)]
@@ -358,7 +358,7 @@ fn never_lived(key: &Key, run: &Rotation) -> bool {
 /// The running rotations of a workspace, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ListRotations {
     /// Those that have ended, too.
     // Of every key the last one, if it has had more than the secret that it was created with.
@@ -369,10 +369,10 @@ pub struct ListRotations {
 /// One rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ShowRotation {
     /// The id of the rotation, or the key it belongs to.
-    #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[cfg_attr(test, schema(value_type = String))]
     pub rotation: RotationRef,
     /// The environment, where keys of several have the name.
     #[serde(default)]

@@ -8,13 +8,13 @@ use std::borrow::Cow;
 /// A rotation's public facts; never a secret. The order of the fields is the order in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = Rotation))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Rotation))]
 pub struct RotationView {
     pub id: String,
     pub key_id: String,
     pub key_name: String,
-    #[cfg_attr(feature = "server", schema(value_type = crate::domain::Environment))]
+    #[cfg_attr(test, schema(value_type = crate::domain::Environment))]
     pub environment: String,
     pub state: Cow<'static, str>,
     pub running: bool,
@@ -37,8 +37,8 @@ pub struct RotationView {
 /// A version of the secret, by its public look-up id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = SecretOfRotation))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = SecretOfRotation))]
 pub struct VersionView {
     pub lookup: String,
     pub hint: String,
@@ -48,8 +48,8 @@ pub struct VersionView {
 /// What is known of a sink.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = Delivery))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Delivery))]
 pub struct DeliveryView {
     pub sink: String,
     pub state: Cow<'static, str>,

@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A scope as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = ScopeEntry))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ScopeEntry))]
 pub struct ScopeView {
     /// `resource:level`.
     pub name: String,
@@ -43,7 +43,7 @@ pub struct ScopeList {
 
 /// What came of changing the catalogue.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ScopesChanged {
     /// How many of the changes changed anything.
     pub changed: usize,
@@ -78,13 +78,13 @@ pub enum ScopeChange {
 /// The catalogue of scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ListScopes {}
 
 /// One scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ShowScope {
     /// The scope.
     pub scope: Scope,
@@ -93,7 +93,7 @@ pub struct ShowScope {
 /// Changes of the catalogue, all in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ChangeScopes {
     /// The changes, in order.
     pub changes: Vec<ScopeChange>,

@@ -29,8 +29,8 @@ use serde_json::json;
 /// A key whose secret is to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(example = json!({"overlap": {"for": 86_400}})))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(example = json!({"overlap": {"for": 86_400}})))]
 pub struct Stage {
     /// Which key.
     #[serde(skip, default = "nobody")]
@@ -78,7 +78,7 @@ pub struct Stage {
     pub probe: bool,
     /// Does nothing unless the rotation is due within so long (zero: now), or was interrupted.
     #[serde(default, with = "serde_text::optional_window")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 0, maximum = 3_162_240_000_i64))]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 0, maximum = 3_162_240_000_i64))]
     pub due_within: Option<TimeDelta>,
     /// The same idempotency key within 24 hours names the same rotation.
     #[serde(default)]

@@ -44,7 +44,7 @@ pub struct ObjectView {
 /// A change of one object. A field that is `None` stays (or takes its default at creation).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ObjectChange {
     /// Free text, for workspaces, projects and customers; `Some(None)` clears it.
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change")]
@@ -54,15 +54,15 @@ pub struct ObjectChange {
     pub plan: Option<String>,
     /// How often the secrets of a workspace's new keys are rotated; `Some(None)` is never.
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub rotate_every: Option<Option<TimeDelta>>,
     /// How long old secrets of a workspace's keys go on working; `Some(None)` returns to 24 hours.
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub overlap: Option<Option<TimeDelta>>,
     /// The longest a workspace's keys may live; `Some(None)` is no bound.
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub max_lifetime: Option<Option<TimeDelta>>,
     /// Whether a rotation starts the lifetime of a workspace's keys again, where they do not say so themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,11 +75,11 @@ pub struct ObjectChange {
     pub api_access: Option<bool>,
     /// A plan's number of keys; `Some(None)` is no cap.
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64))]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64))]
     pub max_keys: Option<Option<u32>>,
     /// A plan's highest rate limit; `Some(None)` is no cap.
     #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_limit")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<crate::domain::SaidLimit>))]
+    #[cfg_attr(test, schema(value_type = Option<crate::domain::SaidLimit>))]
     pub max_rate_limit: Option<Option<RateLimit>>,
     /// Whether a plan shows the audit trail.
     #[serde(skip_serializing_if = "Option::is_none")]

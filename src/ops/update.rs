@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 /// What is to change on a key; what is `None` or empty stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(example = json!({"owner": "billing@example.com", "add_scopes": ["invoices:write"], "rate_limit": null})))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(example = json!({"owner": "billing@example.com", "add_scopes": ["invoices:write"], "rate_limit": null})))]
 pub struct Update {
     /// Which key.
     #[serde(skip, default = "nobody")]
@@ -33,7 +33,7 @@ pub struct Update {
     pub environment: Option<Environment>,
     /// The new name.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "serde_text::optional_name")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<crate::domain::ObjectName>))]
+    #[cfg_attr(test, schema(value_type = Option<crate::domain::ObjectName>))]
     pub name: Option<String>,
     /// The new owner; `Some(None)` clears it.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change")]
@@ -49,7 +49,7 @@ pub struct Update {
     pub remove_scopes: Vec<Scope>,
     /// The new rate limit; `Some(None)` is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_limit")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<crate::domain::SaidLimit>))]
+    #[cfg_attr(test, schema(value_type = Option<crate::domain::SaidLimit>))]
     pub rate_limit: Option<Option<RateLimit>>,
     /// Customers to narrow the key to, besides those it is narrowed to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -68,18 +68,18 @@ pub struct Update {
     pub remove_ips: Allowlist,
     /// Labels to set.
     #[serde(default)]
-    #[cfg_attr(feature = "server", schema(value_type = Vec<[String; 2]>))]
+    #[cfg_attr(test, schema(value_type = Vec<[String; 2]>))]
     pub set_labels: Vec<(String, String)>,
     /// Labels to take off.
     #[serde(default)]
     pub unset_labels: Vec<String>,
     /// The new rotation period; `Some(None)` ends the policy.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub rotate_every: Option<Option<TimeDelta>>,
     /// The new overlap; `Some(None)` returns to the default.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
     pub overlap: Option<Option<TimeDelta>>,
     /// Whether a rotation starts the key's lifetime again.
     #[serde(default, skip_serializing_if = "Option::is_none")]

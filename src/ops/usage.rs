@@ -86,7 +86,7 @@ pub struct UsageQuery {
 
 /// One group of usage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct UsageRow {
     /// The day, key id, code or address; null for credentials that no key has.
@@ -102,11 +102,11 @@ pub struct UsageRow {
 
 /// One version of a key's secret, and how it was used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct SecretUsage {
     pub lookup: String,
-    #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[cfg_attr(test, schema(value_type = String))]
     pub state: Cow<'static, str>,
     pub valid_until: Option<String>,
     pub uses: u64,
@@ -118,10 +118,10 @@ pub struct SecretUsage {
 
 /// What came of a [`UsageQuery`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct UsageReport {
-    #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[cfg_attr(test, schema(value_type = String))]
     pub by: Cow<'static, str>,
     pub since: Option<String>,
     pub key_id: Option<String>,

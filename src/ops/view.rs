@@ -7,15 +7,15 @@ use std::{borrow::Cow, collections::BTreeMap};
 /// A key's public facts; never its secret. The order of the fields is the order in JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = Key))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Key))]
 pub struct KeyView {
     pub id: String,
     pub name: String,
     pub description: Option<String>,
     pub owner: Option<String>,
     pub workspace: String,
-    #[cfg_attr(feature = "server", schema(value_type = crate::domain::Environment))]
+    #[cfg_attr(test, schema(value_type = crate::domain::Environment))]
     pub environment: String,
     pub level: Cow<'static, str>,
     pub project: Option<String>,
@@ -24,7 +24,7 @@ pub struct KeyView {
     pub rate_limit: Option<RateLimitView>,
     pub allow_ips: Vec<String>,
     pub labels: BTreeMap<String, String>,
-    #[cfg_attr(feature = "server", schema(value_type = crate::domain::Status))]
+    #[cfg_attr(test, schema(value_type = crate::domain::Status))]
     pub status: Cow<'static, str>,
     pub active: bool,
     pub created_at: String,
@@ -52,8 +52,8 @@ pub struct KeyView {
 /// Refusals of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = DenialOfKey))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = DenialOfKey))]
 pub struct DenialView {
     pub code: Cow<'static, str>,
     pub count: u64,
@@ -65,8 +65,8 @@ pub struct DenialView {
 /// A rate limit: so many requests in a window of so many seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = RateLimitOfKey))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = RateLimitOfKey))]
 pub struct RateLimitView {
     pub limit: u32,
     pub window_seconds: u32,
@@ -75,8 +75,8 @@ pub struct RateLimitView {
 /// The rotation policy and where the key stands in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = RotationOfKey))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = RotationOfKey))]
 pub struct RotationView {
     pub every_seconds: Option<i64>,
     pub overlap_seconds: Option<i64>,
@@ -96,8 +96,8 @@ pub struct RotationView {
 /// One version of a key's secret, by its public look-up id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = SecretOfKey))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = SecretOfKey))]
 pub struct SecretView {
     pub lookup: String,
     pub state: Cow<'static, str>,

@@ -30,13 +30,13 @@ const SHOWN: u32 = 10;
 
 /// A webhook to be added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(example = json!({"name": "chat", "url": "https://hooks.example.com/keyward", "events": ["key.revoke", "key.expiring"]})))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(example = json!({"name": "chat", "url": "https://hooks.example.com/keyward", "events": ["key.revoke", "key.expiring"]})))]
 #[serde(deny_unknown_fields)]
 pub struct AddWebhook {
     /// Its unique name.
     #[serde(deserialize_with = "serde_text::name")]
-    #[cfg_attr(feature = "server", schema(value_type = crate::domain::ObjectName))]
+    #[cfg_attr(test, schema(value_type = crate::domain::ObjectName))]
     pub name: String,
     /// Where messages are posted; HTTPS, unless private addresses are allowed.
     pub url: String,
@@ -64,8 +64,8 @@ pub struct AddedWebhook {
 
 /// A webhook's public facts, and how its messages fare. The order of the fields is the order in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = Webhook))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Webhook))]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct WebhookView {
     pub id: String,
@@ -87,8 +87,8 @@ pub struct WebhookView {
 
 /// A message that has not arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "server", schema(as = FailedMessage))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = FailedMessage))]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct FailureView {
     pub id: String,
@@ -111,7 +111,7 @@ pub struct Target {
 /// The webhooks of the workspace, and how their messages fare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ListWebhooks {}
 
 impl UseCase for ListWebhooks {
@@ -186,7 +186,7 @@ pub fn add(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, request: AddWebho
 /// A webhook to be removed, with what was on its way to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RemoveWebhook {
     /// Its name or id.
     pub name: String,

@@ -8,7 +8,6 @@ use super::{
     app::App,
     body::{Query, object, put, read, reply},
     caller::Caller,
-    describe::describe,
     problem::Failed,
 };
 use crate::{
@@ -20,42 +19,54 @@ use crate::{
         operators::{CreateOperator, ListOperators, RevokeOperator, RotateOperator},
         webhooks::{ListWebhooks, RemoveWebhook},
     },
-    wire::{packed::unpack, told::Told},
+    wire::{
+        packed::unpack,
+        told::{Described, Told},
+    },
 };
 use axum::{
+    Router,
     body::Body,
     extract::{RawPathParams, State},
     http::StatusCode,
     response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
-use serde_json::Value;
 use std::sync::Arc;
-use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
 
 /// One use case as the server has it.
 pub(super) struct Door {
     route: Route,
     serve: fn(Route) -> MethodRouter<Arc<App>>,
-    describe: fn(&mut Value),
+    #[cfg(test)]
+    describe: fn(&mut serde_json::Value),
 }
 
 impl Door {
     /// One that changes nothing.
-    fn asks<Q: Ask + ToSchema>() -> Self
+    fn asks<Q: Ask + Described>() -> Self
     where
         Q::Outcome: Told,
     {
-        Self { route: Q::ROUTE, serve: |route| on(filter(route.method), asked::<Q>), describe: describe::<Q> }
+        Self {
+            route: Q::ROUTE,
+            serve: |route| on(filter(route.method), asked::<Q>),
+            #[cfg(test)]
+            describe: super::openapi::declared::describe::<Q>,
+        }
     }
 
     /// One that changes something.
-    fn changes<C: Change + ToSchema>() -> Self
+    fn changes<C: Change + Described>() -> Self
     where
         C::Outcome: Told,
     {
-        Self { route: C::ROUTE, serve: |route| on(filter(route.method), changed::<C>), describe: describe::<C> }
+        Self {
+            route: C::ROUTE,
+            serve: |route| on(filter(route.method), changed::<C>),
+            #[cfg(test)]
+            describe: super::openapi::declared::describe::<C>,
+        }
     }
 }
 
@@ -82,12 +93,13 @@ fn doors() -> [Door; 16] {
 }
 
 /// Adds them to a router.
-pub(super) fn routed(router: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
+pub(super) fn routed(router: Router<Arc<App>>) -> Router<Arc<App>> {
     doors().into_iter().fold(router, |router, door| router.route(door.route.path, (door.serve)(door.route)))
 }
 
 /// Adds them to the OpenAPI document.
-pub(super) fn described(document: &mut Value) {
+#[cfg(test)]
+pub(super) fn described(document: &mut serde_json::Value) {
     doors().iter().for_each(|door| (door.describe)(document));
 }
 

@@ -9,7 +9,6 @@ mod body;
 mod caller;
 mod connection;
 mod denials;
-mod describe;
 mod descriptors;
 mod door;
 mod engine;

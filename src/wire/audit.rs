@@ -16,12 +16,13 @@ use serde_json::Value;
 pub const MAX_EVENTS: usize = 10_000;
 
 /// An event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct EventBody {
     /// Its place in the trail, from 1, without a gap.
     pub seq: u64,
     /// When it was recorded.
-    #[schema(format = DateTime)]
+    #[cfg_attr(test, schema(format = DateTime))]
     pub at: String,
     /// Who did it.
     pub actor: String,
@@ -45,7 +46,8 @@ pub struct EventBody {
 }
 
 /// One event.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct EventReply {
     /// `keyward.audit-event/v1`.
     pub schema: String,
@@ -54,7 +56,8 @@ pub struct EventReply {
 }
 
 /// A page of the trail.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct EventPage {
     /// `keyward.audit-list/v1`.
     pub schema: String,
@@ -67,49 +70,50 @@ pub struct EventPage {
 }
 
 /// Which events.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Query))]
 pub struct EventParameters {
     /// About this key, also a deleted one.
-    #[param(value_type = Option<String>)]
+    #[cfg_attr(test, param(value_type = Option<String>))]
     pub key: (),
     /// Decides between keys of one name.
-    #[param(value_type = Option<crate::domain::Environment>)]
+    #[cfg_attr(test, param(value_type = Option<crate::domain::Environment>))]
     pub environment: (),
     /// Of this actor.
-    #[param(value_type = Option<String>)]
+    #[cfg_attr(test, param(value_type = Option<String>))]
     pub actor: (),
     /// From an address in this range.
-    #[param(value_type = Option<String>)]
+    #[cfg_attr(test, param(value_type = Option<String>))]
     pub address: (),
     /// Through this door.
-    #[param(value_type = Option<String>)]
+    #[cfg_attr(test, param(value_type = Option<String>))]
     pub source: (),
     /// Of this action; may be repeated.
-    #[param(value_type = Option<String>)]
+    #[cfg_attr(test, param(value_type = Option<String>))]
     pub action: (),
     /// With this outcome.
-    #[param(value_type = Option<String>)]
+    #[cfg_attr(test, param(value_type = Option<String>))]
     pub outcome: (),
     /// With this ticket.
-    #[param(value_type = Option<String>)]
+    #[cfg_attr(test, param(value_type = Option<String>))]
     pub ticket: (),
     /// At or after this time, or so long ago: `2026-01-02` or `1h`.
-    #[param(value_type = Option<String>, example = "2026-01-02T03:04:05Z")]
+    #[cfg_attr(test, param(value_type = Option<String>, example = "2026-01-02T03:04:05Z"))]
     pub since: (),
     /// Before this time, or so long ago.
-    #[param(value_type = Option<String>, example = "2026-01-02T03:04:05Z")]
+    #[cfg_attr(test, param(value_type = Option<String>, example = "2026-01-02T03:04:05Z"))]
     pub until: (),
     /// After this event.
-    #[param(value_type = Option<u64>)]
+    #[cfg_attr(test, param(value_type = Option<u64>))]
     pub after: (),
     /// Up to this event.
-    #[param(value_type = Option<u64>)]
+    #[cfg_attr(test, param(value_type = Option<u64>))]
     pub upto: (),
 }
 
 /// What to check the trail against.
-#[derive(Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct VerifyTrail {
     /// Also read every sealed detail as the event that it is.
@@ -121,7 +125,8 @@ pub struct VerifyTrail {
 }
 
 /// A checkpoint that somebody kept.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
     /// Where it was found, for messages.
@@ -131,7 +136,8 @@ pub struct Kept {
 }
 
 /// What came of a check.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct TrailReport {
     /// `keyward.audit-verify/v1`.
     pub schema: String,

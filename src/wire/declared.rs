@@ -8,8 +8,9 @@ use crate::ops::{
 use serde::{Deserialize, Serialize};
 
 /// Keys as a file would declare them.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = DeclaredKeys)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = DeclaredKeys))]
 pub struct DeclaredReply {
     /// `keyward.declared-list/v1`.
     pub schema: String,
@@ -18,8 +19,9 @@ pub struct DeclaredReply {
 }
 
 /// What would have to be done to make a workspace like a file.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = PlanOfKeys)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = PlanOfKeys))]
 pub struct PlanReply {
     /// `keyward.plan/v1`.
     pub schema: String,
@@ -29,8 +31,9 @@ pub struct PlanReply {
 }
 
 /// What was done to make a workspace like a file.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = AppliedKeys)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = AppliedKeys))]
 pub struct AppliedReply {
     /// `keyward.applied/v1`.
     pub schema: String,
@@ -41,8 +44,9 @@ pub struct AppliedReply {
 }
 
 /// What keys are found to want.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = HygieneOfKeys)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = HygieneOfKeys))]
 pub struct CheckedReply {
     /// `keyward.hygiene/v1`.
     pub schema: String,
@@ -55,8 +59,9 @@ pub struct CheckedReply {
 }
 
 /// What every rule says of one key.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = HygieneOfKey)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = HygieneOfKey))]
 pub struct CheckedKeyReply {
     /// `keyward.key-hygiene/v1`.
     pub schema: String,

@@ -24,50 +24,50 @@ pub const CUSTOMER: &str = "x-customer-id";
 pub const CLIENT: &str = "keyward-client";
 
 /// `Idempotency-Key`, as the OpenAPI document has it.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Header))]
 pub struct IdempotencyKey {
     /// The same value within 24 hours names the same result, and is refused for another request.
-    #[param(rename = "Idempotency-Key")]
+    #[cfg_attr(test, param(rename = "Idempotency-Key"))]
     pub idempotency_key: Option<String>,
 }
 
 /// `If-Match`, as the OpenAPI document has it.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Header))]
 pub struct IfMatch {
     /// The `ETag` of the key as it was seen: refused if the key has changed since.
-    #[param(rename = "If-Match", pattern = r#"^(\*|"v[0-9]{1,19}")$"#)]
+    #[cfg_attr(test, param(rename = "If-Match", pattern = r#"^(\*|"v[0-9]{1,19}")$"#))]
     pub if_match: Option<String>,
 }
 
 /// What gateways say of the request they ask about.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Header)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Header))]
 pub struct Forwarded {
     /// The method of the request, from nginx.
-    #[param(rename = "X-Original-Method")]
+    #[cfg_attr(test, param(rename = "X-Original-Method"))]
     pub original_method: Option<String>,
     /// The path and query of the request, from nginx.
-    #[param(rename = "X-Original-URI")]
+    #[cfg_attr(test, param(rename = "X-Original-URI"))]
     pub original_uri: Option<String>,
     /// The method of the request, from Caddy, Traefik and HAProxy.
-    #[param(rename = "X-Forwarded-Method")]
+    #[cfg_attr(test, param(rename = "X-Forwarded-Method"))]
     pub forwarded_method: Option<String>,
     /// The path and query of the request, from Caddy, Traefik and HAProxy.
-    #[param(rename = "X-Forwarded-Uri")]
+    #[cfg_attr(test, param(rename = "X-Forwarded-Uri"))]
     pub forwarded_uri: Option<String>,
     /// The addresses that the request came through; read where the sender is a trusted proxy.
-    #[param(rename = "X-Forwarded-For")]
+    #[cfg_attr(test, param(rename = "X-Forwarded-For"))]
     pub forwarded_for: Option<String>,
     /// The method that a browser asks leave for: its request passes without a key where the route table says so.
-    #[param(rename = "Access-Control-Request-Method")]
+    #[cfg_attr(test, param(rename = "Access-Control-Request-Method"))]
     pub announced: Option<String>,
     /// The project that the request is about, percent-encoded; a workspace-level key needs one where its workspace has
     /// several, unless the route table says otherwise.
-    #[param(rename = "X-Project-ID")]
+    #[cfg_attr(test, param(rename = "X-Project-ID"))]
     pub project: Option<String>,
     /// The customer that the request is about, percent-encoded; needed where the route table says so.
-    #[param(rename = "X-Customer-ID")]
+    #[cfg_attr(test, param(rename = "X-Customer-ID"))]
     pub customer: Option<String>,
 }

@@ -37,15 +37,16 @@ pub fn within_bulk(count: usize) -> Result<()> {
 /// Many keys to be created, all or none.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[derive(utoipa::ToSchema)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct CreateMany {
     /// The keys, 50,000 at most.
-    #[schema(max_items = 50_000)]
+    #[cfg_attr(test, schema(max_items = 50_000))]
     pub keys: Vec<Create>,
 }
 
 /// A key with its secret beside it, the only time it is seen.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct CreatedReply {
     /// `keyward.key/v1`.
     pub schema: String,
@@ -53,7 +54,7 @@ pub struct CreatedReply {
     pub key: KeyView,
     /// Its secret; absent when the key existed, and in a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "kw_prod_…")]
+    #[cfg_attr(test, schema(value_type = Option<String>, example = "kw_prod_…"))]
     pub secret: Option<Zeroizing<String>>,
     /// The delivery of the secret to its sinks, which is still to be done and committed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +68,8 @@ pub struct CreatedReply {
 }
 
 /// Many of them.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct CreatedList {
     /// `keyward.minted-list/v1`.
     pub schema: String,
@@ -76,7 +78,8 @@ pub struct CreatedList {
 }
 
 /// A page of keys.
-#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct KeyPage {
     /// `keyward.key-list/v1`.
     pub schema: String,
@@ -86,7 +89,7 @@ pub struct KeyPage {
     pub page: PageInfo,
     /// How many keys the default statuses hide, by status.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, usize>)]
+    #[cfg_attr(test, schema(value_type = BTreeMap<String, usize>))]
     pub hidden: BTreeMap<Status, usize>,
 }
 
@@ -100,7 +103,8 @@ impl KeyPage {
 }
 
 /// Where a page stands in its list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PageInfo {
     /// Items in this reply.
     pub returned: usize,
@@ -201,32 +205,32 @@ pub fn query_of(filter: &KeyFilter) -> Vec<(&'static str, String)> {
 }
 
 /// The query parameters of a list of keys, as the OpenAPI document names them; [`filter_of`] reads them.
-#[derive(utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Query))]
 pub struct ListParameters {
     /// Statuses, separated by commas; active and inactive ones unless told.
-    #[param(example = "active,expired")]
+    #[cfg_attr(test, param(example = "active,expired"))]
     pub status: Option<String>,
     /// Expired ones only.
     pub expired: Option<bool>,
     /// Those that expire within a time.
-    #[param(example = "7d")]
+    #[cfg_attr(test, param(example = "7d"))]
     pub expires_within: Option<String>,
     /// Those that never expire.
     pub no_expiry: Option<bool>,
     /// Those that were not used for so long.
-    #[param(example = "30d")]
+    #[cfg_attr(test, param(example = "30d"))]
     pub unused_for: Option<String>,
     /// Those that were never used.
     pub never_used: Option<bool>,
     /// With `never_used`: and are older than this.
-    #[param(example = "30d")]
+    #[cfg_attr(test, param(example = "30d"))]
     pub older_than: Option<String>,
     /// Those that were used within so long, or since a time.
-    #[param(example = "1d")]
+    #[cfg_attr(test, param(example = "1d"))]
     pub used_since: Option<String>,
     /// Those of which a request was refused within so long, or since a time, of any status, with the reasons.
-    #[param(example = "1h")]
+    #[cfg_attr(test, param(example = "1h"))]
     pub denied_since: Option<String>,
     /// Those of an environment.
     pub environment: Option<Environment>,
@@ -237,25 +241,25 @@ pub struct ListParameters {
     /// Those narrowed to a customer.
     pub customer: Option<String>,
     /// Those that hold a scope.
-    #[param(example = "invoices:read")]
+    #[cfg_attr(test, param(example = "invoices:read"))]
     pub scope: Option<String>,
     /// Those with a label, `name` or `name=value`; several must all be there.
-    #[param(example = json!(["team=billing"]))]
+    #[cfg_attr(test, param(example = json!(["team=billing"])))]
     pub label: Option<Vec<String>>,
     /// Those whose name fits a pattern.
-    #[param(example = "billing-*")]
+    #[cfg_attr(test, param(example = "billing-*"))]
     pub name: Option<String>,
     /// Those whose rotation is due within so long; `0` for now.
-    #[param(example = "7d")]
+    #[cfg_attr(test, param(example = "7d"))]
     pub due_within: Option<String>,
     /// The order: a field, with `-` in front for the reverse.
-    #[param(example = "-created")]
+    #[cfg_attr(test, param(example = "-created"))]
     pub sort: Option<String>,
     /// How many keys a page has.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
+    #[cfg_attr(test, param(minimum = 1, maximum = 1000, default = 100))]
     pub limit: Option<usize>,
     /// The page that `page.next` of the one before asks for.
-    #[param(pattern = r"^[0-9]{1,9}\.key_[0-9A-Za-z]+$")]
+    #[cfg_attr(test, param(pattern = r"^[0-9]{1,9}\.key_[0-9A-Za-z]+$"))]
     pub cursor: Option<String>,
 }
 
@@ -312,7 +316,8 @@ pub fn filter_of(query: &[(String, String)], now: Time) -> Result<KeyFilter> {
 }
 
 /// A key and what an update changed of it.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct UpdatedReply {
     /// `keyward.key/v1`.
     pub schema: String,
@@ -336,7 +341,8 @@ impl From<&Updated> for UpdatedReply {
 }
 
 /// One key, and whether a switch changed it.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct KeyReply {
     /// `keyward.key/v1`.
     #[serde(default)]
@@ -349,7 +355,8 @@ pub struct KeyReply {
 }
 
 /// The errors of entries of a bulk request.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RefusedEntries {
     /// The problem of the whole.
     #[serde(flatten)]
@@ -362,7 +369,8 @@ pub struct RefusedEntries {
 }
 
 /// One entry that is wrong.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RefusedEntry {
     /// Its position in the request, from 0.
     pub index: usize,

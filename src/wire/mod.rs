@@ -8,6 +8,7 @@ pub mod operators;
 pub mod packed;
 pub mod problem;
 pub mod rotations;
+#[cfg(test)]
 pub mod schema;
 pub mod signed;
 pub mod told;

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// An operator with its credential beside it, the only time it is seen.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct AppointedReply {
     /// `keyward.operator/v1`.
     pub schema: String,
@@ -17,12 +18,13 @@ pub struct AppointedReply {
     pub operator: OperatorView,
     /// Its credential; absent in a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "kwop_prod_…")]
+    #[cfg_attr(test, schema(value_type = Option<String>, example = "kwop_prod_…"))]
     pub secret: Option<Zeroizing<String>>,
 }
 
 /// One operator.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct OperatorReply {
     /// `keyward.operator/v1`.
     #[serde(default)]
@@ -32,7 +34,8 @@ pub struct OperatorReply {
 }
 
 /// What a credential is good for.
-#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct WhoAmI {
     /// `keyward.operator/v1`.
     #[serde(default)]
@@ -48,7 +51,8 @@ pub struct WhoAmI {
 }
 
 /// All operators that the caller may manage.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct OperatorList {
     /// `keyward.operator-list/v1`.
     pub schema: String,

@@ -2,7 +2,6 @@
 
 use crate::ops::{Error, Kind, audit_checkpoint::NOT_BELIEVED, context::VERSION_CHANGED};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -19,7 +18,8 @@ pub const TOO_MANY: &str = "too_many_requests";
 pub const SERVER_BUSY: &str = "server_busy";
 
 /// What went wrong, why, and the commands that fix it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Problem {
     /// `urn:keyward:problem:` and the code in lower case.
     #[serde(rename = "type")]
@@ -31,7 +31,7 @@ pub struct Problem {
     /// What happened, one sentence.
     pub detail: String,
     /// The code again, under the name that the command line uses.
-    #[schema(value_type = super::schema::ProblemCode)]
+    #[cfg_attr(test, schema(value_type = super::schema::ProblemCode))]
     pub code: String,
     /// A finer, stable name in snake case.
     pub reason: String,

@@ -17,20 +17,21 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// What came of a staging, with the new secret where one was minted.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct StagedReply {
     /// `keyward.rotation/v1`.
     pub schema: String,
     /// The key.
     pub key: KeyView,
     /// Until when the old secret will work after the commit.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[cfg_attr(test, schema(value_type = Option<String>, format = DateTime))]
     pub old_valid_until: Option<crate::domain::Time>,
     /// Its running or last rotation.
     pub rotation: Option<RotationView>,
     /// The new secret, the only time it is seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "kw_prod_…")]
+    #[cfg_attr(test, schema(value_type = Option<String>, example = "kw_prod_…"))]
     pub secret: Option<Zeroizing<String>>,
     /// The version of the secret that the steps to come are about.
     pub lookup: Option<String>,
@@ -47,8 +48,8 @@ pub struct StagedReply {
 /// How to rotate in one call.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[derive(utoipa::ToSchema)]
-#[schema(example = json!({"overlap": {"for": 86_400}}))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(example = json!({"overlap": {"for": 86_400}})))]
 pub struct RotateBody {
     /// How long the old secret goes on working; the key's own overlap, else its workspace's, else 24 hours.
     pub overlap: Option<Overlap>,
@@ -61,7 +62,8 @@ pub struct RotateBody {
 }
 
 /// A key that was rotated in one call, with its new secret beside it.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RotateReply {
     /// `keyward.key/v1`.
     pub schema: String,
@@ -69,10 +71,10 @@ pub struct RotateReply {
     pub key: KeyView,
     /// The new secret, the only time it is seen; absent when nothing was minted, and in a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "kw_prod_…")]
+    #[cfg_attr(test, schema(value_type = Option<String>, example = "kw_prod_…"))]
     pub secret: Option<Zeroizing<String>>,
     /// Until when the old secret works; null when it stopped at once.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[cfg_attr(test, schema(value_type = Option<String>, format = DateTime))]
     pub old_valid_until: Option<crate::domain::Time>,
     /// The rotation.
     pub rotation: Option<RotationView>,
@@ -81,19 +83,21 @@ pub struct RotateReply {
 }
 
 /// A rotation that was committed.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RotatedReply {
     /// The key, with its new secret current.
     pub key: KeyView,
     /// The rotation.
     pub rotation: RotationView,
     /// Until when the old secret works; null when it stopped at once.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[cfg_attr(test, schema(value_type = Option<String>, format = DateTime))]
     pub old_valid_until: Option<crate::domain::Time>,
 }
 
 /// One rotation.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RotationReply {
     /// `keyward.rotation/v1`.
     #[serde(default)]
@@ -103,7 +107,8 @@ pub struct RotationReply {
 }
 
 /// Rotations.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RotationList {
     /// `keyward.rotation-list/v1`.
     pub schema: String,
@@ -116,10 +121,10 @@ pub struct RotationList {
 /// One step of a delivery.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[derive(utoipa::ToSchema)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct StepBody {
     /// The version of the secret that is delivered.
-    #[schema(value_type = Lookup)]
+    #[cfg_attr(test, schema(value_type = Lookup))]
     pub secret: String,
     /// The sink.
     pub sink: String,

@@ -15,7 +15,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 /// What a checkpoint is for.
-#[derive(Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct MakeCheckpoint {
     /// The places it is about to be sent to, which is recorded; nothing is recorded without any.
@@ -23,8 +24,9 @@ pub struct MakeCheckpoint {
 }
 
 /// A checkpoint: the size and the root of the trail, signed.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = Checkpoint)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Checkpoint))]
 pub struct CheckpointReply {
     /// `keyward.audit-checkpoint/v1`.
     pub schema: String,
@@ -37,8 +39,9 @@ pub struct CheckpointReply {
 }
 
 /// That an event is in the trail.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = EventProof)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = EventProof))]
 pub struct ProofReply {
     /// `keyward.audit-proof/v1`.
     pub schema: String,
@@ -57,7 +60,8 @@ pub struct ProofReply {
 }
 
 /// That somebody has looked at the trail.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RecordReview {
     /// Up to which event.
@@ -67,8 +71,9 @@ pub struct RecordReview {
 }
 
 /// How far the trail is reviewed, and what has happened since.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = Review)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Review))]
 pub struct ReviewReply {
     /// `keyward.audit-review/v1`.
     pub schema: String,
@@ -88,23 +93,25 @@ pub struct ReviewReply {
 }
 
 /// Whether to tell what has happened since.
-#[derive(Default, Serialize, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct ReviewParameters {
     /// Also tell what has happened since, by actor, action and outcome.
-    #[param(required = false)]
+    #[cfg_attr(test, param(required = false))]
     #[serde(default)]
     pub summary: bool,
 }
 
 /// The size of the tree that an event is proven in.
-#[derive(Default, Serialize, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct ProofParameters {
     /// The size of the trail; as it is now unless told.
-    #[param(value_type = Option<i64>, minimum = 1)]
+    #[cfg_attr(test, param(value_type = Option<i64>, minimum = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
 }

@@ -2,14 +2,15 @@
 
 use super::keys::PageInfo;
 use crate::{
-    domain::{Environment, Retention},
+    domain::Retention,
     ops::{Error, LogEntry, Logs, Result, UsageReport},
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 /// Sums of use.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct UsageReply {
     /// `keyward.usage/v1`.
     pub schema: String,
@@ -19,25 +20,26 @@ pub struct UsageReply {
 }
 
 /// How long facts of use are kept, and how many of them.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
-#[schema(as = Retention)]
+#[cfg_attr(test, schema(as = Retention))]
 pub struct RetentionBody {
     /// `keyward.usage-retention/v1`.
     #[serde(default)]
-    #[schema(required = false)]
+    #[cfg_attr(test, schema(required = false))]
     pub schema: String,
     /// Counts by the hour.
-    #[schema(minimum = 3600)]
+    #[cfg_attr(test, schema(minimum = 3600))]
     pub counts_seconds: i64,
     /// Recent verdicts.
-    #[schema(minimum = 1)]
+    #[cfg_attr(test, schema(minimum = 1))]
     pub verdicts_seconds: i64,
     /// Recent verdicts of one key, the denied and the others apart.
-    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
+    #[cfg_attr(test, schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64))]
     pub verdicts_per_key: u32,
     /// Distinct addresses of one key.
-    #[schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
+    #[cfg_attr(test, schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64))]
     pub addresses_per_key: u32,
 }
 
@@ -68,45 +70,47 @@ impl TryFrom<RetentionBody> for Retention {
 }
 
 /// Which usage to add up.
-#[derive(Default, Serialize, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct UsageParameters {
     /// One key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The environment, where keys of several have the name.
-    #[param(value_type = Option<Environment>)]
+    #[cfg_attr(test, param(value_type = Option<crate::domain::Environment>))]
     #[serde(alias = "env", skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
     /// From the hour of this time on, or of so long ago: `2026-01-02` or `7d`.
-    #[param(example = "7d")]
+    #[cfg_attr(test, param(example = "7d"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
     /// `day`, `key`, `code` or `address`.
-    #[param(pattern = "^(day|key|code|address)$")]
+    #[cfg_attr(test, param(pattern = "^(day|key|code|address)$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 }
 
 /// Which requests.
-#[derive(Default, Serialize, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct LogParameters {
     /// Of one key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The environment, where keys of several have the name.
-    #[param(value_type = Option<Environment>)]
+    #[cfg_attr(test, param(value_type = Option<crate::domain::Environment>))]
     #[serde(alias = "env", skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
     /// Only refusals.
-    #[param(required = false)]
+    #[cfg_attr(test, param(required = false))]
     #[serde(default)]
     pub denied: bool,
     /// From this time, or so long ago, on: `2026-01-02` or `1h`.
-    #[param(example = "1h")]
+    #[cfg_attr(test, param(example = "1h"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
     /// After this place in the log.
@@ -131,13 +135,14 @@ pub struct LogParameters {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
     /// What operators asked, and no verdicts.
-    #[param(required = false)]
+    #[cfg_attr(test, param(required = false))]
     #[serde(default)]
     pub operators: bool,
 }
 
 /// Recent requests.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct LogPage {
     /// `keyward.log-list/v1`.
     pub schema: String,

@@ -5,23 +5,23 @@ use crate::{
     ops::{Error, Result},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// A credential to be judged, and what is asked of it; what is absent is not asked.
-#[derive(Deserialize, Serialize, ToSchema, Zeroize, ZeroizeOnDrop)]
+#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct VerifyRequest {
     /// The credential, as it was presented.
-    #[schema(example = "kw_prod_…")]
+    #[cfg_attr(test, schema(example = "kw_prod_…"))]
     pub key: String,
     /// The environment of the service that asks; the server's own unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Environment>)]
+    #[cfg_attr(test, schema(value_type = Option<Environment>))]
     pub environment: Option<String>,
     /// The scopes the request needs, all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<Scope>)]
+    #[cfg_attr(test, schema(value_type = Vec<Scope>))]
     pub scopes: Vec<String>,
     /// The project the request is about; a workspace-level key needs one where its workspace has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ pub struct VerifyRequest {
     pub user_agent: Option<String>,
     /// What the request takes from the key's limit; 1 unless told, and 0 takes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64)]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64))]
     pub cost: Option<u32>,
     /// Judge as of this time, or so long ago, instead of now; only with `explain`. What has ended since then had not; everything else is as it
     /// is now. A time before the key was made is refused.
@@ -80,8 +80,9 @@ impl VerifyRequest {
 }
 
 /// A verdict, as `POST /v1/verify` answers with.
-#[derive(ToSchema, Deserialize)]
-#[schema(as = Verdict)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Verdict))]
 pub struct VerdictReply {
     /// `keyward.verdict/v1`.
     pub schema: String,
@@ -90,7 +91,7 @@ pub struct VerdictReply {
     /// Why not.
     pub code: Code,
     /// The status that a gateway would answer with.
-    #[schema(example = 200)]
+    #[cfg_attr(test, schema(example = 200))]
     pub http_status: u16,
     /// The key, when it is known.
     pub key_id: Option<String>,
@@ -109,8 +110,9 @@ pub struct VerdictReply {
 }
 
 /// One check and how it went.
-#[derive(ToSchema, Deserialize)]
-#[schema(as = Check)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Check))]
 pub struct CheckReply {
     /// What was checked.
     pub check: String,
@@ -121,8 +123,9 @@ pub struct CheckReply {
 }
 
 /// What a key is good for, told to whoever holds it.
-#[derive(ToSchema, Deserialize)]
-#[schema(as = Validation)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Validation))]
 pub struct ValidationReply {
     /// `keyward.validation/v1`.
     pub schema: String,
@@ -137,7 +140,7 @@ pub struct ValidationReply {
     /// Where it works.
     pub environment: Environment,
     /// `project`, or `workspace`: then requests name a project, where there are several.
-    #[schema(example = "workspace")]
+    #[cfg_attr(test, schema(example = "workspace"))]
     pub level: String,
     /// The one project of a project-level key.
     pub project: Option<String>,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// A webhook with its secret beside it, the only time it is seen.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct AddedWebhookReply {
     /// `keyward.webhook/v1`.
     pub schema: String,
@@ -17,12 +18,13 @@ pub struct AddedWebhookReply {
     pub webhook: WebhookView,
     /// What its messages are signed with (Standard Webhooks); absent in a dry run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "whsec_…")]
+    #[cfg_attr(test, schema(value_type = Option<String>, example = "whsec_…"))]
     pub secret: Option<Zeroizing<String>>,
 }
 
 /// One webhook.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct WebhookReply {
     /// `keyward.webhook/v1`.
     pub schema: String,
@@ -31,7 +33,8 @@ pub struct WebhookReply {
 }
 
 /// Webhooks.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct WebhookList {
     /// `keyward.webhook-list/v1`.
     pub schema: String,
@@ -42,7 +45,8 @@ pub struct WebhookList {
 }
 
 /// A message on trial that has arrived.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct WebhookTested {
     /// `keyward.webhook-test/v1`.
     pub schema: String,

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 
 /// The catalogue of a workspace.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ScopePage {
     /// `keyward.scope-list/v1`.
     pub schema: String,
@@ -20,7 +21,8 @@ pub struct ScopePage {
 }
 
 /// One scope.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ScopeReply {
     /// `keyward.scope/v1`.
     #[serde(default)]
@@ -30,7 +32,7 @@ pub struct ScopeReply {
 }
 
 /// A scope to be declared, as a change of the catalogue has it.
-#[derive(utoipa::ToSchema)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct AddScope {
     /// The scope.
     pub scope: Scope,
@@ -41,7 +43,8 @@ pub struct AddScope {
 }
 
 /// A workspace, project, customer or plan to be created.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(try_from = "Map<String, Value>")]
 pub struct CreateObject {
     /// Its name.
@@ -62,7 +65,8 @@ impl TryFrom<Map<String, Value>> for CreateObject {
 }
 
 /// All objects of a kind.
-#[derive(Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ObjectList {
     /// Such as `keyward.project-list/v1`.
     pub schema: String,
@@ -118,18 +122,18 @@ impl Told for ScopesChanged {
 }
 
 /// A workspace, project, customer or plan; each kind has its own fields.
-#[derive(utoipa::ToSchema)]
-#[schema(as = Object)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Object))]
 pub struct ObjectBody {
     /// Its name.
     pub name: String,
     /// Free text, of workspaces, projects and customers.
     pub description: Option<String>,
     /// The workspace of a project or customer.
-    #[schema(required = false)]
+    #[cfg_attr(test, schema(required = false))]
     pub workspace: String,
     /// The plan of a workspace.
-    #[schema(required = false)]
+    #[cfg_attr(test, schema(required = false))]
     pub plan: String,
     /// How often the secrets of a workspace's new keys are rotated; null is never.
     pub rotate_every_seconds: Option<i64>,
@@ -138,25 +142,25 @@ pub struct ObjectBody {
     /// The longest a workspace's keys may live; null is no bound.
     pub max_lifetime_seconds: Option<i64>,
     /// Whether a rotation starts the lifetime of a workspace's keys again, where they do not say so themselves.
-    #[schema(required = false)]
+    #[cfg_attr(test, schema(required = false))]
     pub renew_on_rotation: bool,
     /// What a workspace's new keys may do that say nothing of it.
-    #[schema(required = false)]
+    #[cfg_attr(test, schema(required = false))]
     pub default_scopes: Vec<String>,
     /// A plan's access to the API.
-    #[schema(required = false)]
+    #[cfg_attr(test, schema(required = false))]
     pub api_access: bool,
     /// A plan's number of keys; null is no cap.
     pub max_keys: Option<u32>,
     /// A plan's highest rate limit; null is no cap.
     pub max_rate_limit: Option<RateLimit>,
     /// Whether a plan shows the audit trail.
-    #[schema(required = false)]
+    #[cfg_attr(test, schema(required = false))]
     pub audit_view: bool,
     /// Whether a plan exports the audit trail.
-    #[schema(required = false)]
+    #[cfg_attr(test, schema(required = false))]
     pub audit_export: bool,
     /// Plans that cannot be changed.
-    #[schema(required = false)]
+    #[cfg_attr(test, schema(required = false))]
     pub builtin: bool,
 }

@@ -24,12 +24,12 @@ const TOLD: usize = 20;
 /// What a workspace is to be like.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Apply {
     /// The declared keys. New ones go to the sinks that stand with them.
     pub keys: Vec<Declared>,
     /// Switch off keys that have all these labels and are not declared.
-    #[cfg_attr(feature = "server", schema(value_type = Option<Vec<Vec<String>>>))]
+    #[cfg_attr(test, schema(value_type = Option<Vec<Vec<String>>>))]
     pub prune: Option<Vec<(String, String)>>,
     /// The plan that was agreed to: with any other one, nothing is done.
     pub expected: Option<Plan>,

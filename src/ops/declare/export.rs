@@ -20,14 +20,14 @@ use serde::{Deserialize, Serialize};
 /// Which keys to export; those that have expired or were revoked are in no file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ExportKeys {
     /// Only of an environment.
     pub environment: Option<Environment>,
     /// Only of an owner.
     pub owner: Option<String>,
     /// Only with all these labels; any value when `None`.
-    #[cfg_attr(feature = "server", schema(value_type = Vec<Vec<Option<String>>>))]
+    #[cfg_attr(test, schema(value_type = Vec<Vec<Option<String>>>))]
     pub labels: Vec<(String, Option<String>)>,
 }
 

@@ -25,14 +25,14 @@ use serde::{Deserialize, Serialize};
 /// A key as a file declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Declared {
     /// What would be created. Of a key that exists, an expiry or rotation period that is not given is left as it is, and
     /// everything else that is not given is its default.
     pub key: Create,
     /// Whether it is switched on.
     #[serde(default = "yes")]
-    #[cfg_attr(feature = "server", schema(required = false))]
+    #[cfg_attr(test, schema(required = false))]
     pub active: bool,
 }
 

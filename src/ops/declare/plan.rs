@@ -19,7 +19,7 @@ use std::{
 
 /// What would have to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Plan {
     /// In the order of the file; what is pruned comes last.
     pub steps: Vec<PlanStep>,
@@ -30,7 +30,7 @@ pub struct Plan {
 /// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PlanStep {
     pub action: Verb,
     /// Null for a key that is not there yet.
@@ -45,7 +45,7 @@ pub struct PlanStep {
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub enum Verb {
     /// The key is made, and its secret delivered.
     Create,

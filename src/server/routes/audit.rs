@@ -1,5 +1,7 @@
 //! The audit trail: an operator that is bound to a workspace sees what happened in it.
 
+#[cfg(test)]
+use crate::wire::{Problem, audit::EventParameters, problem::MEDIA_TYPE};
 use crate::{
     backend::VerifyAudit,
     domain::Permission,
@@ -11,13 +13,8 @@ use crate::{
         problem::Failed,
     },
     wire::{
-        Problem,
-        audit::{
-            EventBody, EventPage, EventParameters, EventReply, ExportEnd, MAX_EVENTS, TrailReport, VerifyTrail,
-            filter_of,
-        },
+        audit::{EventBody, EventPage, EventReply, ExportEnd, MAX_EVENTS, TrailReport, VerifyTrail, filter_of},
         keys::PageInfo,
-        problem::MEDIA_TYPE,
     },
 };
 use axum::{
@@ -50,12 +47,12 @@ const CHUNK: usize = 64 * 1024;
 ///
 /// Oldest first. An operator that is bound to a workspace sees what happened in it, and so does whoever names one by
 /// `Keyward-Workspace`.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/audit", operation_id = "list_events", tag = "audit",
     params(EventParameters, ("limit" = Option<u32>, Query, maximum = 10_000, description = "The newest so many that match; without it a page reaches 10,000 events beyond `after`.")),
     responses((status = 200, description = "A page of the trail.", body = EventPage)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -88,12 +85,12 @@ pub(super) async fn list(
 }
 
 /// One event
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/audit/{seq}", operation_id = "show_event", tag = "audit",
     params(("seq" = u64, Path, description = "Its number.")),
     responses((status = 200, description = "The event.", body = EventReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -109,14 +106,14 @@ pub(super) async fn show(
 ///
 /// What is not intact is a problem with the code `INTEGRITY`. So is a checkpoint that is not this vault's: that is the fault of
 /// the request, and no server error.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/audit/verify", operation_id = "verify_trail", tag = "audit",
     request_body = Option<VerifyTrail>,
     responses(
         (status = 200, description = "It is intact.", body = TrailReport),
         (status = 422, description = "A checkpoint that is not to be believed: `INTEGRITY`.", body = Problem, content_type = MEDIA_TYPE)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn verify(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -147,7 +144,7 @@ pub(super) async fn verify(
 ///
 /// Each line has the bytes that were hashed, so that an outsider can check it; the last line is the signed checkpoint that
 /// covers them all, and an export without it was cut. The export is itself an event, recorded before the first line.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/audit/export", operation_id = "export_trail", tag = "audit",
     params(EventParameters,
         ("limit" = Option<u64>, Query, description = "The newest so many that match."),
@@ -155,7 +152,7 @@ pub(super) async fn verify(
     responses((status = 200, description = "Lines of JSON, as plain text for whoever accepts nothing else.",
         content((String = "application/x-ndjson"), (String = "text/plain")))),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn export(
     State(app): State<Arc<App>>,
     caller: Caller,

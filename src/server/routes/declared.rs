@@ -21,12 +21,12 @@ const APPLYING: [Permission; 4] =
     [Permission::CreateKeys, Permission::UpdateKeys, Permission::ActivateKeys, Permission::StopKeys];
 
 /// What would have to be done to make the workspace like a file?
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys/plan", operation_id = "plan_keys", tag = "keys",
     request_body = Option<Apply>,
     responses((status = 200, description = "The plan.", body = PlanReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn plan(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -40,12 +40,12 @@ pub(super) async fn plan(
 /// Make the workspace like a file, all of it or nothing
 ///
 /// The answer is the only one that ever holds the secrets of new keys. With `expected`, nothing is done by any other plan.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys/apply", operation_id = "apply_keys", tag = "keys",
     request_body = Option<Apply>,
     responses((status = 200, description = "What was done.", body = AppliedReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn apply(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -2,6 +2,8 @@
 //!
 //! These routes answer with the verdict's own status. Outsiders get one 401, whatever is wrong with a credential.
 
+#[cfg(test)]
+use crate::wire::{header::Forwarded, verdict::ValidationReply};
 use crate::{
     domain::{Code, OPERATOR_BRAND, RateLimit, Request, RequestFacts, Scope, Time, key_from_headers},
     ops::{Error, Result},
@@ -18,11 +20,7 @@ use crate::{
         problem::{Failed, unavailable},
         table::{self, Needs},
     },
-    wire::{
-        header::{self, Forwarded},
-        problem::MEDIA_TYPE,
-        verdict::ValidationReply,
-    },
+    wire::{header, problem::MEDIA_TYPE},
 };
 use axum::{
     Json,
@@ -65,21 +63,21 @@ const FORGED: &str = "the request brings headers that tell an upstream who calls
 const OUTSIDER: &str = r#"{"type":"urn:keyward:problem:auth","title":"AUTH","status":401,"detail":"the key is missing or not valid here","code":"AUTH","reason":"key","retryable":false}"#;
 
 /// Is my key valid, and what is it for?
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/validate", operation_id = "validate", tag = "verdicts",
     responses((status = 200, description = "It is valid, for this.", body = ValidationReply)),
     security(("key" = []), ("key_as_bearer" = [])),
-)]
+))]
 pub(super) async fn validate(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
     Ok(validate_of(&app, peer_of(&parts), &parts)?)
 }
 
 /// Is my key valid, and what is it for? As with POST
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/validate", operation_id = "validate_by_get", tag = "verdicts",
     responses((status = 200, description = "It is valid, for this.", body = ValidationReply)),
     security(("key" = []), ("key_as_bearer" = [])),
-)]
+))]
 pub(super) async fn validate_by_get(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
     Ok(validate_of(&app, peer_of(&parts), &parts)?)
 }
@@ -153,7 +151,7 @@ pub(super) async fn projects(State(app): State<Arc<App>>, parts: Parts) -> Resul
 ///
 /// The headers of nginx (`X-Original-*`), or of Caddy, Traefik and HAProxy (`X-Forwarded-*`), are needed where the server has a
 /// route table. Several that differ are refused. What the table calls public needs no key.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     method(get, head, post, put, patch, delete, options, trace), path = "/v1/authz", operation_id = "authz", tag = "verdicts",
     params(Forwarded),
     responses((status = 204, description = "It may pass.", headers(
@@ -167,7 +165,7 @@ pub(super) async fn projects(State(app): State<Arc<App>>, parts: Parts) -> Resul
         ("X-Keyward-Customers" = String, description = "The customers that the key is narrowed to, parted by blanks; absent for a key that reaches all."),
     ))),
     security((), ("key" = []), ("key_as_bearer" = [])),
-)]
+))]
 pub(super) async fn authz(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
     Ok(authz_of(&app, peer_of(&parts), &parts)?)
 }
@@ -184,12 +182,12 @@ pub(super) fn authz_of(app: &App, peer: Peer, parts: &Parts) -> Result<Answer> {
 /// May this request pass? For gateways that send its method and path as their own
 ///
 /// As Envoy does, with `/v1/authz` as its prefix; it takes 200 alone for a yes.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     method(get, head, post, put, patch, delete, options, trace), path = "/v1/authz/{*path}", operation_id = "authz_path", tag = "verdicts",
     params(("path" = String, Path, description = "The path of the request.")),
     responses((status = 200, description = "It may pass; the headers are those of `/v1/authz`.")),
     security((), ("key" = []), ("key_as_bearer" = [])),
-)]
+))]
 pub(super) async fn authz_path(
     State(app): State<Arc<App>>,
     method: Method,
@@ -204,11 +202,11 @@ pub(super) async fn authz_path(
 /// The public key of assertions, as a set of JSON Web Keys (RFC 7517)
 ///
 /// With it an upstream checks `X-Keyward-Assertion`. Every server of a vault has the same.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/.well-known/jwks.json", operation_id = "assertion_keys", tag = "verdicts",
     responses((status = 200, description = "The keys.", body = serde_json::Value)),
     security(),
-)]
+))]
 pub(super) async fn assertion_keys(State(app): State<Arc<App>>) -> Result<Json<Value>, Failed> {
     Ok(Json(key_set(&app.assertions)?))
 }

@@ -1,6 +1,12 @@
 //! The keys: list, create, show, update, delete, and the switches of their life.
 
 use super::Which;
+#[cfg(test)]
+use crate::wire::{
+    header::{IdempotencyKey, IfMatch},
+    keys::{KeyReply, ListParameters, RefusedEntries},
+    problem::MEDIA_TYPE,
+};
 use crate::{
     backend::{Backend, BulkError},
     domain::{KeyFilter, KeyRef, Permission},
@@ -12,13 +18,8 @@ use crate::{
         listings::{Cursor, Listings},
         problem::{Failed, refused_entries},
     },
-    wire::{
-        header::{IdempotencyKey, IfMatch},
-        keys::{
-            CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, ListParameters, MAX_PAGE, PAGE, RefusedEntries,
-            UpdatedReply, filter_of, within_bulk,
-        },
-        problem::MEDIA_TYPE,
+    wire::keys::{
+        CreateMany, CreatedList, CreatedReply, KeyPage, MAX_PAGE, PAGE, UpdatedReply, filter_of, within_bulk,
     },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
@@ -48,12 +49,12 @@ pub(super) fn one(status: StatusCode, key: &KeyView, changed: Option<bool>) -> R
 /// Keys, a page of them
 ///
 /// Active and inactive ones, soonest expiry first, unless the query says otherwise.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/keys", operation_id = "list_keys", tag = "keys",
     params(ListParameters),
     responses((status = 200, description = "A page of keys.", body = KeyPage)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -113,14 +114,14 @@ fn page(
 /// Create a key
 ///
 /// The answer is the only one that ever holds its secret.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys", operation_id = "create_key", tag = "keys",
     params(IdempotencyKey),
     request_body = Create,
     responses((status = 201, description = "The key with its secret.", body = CreatedReply),
         (status = 200, description = "The key was there before, and the request says that this is an answer.", body = CreatedReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -137,13 +138,13 @@ pub(super) async fn create(
 }
 
 /// Create many keys, all or none
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys/bulk", operation_id = "create_keys", tag = "keys",
     request_body = CreateMany,
     responses((status = 201, description = "The keys with their secrets, in the order of the request.", body = CreatedList),
         (status = 422, description = "Some entries are wrong; nothing was created.", body = RefusedEntries, content_type = MEDIA_TYPE)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn create_many(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -165,12 +166,12 @@ pub(super) async fn create_many(
 }
 
 /// One key
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/keys/{key}", operation_id = "show_key", tag = "keys",
     params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which),
     responses((status = 200, description = "The key.", body = KeyReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -187,13 +188,13 @@ pub(super) async fn show(
 /// Change a key, never its expiry
 ///
 /// What is absent stays; null clears.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     patch, path = "/v1/keys/{key}", operation_id = "update_key", tag = "keys",
     params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
     request_body = Update,
     responses((status = 200, description = "The key, and what changed.", body = UpdatedReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn update(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -210,12 +211,12 @@ pub(super) async fn update(
 }
 
 /// Delete a key for good; its trail stays
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete, path = "/v1/keys/{key}", operation_id = "delete_key", tag = "keys",
     params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
     responses((status = 200, description = "The key as it was.", body = KeyReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -229,12 +230,12 @@ pub(super) async fn delete(
 }
 
 /// Switch a key on again
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys/{key}/activate", operation_id = "activate_key", tag = "keys",
     params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
     responses((status = 200, description = "The key, and whether anything changed.", body = KeyReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn activate(
     state: State<Arc<App>>,
     caller: Caller,
@@ -246,12 +247,12 @@ pub(super) async fn activate(
 }
 
 /// Switch a key off
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys/{key}/deactivate", operation_id = "deactivate_key", tag = "keys",
     params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
     responses((status = 200, description = "The key, and whether anything changed.", body = KeyReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn deactivate(
     state: State<Arc<App>>,
     caller: Caller,
@@ -263,12 +264,12 @@ pub(super) async fn deactivate(
 }
 
 /// Cut a key off for good
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys/{key}/revoke", operation_id = "revoke_key", tag = "keys",
     params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
     responses((status = 200, description = "The key, and whether anything changed.", body = KeyReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn revoke(
     state: State<Arc<App>>,
     caller: Caller,

@@ -20,11 +20,11 @@ const PROXIED: [&str; 4] = [FORWARDED_FOR, "forwarded", "x-real-ip", "via"];
 /// In the text format of Prometheus, or in that of OpenMetrics for whoever would rather have it (`Accept`). Without a
 /// credential for requests of its own machine that came through no proxy and name this machine as their host, else for
 /// operators that are bound to no workspace.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/metrics", operation_id = "metrics", tag = "server",
     responses((status = 200, description = "The metrics.", content((str = "text/plain"), (str = MEDIA_TYPE)))),
     security((), ("operator" = [])),
-)]
+))]
 pub(super) async fn metrics(State(app): State<Arc<App>>, mut parts: Parts) -> Result<Response, Failed> {
     if !is_of_this_machine(&parts) {
         let caller = Caller::from_request_parts(&mut parts, &app).await?;

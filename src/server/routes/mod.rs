@@ -2,13 +2,11 @@
 //!
 //! # Adding a route
 //!
-//! A route is its entry in the OpenAPI document: `#[utoipa::path]` on the handler has the method, the path, a unique
-//! `operation_id`, a `tag` of [`super::openapi`], the bodies, and who may call (`security(("operator" = []))`); the
-//! comment of the handler is its summary, and `routes!` below registers both at once. What every operator's call has (its
-//! headers, its problems, its request id) is added by [`super::openapi`] and need not be said. Bodies derive `ToSchema`
-//! and queries `IntoParams`, in [`crate::wire`]; types of `ops` do so under the feature `server`. `Path` and `Query` are
-//! those of [`super::body`], which refuse with a problem. Then `KEYWARD_BLESS=1 cargo test --test it openapi` renews
-//! `openapi.json`, and the tests there want a real answer of the new route.
+//! A use case that is declared ([`crate::ops::case`]) has its line in [`super::door`], and nothing here. What is of another
+//! kind (pages, streams, verdicts) has a handler: `#[utoipa::path]` on it says its entry in the OpenAPI document, in tests
+//! alone, and it is named twice below, in the router and in the document. What every operator's call has (its headers, its
+//! problems, its request id) need not be said. `Path` and `Query` are those of [`super::body`], which refuse with a problem.
+//! Then `KEYWARD_BLESS=1 cargo test --lib openapi` renews `openapi.json`, and `tests/it/openapi.rs` wants a real answer.
 
 mod audit;
 mod declared;
@@ -24,7 +22,9 @@ mod webhooks;
 mod whoami;
 mod workspace;
 
-use super::{app::App, body::put, door, extras, log, openapi};
+use super::{app::App, door, extras, log, openapi};
+#[cfg(test)]
+use crate::wire::workspace::ObjectList;
 use crate::{
     domain::Environment,
     ops::{Error, ObjectKind, Result},
@@ -34,30 +34,28 @@ use crate::{
         problem::{Failed, no_such_method},
         rest::Sending,
     },
-    wire::workspace::ObjectList,
 };
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Body,
     extract::{FromRequestParts, State},
-    http::{Method, header::CONTENT_TYPE, request::Parts},
+    http::{Method, request::Parts},
     middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::any,
+    routing::{any, get, post},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use tower::ServiceExt;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What decides between keys of one name.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 struct Which {
     /// The environment, where keys of several have the name.
-    #[param(value_type = Option<Environment>)]
+    #[cfg_attr(test, param(value_type = Option<Environment>))]
     #[serde(alias = "env")]
     environment: Option<String>,
 }
@@ -68,58 +66,110 @@ impl Which {
     }
 }
 
-/// The routes without a layer, and what they say of themselves.
-fn hot() -> OpenApiRouter<Arc<App>> {
-    // A gateway sends whatever method its caller chose.
-    let (schemas, paths, _) = routes!(holder::authz);
-    let (path_schemas, path_paths, _) = routes!(holder::authz_path);
-    OpenApiRouter::new()
-        .routes(routes!(health::healthz))
-        .routes(routes!(health::readyz))
-        .routes(routes!(document))
-        .routes(routes!(holder::assertion_keys))
-        .routes(routes!(verdict::verify))
-        .routes(routes!(holder::validate, holder::validate_by_get))
-        .routes((schemas, paths, any(holder::authz)))
-        .routes((path_schemas, path_paths, any(holder::authz_path)))
+/// The routes without a layer.
+fn hot() -> Router<Arc<App>> {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/openapi.json", get(openapi::served))
+        .route("/.well-known/jwks.json", get(holder::assertion_keys))
+        .route("/v1/verify", post(verdict::verify))
+        .route("/v1/validate", post(holder::validate).get(holder::validate_by_get))
+        // A gateway sends whatever method its caller chose.
+        .route("/v1/authz", any(holder::authz))
+        .route("/v1/authz/{*path}", any(holder::authz_path))
 }
 
-/// The routes of operators.
-fn managing() -> OpenApiRouter<Arc<App>> {
-    door::routed(OpenApiRouter::new())
-        .routes(routes!(metrics::metrics))
-        .routes(routes!(whoami::whoami))
-        .routes(routes!(keys::list, keys::create))
-        .routes(routes!(keys::create_many))
-        .routes(routes!(declared::plan))
-        .routes(routes!(declared::apply))
-        .routes(routes!(keys::show, keys::update, keys::delete))
-        .routes(routes!(keys::activate))
-        .routes(routes!(keys::deactivate))
-        .routes(routes!(keys::revoke))
-        .routes(routes!(rotations::stage))
-        .routes(routes!(rotations::rotate))
-        .routes(routes!(rotations::step))
-        .routes(routes!(audit::list))
-        .routes(routes!(audit::show))
-        .routes(routes!(audit::verify))
-        .routes(routes!(audit::export))
-        .routes(routes!(signed::checkpoint))
-        .routes(routes!(signed::prove))
-        .routes(routes!(signed::review, signed::record_review))
-        .routes(routes!(usage::usage))
-        .routes(routes!(usage::retention, usage::retain))
-        .routes(routes!(usage::logs))
-        .routes(routes!(webhooks::add))
-        .routes(routes!(webhooks::test))
-        .routes(routes!(projects, workspace::create_project))
-        .routes(routes!(workspace::list, workspace::create))
-        .routes(routes!(workspace::show, workspace::update, workspace::delete))
+/// The routes of operators: those of declared use cases, and those that are of their own kind.
+fn managing() -> Router<Arc<App>> {
+    door::routed(Router::new())
+        .route("/metrics", get(metrics::metrics))
+        .route("/v1/whoami", get(whoami::whoami))
+        .route("/v1/keys", get(keys::list).post(keys::create))
+        .route("/v1/keys/bulk", post(keys::create_many))
+        .route("/v1/keys/plan", post(declared::plan))
+        .route("/v1/keys/apply", post(declared::apply))
+        .route("/v1/keys/{key}", get(keys::show).patch(keys::update).delete(keys::delete))
+        .route("/v1/keys/{key}/activate", post(keys::activate))
+        .route("/v1/keys/{key}/deactivate", post(keys::deactivate))
+        .route("/v1/keys/{key}/revoke", post(keys::revoke))
+        .route("/v1/keys/{key}/rotations", post(rotations::stage))
+        .route("/v1/keys/{key}/rotate", post(rotations::rotate))
+        .route("/v1/rotations/{rotation}/steps", post(rotations::step))
+        .route("/v1/audit", get(audit::list))
+        .route("/v1/audit/{seq}", get(audit::show))
+        .route("/v1/audit/verify", post(audit::verify))
+        .route("/v1/audit/export", post(audit::export))
+        .route("/v1/audit/checkpoint", post(signed::checkpoint))
+        .route("/v1/audit/{seq}/proof", get(signed::prove))
+        .route("/v1/audit/review", get(signed::review).post(signed::record_review))
+        .route("/v1/usage", get(usage::usage))
+        .route("/v1/usage/retention", get(usage::retention).put(usage::retain))
+        .route("/v1/logs", get(usage::logs))
+        .route("/v1/webhooks", post(webhooks::add))
+        .route("/v1/webhooks/{name}/test", post(webhooks::test))
+        .route("/v1/projects", get(projects).post(workspace::create_project))
+        .route("/v1/{kind}", get(workspace::list).post(workspace::create))
+        .route("/v1/{kind}/{name}", get(workspace::show).patch(workspace::update).delete(workspace::delete))
 }
+
+/// What the annotated handlers say of themselves in the OpenAPI document.
+#[cfg(test)]
+#[cfg_attr(test, derive(utoipa::OpenApi))]
+#[openapi(paths(
+    health::healthz,
+    health::readyz,
+    openapi::served,
+    holder::assertion_keys,
+    holder::validate,
+    holder::validate_by_get,
+    holder::authz,
+    holder::authz_path,
+    verdict::verify,
+    metrics::metrics,
+    whoami::whoami,
+    keys::list,
+    keys::create,
+    keys::create_many,
+    keys::show,
+    keys::update,
+    keys::delete,
+    keys::activate,
+    keys::deactivate,
+    keys::revoke,
+    declared::plan,
+    declared::apply,
+    rotations::stage,
+    rotations::rotate,
+    rotations::step,
+    audit::list,
+    audit::show,
+    audit::verify,
+    audit::export,
+    signed::checkpoint,
+    signed::prove,
+    signed::review,
+    signed::record_review,
+    usage::usage,
+    usage::retention,
+    usage::retain,
+    usage::logs,
+    webhooks::add,
+    webhooks::test,
+    projects,
+    workspace::list,
+    workspace::create,
+    workspace::create_project,
+    workspace::show,
+    workspace::update,
+    workspace::delete,
+))]
+struct Annotated;
 
 /// What all routes say of themselves.
-pub(super) fn described() -> Value {
-    let mut document = json!(hot().merge(managing()).into_openapi());
+#[cfg(test)]
+pub(super) fn described() -> serde_json::Value {
+    let mut document = serde_json::json!(<Annotated as utoipa::OpenApi>::openapi());
     door::described(&mut document);
     document
 }
@@ -128,12 +178,11 @@ pub(super) fn described() -> Value {
 pub(super) fn router(app: &Arc<App>) -> Router {
     let strict = managing().layer(from_fn(extras::refuse));
     let logged = strict.layer(from_fn_with_state(Arc::clone(app), log::request));
-    let (router, _) = hot().merge(logged).split_for_parts();
     let nothing = |State(app): State<Arc<App>>, parts: Parts| async move {
         caller::count(&app, caller::peer_of(&parts.extensions), &parts.headers)?;
         Err::<Response, Failed>(Error::not_found("there is nothing at this path").into())
     };
-    router.fallback(nothing).method_not_allowed_fallback(no_such_method).with_state(Arc::clone(app))
+    hot().merge(logged).fallback(nothing).method_not_allowed_fallback(no_such_method).with_state(Arc::clone(app))
 }
 
 /// Answers a request. What gateways and services ask for every request of theirs goes straight to its handler: a router and
@@ -161,27 +210,14 @@ pub(super) async fn answer(app: &Arc<App>, router: &Router, peer: Peer, request:
     answered.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// This document
-#[utoipa::path(
-    get, path = "/openapi.json", operation_id = "openapi", tag = "server",
-    responses((status = 200, description = "OpenAPI 3.1.", body = serde_json::Value)),
-    security(),
-)]
-async fn document() -> Response {
-    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(openapi::finish(described()).to_string()));
-    let mut response = DOCUMENT.clone().into_response();
-    put(response.headers_mut(), CONTENT_TYPE.as_str(), "application/json");
-    response
-}
-
 /// Projects: those that a key reaches, or all
 ///
 /// The holder of a key asks which projects it reaches, an operator which projects there are: the credential says who.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/projects", operation_id = "list_projects", tag = "workspace",
     responses((status = 200, description = "The projects, by name.", body = ObjectList)),
     security(("operator" = []), ("key" = []), ("key_as_bearer" = [])),
-)]
+))]
 async fn projects(State(app): State<Arc<App>>, mut parts: Parts) -> Result<Response, Failed> {
     if holder::is_operator(&parts) {
         let caller = Caller::from_request_parts(&mut parts, &app).await?;

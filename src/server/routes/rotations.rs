@@ -2,7 +2,7 @@
 
 use super::{Which, keys::key_ref};
 use crate::{
-    domain::{Permission, RotationId},
+    domain::Permission,
     ops::{Error, Result, rotation::Step, stage::Stage},
     server::{
         app::App,
@@ -10,10 +10,12 @@ use crate::{
         caller::Caller,
         problem::Failed,
     },
-    wire::{
-        header::IdempotencyKey,
-        rotations::{RotateBody, RotateReply, RotationReply, StagedReply, StepBody},
-    },
+    wire::rotations::{RotateBody, RotateReply, StagedReply, StepBody},
+};
+#[cfg(test)]
+use crate::{
+    domain::RotationId,
+    wire::{header::IdempotencyKey, rotations::RotationReply},
 };
 use axum::{extract::State, http::StatusCode, response::Response};
 use serde_json::json;
@@ -22,14 +24,14 @@ use std::sync::Arc;
 /// Stage a new secret for a key
 ///
 /// It works at once, beside the old one. The caller delivers it, records steps, and commits.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys/{key}/rotations", operation_id = "stage_rotation", tag = "rotations",
     params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IdempotencyKey),
     request_body = Stage,
     responses((status = 201, description = "A new secret, shown this once.", body = StagedReply),
         (status = 200, description = "Nothing was minted: a rotation goes on, or none is due.", body = StagedReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn stage(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -50,14 +52,14 @@ pub(super) async fn stage(
 /// The answer is the only one that ever holds the new secret, which is the current one by then; the old one goes on working for
 /// its overlap, or stops at once with `"overlap": "now"`. Whoever delivers a secret stages a rotation instead, so that nothing
 /// ends before it has arrived.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys/{key}/rotate", operation_id = "rotate_key", tag = "rotations",
     params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IdempotencyKey),
     request_body = RotateBody,
     responses((status = 201, description = "The key with its new secret.", body = RotateReply),
         (status = 200, description = "Nothing was minted: the rotation was done before, or its secret had arrived.", body = RotateReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn rotate(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -83,13 +85,13 @@ pub(super) async fn rotate(
 }
 
 /// Record a step of a delivery
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/rotations/{rotation}/steps", operation_id = "step_rotation", tag = "rotations",
     params(("rotation" = RotationId, Path, description = "The id of the rotation.")),
     request_body = StepBody,
     responses((status = 200, description = "The rotation.", body = RotationReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn step(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -19,12 +19,12 @@ use std::sync::Arc;
 /// Sign the trail as it is
 ///
 /// Where it is about to be sent somewhere, that is recorded first, and the checkpoint covers its own event.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/audit/checkpoint", operation_id = "checkpoint_trail", tag = "audit",
     request_body = Option<MakeCheckpoint>,
     responses((status = 200, description = "The checkpoint.", body = CheckpointReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn checkpoint(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -36,12 +36,12 @@ pub(super) async fn checkpoint(
 }
 
 /// Prove that an event is in the trail
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/audit/{seq}/proof", operation_id = "prove_event", tag = "audit",
     params(("seq" = u64, Path, description = "Its number."), ProofParameters),
     responses((status = 200, description = "The proof, against a checkpoint.", body = ProofReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn prove(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -60,12 +60,12 @@ pub(super) async fn prove(
 }
 
 /// How far the trail is reviewed
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/audit/review", operation_id = "show_review", tag = "audit",
     params(ReviewParameters),
     responses((status = 200, description = "The last review.", body = ReviewReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn review(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -83,12 +83,12 @@ pub(super) async fn review(
 }
 
 /// Record that somebody has looked at the trail
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/audit/review", operation_id = "review_trail", tag = "audit",
     request_body = RecordReview,
     responses((status = 200, description = "How far it is reviewed now.", body = ReviewReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn record_review(
     State(app): State<Arc<App>>,
     caller: Caller,

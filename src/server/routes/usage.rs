@@ -19,12 +19,12 @@ use std::sync::Arc;
 /// How often, from where and with what verdict keys were used
 ///
 /// What a server judged is told after its next flush.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/usage", operation_id = "show_usage", tag = "usage",
     params(UsageParameters),
     responses((status = 200, description = "Sums of use.", body = UsageReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn usage(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -49,12 +49,12 @@ pub(super) async fn usage(
 ///
 /// Verdicts on keys, one by one with what was asked, or added up where very many came at once; with `operators` or `operator`
 /// what operators asked, for who may read the audit trail.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/logs", operation_id = "list_verdicts", tag = "usage",
     params(LogParameters),
     responses((status = 200, description = "Recent requests, oldest first.", body = LogPage)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn logs(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -83,11 +83,11 @@ pub(super) async fn logs(
 }
 
 /// How long facts of use are kept
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/usage/retention", operation_id = "show_retention", tag = "usage",
     responses((status = 200, description = "The periods and numbers.", body = RetentionBody)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn retention(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, Failed> {
     let cx = caller.permitted(&app, Permission::ReadKeys, "usage").await?;
     let kept = app.ask(move |backend| backend.retention(&cx)).await?;
@@ -97,12 +97,12 @@ pub(super) async fn retention(State(app): State<Arc<App>>, caller: Caller) -> Re
 /// Change how long facts of use are kept
 ///
 /// Of all workspaces: what is kept no longer is removed with the next of them that is written.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     put, path = "/v1/usage/retention", operation_id = "change_retention", tag = "usage",
     request_body = RetentionBody,
     responses((status = 200, description = "The periods and numbers from now on.", body = RetentionBody)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn retain(
     State(app): State<Arc<App>>,
     caller: Caller,

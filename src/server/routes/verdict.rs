@@ -1,5 +1,7 @@
 //! `/v1/verify`: a service asks whether a credential may do something.
 
+#[cfg(test)]
+use crate::wire::verdict::VerdictReply;
 use crate::{
     domain::{Check, Code, NotAsked, Permission, time::parse_past},
     ops::{Error, Verify},
@@ -14,7 +16,7 @@ use crate::{
         problem::{Failed, unavailable},
         serves::Serves,
     },
-    wire::verdict::{VerdictReply, VerifyRequest},
+    wire::verdict::VerifyRequest,
 };
 use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
 use chrono::Utc;
@@ -30,7 +32,7 @@ const MOST: usize = 64 * 1024;
 ///
 /// For services that get keys: the status is 200 whatever the verdict. Where the key has a limit, `RateLimit` headers say how
 /// it stands.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/verify", operation_id = "verify", tag = "verdicts",
     request_body = VerifyRequest,
     responses((status = 200, description = "The verdict.", body = VerdictReply, headers(
@@ -38,7 +40,7 @@ const MOST: usize = 64 * 1024;
         ("RateLimit-Policy" = String, description = "The limit and its window."),
     ))),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn verify(
     State(app): State<Arc<App>>,
     caller: Caller,

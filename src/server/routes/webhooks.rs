@@ -18,12 +18,12 @@ use std::sync::Arc;
 ///
 /// The answer is the only one that ever holds the secret that its messages are signed with. Addresses that are not public need
 /// the right to change the platform: the server itself sends there.
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/webhooks", operation_id = "add_webhook", tag = "webhooks",
     request_body = AddWebhook,
     responses((status = 201, description = "The webhook with its secret.", body = AddedWebhookReply)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn add(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -36,12 +36,12 @@ pub(super) async fn add(
 }
 
 /// Send a message that tells nothing, to see whether it arrives
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/webhooks/{name}/test", operation_id = "test_webhook", tag = "webhooks",
     params(("name" = String, Path, description = "Its name or id.")),
     responses((status = 200, description = "It has arrived.", body = WebhookTested)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn test(
     State(app): State<Arc<App>>,
     caller: Caller,

@@ -1,20 +1,21 @@
 //! `/v1/whoami`: what a credential is good for, told to whoever holds it.
 
+#[cfg(test)]
+use crate::wire::operators::WhoAmI;
 use crate::{
     domain::Permission,
     ops::{Context, OperatorView},
     server::caller::Caller,
-    wire::operators::WhoAmI,
 };
 use axum::Json;
 use serde_json::{Value, json};
 
 /// The operator, and what its role allows
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/whoami", operation_id = "whoami", tag = "operators",
     responses((status = 200, description = "The operator.", body = WhoAmI)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn whoami(caller: Caller) -> Json<Value> {
     let cx: Context = caller.context();
     let permissions: Vec<&str> =

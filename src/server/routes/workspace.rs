@@ -2,18 +2,17 @@
 
 use crate::{
     domain::Permission,
-    ops::{Error, ObjectChange, ObjectKind, ObjectView, Result},
+    ops::{Error, ObjectChange, ObjectKind, Result},
     server::{
         app::App,
         body::{Path, Sent, reply},
         caller::Caller,
         problem::Failed,
     },
-    wire::{
-        schema::ObjectWord,
-        workspace::{CreateObject, ObjectList},
-    },
+    wire::workspace::{CreateObject, ObjectList},
 };
+#[cfg(test)]
+use crate::{ops::ObjectView, wire::schema::ObjectWord};
 use axum::{extract::State, http::StatusCode, response::Response};
 use std::sync::Arc;
 
@@ -35,12 +34,12 @@ fn permission(kind: ObjectKind, change: bool) -> Permission {
 }
 
 /// Workspaces, projects, customers or plans
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/{kind}", operation_id = "list_objects", tag = "workspace",
     params(("kind" = ObjectWord, Path, description = "What it is.")),
     responses((status = 200, description = "Those that the caller may know of.", body = ObjectList)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -60,12 +59,12 @@ pub(super) async fn objects(app: &Arc<App>, caller: &Caller, kind: ObjectKind) -
 }
 
 /// One workspace, project, customer or plan
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     get, path = "/v1/{kind}/{name}", operation_id = "show_object", tag = "workspace",
     params(("kind" = ObjectWord, Path, description = "What it is."), ("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "The object.", body = ObjectView)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -81,13 +80,13 @@ pub(super) async fn show(
 }
 
 /// Create a workspace, customer or plan
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/{kind}", operation_id = "create_object", tag = "workspace",
     params(("kind" = ObjectWord, Path, description = "What it is.")),
     request_body = CreateObject,
     responses((status = 201, description = "The object.", body = ObjectView)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn create(
     state: State<Arc<App>>,
     caller: Caller,
@@ -98,12 +97,12 @@ pub(super) async fn create(
 }
 
 /// Create a project
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     post, path = "/v1/projects", operation_id = "create_project", tag = "workspace",
     request_body = CreateObject,
     responses((status = 201, description = "The project.", body = ObjectView)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn create_project(
     state: State<Arc<App>>,
     caller: Caller,
@@ -124,13 +123,13 @@ async fn make(
 }
 
 /// Change a workspace, project, customer or plan
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     patch, path = "/v1/{kind}/{name}", operation_id = "update_object", tag = "workspace",
     params(("kind" = ObjectWord, Path, description = "What it is."), ("name" = String, Path, description = "Its name.")),
     request_body = ObjectChange,
     responses((status = 200, description = "The object.", body = ObjectView)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn update(
     State(app): State<Arc<App>>,
     caller: Caller,
@@ -144,12 +143,12 @@ pub(super) async fn update(
 }
 
 /// Delete a workspace, project, customer or plan
-#[utoipa::path(
+#[cfg_attr(test, utoipa::path(
     delete, path = "/v1/{kind}/{name}", operation_id = "delete_object", tag = "workspace",
     params(("kind" = ObjectWord, Path, description = "What it is."), ("name" = String, Path, description = "Its name.")),
     responses((status = 200, description = "The object as it was.", body = ObjectView)),
     security(("operator" = [])),
-)]
+))]
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,

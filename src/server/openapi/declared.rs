@@ -3,13 +3,16 @@
 
 use crate::{
     ops::case::{Method, Route, UseCase},
-    wire::{header, told::Told},
+    wire::{
+        header,
+        told::{Described, Told},
+    },
 };
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// Adds the use case to a document.
-pub(super) fn describe<Q: UseCase + ToSchema>(document: &mut Value)
+pub(in crate::server) fn describe<Q: UseCase + Described>(document: &mut Value)
 where
     Q::Outcome: Told,
 {

@@ -1,4 +1,4 @@
-//! The OpenAPI document: what the annotations of the routes say, and what holds for all of them.
+//! What holds for all entries of the OpenAPI document.
 //!
 //! A route's annotation names its path, bodies and what is special about it. Added here are the headers of operators'
 //! calls, the problems that any call can meet, request ids and rate-limit headers, the ways to authenticate, and the
