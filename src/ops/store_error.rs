@@ -20,7 +20,11 @@ impl From<store::Error> for Error {
         let (kind, reason, hint) = match &error {
             E::Exists => (Kind::Conflict, "exists", "keyward vault status"),
             E::Foreign => (Kind::Integrity, "foreign_file", "name the vault's directory with --vault DIR"),
-            E::Newer { .. } => (Kind::Conflict, "newer_format", "update keyward"),
+            E::Newer { .. } => (
+                Kind::Conflict,
+                "newer_format",
+                concat!("update keyward: this is ", env!("CARGO_PKG_VERSION"), ", and it changed nothing"),
+            ),
             E::Damaged(_) => (Kind::Integrity, "damaged_file", damaged),
             E::Inconsistent(_) => (Kind::Integrity, "inconsistent_file", damaged),
             E::RowTampered { .. } => (Kind::Integrity, "row_tampered", damaged),

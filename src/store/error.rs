@@ -14,7 +14,7 @@ pub enum Error {
     Foreign,
     #[error("the keystore is damaged or truncated")]
     Damaged(#[source] Option<rusqlite::Error>),
-    #[error("the keystore has format {found}; this keyward knows up to {known}")]
+    #[error("a newer keyward wrote this keystore: it has format {found}; this keyward knows up to {known}")]
     Newer { found: i64, known: i64 },
     #[error("the keystore contradicts itself: {0}")]
     Inconsistent(String),

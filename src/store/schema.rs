@@ -151,6 +151,12 @@ pub(super) fn check(connection: &Connection) -> Result<()> {
     }
 }
 
+/// Whether the format is still one that we know, within a transaction.
+pub(super) fn check_still_known(connection: &Connection) -> Result<()> {
+    let found = connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
+    if found > FORMAT { Err(Error::Newer { found, known: FORMAT }) } else { Ok(()) }
+}
+
 fn migrate(connection: &Connection) -> Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Exclusive)?;
     // Another process may have been faster: only now is the format certain.

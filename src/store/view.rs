@@ -6,6 +6,7 @@ use super::{
     open::{Meta, Store},
     pages::Pages,
     records::time,
+    schema,
     sum::Sum,
 };
 use crate::{
@@ -36,6 +37,9 @@ pub struct View<'s> {
 impl<'s> View<'s> {
     /// Reads and checks the head inside the transaction that has just begun.
     pub(super) fn of(store: &'s Store, now: Time) -> Result<Self> {
+        // A process that stays, as a server does, may find that a newer keyward has meanwhile brought the keystore up to its own
+        // format: rules that this one does not know would be left out of its verdicts.
+        schema::check_still_known(&store.connection)?;
         // First the pin, then the head: read the other way round, a commit in between would look like a rollback.
         let pin = store.pins.load(&store.meta.vault_id)?;
         let (head, own) = Head::read(&store.connection, &store.caps)?;

@@ -81,6 +81,7 @@ mod pipelines;
 mod places;
 mod quiet;
 mod refusals;
+mod released;
 #[cfg(feature = "server")]
 mod remote;
 #[cfg(feature = "server")]
