@@ -1,7 +1,7 @@
 //! Help that can be copied: no line over 80 columns, examples that go on behind a backslash, and the options that every
 //! command takes in one place alone.
 
-use super::command;
+use super::{command, groups};
 use std::{ffi::OsString, fmt::Write as _};
 
 /// No line of help is longer.
@@ -34,7 +34,15 @@ pub(super) fn of(args: &[OsString]) -> clap::builder::StyledStr {
         }
     }
     let mut here = shown(here, root).max_term_width(WIDTH);
-    if !root {
+    if root {
+        let listed = groups::listed(&here);
+        let names: Vec<String> = here.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+        // They are listed already, by what they are for.
+        here = names.into_iter().fold(here, |here, name| here.mut_subcommand(name, |one| one.hide(true)));
+        here = here.override_usage("keyward [OPTIONS] <COMMAND>").help_template(format!(
+            "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{listed}\n\n{{all-args}}{{after-help}}"
+        ));
+    } else {
         let after = here.get_after_help().map(ToString::to_string).unwrap_or_default();
         let gap = if after.is_empty() { "" } else { "\n\n" };
         here = here.after_help(format!(

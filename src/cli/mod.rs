@@ -19,7 +19,9 @@ mod declared;
 mod delivery;
 mod due;
 pub mod exit;
+mod first;
 mod grouping;
+mod groups;
 mod guided;
 mod heeded;
 pub(crate) mod help_text;
@@ -51,7 +53,7 @@ pub use bulk_file::{BulkFile, parse as bulk_requests};
 use crate::{
     config::{self, Env},
     ops::Error,
-    output::{ColorPolicy, Emitter, Format, Options, Streams},
+    output::{ColorPolicy, Emitter, Format, Options, Pager, Streams, height},
 };
 use exit::Exit;
 use std::{
@@ -76,6 +78,9 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
     // Who exports COLUMNS means it, as with other programs.
     let columns = env.text("COLUMNS").and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
     streams.width = columns.or(streams.width);
+    let pager = env.text("PAGER").filter(|command| streams.stdout_terminal && !command.trim().is_empty());
+    let less_is_told = env.text("LESS").is_some();
+    streams.pager = pager.zip(height()).map(|(command, height)| Pager { command, height, less_is_told });
     if let Some(shell) = env.text("COMPLETE") {
         return complete(&shell, args, streams);
     }
@@ -84,7 +89,10 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
     }
     let (global, command, named) = match parsed::parse(&args) {
         Ok(parsed) => parsed,
-        Err(error) => return unparsed::tell(slips::keep_close(error), &args, &mut early(&args, &env, streams)),
+        Err(error) => {
+            let first = (args.len() == 1).then(|| first::words(&env)).flatten();
+            return unparsed::tell(slips::keep_close(error), &args, first, &mut early(&args, &env, streams));
+        }
     };
     let (early_format, color) = (early_format(&args, &env), color(&global, &env));
     if let Err(error) = env.is_legible() {

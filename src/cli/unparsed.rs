@@ -12,8 +12,8 @@ use std::ffi::OsString;
 /// A value is repeated up to this length, so that a slip with a whole file does not scroll the reason away.
 const REPEATED: usize = 200;
 
-/// Tells it, and answers with the exit code.
-pub(super) fn tell(error: clap::Error, args: &[OsString], out: &mut Emitter) -> u8 {
+/// Tells it, and answers with the exit code. Where nothing was asked for, somebody at a terminal is told what to type `first`.
+pub(super) fn tell(error: clap::Error, args: &[OsString], first: Option<&str>, out: &mut Emitter) -> u8 {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let colored = out.options.color.applies(out.streams.stdout_terminal);
@@ -31,7 +31,11 @@ pub(super) fn tell(error: clap::Error, args: &[OsString], out: &mut Emitter) -> 
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !out.options.format.is_json() => {
             let colored = out.options.color.applies(out.streams.stderr_terminal);
-            out.raw_stderr(&text(&error, colored));
+            match first.filter(|_| out.streams.stderr_terminal) {
+                Some(first) => out.raw_stderr(first),
+                None if colored => out.raw_stderr(&help_text::of(args).ansi().to_string()),
+                None => out.raw_stderr(&help_text::of(args).to_string()),
+            }
             Exit::Usage.code()
         }
         _ => {

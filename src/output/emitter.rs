@@ -158,7 +158,14 @@ impl Emitter {
             }
             Format::Table | Format::Wide => {
                 let (columns, style) = self.table_layout(report, self.streams.stdout_terminal)?;
-                let left_out = self.stream(|out| Ok(write_table(out, report, &columns, style)?))?;
+                let lines = 1 + report.rows().len();
+                let pager = self.streams.pager.as_ref().filter(|pager| pager.is_wanted(lines));
+                // Who has read enough ends the pager: that the rest has no reader is no error.
+                let paged = pager.and_then(|pager| pager.show(|out| write_table(out, report, &columns, style)));
+                let left_out = match paged {
+                    Some(written) => written.unwrap_or_default(),
+                    None => self.stream(|out| Ok(write_table(out, report, &columns, style)?))?,
+                };
                 if !left_out.is_empty() {
                     self.note(&format!("no room for: {} (-o wide shows them)", left_out.join(", ")));
                 }

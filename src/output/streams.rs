@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::pager::Pager;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc::O_ACCMODE;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -43,6 +44,8 @@ pub struct Streams {
     pub stderr_terminal: bool,
     /// The terminal's width in columns.
     pub width: Option<usize>,
+    /// What shows long tables, where somebody named it.
+    pub pager: Option<Pager>,
     /// The descriptor behind stdout, for looking before a secret is minted.
     probe: Option<File>,
 }
@@ -76,6 +79,7 @@ impl Streams {
             stdout_terminal: io::stdout().is_terminal(),
             stderr_terminal: io::stderr().is_terminal(),
             width: out.size_checked().or_else(|| err.size_checked()).map(|(_, columns)| usize::from(columns)),
+            pager: None,
             probe,
         }
     }
@@ -90,6 +94,7 @@ impl Streams {
             stdout_terminal: false,
             stderr_terminal: false,
             width: None,
+            pager: None,
             probe: None,
         }
     }

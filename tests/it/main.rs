@@ -38,6 +38,7 @@ mod earlier_formats;
 mod examples;
 #[cfg(feature = "server")]
 mod existed;
+mod first_minutes;
 mod first_use;
 mod foreign_files;
 #[cfg(all(feature = "server", feature = "ui"))]

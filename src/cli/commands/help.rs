@@ -37,6 +37,7 @@ Environment variables. An option on the command line beats its variable, a varia
   CREDENTIALS_DIRECTORY  its file keyward.key opens the vault (systemd's LoadCredential)
   CI                  no prompts; a secret is printed only with -q or -o
   COLUMNS             the width of tables on a terminal
+  PAGER               shows tables that are longer than the terminal, as in PAGER=less
   NO_COLOR, CLICOLOR_FORCE  colour off, colour on
   XDG_DATA_HOME, XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR  where files are
 
