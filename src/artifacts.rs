@@ -86,6 +86,7 @@ pub fn man_pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     command.build();
     let mut pages = Vec::new();
     page(&command, "keyward", &mut pages)?;
+    pages.push(("keyward-recipes.1".to_owned(), recipes().into_bytes()));
     Ok(pages)
 }
 
@@ -117,6 +118,25 @@ fn page(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>)
         }
     }
     Ok(())
+}
+
+/// The page of recipes: a heading for each, and its commands as they are typed.
+fn recipes() -> String {
+    let escaped = |text: &str| text.replace('\\', "\\\\").replace('-', "\\-");
+    let version = env!("CARGO_PKG_VERSION");
+    let mut roff = format!(
+        ".TH keyward\\-recipes 1 \"\" keyward \"keyward manual\"\n.SH NAME\nkeyward\\-recipes \\- what to type for what\n\
+         .SH DESCRIPTION\nEach works as it stands, with names of your own.\n"
+    );
+    for (title, commands) in cli::recipes::RECIPES {
+        roff.push_str(&format!(".SS {}\n.nf\n", escaped(title)));
+        for command in commands {
+            roff.push_str(&format!("{}\n", escaped(command)));
+        }
+        roff.push_str(".fi\n");
+    }
+    roff.push_str(&format!(".SH VERSION\n{version}\n.SH SEE ALSO\n.BR keyward (1)\n"));
+    roff
 }
 
 /// The name of the page of the whole.

@@ -21,7 +21,7 @@ use std::{path::PathBuf, str::FromStr};
     max_term_width = 80,
     after_help = "Examples:\n  keyward create billing-sync --scope invoices:read     the secret, once\n  \
                   keyward list --expires-within 14d\n  keyward rotate billing-sync --overlap 1h\n\n\
-                  More: keyward help exit-codes | verdicts | environment | output | ci"
+                  More: keyward help recipes | exit-codes | verdicts | environment | output | ci"
 )]
 pub(crate) struct Root {
     /// Options every command takes.

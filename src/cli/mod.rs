@@ -35,6 +35,7 @@ mod parsed;
 #[cfg(feature = "server")]
 mod place;
 mod prompt;
+pub(crate) mod recipes;
 mod render;
 mod rotating;
 mod scan;

@@ -87,3 +87,31 @@ fn a_table_longer_than_the_terminal_goes_through_the_pager() {
     assert!(shell.finished(0).contains("key-07"));
     assert!(home.find("piped").is_none());
 }
+
+#[test]
+fn every_recipe_does_what_it_says() {
+    use crate::examples::{copy_of, prepared, run};
+    let kitchen = prepared();
+    let text = kitchen.ok(&["help", "recipes"]);
+    let recipes: Vec<&str> = text.split("\n\n").skip(1).filter(|block| block.contains(":\n  ")).collect();
+    assert!(recipes.len() >= 10, "{text}");
+    for recipe in recipes {
+        let (title, commands) = recipe.split_once(":\n").unwrap();
+        let home = copy_of(&kitchen);
+        // Two of them say that something was found by their exit code; the server stays until it is stopped.
+        let script: Vec<String> = commands
+            .replace(" \\\n", " ")
+            .lines()
+            .map(|line| match line.trim() {
+                line if line.starts_with("keyward check") || line.contains("--explain") => format!("{line} || test $? -ge 10"),
+                line if line.starts_with("keyward serve") => {
+                    format!("{line} 2>said & until grep -q 'listening on' said; do kill -0 $!; sleep 0.02; done; kill $!; wait $!")
+                }
+                line if line.starts_with("keyward delete") => format!("{line} --yes"),
+                line => line.to_owned(),
+            })
+            .collect();
+        let ran = run(&home, &format!("set -e\n{}", script.join("\n")));
+        assert_eq!(ran, Ok(()), "{title}: {script:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! `help`: a command's help, or one of the topics that belong to no command.
 
 use crate::{
-    cli::{columns, command, context::Ctx, exit, help_text},
+    cli::{columns, command, context::Ctx, exit, help_text, recipes},
     domain::{Code, Door, closest},
     ops::{Error, Kind, Result},
     output::{Page, Report},
@@ -9,7 +9,7 @@ use crate::{
 use serde_json::json;
 use std::ffi::OsString;
 
-const TOPICS: [&str; 5] = ["exit-codes", "verdicts", "environment", "output", "ci"];
+const TOPICS: [&str; 6] = ["recipes", "exit-codes", "verdicts", "environment", "output", "ci"];
 
 const SCHEMA: &str = "keyward.help/v1";
 
@@ -102,12 +102,12 @@ keyward in a CI job. Nothing is asked: without a terminal, with CI set or with -
   8 (BUSY) and 9 (UNAVAILABLE) are worth another try; no other failure is.
 ";
 
-/// Help on a command, or on exit-codes, verdicts, environment, output or ci
+/// Help on a command, or on recipes, exit-codes, verdicts, environment, output or ci
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  keyward help rotate\n  keyward help exit-codes\n  \
+#[command(after_help = "Examples:\n  keyward help rotate\n  keyward help recipes\n  keyward help exit-codes\n  \
     keyward help verdicts")]
 pub(crate) struct Args {
-    /// A command, or exit-codes, verdicts, environment, output or ci
+    /// A command, or recipes, exit-codes, verdicts, environment, output or ci
     #[arg(value_name = "COMMAND|TOPIC")]
     words: Vec<String>,
 }
@@ -115,6 +115,7 @@ pub(crate) struct Args {
 /// Prints help.
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     match args.words.first().map(String::as_str) {
+        Some("recipes") => cx.text(SCHEMA, "text", &recipes::text())?,
         Some("exit-codes") => exit_codes(cx)?,
         Some("verdicts") => verdicts(cx)?,
         Some("environment") => cx.text(SCHEMA, "text", ENVIRONMENT)?,
