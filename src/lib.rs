@@ -47,7 +47,8 @@
 //! * An older file than this machine last saw is refused, and so is one that somebody went on with ([`vault::pin`]).
 //! * The events of the trail are the leaves of a Merkle tree, whose root is signed with every commit
 //!   ([`domain::merkle`]).
-//! * A support slot holds no key to mint, verify, sign or tag with ([`vault::slots`]).
+//! * A support slot reads and judges; it holds no key to sign or tag with, without which nothing that it makes is believed
+//!   ([`vault::keys`]).
 
 pub mod anchor;
 pub mod artifacts;

@@ -46,8 +46,8 @@ impl Local {
         Ok(SignedCheckpoint { checkpoint, note: Note::signed(text, &key, &signature), key })
     }
 
-    /// What came of looking at the trail; that a plan did not allow it is recorded. A support slot cannot look, whatever the
-    /// plan: it has nothing to open an event with.
+    /// What came of looking at the trail; that a plan did not allow it is recorded. What a support slot cannot see is none,
+    /// whatever the plan: it has nothing to open such an event with.
     fn seen<T>(&self, cx: &Context, came: Result<T>) -> Result<T> {
         if let Err(error) = &came
             && error.kind == Kind::Forbidden

@@ -77,7 +77,7 @@ impl LocalVault {
     /// Opens the vault for a server.
     ///
     /// # Errors
-    /// As [`LocalVault::unlock`]; `Forbidden` for a support slot, which holds no verifier key.
+    /// As [`LocalVault::unlock`]; `Forbidden` for a support slot, which holds no key to write with.
     pub fn serve(&self, cx: &Context, unlock: Unlock<'_>) -> Result<Serving> {
         let first = self.open(cx, unlock)?;
         if first.store().capabilities().admin.is_none() {

@@ -91,6 +91,9 @@ pub(super) fn add(local: &Local, tx: &mut Tx<'_>, cx: &Context, new: NewSlot) ->
             device::create(&path, rng).map_err(|error| Error::cannot_write(&path, &error))?
         }
     };
+    if plan.role == SlotRole::Support {
+        tx.open_histories()?;
+    }
     let slot = Slot::create(rng, local.store().capabilities(), plan, &secret, cx.now)?;
     tx.put_slot(&slot)?;
     let changes = json!({ "kind": slot.kind.as_str(), "role": slot.role.as_str(), "label": slot.label });

@@ -10,7 +10,7 @@ use std::{fmt, str::FromStr};
 pub enum SlotRole {
     /// Everything.
     Admin,
-    /// Reading: lists, shows and explains; holds no key to mint, verify or sign with.
+    /// Reading: lists and shows keys and their history, and judges secrets; holds no key to sign or tag with.
     Support,
 }
 

@@ -2,7 +2,8 @@
 //! operators and recovery codes are named as well: they open more than any key.
 //!
 //! A secret with a right checksum and a known id may still be forged: ids stand in logs. An opening that holds the
-//! verifier key says whether it is the real one, and only a real one is worth a revocation.
+//! verifier key, which support slots of an earlier version do not, says whether it is the real one, and only a real one is
+//! worth a revocation.
 
 use super::{
     Done,

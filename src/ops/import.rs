@@ -102,11 +102,11 @@ fn remember(tx: &mut Tx<'_>, form: &Form) -> Result<()> {
 /// differs.
 ///
 /// # Errors
-/// Those of the store; `Forbidden` for a support slot, which holds no key to compare with.
+/// Those of the store; `Forbidden` for a support slot of an earlier version, which holds no key to compare with.
 pub(super) fn find(tx: &View<'_>, caps: &Capabilities, presented: &str) -> Result<Option<(Key, Lookup)>> {
     for form in tx.import_forms()? {
         let Some(digest) = form.digest_of(presented) else { continue };
-        let (lookup, verifier) = caps.imported(&digest).ok_or_else(cannot_tell)?;
+        let (lookup, verifier) = caps.imported(&digest).ok_or_else(super::support_of_before)?;
         let Some(key) = tx.key_by_lookup(&lookup)? else { continue };
         let is_it = |secret: &Secret| secret.imported && secret.lookup == lookup && secret.verifier.matches(&verifier);
         if key.secrets.iter().any(is_it) {
@@ -114,9 +114,4 @@ pub(super) fn find(tx: &View<'_>, caps: &Capabilities, presented: &str) -> Resul
         }
     }
     Ok(None)
-}
-
-fn cannot_tell() -> Error {
-    Error::forbidden("support_slot", "this slot has the role support: it holds no key to look imported secrets up with")
-        .hint("open the vault with a slot of the role admin")
 }

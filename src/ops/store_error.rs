@@ -75,6 +75,7 @@ impl From<store::Error> for Error {
             E::Io(_) => (Kind::Unavailable, "io", "check the vault's directory: keyward doctor"),
             E::Sqlite(_) => (Kind::Failure, "sqlite", "keyward doctor"),
             E::SupportSlot => return crate::ops::support_refused(),
+            E::SupportSlotOfBefore => return crate::ops::support_of_before(),
         };
         let mut out = Self::new(kind, reason, error.to_string()).hint(hint);
         let mut source = std::error::Error::source(&error);

@@ -61,8 +61,8 @@ impl Verify {
 /// Judges a token. Changes nothing: no quota, no last-used.
 ///
 /// # Errors
-/// Those of the store: a store that cannot be asked is never a verdict. `Forbidden` for a support slot, which holds
-/// no verifier key. `Usage` for a time before there was the key, or this version of its secret.
+/// Those of the store: a store that cannot be asked is never a verdict. `Forbidden` for a support slot of an
+/// earlier version, which holds no verifier key. `Usage` for a time before there was the key, or this version of its secret.
 pub fn verify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Verify) -> Result<Verdict> {
     let unknown = |presented: &Presented<'_>| {
         let catalogue = tx.catalogue(&cx.workspace)?;
@@ -79,7 +79,7 @@ pub fn verify(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Verify
             };
         }
     };
-    let (presented, lookup) = (caps.verifier_of(&token).ok_or_else(super::support_refused)?, token.lookup());
+    let (presented, lookup) = (caps.verifier_of(&token).ok_or_else(super::support_of_before)?, token.lookup());
     let is_it = |secret: &Secret| secret.lookup == lookup && secret.verifier.matches(&presented);
     match tx.key_by_lookup(&lookup)?.filter(|key| within(key) && key.secrets.iter().any(is_it)) {
         Some(key) => known(tx, cx, key, &lookup, request),

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     domain::{
         Action, Event, Recorded,
+        merkle::Hash,
         time::{format_time, parse_time},
     },
     vault::{Capabilities, seal_framed},
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// The columns of an entry, in the order that [`StoredEvent`] reads.
@@ -29,6 +31,9 @@ pub(super) const COLUMNS: &str = "seq, epoch, target, done, body, hash, detail, 
 
 /// What events on the trail itself name as their target.
 pub(super) const TRAIL: &str = "trail";
+
+/// The bytes of what vouches for an entry.
+const TAG: usize = 32;
 
 /// The public part of an entry; its bytes are hashed as stored, never encoded again.
 #[derive(Debug, Serialize, Deserialize)]
@@ -115,6 +120,35 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     text
 }
 
+/// The private part of an entry, opened, and what it is sealed by.
+pub(super) struct Private {
+    seq: u64,
+    of_key: bool,
+    leaf: Hash,
+    detail: Zeroizing<Vec<u8>>,
+}
+
+/// Whether an entry belongs to the history of a key, which support may read.
+pub(super) fn is_of_key(body: &Body<'_>) -> bool {
+    body.target.starts_with("key_") || body.action.parse().is_ok_and(Action::is_of_key)
+}
+
+/// What vouches for an entry whose detail support can seal as well: it is made with a key that support does not hold.
+fn vouched(caps: &Capabilities, seq: u64, leaf: &Hash) -> Option<[u8; TAG]> {
+    caps.row_tag(&[b"audit-history", &seq.to_le_bytes(), leaf])
+}
+
+/// Seals the private part of an entry under the keys that it is to be read with.
+fn seal(caps: &Capabilities, private: &Private) -> Result<Vec<u8>> {
+    let (rng, bound) = (&mut rand::rng(), bound(caps, private.seq, caps.generation));
+    if !private.of_key {
+        return Ok(caps.seal_detail(rng, &bound, &private.detail)?);
+    }
+    let tag = vouched(caps, private.seq, &private.leaf).ok_or(Error::SupportSlot)?;
+    let tagged = Zeroizing::new([private.detail.as_slice(), &tag].concat());
+    Ok(caps.seal_history(rng, &bound, &tagged)?)
+}
+
 fn bound(caps: &Capabilities, seq: u64, generation: u32) -> Vec<u8> {
     seal_framed(&[caps.vault_id.as_bytes(), b"audit", &seq.to_le_bytes(), &generation.to_le_bytes()])
 }
@@ -162,7 +196,8 @@ impl Tx<'_> {
         };
         let bytes = serde_json::to_vec(&body).map_err(|_| Error::Damaged(None))?;
         let hash = leaf(&bytes);
-        let sealed = caps.seal_detail(&mut rand::rng(), &bound(caps, body.seq, caps.generation), &detail)?;
+        let private = Private { seq: body.seq, of_key: is_of_key(&body), leaf: hash, detail: Zeroizing::new(detail) };
+        let sealed = seal(caps, &private)?;
         self.view
             .connection
             .prepare_cached(
@@ -185,14 +220,37 @@ impl Tx<'_> {
     }
 
     /// Seals an entry's detail under the keys of this transaction.
-    pub(super) fn reseal_detail(&mut self, seq: u64, detail: &[u8]) -> Result<()> {
+    pub(super) fn reseal_detail(&mut self, private: &Private) -> Result<()> {
         let caps = self.view.caps;
-        let sealed = caps.seal_detail(&mut rand::rng(), &bound(caps, seq, caps.generation), detail)?;
         self.view
             .connection
             .prepare_cached("UPDATE audit SET detail = ?2, generation = ?3 WHERE seq = ?1")?
-            .execute((i64::try_from(seq).map_err(|_| Error::Full)?, sealed, i64::from(caps.generation)))?;
+            .execute((
+                i64::try_from(private.seq).map_err(|_| Error::Full)?,
+                seal(caps, private)?,
+                i64::from(caps.generation),
+            ))?;
         Ok(())
+    }
+
+    /// Lets support read the histories of keys that an earlier version recorded, for admins alone. Whatever was recorded
+    /// since is sealed for support as well: the first such entry ends the search.
+    ///
+    /// # Errors
+    /// `Trail` for an entry that does not open.
+    pub fn open_histories(&mut self) -> Result<()> {
+        let (connection, mut of_before) = (self.view.connection, Vec::new());
+        let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM audit ORDER BY seq"))?;
+        for stored in statement.query_map([], StoredEvent::read)? {
+            let stored = stored?;
+            let private = self.private_of(&stored)?;
+            if private.of_key && opened_as_history(self.caps, &stored, private.seq)?.is_some() {
+                break;
+            }
+            of_before.extend(private.of_key.then_some(private));
+        }
+        drop(statement);
+        of_before.iter().try_for_each(|private| self.reseal_detail(private))
     }
 }
 
@@ -250,12 +308,13 @@ impl View<'_> {
             .optional()?)
     }
 
-    /// The opened detail of an entry.
-    pub(super) fn detail_of(&self, stored: &StoredEvent) -> Result<Zeroizing<Vec<u8>>> {
+    /// The opened private part of an entry.
+    pub(super) fn private_of(&self, stored: &StoredEvent) -> Result<Private> {
         let seq = u64::try_from(stored.seq).unwrap_or_default();
         let body =
             serde_json::from_slice(&stored.body).map_err(|_| Error::Trail { seq, what: "its body does not parse" })?;
-        open_detail(self.caps, stored, &body)
+        let detail = open_detail(self.caps, stored, &body)?;
+        Ok(Private { seq, of_key: is_of_key(&body), leaf: leaf(&stored.body), detail })
     }
 
     pub(super) fn open_event(&self, stored: &StoredEvent) -> Result<Recorded> {
@@ -269,12 +328,32 @@ impl View<'_> {
 /// Opens the sealed part and checks it against the hash in the body.
 pub(super) fn open_detail(caps: &Capabilities, stored: &StoredEvent, body: &Body<'_>) -> Result<Zeroizing<Vec<u8>>> {
     let bad = |what| Error::Trail { seq: body.seq, what };
-    let generation = u32::try_from(stored.generation).map_err(|_| bad("its generation is out of range"))?;
-    let detail = caps
-        .open_detail(&bound(caps, body.seq, generation), &stored.detail)
-        .map_err(|_| bad("its detail does not open"))?;
+    let history = if is_of_key(body) { opened_as_history(caps, stored, body.seq)? } else { None };
+    let detail = match history {
+        Some(detail) => detail,
+        None => caps
+            .open_detail(&bound_of(caps, stored, body.seq)?, &stored.detail)
+            .map_err(|_| bad("its detail does not open"))?,
+    };
     check_detail(body, &detail)?;
     Ok(detail)
+}
+
+fn bound_of(caps: &Capabilities, stored: &StoredEvent, seq: u64) -> Result<Vec<u8>> {
+    let out_of_range = |_| Error::Trail { seq, what: "its generation is out of range" };
+    Ok(bound(caps, seq, u32::try_from(stored.generation).map_err(out_of_range)?))
+}
+
+/// Opens the sealed part of an entry that support may read, and checks who sealed it; `None` where an earlier version sealed
+/// it for admins alone.
+fn opened_as_history(caps: &Capabilities, stored: &StoredEvent, seq: u64) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    let forged = || Error::Trail { seq, what: "its detail was sealed with a key that records nothing" };
+    let Ok(mut opened) = caps.open_history(&bound_of(caps, stored, seq)?, &stored.detail) else { return Ok(None) };
+    let length = opened.len().checked_sub(TAG).ok_or_else(forged)?;
+    // A support slot cannot tell: it asks the signed tree.
+    let right = vouched(caps, seq, &leaf(&stored.body)).is_none_or(|tag| opened[length..].ct_eq(&tag).into());
+    opened.truncate(length);
+    if right { Ok(Some(opened)) } else { Err(forged()) }
 }
 
 /// Compares an opened detail with the hash in the body.

@@ -64,6 +64,8 @@ pub enum Error {
     Sqlite(#[source] rusqlite::Error),
     #[error("this slot holds no key for it")]
     SupportSlot,
+    #[error("this support slot was made by an earlier version, and holds no key for it")]
+    SupportSlotOfBefore,
     #[error("cannot write {}", .0.display())]
     Target(PathBuf, #[source] std::io::Error),
 }

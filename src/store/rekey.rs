@@ -33,11 +33,8 @@ impl Store {
             .into_iter()
             .map(|row| row.open(&self.caps).map(|(record, _)| (row.kind, record)))
             .collect::<Result<_>>()?;
-        let details: Vec<_> = old
-            .stored_events()?
-            .into_iter()
-            .map(|stored| old.detail_of(&stored).map(|detail| (stored.seq, detail)))
-            .collect::<Result<_>>()?;
+        let details: Vec<_> =
+            old.stored_events()?.iter().map(|stored| old.private_of(stored)).collect::<Result<_>>()?;
         let (remembered, retired) = (old.all_remembered()?, old.all_retired()?);
         let (facts, messages) = (old.open_facts()?, old.open_messages()?);
         let (told, cursors) = (old.told()?, old.cursors()?);
@@ -78,8 +75,8 @@ impl Store {
         if let Some(replaced) = &replaced {
             tx.put_former(replaced)?;
         }
-        for (seq, detail) in &details {
-            tx.reseal_detail(u64::try_from(*seq).map_err(|_| Error::Damaged(None))?, detail)?;
+        for private in &details {
+            tx.reseal_detail(private)?;
         }
         self.connection.execute("DELETE FROM slots", [])?;
         for slot in slots {

@@ -1,7 +1,7 @@
 //! Reading events of the trail: what stands in the clear decides first, so that only candidates are opened.
 
 use super::{
-    audit::{Body, COLUMNS, StoredEvent, leaf, open_detail, public_target, recorded},
+    audit::{Body, COLUMNS, StoredEvent, is_of_key, leaf, open_detail, public_target, recorded},
     error::{Error, Result},
     view::View,
 };
@@ -21,6 +21,8 @@ pub struct PublicFacts {
     pub action: Action,
     /// How it ended.
     pub outcome: Outcome,
+    /// It belongs to the history of a key, which support may read.
+    pub of_key: bool,
 }
 
 /// An opened event with the bytes it was recorded as.
@@ -52,16 +54,16 @@ impl View<'_> {
     /// Opens the events of a selection, oldest first, until `take` has enough.
     ///
     /// # Errors
-    /// `SupportSlot` for a slot that cannot read details; `Trail` for an entry that does not open; those of `take`.
+    /// `SupportSlot` for a slot that cannot read one of them; `Trail` for an entry that does not open; those of `take`.
     pub fn each_entry<E: From<Error>>(
         &self,
         selection: Selection<'_>,
         mut take: impl FnMut(Entry) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.caps.admin.is_none() {
-            return Err(Error::SupportSlot.into());
-        }
         let caps = self.caps;
+        if !caps.serves_desk() {
+            return Err(Error::SupportSlotOfBefore.into());
+        }
         let mut batches = |batch: Vec<StoredEvent>| -> Result<(), E> {
             let open = |stored: &StoredEvent| -> Option<Result<Entry>> { open_wanted(caps, stored, selection.wanted) };
             let opened: Vec<Result<Entry>> = batch.par_iter().filter_map(open).collect();
@@ -90,6 +92,21 @@ impl View<'_> {
         }
         found.sort_by_key(|stored| stored.seq);
         batches(found)
+    }
+
+    /// Compares an event that is about to be shown with the signed tree, where the slot cannot tell who sealed it: whoever
+    /// holds a support slot can seal the detail of another one.
+    ///
+    /// # Errors
+    /// `TreeDamaged` when it is not the one that was recorded.
+    pub fn vouch_for(&self, entry: &Entry) -> Result<()> {
+        if self.caps.admin.is_some() {
+            return Ok(());
+        }
+        match self.prove(entry.recorded.seq, self.head.size)? {
+            Some(proven) if proven.leaf == entry.leaf => Ok(()),
+            _ => Err(Error::TreeDamaged),
+        }
     }
 
     /// The targets that begin with a prefix of a random id, also those that are deleted.
@@ -142,9 +159,13 @@ fn open_wanted(
             at: parse_time(&body.at).map_err(|_| bad("its time does not parse"))?,
             action: body.action.parse().map_err(|_| bad("its action is unknown"))?,
             outcome: body.outcome.parse().map_err(|_| bad("its outcome is unknown"))?,
+            of_key: is_of_key(&body),
         };
         if !wanted(&facts) {
             return Ok(None);
+        }
+        if caps.admin.is_none() && !facts.of_key {
+            return Err(Error::SupportSlot);
         }
         let detail = open_detail(caps, stored, &body)?;
         Ok(Some(Entry {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     domain::{
-        Action, Brand, Event, Key, KeyId, Lookup, Outcome, PlainToken, Secret, SecretState, SlotRole, Time, Verifier,
+        Action, Brand, Event, Key, KeyId, Lookup, Outcome, Secret, SecretState, SlotRole, Time, Verifier,
         time::parse_time,
     },
     vault::{Capabilities, Pins, Slot, SlotKind, SlotPlan, SlotSecret},
@@ -316,9 +316,6 @@ fn a_support_slot_reads_and_cannot_forge() {
     let listed = support.read(now()).unwrap().keys("default", None).unwrap();
     assert_eq!(listed.len(), 3);
     assert!(matches!(support.begin(now()), Err(Error::SupportSlot)));
-    let token = PlainToken::generate(&mut rand::rng(), &Brand::default(), crate::domain::Environment::Production);
-    assert!(support.capabilities().verifier_of(&token).is_none());
-
     // The record key opens rows, so a patched program could seal one; without the tag's key no admin accepts it.
     let forged = support.capabilities().seal_record(&mut rand::rng(), b"anything", b"forged").unwrap();
     let connection = Connection::open(vault.path()).unwrap();

@@ -4,7 +4,7 @@
 //! the first bad sequence number is named whatever else is wrong behind it.
 
 use super::{
-    audit::{Body, StoredEvent, hex, leaf, open_detail, recorded},
+    audit::{Body, StoredEvent, hex, is_of_key, leaf, open_detail, recorded},
     error::{Error, Result},
     tree::is_stored,
     view::View,
@@ -72,7 +72,7 @@ fn examine(caps: &Capabilities, stored: &StoredEvent, full: bool) -> Result<Exam
     if !columns_agree {
         return Err(bad("its columns are not those of its body"));
     }
-    if caps.admin.is_some() {
+    if caps.admin.is_some() || (caps.serves_desk() && is_of_key(&body)) {
         let detail = open_detail(caps, stored, &body)?;
         if full {
             recorded(&body, &detail)?;

@@ -17,7 +17,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 const BLIND_INDEX_BYTES: usize = 16;
 
-/// What an opened slot can do. The role `support` holds no [`AdminPart`]: it reads, and nothing more.
+/// What an opened slot can do. The role `support` holds no [`AdminPart`]: it reads and judges, and nothing more.
 pub struct Capabilities {
     /// The vault they belong to.
     pub vault_id: String,
@@ -28,16 +28,32 @@ pub struct Capabilities {
     index: Prf,
     record: SealKey,
     verify_head: VerifyingKey,
+    desk: Option<DeskPart>,
     /// What only an admin holds.
     pub admin: Option<AdminPart>,
 }
 
-/// The keys to mint, verify, sign and read the details of the trail.
+/// The keys to judge secrets and to read the history of keys. A support slot that an earlier version made lacks them.
+///
+/// Nothing that can be made with them is believed: a verifier counts in a row with a tag, and an event in the signed tree or
+/// with a tag, and tags and signatures are made with the keys of an admin.
+struct DeskPart {
+    pepper: Zeroizing<[u8; 32]>,
+    verifier: Prf,
+    history_bytes: Zeroizing<[u8; 32]>,
+    history: SealKey,
+}
+
+impl DeskPart {
+    fn of(pepper: Zeroizing<[u8; 32]>, history: Zeroizing<[u8; 32]>) -> Self {
+        Self { verifier: Prf::new(&pepper), pepper, history: SealKey::new(*history), history_bytes: history }
+    }
+}
+
+/// The keys to sign, to tag and to read what support does not.
 pub struct AdminPart {
     root: Zeroizing<[u8; 32]>,
-    pepper: Zeroizing<[u8; 32]>,
     seed: Zeroizing<[u8; 32]>,
-    verifier: Prf,
     integrity: Prf,
     set: Prf,
     detail: SealKey,
@@ -81,6 +97,9 @@ struct Bundle {
     pepper: Option<[u8; 32]>,
     #[cbor(n(6), with = "minicbor::bytes")]
     seed: Option<[u8; 32]>,
+    /// Of a support slot alone: an admin derives it from the root.
+    #[cbor(n(7), with = "minicbor::bytes")]
+    history: Option<[u8; 32]>,
 }
 
 impl Capabilities {
@@ -96,7 +115,7 @@ impl Capabilities {
     /// `None` without the admin part.
     pub fn regenerate(&self, rng: &mut impl CryptoRng) -> Option<Self> {
         let admin = self.admin.as_ref()?;
-        let (pepper, seed) = (Zeroizing::new(*admin.pepper), Zeroizing::new(*admin.seed));
+        let (pepper, seed) = (self.pepper()?, Zeroizing::new(*admin.seed));
         Some(Self::of_root(&self.vault_id, self.generation.checked_add(1)?, random_key(rng), pepper, seed))
     }
 
@@ -106,9 +125,13 @@ impl Capabilities {
     /// # Errors
     /// `None` without the admin part.
     pub fn regenerate_all(&self, rng: &mut impl CryptoRng) -> Option<Self> {
-        let pepper = Zeroizing::new(*self.admin.as_ref()?.pepper);
+        let pepper = self.admin.as_ref().and(self.pepper())?;
         let (root, seed) = (random_key(rng), random_key(rng));
         Some(Self::of_root(&self.vault_id, self.generation.checked_add(1)?, root, pepper, seed))
+    }
+
+    fn pepper(&self) -> Option<Zeroizing<[u8; 32]>> {
+        Some(Zeroizing::new(*self.desk.as_ref()?.pepper))
     }
 
     /// What must be kept of a signing seed that is replaced.
@@ -133,17 +156,17 @@ impl Capabilities {
         index
     }
 
-    /// The verifier of a token; only an admin holds the key.
+    /// The verifier of a token. It says whether a secret is a key's own, and makes none: that takes the tag of a row.
     #[must_use]
     pub fn verifier_of(&self, token: &PlainToken) -> Option<Verifier> {
-        Some(Verifier(self.admin.as_ref()?.verifier.of(&[token.expose_plaintext().as_bytes()])))
+        Some(Verifier(self.desk.as_ref()?.verifier.of(&[token.expose_plaintext().as_bytes()])))
     }
 
-    /// What is kept of a secret that was issued elsewhere: by what it is found, and its verifier. Only an admin holds the
-    /// key. No token begins with a zero byte: neither hash is ever one of a token.
+    /// What is kept of a secret that was issued elsewhere: by what it is found, and its verifier. No token begins with a
+    /// zero byte: neither hash is ever one of a token.
     #[must_use]
     pub fn imported(&self, digest: &Digest) -> Option<(Lookup, Verifier)> {
-        let prf = &self.admin.as_ref()?.verifier;
+        let prf = &self.desk.as_ref()?.verifier;
         let found_by = prf.of(&[b"\0import/lookup\0", digest.expose_bytes()]);
         Some((Lookup::of_hash(&found_by), Verifier(prf.of(&[b"\0import/verifier\0", digest.expose_bytes()]))))
     }
@@ -262,6 +285,33 @@ impl Capabilities {
         self.admin.as_ref().ok_or(SealError)?.detail.open(associated, sealed)
     }
 
+    /// Whether secrets can be judged and histories of keys opened.
+    #[must_use]
+    pub fn serves_desk(&self) -> bool {
+        self.desk.is_some()
+    }
+
+    /// Seals what support may read, too: the history of keys.
+    ///
+    /// # Errors
+    /// Without the key, or when it is too long.
+    pub fn seal_history(
+        &self,
+        rng: &mut impl CryptoRng,
+        associated: &[u8],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
+        self.desk.as_ref().ok_or(SealError)?.history.seal(rng, associated, plain)
+    }
+
+    /// Opens what support may read, too.
+    ///
+    /// # Errors
+    /// Without the key, or when it was changed.
+    pub fn open_history(&self, associated: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.desk.as_ref().ok_or(SealError)?.history.open(associated, sealed)
+    }
+
     /// Seals an event's detail for an archive, which must open after the root was replaced: its key comes from the
     /// signing seed.
     ///
@@ -296,14 +346,16 @@ impl Capabilities {
     /// The bytes a slot of a role wraps.
     pub(super) fn bundle(&self, role: SlotRole) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let admin = self.admin.as_ref().filter(|_| role == SlotRole::Admin);
+        let history = self.desk.as_ref().filter(|_| role == SlotRole::Support);
         let bundle = Bundle {
             generation: self.generation,
             record: *self.record_bytes,
             index: *self.index_bytes,
             verify_head: self.verify_head.to_bytes(),
             root: admin.map(|admin| *admin.root),
-            pepper: admin.map(|admin| *admin.pepper),
+            pepper: self.desk.as_ref().map(|desk| *desk.pepper),
             seed: admin.map(|admin| *admin.seed),
+            history: history.map(|desk| *desk.history_bytes),
         };
         minicbor::to_vec(&bundle).map(Zeroizing::new).map_err(|_| SealError)
     }
@@ -315,6 +367,7 @@ impl Capabilities {
             let (root, pepper, seed) = (Zeroizing::new(root), Zeroizing::new(pepper), Zeroizing::new(seed));
             return Ok(Self::of_root(vault_id, bundle.generation, root, pepper, seed));
         }
+        let desk = bundle.pepper.zip(bundle.history);
         Ok(Self {
             vault_id: vault_id.to_owned(),
             generation: bundle.generation,
@@ -323,6 +376,7 @@ impl Capabilities {
             index: Prf::new(&bundle.index),
             index_bytes: Zeroizing::new(bundle.index),
             verify_head: VerifyingKey::from_bytes(&bundle.verify_head).map_err(|_| SealError)?,
+            desk: desk.map(|(pepper, history)| DeskPart::of(Zeroizing::new(pepper), Zeroizing::new(history))),
             admin: None,
         })
     }
@@ -340,6 +394,7 @@ impl Capabilities {
         let integrity = Prf::new(&derive(root.as_slice(), salt, b"keyward/v1/integrity"));
         let set = Prf::new(&derive(root.as_slice(), salt, b"keyward/v1/set"));
         let detail = derive(root.as_slice(), salt, b"keyward/v1/audit-detail");
+        let history = derive(root.as_slice(), salt, b"keyward/v1/audit-history");
         let signer = SigningKey::from_bytes(&seed);
         Self {
             vault_id: vault_id.to_owned(),
@@ -349,10 +404,9 @@ impl Capabilities {
             index: Prf::new(&index),
             index_bytes: index,
             verify_head: signer.verifying_key(),
+            desk: Some(DeskPart::of(pepper, history)),
             admin: Some(AdminPart {
                 root,
-                verifier: Prf::new(&pepper),
-                pepper,
                 seed,
                 integrity,
                 set,

@@ -269,17 +269,27 @@ mod tests {
     }
 
     #[test]
-    fn a_support_slot_holds_no_key_to_mint_verify_or_sign() {
+    fn a_support_slot_judges_and_reads_and_holds_no_key_to_tag_or_sign() {
         let (slot, secret, admin) = slot(SlotKind::Device, SlotRole::Support);
-        let support = slot.open(&secret, "vault_1").unwrap();
-        let token = PlainToken::generate(&mut rand::rng(), &Brand::default(), Environment::Production);
-        assert!(
-            support.verifier_of(&token).is_none() && support.row_tag(&[b"x"]).is_none() && support.sign(b"x").is_none()
-        );
-        let sealed = admin.seal_record(&mut rand::rng(), b"row", b"facts").unwrap();
-        assert_eq!(support.open_record(b"row", &sealed).unwrap().as_slice(), b"facts");
-        let sealed = admin.seal_detail(&mut rand::rng(), b"row", b"facts").unwrap();
-        assert!(support.open_detail(b"row", &sealed).is_err());
+        let (rng, support) = (&mut rand::rng(), slot.open(&secret, "vault_1").unwrap());
+        let token = PlainToken::generate(rng, &Brand::default(), Environment::Production);
+        assert!(support.verifier_of(&token).is_some() && support.verifier_of(&token) == admin.verifier_of(&token));
+        for (seal, open) in [
+            (admin.seal_record(rng, b"row", b"facts"), Capabilities::open_record as fn(&_, &_, &_) -> _),
+            (admin.seal_history(rng, b"row", b"facts"), Capabilities::open_history),
+        ] {
+            assert_eq!(open(&support, b"row", &seal.unwrap()).unwrap().as_slice(), b"facts");
+        }
+        for (seal, open) in [
+            (admin.seal_detail(rng, b"row", b"facts"), Capabilities::open_detail as fn(&_, &_, &_) -> _),
+            (admin.seal_archived(rng, b"row", b"facts"), Capabilities::open_archived),
+        ] {
+            assert!(open(&support, b"row", &seal.unwrap()).is_err());
+        }
+        assert!(support.row_tag(&[b"x"]).is_none() && support.set_element(&[b"x"]).is_none());
+        assert!(support.sign(b"x").is_none() && support.sign_checkpoint("x").is_none());
+        assert!(support.sign_assertion("x").is_none() && support.webhook_secret("x").is_none());
+        assert!(support.regenerate(rng).is_none() && support.regenerate_all(rng).is_none());
         assert!(support.check_signature(b"head", &admin.sign(b"head").unwrap()));
         assert!(!support.check_signature(b"daeh", &admin.sign(b"head").unwrap()));
     }

@@ -88,6 +88,35 @@ fn a_support_slot_that_comes_first_reads_it_all() {
     }
 }
 
+/// What was sealed for admins alone, and a slot that holds no key to judge with, until it is made anew as the error says.
+#[test]
+fn a_support_slot_of_before_is_made_anew_and_reads_what_happened_before() {
+    let home = of_before();
+    home.ok(&["list"]);
+    let support = ["--passphrase-file", "support"];
+    let asked = |args: &[&str]| home.run_with(&[&support[..], args].concat(), facts()["plain"].as_str().unwrap());
+    let (verify, history) = (["verify", "-", "--env", "production"], ["-o", "json", "audit", "list", "--key", "plain"]);
+    for args in [&verify[..], &history] {
+        let ran = asked(args);
+        assert_eq!(ran.code, Some(5), "{ran:?}");
+        assert!(ran.stderr.contains("made by an earlier version"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("hint: keyward vault slots remove SLOT"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("hint: keyward vault slots add --passphrase --role support"), "{}", ran.stderr);
+    }
+    let slots = home.json(&["vault", "slots", "list"]);
+    let old = slots["items"].as_array().unwrap().iter().find(|slot| slot["role"] == "support").unwrap();
+    home.ok(&["vault", "slots", "remove", old["id"].as_str().unwrap(), "--yes"]);
+    let add = ["vault", "slots", "add", "--passphrase", "--role", "support", "--new-passphrase-file", "support"];
+    home.ok(&add);
+    assert_eq!(asked(&verify).code, Some(0));
+    let read: Value = serde_json::from_str(&asked(&history).stdout).unwrap();
+    assert_eq!(read, home.json(&["audit", "list", "--key", "plain"]));
+    assert_eq!(read["items"][0]["action"], "key.create");
+    assert_eq!(asked(&["audit", "list"]).code, Some(5), "the rest of the trail stays with admins");
+    is_whole(&home);
+    assert_eq!(asked(&["audit", "verify", "--full"]).code, Some(0));
+}
+
 #[test]
 fn what_was_bent_before_is_not_taken_over() {
     let home = of_before();

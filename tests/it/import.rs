@@ -200,7 +200,7 @@ fn a_wrong_line_is_told_by_its_number_and_nothing_is_imported() {
 }
 
 #[test]
-fn a_support_slot_imports_nothing_and_judges_nothing() {
+fn a_support_slot_imports_nothing_and_judges_what_was_imported() {
     let home = moved_in();
     home.private("pass", "correct horse battery\n");
     home.ok(&["vault", "slots", "add", "--passphrase", "--new-passphrase-file", "pass", "--role", "support"]);
@@ -211,7 +211,10 @@ fn a_support_slot_imports_nothing_and_judges_nothing() {
     let created = home.run(&["--passphrase-file", "pass", "create", "--from", "plain.csv"]);
     assert_eq!(created.code, Some(5), "{created:?}");
     assert_eq!(home.run(&["import", "more.csv", "--read-only"]).code, Some(5));
-    assert_eq!(home.run_with(&["--passphrase-file", "pass", "identify", "-"], "legacy-billing-secret").code, Some(5));
+    for command in ["identify", "verify"] {
+        let judged = home.run_with(&["--passphrase-file", "pass", command, "-"], "legacy-billing-secret");
+        assert_eq!(judged.code, Some(0), "{judged:?}");
+    }
     let trail = home.json(&["audit", "list", "--outcome", "refused"]);
     let told: Vec<_> = trail["items"].as_array().unwrap().iter().map(|e| (&e["action"], &e["source"])).collect();
     assert!(told.contains(&(&json!("key.import"), &json!("journal"))), "{told:?}");

@@ -64,7 +64,8 @@ const COMMANDS: &[(&str, Does)] = &[
     ("scopes default audits:write", IsRefused("workspace.update")),
     ("scopes close", IsRefused("scope.close")),
     ("scopes open", IsRefused("scope.open")),
-    ("verify --secret-file token", IsKept),
+    ("verify --secret-file token --env production", Answers(13)),
+    ("verify --secret-file token --env production --explain", Answers(13)),
     ("verify --secret-file token --record", IsRefused("usage.record")),
     ("identify --secret-file token", IsOwn(0)),
     ("identify --secret-file token --revoke --yes", IsRefused("key.revoke")),
@@ -81,6 +82,8 @@ const COMMANDS: &[(&str, Does)] = &[
     ("report --html page.html", Answers(0)),
     ("ui", Answers(2)),
     ("audit list", IsKept),
+    ("audit list --unreviewed", IsKept),
+    ("audit list --key billing-sync", Answers(0)),
     ("audit show 1", IsKept),
     ("audit verify", Answers(0)),
     ("audit export", IsRefused("audit.export")),
@@ -251,4 +254,48 @@ fn a_support_user_changes_nothing_by_any_command_and_every_attempt_is_an_event()
     assert_eq!(outcome("ok"), ["vault.backup", "key.identify", "key.identify"], "what it did is told, too");
     assert!(new.iter().all(|event| event["source"] == "journal"), "{new:?}");
     home.ok(&["audit", "verify"]);
+}
+
+/// What a customer's question takes: why a key does not work, and what was done to it, by whom and why.
+#[test]
+fn a_support_slot_judges_secrets_and_reads_the_history_of_keys() {
+    let home = furnished();
+    let secret = fs::read_to_string(home.path().join("token")).unwrap();
+    let desk = ["--key-file", "desk.key", "-o", "json"];
+    let asked = |args: &[&str], input: &str| {
+        let ran = home.run_with(&[&desk[..], args].concat(), input);
+        let answer: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        (ran.code, answer)
+    };
+    // The same verdict, word by word, as an administrator's; a secret that is none of the vault's is unknown to both.
+    let of_another_vault = Home::new().ok(&["create", "k", "--env", "production"]);
+    for (presented, code) in [(secret.as_str(), "REVOKED"), (&of_another_vault, "UNKNOWN")] {
+        let args = ["verify", "-", "--env", "production", "--scope", "audits:read", "--explain"];
+        let (exit, verdict) = asked(&args, presented);
+        let by_admin = home.run_with(&[&["-o", "json"], &args[..]].concat(), presented);
+        assert_eq!((exit, by_admin.code, &verdict["code"]), (Some(13), Some(13), &code.into()), "{verdict}");
+        assert_eq!(verdict, serde_json::from_str::<serde_json::Value>(&by_admin.stdout).unwrap());
+    }
+    assert_eq!(asked(&["identify", "-"], &secret).1["items"][0]["genuine"], true);
+
+    // The whole history, by name and by id: what an administrator reads of the key, and nothing of anything else.
+    let id = home.json(&["show", "billing-sync"])["key"]["id"].as_str().unwrap().to_owned();
+    home.ok(&["customers", "create", "billing-sync"]);
+    home.run(&["revoke", "billing-sync", "--dry-run", "--reason", "again"]);
+    assert_eq!(home.run(&["rotate", "billing-sync", "--reason", "again"]).code, Some(5), "it is revoked");
+    for key in ["billing-sync", &id] {
+        let history = asked(&["audit", "list", "--key", key], "").1;
+        assert_eq!(history, home.json(&["audit", "list", "--key", key]));
+        let actions: Vec<&str> =
+            history["items"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
+        assert_eq!(actions, ["key.create", "key.identify", "key.revoke", "key.stage"]);
+    }
+    let ran = home.run(&["--key-file", "desk.key", "audit", "list"]);
+    assert_eq!(ran.code, Some(5));
+    assert!(ran.stderr.contains("hint: keyward audit list --key KEY"), "{}", ran.stderr);
+    // So does a session of it.
+    let session = home.ok(&["--key-file", "desk.key", "-q", "unlock", "--for", "5m"]);
+    let session = session.trim_start_matches("export KEYWARD_SESSION=").trim_matches('\'').to_owned();
+    let ran = home.run_with_in(&["verify", "-", "--env", "production"], &secret, &[("KEYWARD_SESSION", &session)]);
+    assert_eq!(ran.code, Some(13), "{ran:?}");
 }

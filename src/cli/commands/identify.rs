@@ -9,7 +9,7 @@ use crate::{
         prompt,
         scan::{self, Finder, Found, Scanned},
     },
-    domain::{Action, Brand, KeyRef, PlainToken, counted, why_malformed},
+    domain::{Action, Brand, KeyRef, PlainToken, SlotRole, counted, why_malformed},
     ops::{
         Error, Kind, Result, Switch,
         identify::{Identified, Identify, Leaked, hint_of, left_out},
@@ -84,7 +84,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         found => found,
     }?;
     if args.revoke && args.hint.is_none() {
-        judged(cx, &found)?;
+        may_stop(cx, &found)?;
     }
     if let (Some(why), true) = (none, found.is_empty()) {
         cx.note(&why);
@@ -128,13 +128,15 @@ fn many(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// A slot that cannot tell whether a secret is the key's own must not stop a key by it; that it tried is an event.
-fn judged(cx: &mut Ctx, found: &[Identified]) -> Result<()> {
-    let unjudged = found.iter().filter(|one| one.genuine.is_none()).find_map(|one| one.key_id.as_ref());
-    let Some(id) = unjudged else { return Ok(()) };
+/// A slot that changes nothing stops no key; that it tried is an event.
+fn may_stop(cx: &mut Ctx, found: &[Identified]) -> Result<()> {
+    let Some(id) = found.iter().find_map(|one| one.key_id.as_ref()) else { return Ok(()) };
+    let (backend, operation) = (cx.backend()?, cx.operation());
+    if backend.status(&operation)?.role == SlotRole::Admin.as_str() {
+        return Ok(());
+    }
     let error = support_refused().hint("keyward identify, without --revoke, names the key");
-    let operation = cx.operation();
-    cx.backend()?.refuse(&operation, Action::KeyRevoke, id, &error)?;
+    backend.refuse(&operation, Action::KeyRevoke, id, &error)?;
     Err(error)
 }
 

@@ -115,7 +115,7 @@ struct Add {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     #[arg(conflicts_with_all = ["new_passphrase_file", "new_passphrase_fd"])]
     device_file: Option<PathBuf>,
-    /// What it opens: admin everything, support reading only
+    /// What it opens: admin everything; support shows keys and their history and judges secrets, and changes nothing
     #[arg(long, default_value = "admin")]
     role: SlotRole,
     /// A label for people

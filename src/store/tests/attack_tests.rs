@@ -1,7 +1,7 @@
 //! Patient attackers: old rows put back beside an edited trail, set sums bent on purpose, one slot's rows in another.
 
 use super::*;
-use crate::domain::{Plan, Scope, ScopeEntry, Workspace};
+use crate::domain::{Plan, PlainToken, Scope, ScopeEntry, Workspace};
 
 impl Vault {
     fn change(&self, target: &str, change: impl FnOnce(&mut Tx<'_>)) {
@@ -193,6 +193,83 @@ fn a_support_slot_that_seals_a_whole_row_convinces_no_admin() {
     let admin = vault.admin();
     assert!(matches!(admin.read(now()).unwrap().key(&key(1).id), Err(Error::RowTampered { table: "keys", .. })));
     assert!(matches!(admin.begin(now()).unwrap().key(&key(1).id), Err(Error::RowTampered { table: "keys", .. })));
+}
+
+/// A support slot can say what the verifier of a secret is. Whoever writes one of its own into the row of a key, or a look-up
+/// that leads to it, convinces nobody who may let it in.
+#[test]
+fn a_verifier_that_support_writes_opens_nothing() {
+    let vault = Vault::new();
+    let support = vault.open(&vault.support).unwrap();
+    let token = PlainToken::generate(&mut rand::rng(), &Brand::default(), crate::domain::Environment::Production);
+    let mut bent = key(1);
+    bent.secrets[0].lookup = token.lookup();
+    bent.secrets[0].verifier = support.capabilities().verifier_of(&token).unwrap();
+    let snapshot = support.read(now()).unwrap();
+    let sql = format!("SELECT {} FROM keys WHERE id LIKE '%1'", keys::COLUMNS);
+    let bound = keys::bound(support.capabilities(), &snapshot.stored(&sql, ()).unwrap().remove(0).columns);
+    let plain = crate::store::records::encode(&crate::store::records::KeyRecord::of(&bent)).unwrap();
+    let sealed = support.capabilities().seal_record(&mut rand::rng(), &bound, &plain).unwrap();
+    drop(snapshot);
+    drop(support);
+    let connection = Connection::open(vault.path()).unwrap();
+    connection.execute("UPDATE keys SET sealed = ?1 WHERE id LIKE '%1'", (sealed,)).unwrap();
+    let lookup = token.lookup();
+    connection.execute("INSERT INTO lookups VALUES (?1, 'key_0000000000000001')", (lookup.as_str(),)).unwrap();
+    drop(connection);
+    let admin = vault.admin();
+    let view = admin.read(now()).unwrap();
+    assert!(view.key(&bent.id).is_err() && view.key_by_lookup(&lookup).is_err());
+    assert!(view.keys("default", None).is_err() && view.scan().is_err());
+    drop(view);
+    let tx = admin.begin(now()).unwrap();
+    assert!(tx.key(&bent.id).is_err() && tx.key_by_lookup(&lookup).is_err());
+    drop(tx);
+    assert!(admin.verify_all(now()).is_err());
+}
+
+/// The same of the history of a key, which support can seal: an event of its own, with the right hash of its detail, is
+/// believed neither by an administrator, nor by support itself.
+#[test]
+fn an_event_that_support_seals_is_shown_to_nobody() {
+    let vault = Vault::new();
+    let support = vault.open(&vault.support).unwrap();
+    let connection = Connection::open(vault.path()).unwrap();
+    let (body, detail): (Vec<u8>, Vec<u8>) = connection
+        .query_row("SELECT body, detail FROM audit WHERE seq = 2", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    let associated =
+        crate::vault::seal_framed(&[b"vault_1", b"audit", &2_u64.to_le_bytes(), &1_u32.to_le_bytes()]);
+    let opened = support.capabilities().open_history(&associated, &detail).unwrap();
+    let (detail, tag) = opened.split_at(opened.len() - 32);
+    let forged = String::from_utf8(detail.to_vec()).unwrap().replace("alice@host", "bobby@host");
+    let hash = |bytes: &[u8]| crate::store::audit::hex(&<sha2::Sha256 as sha2::Digest>::digest(bytes));
+    let body = String::from_utf8(body).unwrap().replace(&hash(detail), &hash(forged.as_bytes()));
+    let sealed = [forged.as_bytes(), tag].concat();
+    let sealed = support.capabilities().seal_history(&mut rand::rng(), &associated, &sealed).unwrap();
+    drop(support);
+    let leaf = crate::store::audit::leaf(body.as_bytes());
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
+    connection
+        .execute("UPDATE audit SET body = ?1, hash = ?2, detail = ?3 WHERE seq = 2", (body.as_bytes(), &leaf[..], sealed))
+        .unwrap();
+    drop(connection);
+    let target = [key(1).id.to_string()];
+    for slot in [&vault.slot, &vault.support] {
+        let store = vault.open(slot).unwrap();
+        let view = store.read(now()).unwrap();
+        let history = Selection { targets: Some(&target), first: 1, last: 9, wanted: &|_| true };
+        let mut shown = Vec::new();
+        let read = view.each_entry(history, |entry| {
+            view.vouch_for(&entry)?;
+            shown.push(entry.recorded.event.actor);
+            Ok::<_, Error>(())
+        });
+        assert!(matches!(read, Err(Error::Trail { seq: 2, .. } | Error::TreeDamaged)), "{read:?}");
+        assert!(shown.is_empty(), "{shown:?}");
+        drop(view);
+        assert!(store.verify_all(now()).is_err());
+    }
 }
 
 #[test]
