@@ -259,6 +259,9 @@ pub(super) const REVIEW: &[Column] = &[
     Column::new("by", "by", Text),
     Column::new("note", "note", Text),
     Column::new("unreviewed", "unreviewed", Number),
+    Column::new("counts", "counts", Text).wide(),
+    Column::new("reviewers", "reviewers", List).wide(),
+    Column::new("every_seconds", "every", Duration).wide(),
 ];
 
 /// What has happened since the last review.
@@ -442,6 +445,9 @@ pub(super) const WORKSPACES: &[Column] = &[
     Column::new("max_lifetime_seconds", "longest lifetime", Duration).wide(),
     Column::new("renew_on_rotation", "renew on rotation", Text).wide(),
     Column::new("default_scopes", "default scopes", List).wide(),
+    Column::new("required", "required", List).wide(),
+    Column::new("review_every_seconds", "review every", Duration).wide(),
+    Column::new("reviewers", "reviewers", List).wide(),
     Column::new("description", "description", Text),
 ];
 

@@ -128,6 +128,9 @@ pub(super) struct KeysOf {
     /// Keys of this owner
     #[arg(long)]
     pub(super) owner: Option<String>,
+    /// Your own keys: made by you, or owned by you, as `keyward whoami` names you
+    #[arg(long)]
+    pub(super) mine: bool,
     /// Keys of this project
     #[arg(long, value_name = "P")]
     pub(super) project: Option<String>,

@@ -3,7 +3,9 @@
 use super::candidates;
 use crate::{
     config,
-    domain::{Allowlist, Environment, KeyRef, ObjectName, RateLimit, Scope, Time, allowlist, text::composed, time},
+    domain::{
+        Allowlist, Demand, Environment, KeyRef, ObjectName, RateLimit, Scope, Time, allowlist, text::composed, time,
+    },
     ops::{Error, Result},
 };
 use chrono::TimeDelta;
@@ -33,6 +35,19 @@ pub(super) fn duration(text: &str) -> Parsed<TimeDelta, String> {
 
 pub(super) fn duration_or_none(text: &str) -> Parsed<DurationArg, String> {
     if text == "none" { Ok(DurationArg(None)) } else { duration(text).map(|duration| DurationArg(Some(duration))) }
+}
+
+/// What is demanded, or `none` spelled out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DemandsArg(pub(super) Vec<Demand>);
+
+/// Words with commas between them.
+pub(super) fn demands(text: &str) -> Parsed<DemandsArg, String> {
+    if text == "none" {
+        return Ok(DemandsArg(Vec::new()));
+    }
+    let demands = text.split(',').map(|word| word.trim().parse().map_err(|why| format!("{why}, or none")));
+    demands.collect::<Parsed<_, String>>().map(DemandsArg)
 }
 
 pub(super) fn yes_or_no(text: &str) -> Parsed<bool, String> {

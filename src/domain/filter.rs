@@ -46,6 +46,8 @@ pub struct KeyFilter {
     pub environment: Option<Environment>,
     /// Only keys of an owner.
     pub owner: Option<String>,
+    /// Only keys of whoever asks, made or owned by it: the use case knows who that is, and compares.
+    pub mine: bool,
     /// Only keys of a project.
     pub project: Option<String>,
     /// Only keys narrowed to a customer.

@@ -52,7 +52,7 @@ pub use role::{Permission, Role, SlotRole};
 pub use rotation::{Begin, Committed, Delivery, DeliveryState, Lease, Phase, Rotation, RotationId};
 pub use scope::{Catalogue, Scope, ScopeEntry};
 pub use suggest::closest;
-pub use tenancy::{Customer, Feature, KeyPolicy, Plan, PlanRefusal, Project, Workspace};
+pub use tenancy::{Customer, Demand, Feature, KeyPolicy, Plan, PlanRefusal, Project, ReviewPolicy, Workspace};
 pub use time::{Expiry, Time};
 pub use token::{Brand, Lookup, PlainToken, TokenError, Verifier, scan_rule};
 pub use usage::{

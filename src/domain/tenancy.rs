@@ -2,7 +2,8 @@
 
 use super::{rate_limit::RateLimit, scope::Scope};
 use chrono::TimeDelta;
-use std::fmt;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
 
 /// A tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +16,57 @@ pub struct Workspace {
     pub plan: String,
     /// What holds for its keys where they say nothing themselves.
     pub policy: KeyPolicy,
+    /// By whom, and how often, the trail is reviewed for it.
+    pub review: ReviewPolicy,
+}
+
+/// By whom, and how often, the trail is reviewed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReviewPolicy {
+    /// How long it may go without a review.
+    pub every: Option<TimeDelta>,
+    /// Whose reviews count; anybody's when empty.
+    pub reviewers: Vec<String>,
+}
+
+/// What a workspace can demand of whoever makes or changes a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Demand {
+    /// Every new key has somebody who answers for it, and goes on having one.
+    Owner,
+    /// Every new key says what it is for, and goes on saying so.
+    Description,
+    /// Whoever makes, changes or switches on a key says why.
+    Reason,
+    /// Whoever makes, changes or switches on a key names the ticket that asks for it.
+    Ticket,
+}
+
+impl Demand {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Description, Self::Reason, Self::Ticket];
+
+    /// The word for it, which is the option that gives it, too.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Description => "description",
+            Self::Reason => "reason",
+            Self::Ticket => "ticket",
+        }
+    }
+}
+
+impl FromStr for Demand {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|demand| demand.as_str() == text);
+        found.ok_or_else(|| "expected owner, description, reason or ticket".to_owned())
+    }
 }
 
 /// What holds for the keys of a workspace.
@@ -30,6 +82,8 @@ pub struct KeyPolicy {
     pub renew_on_rotation: Option<bool>,
     /// What a new key may do that says nothing of it.
     pub scopes: Vec<Scope>,
+    /// What nobody makes or changes a key without; sorted, each once.
+    pub required: Vec<Demand>,
 }
 
 /// A project of a workspace; a project-level key reaches exactly one.

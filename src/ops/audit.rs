@@ -122,8 +122,8 @@ fn whole_trail(tx: &View<'_>) -> Result<()> {
 /// Lists events.
 ///
 /// # Errors
-/// `Forbidden` when the plan has no audit view, and for a support slot that names no key; `Conflict` for a name of several keys; `Integrity` when an event does not
-/// open.
+/// `Forbidden` when the plan has no audit view, and for a support slot that names no key; `Conflict` for a name of several
+/// keys; `Integrity` when an event does not open.
 pub fn list(tx: &View<'_>, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {
     may_view(tx, cx)?;
     if filter.key.is_none() {

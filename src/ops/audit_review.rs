@@ -3,14 +3,16 @@
 use super::{
     Done,
     audit::{self, AuditFilter, may_view},
-    context::Context,
+    context::{Context, goes_by},
+    entitlement,
     error::{Error, Result},
     free_text,
 };
 use crate::{
-    domain::{Action, Recorded, Time},
+    domain::{Action, Recorded, Time, time::format_duration},
     store::{Tx, View},
 };
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -31,6 +33,26 @@ pub struct ReviewState {
     pub note: Option<String>,
     /// How many events came after it.
     pub unreviewed: u64,
+    /// Whose reviews count, as the workspace says; anybody's when empty.
+    pub reviewers: Vec<String>,
+    /// How long the trail may go without one, as the workspace says.
+    pub every: Option<TimeDelta>,
+    /// Of a review that was just recorded: whether it counts.
+    pub counts: bool,
+}
+
+impl ReviewState {
+    /// What the workspace says of its reviews, as the end of a sentence; nothing where it says nothing.
+    #[must_use]
+    pub fn demanded(&self) -> String {
+        let who = self.reviewers.join(", ");
+        match (self.every.map(format_duration), who.is_empty()) {
+            (None, true) => String::new(),
+            (None, false) => format!("; the review is up to {who}"),
+            (Some(every), true) => format!("; a review is due every {every}"),
+            (Some(every), false) => format!("; a review by {who} is due every {every}"),
+        }
+    }
 }
 
 /// Like events, counted.
@@ -51,13 +73,19 @@ pub struct Tally {
     pub last_seq: u64,
 }
 
-/// How far the trail is reviewed.
+/// How far the trail is reviewed, by those whose reviews count for the workspace.
 ///
 /// # Errors
 /// `Forbidden` when the plan has no audit view.
 pub fn state(tx: &View<'_>, cx: &Context) -> Result<ReviewState> {
     may_view(tx, cx)?;
-    let last: Option<Recorded> = tx.newest_on(TRAIL)?;
+    let review = entitlement::workspace(tx, &cx.workspace)?.review;
+    let counts = |recorded: &Recorded| {
+        let event = &recorded.event;
+        let by_operator = event.source.starts_with("server");
+        review.reviewers.is_empty() || review.reviewers.iter().any(|name| goes_by(&event.actor, by_operator, name))
+    };
+    let last: Option<Recorded> = tx.newest_on(TRAIL, &counts)?;
     let upto = last.as_ref().and_then(|review| review.event.changes["upto"].as_u64()).unwrap_or_default();
     Ok(ReviewState {
         upto,
@@ -65,6 +93,9 @@ pub fn state(tx: &View<'_>, cx: &Context) -> Result<ReviewState> {
         note: last.as_ref().and_then(|review| review.event.changes["note"].as_str()).map(str::to_owned),
         by: last.map(|review| review.event.actor),
         unreviewed: tx.trail_size().saturating_sub(upto),
+        reviewers: review.reviewers,
+        every: review.every,
+        counts: true,
     })
 }
 
@@ -93,7 +124,8 @@ pub fn summary(tx: &View<'_>, cx: &Context) -> Result<(ReviewState, Vec<Tally>)>
     Ok((state, tallies.into_values().collect()))
 }
 
-/// Records that somebody has looked at everything up to an event.
+/// Records that somebody has looked at everything up to an event. Where the workspace names its reviewers, the review of
+/// anybody else is kept and changes nothing: the answer says so.
 ///
 /// # Errors
 /// `Usage` for an event that is not there or a note that is empty; `Conflict` when it was reviewed before.
@@ -117,12 +149,11 @@ pub fn review(tx: &Tx<'_>, cx: &Context, upto: u64, note: &str) -> Result<Done<R
         .hint("keyward audit list --unreviewed"));
     }
     let changes = json!({ "from": before.upto + 1, "upto": upto, "note": note });
-    let outcome = ReviewState {
-        upto,
-        at: Some(cx.now),
-        by: Some(cx.actor.clone()),
-        note: Some(note),
-        unreviewed: size + 1 - upto,
+    let outcome = if before.reviewers.is_empty() || before.reviewers.iter().any(|name| cx.goes_by(name)) {
+        let unreviewed = size + 1 - upto;
+        ReviewState { upto, at: Some(cx.now), by: Some(cx.actor.clone()), note: Some(note), unreviewed, ..before }
+    } else {
+        ReviewState { unreviewed: before.unreviewed + 1, counts: false, ..before }
     };
     Ok(Done { outcome, events: vec![cx.event(Action::AuditReview, TRAIL, changes)] })
 }

@@ -32,6 +32,9 @@ pub struct Check {
     /// The policy, as `keyward help` has it in TOML; the built-in one unless told.
     #[cfg_attr(test, schema(value_type = Object))]
     pub policy: Policy,
+    /// Only the keys of whoever asks, made by it or owned by it, and nothing about all of them.
+    #[cfg_attr(test, schema(required = false))]
+    pub mine: bool,
 }
 
 /// What came of a [`Check`].
@@ -123,6 +126,7 @@ impl UseCase for Check {
     type Outcome = Checked;
     const PERMISSION: Permission = Permission::ReadKeys;
     const ROUTE: Route = Route {
+        query: &["mine"],
         optional_body: true,
         long: true,
         summary: "What do the keys of the workspace want?",
@@ -177,21 +181,27 @@ fn check(tx: &View<'_>, caps: &Capabilities, cx: &Context, request: &Check) -> R
     let asked = Rule::ALL.into_iter().filter(|rule| rule.is_about_keys() && policy.severity(*rule) != Severity::Off);
     let asked: Vec<Rule> = asked.collect();
     let lost = |key: &Key| key.status_at(cx.now) == Status::Expired && key.rotation.every.is_some();
-    for (key, usage) in keys.iter().filter(|(key, _)| living(key) || lost(key)) {
+    let meant = |key: &Key| !request.mine || cx.has(key);
+    for (key, usage) in keys.iter().filter(|(key, _)| meant(key) && (living(key) || lost(key))) {
         findings.extend(asked.iter().filter_map(|rule| of_key(*rule, policy, cx, key, usage)));
     }
-    for crowd in crowds(policy, keys.iter().map(|(key, _)| key), cx.now) {
+    // Others are in a crowd, too: it is one's own where a key of one's own is in it.
+    let crowds = crowds(policy, keys.iter().map(|(key, _)| key), cx.now);
+    for crowd in crowds.into_iter().filter(|crowd| crowd.keys.iter().any(|key| meant(key))) {
         findings.push(of_crowd(policy, cx, &crowd));
     }
     let mut unasked = Vec::new();
-    match of_trail(tx, caps, cx, policy)? {
-        Ok(finding) => findings.extend(finding),
-        Err(why) => unasked.push(format!("{}: {why}", Rule::UnreviewedTrail)),
+    if !request.mine {
+        match of_trail(tx, caps, cx, policy)? {
+            Ok(finding) => findings.extend(finding),
+            Err(why) => unasked.push(format!("{}: {why}", Rule::UnreviewedTrail)),
+        }
     }
     findings.sort_by(|a, b| {
         (b.severity.cmp(&a.severity)).then_with(|| (a.rule, &a.name, &a.key_id).cmp(&(b.rule, &b.name, &b.key_id)))
     });
-    Ok(Checked { findings, keys: keys.iter().filter(|(key, _)| living(key)).count(), unasked })
+    let keys = keys.iter().filter(|(key, _)| meant(key) && living(key)).count();
+    Ok(Checked { findings, keys, unasked })
 }
 
 /// Says of one key what every rule says of it.
@@ -271,14 +281,17 @@ fn of_trail(
     cx: &Context,
     policy: &Policy,
 ) -> Result<std::result::Result<Option<Finding>, &'static str>> {
-    if policy.severity(Rule::UnreviewedTrail) == Severity::Off {
+    let workspace = entitlement::workspace(tx, &cx.workspace)?;
+    let severity = policy.severity(Rule::UnreviewedTrail);
+    // What the workspace prescribes, a file on somebody's machine does not switch off: an exception has an end and a reason.
+    if severity == Severity::Off && workspace.review.every.is_none() {
         return Ok(Ok(None));
     }
     // A support slot cannot read what reviewers noted.
     if caps.admin.is_none() {
         return Ok(Err("this slot does not read the reviews"));
     }
-    let plan = entitlement::plan_of(tx, &cx.workspace)?;
+    let plan = entitlement::plan(tx, &workspace.plan)?;
     if plan.permits(Feature::AuditView).is_err() {
         return Ok(Err("the plan of the workspace has no view of the trail"));
     }
@@ -287,11 +300,12 @@ fn of_trail(
         Some(at) => (at, format!("the trail was last reviewed {}", format_time(at))),
         None => (tx.meta().created_at, "the trail was never reviewed".to_owned()),
     };
-    if state.unreviewed == 0 || cx.now - since <= policy.review_every() {
+    if state.unreviewed == 0 || cx.now - since <= state.every.unwrap_or_else(|| policy.review_every()) {
         return Ok(Ok(None));
     }
-    let message = format!("{last}: nobody has looked at {}", counted(state.unreviewed, "event"));
-    Ok(Ok(Some(general(policy, cx, Rule::UnreviewedTrail, message))))
+    let message = format!("{last}: nobody has looked at {}{}", counted(state.unreviewed, "event"), state.demanded());
+    let severity = if severity == Severity::Off { Severity::Warning } else { severity };
+    Ok(Ok(Some(Finding { severity, ..general(policy, cx, Rule::UnreviewedTrail, message) })))
 }
 
 fn general(policy: &Policy, cx: &Context, rule: Rule, message: String) -> Finding {

@@ -4,7 +4,7 @@ use super::{
     authority::Authority,
     error::{Error, Result},
 };
-use crate::domain::{Action, Event, Key, Lease, Outcome, Time};
+use crate::domain::{Action, Event, Key, Lease, Outcome, Time, text::same};
 use chrono::TimeDelta;
 use rand::CryptoRng;
 use serde_json::Value;
@@ -100,6 +100,18 @@ impl Context {
         }
     }
 
+    /// Whether that is the name of whoever calls: of the operator, or of the user of this machine, with its host or without.
+    #[must_use]
+    pub fn goes_by(&self, name: &str) -> bool {
+        goes_by(&self.actor, matches!(self.authority, Authority::Operator(_)), name)
+    }
+
+    /// Whether a key is of whoever calls: made by it, or owned by it.
+    #[must_use]
+    pub fn has(&self, key: &Key) -> bool {
+        self.goes_by(&key.created_by) || key.owner.as_ref().is_some_and(|owner| self.goes_by(owner))
+    }
+
     /// A lease on the rotation of a key for whoever calls.
     pub(super) fn lease(&self, rng: &mut impl CryptoRng) -> Lease {
         let drawn = Lease::draw(rng, self.now.checked_add_signed(LEASE).unwrap_or(self.now));
@@ -118,4 +130,11 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// Whether an actor is the one of that name. The user of a machine, `alice@host`, is `alice` for short; an operator that
+/// calls itself so is not.
+pub(super) fn goes_by(actor: &str, is_operator: bool, name: &str) -> bool {
+    let user = actor.split_once('@').map(|(user, _)| user).filter(|_| !is_operator);
+    same(actor, name) || user.is_some_and(|user| same(user, name))
 }

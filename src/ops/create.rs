@@ -141,7 +141,7 @@ pub fn create(
 /// What is the same for every key of a workspace, read once for a whole file of them.
 pub(super) struct Standing {
     plan: Plan,
-    policy: KeyPolicy,
+    pub(super) policy: KeyPolicy,
     catalogue: Catalogue,
     brand: Brand,
 }
@@ -204,7 +204,7 @@ pub(super) fn accept(
     let plan = &workspace.plan;
     entitlement::require(plan, Feature::ApiAccess)?;
     if let Some(id) = &request.id
-        && (tx.key(id)?.is_some() || tx.newest_on(id.as_str())?.is_some())
+        && (tx.key(id)?.is_some() || tx.newest_on(id.as_str(), &|_| true)?.is_some())
     {
         return Err(Error::conflict("exists", format!("{id} is or was the id of a key")).hint("leave the id out"));
     }
@@ -215,6 +215,7 @@ pub(super) fn accept(
     if request.expires_in.is_some() && request.expiry.is_some() {
         return Err(Error::usage("expiry and expires_in say the same twice").hint("leave one of them out"));
     }
+    policy::demanded_of_new(&workspace.policy, cx, &request)?;
     let mut notes = Vec::new();
     let rate_limit = request.rate_limit.unwrap_or_else(|| Some(usual_limit(plan, &mut notes)));
     entitlement::require(plan, Feature::RateLimit(rate_limit))?;

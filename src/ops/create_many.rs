@@ -100,6 +100,10 @@ pub fn create_many(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Done<Vec<Created>>, EntryErrors> {
     let workspace = Standing::of(tx, cx).map_err(EntryErrors::of_all)?;
+    if !requests.is_empty() {
+        // Not once a line: it is said once for all of them.
+        super::policy::demanded_of_call(&workspace.policy, cx, "a new key").map_err(EntryErrors::of_all)?;
+    }
     let (waiting, names, errors) = (Vec::new(), HashSet::new(), EntryErrors::default());
     let (created, events) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
     let mut bulk = Bulk { caps, cx, workspace, waiting, names, created, events, errors };

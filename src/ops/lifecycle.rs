@@ -3,8 +3,9 @@
 use super::{
     Done,
     context::Context,
+    entitlement,
     error::{Error, Result},
-    lookup,
+    lookup, policy,
     rotation_view::refused,
     view::KeyView,
 };
@@ -74,6 +75,11 @@ pub fn switch(
     }
     .map_err(|illegal| refused(illegal, &key))?;
     let mut events = Vec::new();
+    if changed && switch == Switch::Activate {
+        // What stops a key waits for nothing.
+        let workspace = entitlement::workspace(tx, &key.workspace)?;
+        policy::demanded_of_call(&workspace.policy, cx, "the activation of a key")?;
+    }
     if changed {
         tx.put_key(&key)?;
         key.version += 1;

@@ -89,7 +89,7 @@ pub fn list_again(tx: &View<'_>, cx: &Context, request: &List, keys: &[KeyId]) -
     for id in keys {
         let Some(key) = tx.key(id)?.filter(|key| key.workspace == cx.workspace) else { continue };
         let usage = tx.usage(id)?;
-        if request.filter.matches(&key, &usage, &catalogue, cx.now) {
+        if of_whom(cx, &request.filter, &key) && request.filter.matches(&key, &usage, &catalogue, cx.now) {
             matching.push((key, usage));
         }
     }
@@ -161,6 +161,11 @@ struct Found {
     hidden: BTreeMap<Status, usize>,
 }
 
+/// Whether a filter for one's own keys lets this one through.
+fn of_whom(cx: &Context, filter: &KeyFilter, key: &Key) -> bool {
+    !filter.mine || cx.has(key)
+}
+
 fn find(tx: &View<'_>, cx: &Context, filter: &KeyFilter) -> Result<Found> {
     if filter.expired && filter.statuses.as_ref().is_some_and(|statuses| !statuses.contains(&Status::Expired)) {
         return Err(Error::usage("keys that have expired are of no other status")
@@ -171,6 +176,9 @@ fn find(tx: &View<'_>, cx: &Context, filter: &KeyFilter) -> Result<Found> {
     lookup::customers_exist(tx, &cx.workspace, filter.customer.as_slice())?;
     let catalogue = tx.catalogue(&cx.workspace)?;
     let look = |key: Key, usage: Usage| {
+        if !of_whom(cx, filter, &key) {
+            return None;
+        }
         if filter.matches(&key, &usage, &catalogue, cx.now) {
             return Some(Looked::Matching(Box::new((key, usage))));
         }

@@ -41,6 +41,8 @@ pub struct LogQuery {
     pub operator: Option<String>,
     /// Only what operators asked for themselves, and no verdicts.
     pub operators: bool,
+    /// Only verdicts on keys of whoever asks.
+    pub mine: bool,
 }
 
 /// A recent request.
@@ -175,9 +177,12 @@ impl LogEntry {
 /// Recent requests.
 ///
 /// # Errors
-/// `NotFound` or `Conflict` for a reference that names no key or several.
+/// `NotFound` or `Conflict` for a reference that names no key or several; `Usage` for one's own keys beside something else.
 pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
     entitlement::workspace(tx, &cx.workspace)?;
+    if query.mine && (query.key.is_some() || query.is_of_operators()) {
+        return Err(super::mine_of_all("one key or to operators"));
+    }
     let one = query.key.as_ref().map(|key| lookup::key(tx, &cx.workspace, key, query.environment)).transpose()?;
     let filter = VerdictFilter {
         key: one.as_ref().map(|key| key.id.clone()),
@@ -207,12 +212,15 @@ fn verdicts(
     let keys: HashMap<KeyId, Key> = match one {
         Some(key) => [(key.id.clone(), key)].into(),
         None if verdicts.is_empty() => HashMap::new(),
-        None => tx.all_keys(&cx.workspace)?.into_iter().map(|key| (key.id.clone(), key)).collect(),
+        None => {
+            let all = tx.all_keys(&cx.workspace)?.into_iter().filter(|key| !query.mine || cx.has(key));
+            all.map(|key| (key.id.clone(), key)).collect()
+        }
     };
     let mut items = Vec::new();
     for verdict in verdicts {
         let key = verdict.record.key.as_ref().and_then(|id| keys.get(id));
-        if key.is_some() || (verdict.record.key.is_none() && query.unknown) {
+        if key.is_some() || (verdict.record.key.is_none() && query.unknown && !query.mine) {
             items.push(LogEntry::of_verdict(verdict, key));
         }
     }

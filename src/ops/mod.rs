@@ -119,17 +119,29 @@ fn changes_json(changes: &[Change]) -> Value {
         .into()
 }
 
+/// One's own keys are some of all: beside what else narrows, it would be passed over.
+fn mine_of_all(other: &str) -> Error {
+    Error::usage(format!("one's own keys are some of all, and this is narrowed to {other}"))
+        .hint("leave out --mine, or mine=true over HTTP")
+}
+
 /// What a support slot answers to an action it holds no key for.
 pub fn support_refused() -> Error {
-    Error::forbidden("support_slot", "this slot has the role support: it shows keys and their history, and judges secrets")
-        .cause("it holds no key to change or sign anything with, nor to open the rest of the audit trail")
-        .hint("open the vault with a slot of the role admin")
+    Error::forbidden(
+        "support_slot",
+        "this slot has the role support: it shows keys and their history, and judges secrets",
+    )
+    .cause("it holds no key to change or sign anything with, nor to open the rest of the audit trail")
+    .hint("open the vault with a slot of the role admin")
 }
 
 /// What a support slot of an earlier version answers, which was given less than support slots are now.
 pub fn support_of_before() -> Error {
-    Error::forbidden("support_slot_of_before", "this support slot was made by an earlier version: it lists and shows keys")
-        .cause("it holds no key to judge secrets or to open the history of keys with")
-        .hint("keyward vault slots remove SLOT  (where the vault is, with a slot of the role admin: it is made anew)")
-        .hint("keyward vault slots add --passphrase --role support  (where the vault is, with a slot of the role admin)")
+    Error::forbidden(
+        "support_slot_of_before",
+        "this support slot was made by an earlier version: it lists and shows keys",
+    )
+    .cause("it holds no key to judge secrets or to open the history of keys with")
+    .hint("keyward vault slots remove SLOT  (where the vault is, with a slot of the role admin: it is made anew)")
+    .hint("keyward vault slots add --passphrase --role support  (where the vault is, with a slot of the role admin)")
 }

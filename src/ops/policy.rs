@@ -1,8 +1,12 @@
 //! The policy of keys: what a workspace prescribes, and what a key says for itself.
 
-use super::error::{Error, Result};
+use super::{
+    context::Context,
+    create::Create,
+    error::{Error, Result},
+};
 use crate::domain::{
-    Expiry, Key, KeyPolicy, Time,
+    Demand, Expiry, Key, KeyPolicy, Time,
     time::{format_duration, format_time, later},
 };
 use chrono::TimeDelta;
@@ -37,6 +41,83 @@ pub(super) fn expires_at(
     Err(Error::forbidden("max_lifetime", format!("keys of this workspace live at most {longest}"))
         .hint(format!("--expires-in {longest}"))
         .hint("keyward workspaces update NAME --max-lifetime D  (for those who may)"))
+}
+
+/// Refuses a new key without what its workspace demands of each.
+pub(super) fn demanded_of_new(policy: &KeyPolicy, cx: &Context, request: &Create) -> Result<()> {
+    let missing = of_key(policy, request.owner.as_deref(), request.description.as_deref());
+    lacking(policy, &cx.workspace, missing.chain(of_call(policy, cx)), "a new key")
+}
+
+/// Refuses a change of a key without what its workspace demands: a reason, a ticket, and that an owner or a description is not
+/// cleared. A key that had none may be changed otherwise.
+pub(super) fn demanded_of_change(policy: &KeyPolicy, cx: &Context, before: &Key, after: &Key) -> Result<()> {
+    let cleared = cleared(policy, before, after.owner.as_deref(), after.description.as_deref());
+    lacking(policy, &cx.workspace, cleared.chain(of_call(policy, cx)), "a change of a key")
+}
+
+/// The same of a file that declares a key, which says nothing of who applies it and why.
+pub(super) fn demanded_of_declared(
+    policy: &KeyPolicy,
+    workspace: &str,
+    key: Option<&Key>,
+    wanted: &Create,
+) -> Result<()> {
+    let (owner, description) = (wanted.owner.as_deref(), wanted.description.as_deref());
+    match key {
+        None => lacking(policy, workspace, of_key(policy, owner, description), "a new key"),
+        Some(key) => lacking(policy, workspace, cleared(policy, key, owner, description), "a change of a key"),
+    }
+}
+
+/// Refuses a call without a reason or a ticket that its workspace demands.
+pub(super) fn demanded_of_call(policy: &KeyPolicy, cx: &Context, what: &str) -> Result<()> {
+    lacking(policy, &cx.workspace, of_call(policy, cx), what)
+}
+
+fn is_empty(text: Option<&str>) -> bool {
+    text.is_none_or(|text| text.trim().is_empty())
+}
+
+fn of_key(policy: &KeyPolicy, owner: Option<&str>, description: Option<&str>) -> impl Iterator<Item = Demand> {
+    demanded(policy, [(Demand::Owner, is_empty(owner)), (Demand::Description, is_empty(description))])
+}
+
+/// What a key had, and is to have no more.
+fn cleared(
+    policy: &KeyPolicy,
+    before: &Key,
+    owner: Option<&str>,
+    description: Option<&str>,
+) -> impl Iterator<Item = Demand> {
+    let lacked: Vec<Demand> = of_key(policy, before.owner.as_deref(), before.description.as_deref()).collect();
+    of_key(policy, owner, description).filter(move |demand| !lacked.contains(demand))
+}
+
+fn of_call(policy: &KeyPolicy, cx: &Context) -> impl Iterator<Item = Demand> {
+    let (reason, ticket) = (is_empty(cx.reason.as_deref()), is_empty(cx.ticket.as_deref()));
+    demanded(policy, [(Demand::Reason, reason), (Demand::Ticket, ticket)])
+}
+
+fn demanded(policy: &KeyPolicy, missing: [(Demand, bool); 2]) -> impl Iterator<Item = Demand> {
+    let missing = missing.map(|(demand, missing)| (missing && policy.required.contains(&demand)).then_some(demand));
+    missing.into_iter().flatten()
+}
+
+fn lacking(policy: &KeyPolicy, workspace: &str, missing: impl Iterator<Item = Demand>, what: &str) -> Result<()> {
+    let missing: Vec<Demand> = missing.collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let words = |demands: &[Demand]| demands.iter().map(|demand| demand.as_str()).collect::<Vec<_>>().join(", ");
+    let options: Vec<String> = missing.iter().map(|demand| format!("--{} TEXT", demand.as_str())).collect();
+    Err(Error::forbidden("required", format!("{what} of the workspace '{workspace}' needs: {}", words(&missing)))
+        .cause(format!("the workspace requires: {}", words(&policy.required)))
+        .hint(options.join(" "))
+        .hint(format!(
+            "keyward workspaces update {} --require LIST  (for those who may)",
+            shell_words::quote(workspace)
+        )))
 }
 
 /// Whether a rotation starts the lifetime of a key again: as the key says, else its workspace.

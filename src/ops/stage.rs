@@ -243,6 +243,10 @@ pub(super) fn may_decide(tx: &View<'_>, cx: &Context, key: &Key, renew: bool, re
             .cause("somebody cut it off, and the trail is to say why it works again")
             .hint("add --reason TEXT"));
     }
+    if reinstate {
+        let workspace = entitlement::workspace(tx, &key.workspace)?;
+        policy::demanded_of_call(&workspace.policy, cx, "the reinstatement of a key")?;
+    }
     Ok(())
 }
 

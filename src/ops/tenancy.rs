@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Catalogue, Customer, Key, ObjectName, Operator, Plan, Project, RateLimit, Scope, Workspace, closest,
-        counted, serde_text, text::same,
+        Action, Catalogue, Customer, Demand, Key, ObjectName, Operator, Plan, Project, RateLimit, Scope, Workspace,
+        closest, counted, serde_text, text::same,
     },
     store::{Tx, View},
 };
@@ -70,6 +70,16 @@ pub struct ObjectChange {
     /// What a workspace's new keys may do that say nothing of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_scopes: Option<Vec<Scope>>,
+    /// What nobody makes or changes a key of a workspace without; an empty list is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub required: Option<Vec<Demand>>,
+    /// How long the trail may go without a review; `Some(None)` leaves it to whoever checks.
+    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    pub review_every: Option<Option<TimeDelta>>,
+    /// Whose reviews of the trail count for a workspace; an empty list is anybody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reviewers: Option<Vec<String>>,
     /// A plan's access to the API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_access: Option<bool>,
@@ -92,6 +102,9 @@ pub struct ObjectChange {
 impl ObjectChange {
     /// Brings what is said of the object into the form that is kept.
     fn write_down(&mut self) -> Result<()> {
+        for reviewer in self.reviewers.iter_mut().flatten() {
+            free_text::one_line("reviewer", reviewer)?;
+        }
         match &mut self.description {
             Some(Some(description)) => free_text::lines("description", description),
             _ => Ok(()),
@@ -350,16 +363,28 @@ fn put_workspace(tx: &mut Tx<'_>, mut workspace: Workspace, change: ObjectChange
     policy.overlap = change.overlap.unwrap_or(policy.overlap);
     policy.max_lifetime = change.max_lifetime.unwrap_or(policy.max_lifetime);
     policy.renew_on_rotation = change.renew_on_rotation.or(policy.renew_on_rotation);
-    if let Some(mut scopes) = change.default_scopes {
+    policy.required = change.required.map_or_else(|| std::mem::take(&mut policy.required), once);
+    let review = &mut workspace.review;
+    review.every = change.review_every.unwrap_or(review.every);
+    if let Some(mut reviewers) = change.reviewers {
+        reviewers.retain(|reviewer| !reviewer.trim().is_empty());
+        review.reviewers = once(reviewers);
+    }
+    if let Some(scopes) = change.default_scopes {
         if let Some(error) = super::scopes::outside(&tx.catalogue(&workspace.name)?, &scopes) {
             return Err(error);
         }
-        scopes.sort();
-        scopes.dedup();
-        policy.scopes = scopes;
+        workspace.policy.scopes = once(scopes);
     }
-    super::policy::shorter(policy.overlap, policy.rotate_every)?;
+    super::policy::shorter(workspace.policy.overlap, workspace.policy.rotate_every)?;
     Ok(tx.put_workspace(&workspace)?)
+}
+
+/// Sorted, each once.
+fn once<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort();
+    values.dedup();
+    values
 }
 
 fn put_member(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str, description: Option<String>) -> Result<()> {
@@ -400,6 +425,9 @@ fn workspace_view(workspace: &Workspace) -> ObjectView {
         "max_lifetime_seconds": seconds(workspace.policy.max_lifetime),
         "renew_on_rotation": workspace.policy.renew_on_rotation.unwrap_or(false),
         "default_scopes": workspace.policy.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "required": workspace.policy.required,
+        "review_every_seconds": seconds(workspace.review.every),
+        "reviewers": workspace.review.reviewers,
     });
     ObjectView { name: workspace.name.clone(), fields }
 }

@@ -182,6 +182,7 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, mut request: Update) -> Result<Done
     if changes.is_empty() {
         return Ok(Done::unchanged(Updated { key: KeyView::new(&key, &usage, cx.now), changes, notes }));
     }
+    policy::demanded_of_change(&entitlement::workspace(tx, &key.workspace)?.policy, cx, &before, &key)?;
     if let (Some(from), true) = (&before.owner, before.owner != key.owner) {
         let name = shell_words::quote(&key.name);
         notes.push(format!(

@@ -82,6 +82,8 @@ pub struct UsageQuery {
     pub by: UsageBy,
     /// Also requests with credentials that no key has.
     pub unknown: bool,
+    /// Only of keys of whoever asks.
+    pub mine: bool,
 }
 
 /// One group of usage.
@@ -139,16 +141,23 @@ pub struct UsageReport {
 /// Adds usage up.
 ///
 /// # Errors
-/// `NotFound` or `Conflict` for a reference that names no key or several.
+/// `NotFound` or `Conflict` for a reference that names no key or several; `Usage` for one's own keys beside one that is named.
 pub fn usage(tx: &View<'_>, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
     entitlement::workspace(tx, &cx.workspace)?;
+    if query.mine && query.key.is_some() {
+        return Err(super::mine_of_all("one key"));
+    }
     let one = query.key.as_ref().map(|key| lookup::key(tx, &cx.workspace, key, query.environment)).transpose()?;
     let keys: HashMap<KeyId, (Key, Usage)> = match &one {
         Some(key) => [(key.id.clone(), (key.clone(), tx.usage(&key.id)?))].into(),
-        None => tx.keys(&cx.workspace, None)?.into_iter().map(|found| (found.0.id.clone(), found)).collect(),
+        None => {
+            let all = tx.keys(&cx.workspace, None)?.into_iter().filter(|(key, _)| !query.mine || cx.has(key));
+            all.map(|found| (found.0.id.clone(), found)).collect()
+        }
     };
+    let unknown = query.unknown && !query.mine;
     let id = one.as_ref().map(|key| &key.id);
-    let shown = |key: &Option<KeyId>| key.as_ref().map_or(query.unknown && id.is_none(), |id| keys.contains_key(id));
+    let shown = |key: &Option<KeyId>| key.as_ref().map_or(unknown && id.is_none(), |id| keys.contains_key(id));
     let mut counts = tx.usage_counts(id, query.since)?;
     counts.retain(|count| shown(&count.key));
     let items = if query.by == UsageBy::Address {

@@ -222,14 +222,9 @@ impl Tx<'_> {
     /// Seals an entry's detail under the keys of this transaction.
     pub(super) fn reseal_detail(&mut self, private: &Private) -> Result<()> {
         let caps = self.view.caps;
-        self.view
-            .connection
-            .prepare_cached("UPDATE audit SET detail = ?2, generation = ?3 WHERE seq = ?1")?
-            .execute((
-                i64::try_from(private.seq).map_err(|_| Error::Full)?,
-                seal(caps, private)?,
-                i64::from(caps.generation),
-            ))?;
+        self.view.connection.prepare_cached("UPDATE audit SET detail = ?2, generation = ?3 WHERE seq = ?1")?.execute(
+            (i64::try_from(private.seq).map_err(|_| Error::Full)?, seal(caps, private)?, i64::from(caps.generation)),
+        )?;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use super::{
     webhooks::WebhookRecord,
 };
 use crate::{
-    domain::{Catalogue, Customer, KeyPolicy, Plan, Project, RateLimit, Scope, ScopeEntry, Workspace},
+    domain::{Catalogue, Customer, KeyPolicy, Plan, Project, RateLimit, ReviewPolicy, Scope, ScopeEntry, Workspace},
     vault::{Capabilities, seal_framed},
 };
 use chrono::TimeDelta;
@@ -84,6 +84,12 @@ pub(super) struct PolicyRecord {
     scopes: Option<Vec<String>>,
     #[n(4)]
     renew_on_rotation: Option<bool>,
+    #[n(5)]
+    required: Option<Vec<String>>,
+    #[n(6)]
+    review_every: Option<i64>,
+    #[n(7)]
+    reviewers: Option<Vec<String>>,
 }
 
 impl ObjectRecord {
@@ -294,7 +300,7 @@ impl Tx<'_> {
             name: workspace.name.clone(),
             description: workspace.description.clone(),
             refers_to: Some(workspace.plan.clone()),
-            policy: policy_record(&workspace.policy),
+            policy: policy_record(workspace),
             ..ObjectRecord::default()
         };
         self.put_object(Kind::Workspace as i64, &record)
@@ -459,36 +465,43 @@ impl Tx<'_> {
 }
 
 fn workspace(record: ObjectRecord) -> Result<Workspace> {
-    Ok(Workspace {
-        name: record.name,
-        description: record.description,
-        plan: record.refers_to.unwrap_or_default(),
-        policy: record.policy.map(policy).transpose()?.unwrap_or_default(),
-    })
+    let (policy, review) = record.policy.map(policies).transpose()?.unwrap_or_default();
+    let plan = record.refers_to.unwrap_or_default();
+    Ok(Workspace { name: record.name, description: record.description, plan, policy, review })
 }
 
-fn policy_record(policy: &KeyPolicy) -> Option<PolicyRecord> {
+fn policy_record(Workspace { policy, review, .. }: &Workspace) -> Option<PolicyRecord> {
     let seconds = |period: Option<TimeDelta>| period.map(|period| period.num_seconds());
-    (*policy != KeyPolicy::default()).then(|| PolicyRecord {
+    let some = |words: Vec<String>| Some(words).filter(|words| !words.is_empty());
+    (*policy != KeyPolicy::default() || *review != ReviewPolicy::default()).then(|| PolicyRecord {
         rotate_every: seconds(policy.rotate_every),
         overlap: seconds(policy.overlap),
         max_lifetime: seconds(policy.max_lifetime),
         renew_on_rotation: policy.renew_on_rotation,
-        scopes: (!policy.scopes.is_empty()).then(|| policy.scopes.iter().map(ToString::to_string).collect()),
+        scopes: some(policy.scopes.iter().map(ToString::to_string).collect()),
+        required: some(policy.required.iter().map(|demand| demand.as_str().to_owned()).collect()),
+        review_every: seconds(review.every),
+        reviewers: some(review.reviewers.clone()),
     })
 }
 
-fn policy(record: PolicyRecord) -> Result<KeyPolicy> {
+fn policies(record: PolicyRecord) -> Result<(KeyPolicy, ReviewPolicy)> {
     let period = |seconds: Option<i64>| seconds.map(super::records::seconds).transpose();
-    let scopes = record.scopes.unwrap_or_default();
-    let scopes: std::result::Result<Vec<Scope>, _> = scopes.iter().map(|scope| scope.parse()).collect();
-    Ok(KeyPolicy {
+    let policy = KeyPolicy {
         rotate_every: period(record.rotate_every)?,
         overlap: period(record.overlap)?,
         max_lifetime: period(record.max_lifetime)?,
         renew_on_rotation: record.renew_on_rotation,
-        scopes: scopes.map_err(|_| Error::Damaged(None))?,
-    })
+        scopes: parsed(record.scopes)?,
+        required: parsed(record.required)?,
+    };
+    let reviewers = record.reviewers.unwrap_or_default();
+    Ok((policy, ReviewPolicy { every: period(record.review_every)?, reviewers }))
+}
+
+fn parsed<T: std::str::FromStr>(words: Option<Vec<String>>) -> Result<Vec<T>> {
+    let parse = |word: String| word.parse().map_err(|_| Error::Damaged(None));
+    words.unwrap_or_default().into_iter().map(parse).collect()
 }
 
 fn plan(record: ObjectRecord) -> Result<Plan> {

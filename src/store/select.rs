@@ -126,23 +126,23 @@ impl View<'_> {
         self.head.archived + 1
     }
 
-    /// The newest successful event on a target, opened.
+    /// The newest successful event on a target that is wanted, opened.
     ///
     /// # Errors
     /// As [`View::each_entry`].
-    pub fn newest_on(&self, target: &str) -> Result<Option<Recorded>> {
-        use rusqlite::OptionalExtension;
+    pub fn newest_on(&self, target: &str, wanted: &dyn Fn(&Recorded) -> bool) -> Result<Option<Recorded>> {
         if self.caps.admin.is_none() {
             return Err(Error::SupportSlot);
         }
-        let sql =
-            format!("SELECT {COLUMNS} FROM audit WHERE target = ?1 AND done = 1 ORDER BY epoch DESC, seq DESC LIMIT 1");
-        let stored = self
-            .connection
-            .prepare_cached(&sql)?
-            .query_row((public_target(self.caps, target),), StoredEvent::read)
-            .optional()?;
-        stored.map(|stored| self.open_event(&stored)).transpose()
+        let sql = format!("SELECT {COLUMNS} FROM audit WHERE target = ?1 AND done = 1 ORDER BY epoch DESC, seq DESC");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        for stored in statement.query_map((public_target(self.caps, target),), StoredEvent::read)? {
+            let recorded = self.open_event(&stored?)?;
+            if wanted(&recorded) {
+                return Ok(Some(recorded));
+            }
+        }
+        Ok(None)
     }
 }
 

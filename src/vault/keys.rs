@@ -405,14 +405,7 @@ impl Capabilities {
             index_bytes: index,
             verify_head: signer.verifying_key(),
             desk: Some(DeskPart::of(pepper, history)),
-            admin: Some(AdminPart {
-                root,
-                seed,
-                integrity,
-                set,
-                detail: SealKey::new(*detail),
-                signer,
-            }),
+            admin: Some(AdminPart { root, seed, integrity, set, detail: SealKey::new(*detail), signer }),
         }
     }
 }

@@ -186,6 +186,7 @@ pub fn query_of(filter: &KeyFilter) -> Vec<(&'static str, String)> {
     put("denied_since", duration(filter.denied_since));
     put("environment", filter.environment.map(|one| one.to_string()));
     put("owner", filter.owner.clone());
+    put("mine", flag(filter.mine));
     put("project", filter.project.clone());
     put("customer", filter.customer.clone());
     put("scope", filter.scope.as_ref().map(ToString::to_string));
@@ -236,6 +237,8 @@ pub struct ListParameters {
     pub environment: Option<Environment>,
     /// Those of an owner.
     pub owner: Option<String>,
+    /// Those of whoever asks: made by it, or owned by it.
+    pub mine: Option<bool>,
     /// Those of a project.
     pub project: Option<String>,
     /// Those narrowed to a customer.
@@ -296,6 +299,7 @@ pub fn filter_of(query: &[(String, String)], now: Time) -> Result<KeyFilter> {
             "due_within" => filter.due_within = duration()?,
             "environment" | "env" => filter.environment = Some(value.parse().map_err(refused)?),
             "owner" => filter.owner = text,
+            "mine" => filter.mine = flag()?,
             "project" => filter.project = text,
             "customer" | "customers" => filter.customer = text,
             "scope" | "scopes" => filter.scope = Some(value.parse().map_err(refused)?),
@@ -407,7 +411,7 @@ mod tests {
         #[test]
         fn a_filter_survives_the_way_through_a_query(
             statuses in proptest::option::of(proptest::collection::btree_set(proptest::sample::select(Status::ALL.to_vec()), 1..4)),
-            flags in any::<[bool; 3]>(),
+            flags in any::<[bool; 4]>(),
             seconds in proptest::option::of(1i64..100_000_000),
             due in proptest::option::of(0i64..1_000),
             words in proptest::collection::vec("[a-z=,& +%]{1,8}", 0..3),
@@ -419,6 +423,7 @@ mod tests {
                 expired: flags[0],
                 no_expiry: flags[1],
                 never_used: flags[2],
+                mine: flags[3],
                 expires_within: duration,
                 unused_for: duration,
                 denied_since: duration,

@@ -12,6 +12,7 @@ use crate::{
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 /// What a checkpoint is for.
@@ -87,9 +88,22 @@ pub struct ReviewReply {
     pub note: Option<String>,
     /// How many events came after it.
     pub unreviewed: u64,
+    /// Whose reviews count, as the workspace says; anybody's when empty.
+    #[serde(default)]
+    pub reviewers: Vec<String>,
+    /// How long the trail may go without one, as the workspace says.
+    #[serde(default)]
+    pub every_seconds: Option<i64>,
+    /// Of a review that was just recorded: whether it counts.
+    #[serde(default = "yes")]
+    pub counts: bool,
     /// What has happened since, where that was asked for.
     #[serde(default)]
     pub since: Vec<Tally>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Whether to tell what has happened since.
@@ -185,6 +199,9 @@ impl ReviewReply {
             by: state.by,
             note: state.note,
             unreviewed: state.unreviewed,
+            every_seconds: state.every.map(|every| every.num_seconds()),
+            reviewers: state.reviewers,
+            counts: state.counts,
             since,
         }
     }
@@ -195,7 +212,17 @@ impl TryFrom<ReviewReply> for (ReviewState, Vec<Tally>) {
 
     fn try_from(reply: ReviewReply) -> Result<Self> {
         let at = reply.at.map(|at| parse_time(&at).map_err(|_| damaged("a time that is none"))).transpose()?;
-        let state = ReviewState { upto: reply.upto, at, by: reply.by, note: reply.note, unreviewed: reply.unreviewed };
+        let every = reply.every_seconds.map(|every| TimeDelta::try_seconds(every).ok_or_else(|| damaged("no period")));
+        let state = ReviewState {
+            upto: reply.upto,
+            at,
+            by: reply.by,
+            note: reply.note,
+            unreviewed: reply.unreviewed,
+            reviewers: reply.reviewers,
+            every: every.transpose()?,
+            counts: reply.counts,
+        };
         Ok((state, reply.since))
     }
 }

@@ -90,6 +90,10 @@ pub struct UsageParameters {
     #[cfg_attr(test, param(pattern = "^(day|key|code|address)$"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Of the keys of whoever asks, made by it or owned by it.
+    #[cfg_attr(test, param(required = false))]
+    #[serde(default)]
+    pub mine: bool,
 }
 
 /// Which requests.
@@ -138,6 +142,10 @@ pub struct LogParameters {
     #[cfg_attr(test, param(required = false))]
     #[serde(default)]
     pub operators: bool,
+    /// Of the keys of whoever asks, made by it or owned by it.
+    #[cfg_attr(test, param(required = false))]
+    #[serde(default)]
+    pub mine: bool,
 }
 
 /// Recent requests.

@@ -1,7 +1,7 @@
 //! Scopes, workspaces, projects, customers and plans.
 
 use super::{keys::PageInfo, told::Told};
-use crate::domain::{RateLimit, Scope};
+use crate::domain::{Demand, RateLimit, Scope};
 use crate::ops::{ObjectChange, ObjectKind, ObjectView, Result, ScopeList, ScopeView, ScopesChanged};
 use serde::{Deserialize, Serialize, de::Error as _};
 use serde_json::{Map, Value};
@@ -147,6 +147,14 @@ pub struct ObjectBody {
     /// What a workspace's new keys may do that say nothing of it.
     #[cfg_attr(test, schema(required = false))]
     pub default_scopes: Vec<String>,
+    /// What nobody makes or changes a key of a workspace without.
+    #[cfg_attr(test, schema(required = false))]
+    pub required: Vec<Demand>,
+    /// How long the trail may go without a review; null leaves it to whoever checks.
+    pub review_every_seconds: Option<i64>,
+    /// Whose reviews of the trail count for a workspace; anybody's when empty.
+    #[cfg_attr(test, schema(required = false))]
+    pub reviewers: Vec<String>,
     /// A plan's access to the API.
     #[cfg_attr(test, schema(required = false))]
     pub api_access: bool,

@@ -96,7 +96,7 @@ fn a_support_slot_of_before_is_made_anew_and_reads_what_happened_before() {
     let support = ["--passphrase-file", "support"];
     let asked = |args: &[&str]| home.run_with(&[&support[..], args].concat(), facts()["plain"].as_str().unwrap());
     let (verify, history) = (["verify", "-", "--env", "production"], ["-o", "json", "audit", "list", "--key", "plain"]);
-    for args in [&verify[..], &history] {
+    for args in [&verify[..], &history[2..]] {
         let ran = asked(args);
         assert_eq!(ran.code, Some(5), "{ran:?}");
         assert!(ran.stderr.contains("made by an earlier version"), "{}", ran.stderr);

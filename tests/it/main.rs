@@ -30,6 +30,8 @@ mod contract;
 mod crash;
 mod declared;
 mod deliveries;
+#[cfg(feature = "server")]
+mod demands;
 mod doctor;
 #[cfg(feature = "server")]
 mod doors;
@@ -76,6 +78,8 @@ mod openapi;
 #[cfg(feature = "server")]
 mod operators;
 mod output;
+#[cfg(feature = "server")]
+mod own_keys;
 mod packaging;
 #[cfg(feature = "server")]
 mod pipelines;
@@ -93,6 +97,8 @@ mod report;
 #[cfg(feature = "server")]
 mod request_log;
 mod retries;
+#[cfg(feature = "server")]
+mod reviewers;
 #[cfg(feature = "server")]
 mod roles;
 mod rotation;

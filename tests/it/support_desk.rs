@@ -282,13 +282,13 @@ fn a_support_slot_judges_secrets_and_reads_the_history_of_keys() {
     let id = home.json(&["show", "billing-sync"])["key"]["id"].as_str().unwrap().to_owned();
     home.ok(&["customers", "create", "billing-sync"]);
     home.run(&["revoke", "billing-sync", "--dry-run", "--reason", "again"]);
-    assert_eq!(home.run(&["rotate", "billing-sync", "--reason", "again"]).code, Some(5), "it is revoked");
+    assert_eq!(home.run(&["rotate", "billing-sync", "--reason", "again"]).code, Some(6), "it is revoked");
     for key in ["billing-sync", &id] {
         let history = asked(&["audit", "list", "--key", key], "").1;
         assert_eq!(history, home.json(&["audit", "list", "--key", key]));
         let actions: Vec<&str> =
             history["items"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
-        assert_eq!(actions, ["key.create", "key.identify", "key.revoke", "key.stage"]);
+        assert_eq!(actions, ["key.create", "key.revoke", "key.identify", "key.stage"]);
     }
     let ran = home.run(&["--key-file", "desk.key", "audit", "list"]);
     assert_eq!(ran.code, Some(5));

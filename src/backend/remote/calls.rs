@@ -31,6 +31,11 @@ use zeroize::Zeroizing;
 
 type Query = Vec<(&'static str, String)>;
 
+/// Only the keys of whoever asks.
+fn mine(mine: bool) -> Query {
+    mine.then(|| ("mine", "true".to_owned())).into_iter().collect()
+}
+
 /// What decides between keys of one name.
 fn which(environment: Option<Environment>) -> Query {
     environment.map(|environment| ("environment", environment.to_string())).into_iter().collect()
@@ -238,6 +243,7 @@ impl Backend for Remote {
         asked.extend(query.key.as_ref().map(|key| ("key", key.to_string())));
         asked.extend(query.since.map(|since| ("since", format_time(since))));
         asked.push(("by", query.by.to_string()));
+        asked.extend(mine(query.mine));
         Ok(self.get::<UsageReply>(Some(cx), &["v1", "usage"], &asked)?.report)
     }
 
@@ -254,6 +260,7 @@ impl Backend for Remote {
         asked.extend(query.address.map(|address| ("address", address.to_string())));
         asked.extend(query.operator.as_ref().map(|operator| ("operator", operator.clone())));
         asked.extend(query.operators.then(|| ("operators", "true".to_owned())));
+        asked.extend(mine(query.mine));
         let page: LogPage = self.get(Some(cx), &["v1", "logs"], &asked)?;
         Ok(Logs { items: page.items, total: page.page.total })
     }

@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// Explain one key: what every rule says of it
     #[arg(value_name = "KEY", value_parser = values::key_ref, add = values::keys(), conflicts_with_all = ["severity", "accepted"])]
     key: Option<KeyRef>,
+    /// Only your own keys: made by you, or owned by you, as `keyward whoami` names you
+    #[arg(long, conflicts_with = "key")]
+    mine: bool,
     /// Decides between keys of one name
     #[arg(long, alias = "environment", value_name = "ENV", requires = "key", add = values::environments())]
     env: Option<Environment>,
@@ -41,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long)]
     accepted: bool,
     /// Print the policy in effect, with every rule and its threshold, and look at nothing
-    #[arg(long, conflicts_with_all = ["key", "severity", "accepted"])]
+    #[arg(long, conflicts_with_all = ["key", "mine", "severity", "accepted"])]
     print_policy: bool,
 }
 
@@ -65,7 +68,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         None => {
             // A key stands in no file: its findings stand at the head of the one that says what is wrong.
             let file = args.policy.as_deref().unwrap_or(Path::new("check.toml"));
-            all(cx, Check { policy }, args.severity.unwrap_or(Severity::Note), args.accepted, file)
+            all(cx, Check { policy, mine: args.mine }, args.severity.unwrap_or(Severity::Note), args.accepted, file)
         }
     }
 }

@@ -233,18 +233,21 @@ fn review(cx: &Ctx, backend: &dyn Backend, created: Time) -> Result<Finding> {
         ConfigFile::read(&config::dirs(None)?.config).unwrap_or_default().audit_review_days.unwrap_or(REVIEW_DAYS);
     let state = backend.review_state(&cx.operation())?;
     let since = state.at.unwrap_or(created);
-    let overdue = days > 0 && cx.now - since > TimeDelta::days(i64::from(days));
+    let usual = (days > 0).then(|| TimeDelta::days(i64::from(days)));
+    let overdue = state.every.or(usual).is_some_and(|every| cx.now - since > every);
     let last = match (&state.by, state.at) {
         (Some(by), Some(at)) => format!("reviewed up to event {} by {by}, {}", state.upto, format_time(at)),
         _ => "never reviewed".to_owned(),
     };
     let detail = if overdue {
         format!(
-            "{last}: nobody has looked at {} for more than {days} days: keyward audit review",
-            counted(state.unreviewed, "event")
+            "{last}: nobody has looked at {} for {} days{}: keyward audit review",
+            counted(state.unreviewed, "event"),
+            (cx.now - since).num_days(),
+            state.demanded()
         )
     } else {
-        format!("{last}; {} since", counted(state.unreviewed, "event"))
+        format!("{last}; {} since{}", counted(state.unreviewed, "event"), state.demanded())
     };
     Ok(Finding { check: "review", ok: Some(!overdue), detail })
 }

@@ -23,7 +23,7 @@ pub(in crate::cli) const SCHEMA: &str = "keyward.key-list/v1";
 #[command(
     after_help = "Examples:\n  keyward list --expires-within 14d\n  keyward list --never-used --older-than 30d -o name\n  \
     keyward list --status any --owner billing@example.com --sort -created\n  \
-    keyward list --denied-since 1h\n  keyward list --group-by owner"
+    keyward list --denied-since 1h\n  keyward list --mine\n  keyward list --group-by owner"
 )]
 pub(crate) struct Args {
     /// Keys of this status; may be repeated [default: active and inactive]
@@ -188,6 +188,7 @@ fn filter(args: Args) -> Result<KeyFilter> {
         due_within: args.due_within.or(args.due.then(TimeDelta::zero)),
         environment: args.of.env,
         owner: args.of.owner,
+        mine: args.of.mine,
         project: args.of.project,
         customer: args.customer,
         scope: args.scope,

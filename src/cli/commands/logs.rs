@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// Decides between keys of one name
     #[arg(long, alias = "environment", value_name = "ENV", requires = "key", add = values::environments())]
     env: Option<Environment>,
+    /// Requests with your own keys: made by you, or owned by you, as `keyward whoami` names you
+    #[arg(long, conflicts_with_all = ["key", "operator", "operators"])]
+    mine: bool,
     /// Only refusals
     #[arg(long)]
     denied: bool,
@@ -75,6 +78,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         address: args.address,
         operator: args.operator,
         operators: args.operators,
+        mine: args.mine,
     };
     let columns = if query.operators { columns::OPERATOR_LOGS } else { columns::LOGS };
     let backend = cx.backend()?;

@@ -108,12 +108,18 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     Ok(Exit::Ok.code())
 }
 
+/// Whether a report is of the whole workspace.
+fn is_of_all(of: &KeysOf) -> bool {
+    of.env.is_none() && of.owner.is_none() && of.project.is_none() && !of.mine
+}
+
 /// The keys of all statuses.
 fn keys(cx: &mut Ctx, of: KeysOf) -> Result<Vec<KeyView>> {
     let filter = KeyFilter {
         statuses: Some(Status::ALL.into()),
         environment: of.env,
         owner: of.owner,
+        mine: of.mine,
         project: of.project,
         ..KeyFilter::default()
     };
@@ -130,14 +136,21 @@ fn list<R: Serialize>(cx: &mut Ctx, schema: &'static str, rows: &[R], columns: &
 }
 
 fn summary(cx: &mut Ctx, of: KeysOf) -> Result<()> {
+    let all = is_of_all(&of);
     let keys = keys(cx, of)?;
+    if all {
+        // A review that the workspace prescribes, and that is late.
+        for finding in findings(cx, Policy::of_prescribed_reviews(), &[], true)?.0 {
+            cx.note(&format!("{} ({})", finding.message, finding.fix));
+        }
+    }
     let counts = json!(report::counts(&keys, cx.now));
     cx.emit(&Report::flat("keyward.report/v1", counts).with_columns(columns::COUNTS).named_by("keys"))
 }
 
 /// What `check` finds in these keys. Where it may not be asked, the page says so: the rest of it is worth having.
 fn findings(cx: &mut Ctx, policy: Policy, keys: &[KeyView], all: bool) -> Result<(Vec<Finding>, Vec<String>)> {
-    let checked = match cx.backend()?.ask(&cx.operation(), &Check { policy }) {
+    let checked = match cx.backend()?.ask(&cx.operation(), &Check { policy, mine: false }) {
         Ok(checked) => checked,
         Err(error) if matches!(error.kind, Kind::Usage | Kind::Forbidden) => {
             return Ok((Vec::new(), vec![error.message]));
@@ -175,7 +188,7 @@ fn write_page(cx: &mut Ctx, of: KeysOf, policy: Option<&Path>, file: &Path) -> R
     let policy = hygiene::policy(cx, policy)?;
     hygiene::note_ended(cx, &policy);
     let workspace = cx.operation().workspace;
-    let all = of.env.is_none() && of.owner.is_none() && of.project.is_none();
+    let all = is_of_all(&of);
     let keys = keys(cx, of)?;
     let (findings, unasked) = findings(cx, policy, &keys, all)?;
     let text = page::html(&Overview { findings, unasked, ..report::overview(&keys, &workspace, cx.now) });

@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// From this time, or so long ago, on: 2026-01-02 or 7d [default: all that is kept]
     #[arg(long, value_name = "T", value_parser = values::past)]
     since: Option<Time>,
+    /// Of your own keys: made by you, or owned by you, as `keyward whoami` names you
+    #[arg(long, conflicts_with = "key")]
+    mine: bool,
     /// Add up by day, key, code or address [default: day of one key, else key]
     #[arg(long, value_name = "WHAT")]
     by: Option<UsageBy>,
@@ -71,7 +74,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         return retention(cx, &kept);
     }
     let by = args.by.unwrap_or(if args.key.is_some() { UsageBy::Day } else { UsageBy::Key });
-    let query = UsageQuery { key: args.key, environment: args.env, since: args.since, by, unknown: true };
+    let query =
+        UsageQuery { key: args.key, environment: args.env, since: args.since, by, unknown: true, mine: args.mine };
     let report = cx.backend()?.usage(&cx.operation(), &query)?;
     tell(cx, by, &report)?;
     Ok(Exit::Ok.code())

@@ -31,6 +31,15 @@ pub(crate) struct Fields {
     /// Whether a rotation starts the lifetime of its keys again, where they do not say so themselves
     #[arg(long, value_name = "yes|no", value_parser = values::yes_or_no)]
     renew_on_rotation: Option<bool>,
+    /// What nobody makes, changes or switches on a key without: owner, description, reason, ticket, with commas; or none
+    #[arg(long, value_name = "LIST", value_parser = values::demands)]
+    require: Option<values::DemandsArg>,
+    /// How long the trail may go without a review, which `check` finds, or none
+    #[arg(long, value_name = "D", value_parser = values::duration_or_none)]
+    review_every: Option<values::DurationArg>,
+    /// Whose reviews count: an operator, or a user of this machine; may be repeated, and replaces those there were; empty is anybody
+    #[arg(long, value_name = "NAME")]
+    reviewer: Vec<String>,
 }
 
 impl From<Fields> for ObjectChange {
@@ -42,6 +51,9 @@ impl From<Fields> for ObjectChange {
             overlap: fields.overlap.map(|overlap| overlap.0),
             max_lifetime: fields.max_lifetime.map(|longest| longest.0),
             renew_on_rotation: fields.renew_on_rotation,
+            required: fields.require.map(|demands| demands.0),
+            review_every: fields.review_every.map(|every| every.0),
+            reviewers: (!fields.reviewer.is_empty()).then_some(fields.reviewer),
             ..Self::default()
         }
     }
@@ -53,7 +65,11 @@ impl Kind for Workspaces {
     const ABOUT: &'static str = "Workspaces: tenants, each with a plan";
     const COMMAND: &'static str = "workspaces";
     const EXAMPLE: &'static str = "acme";
-    const UPDATES: &'static [&'static str] = &["acme --plan premium", "default --rotate-every 90d --max-lifetime 180d"];
+    const UPDATES: &'static [&'static str] = &[
+        "acme --plan premium",
+        "default --rotate-every 90d --max-lifetime 180d",
+        "acme --require owner,reason --review-every 30d --reviewer alice",
+    ];
     const SCHEMA: &'static str = "keyward.workspace/v1";
     const LIST_SCHEMA: &'static str = "keyward.workspace-list/v1";
     const COLUMNS: &'static [Column] = columns::WORKSPACES;

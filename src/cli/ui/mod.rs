@@ -150,7 +150,8 @@ impl Desk<'_> {
         let some = Some(key.clone());
         let logs = LogQuery { key: some.clone(), denied: true, limit: Some(NEWEST), ..LogQuery::default() };
         let since = cx.now.checked_sub_signed(TimeDelta::days(30));
-        let usage = UsageQuery { key: some.clone(), environment: None, since, by: UsageBy::Day, unknown: false };
+        let usage =
+            UsageQuery { key: some.clone(), environment: None, since, by: UsageBy::Day, unknown: false, mine: false };
         let audit = AuditFilter { key: some, limit: Some(NEWEST), ..AuditFilter::default() };
         Ok(Known {
             key: self.backend.show(cx, &Show { key, environment: None })?,

@@ -165,6 +165,29 @@ impl Exception {
 }
 
 impl Policy {
+    /// A policy that asks for nothing but the reviews that a workspace itself prescribes.
+    #[must_use]
+    pub fn of_prescribed_reviews() -> Self {
+        let plain = || Plain { severity: Some(Severity::Off) };
+        let aged = || Aged { severity: Some(Severity::Off), over: None };
+        let rules = Rules {
+            no_expiry: plain(),
+            long_lifetime: aged(),
+            wildcard_scope: plain(),
+            open_allowlist: Open { severity: Some(Severity::Off), ..Open::default() },
+            wide_allowlist: Wide { severity: Some(Severity::Off), ..Wide::default() },
+            unused: aged(),
+            never_used: aged(),
+            overdue_rotation: plain(),
+            no_owner: plain(),
+            no_rate_limit: plain(),
+            no_scope: plain(),
+            expiry_crowd: Crowded { severity: Some(Severity::Off), over: None },
+            unreviewed_trail: aged(),
+        };
+        Self { rules, exceptions: Vec::new() }
+    }
+
     /// How much a rule matters here.
     #[must_use]
     pub fn severity(&self, rule: Rule) -> Severity {

@@ -14,7 +14,7 @@ pub use plan::{Plan, PlanStep, Rules, Verb, plan};
 use super::{context::Context, entitlement, error::Result, free_text, lookup};
 use crate::{
     domain::{
-        Key, closest,
+        Key, Workspace, closest,
         text::{composed_owned, same},
     },
     ops::{Create, Error},
@@ -96,8 +96,8 @@ impl Declared {
 }
 
 fn rules(tx: &View<'_>, cx: &Context) -> Result<Rules> {
-    let policy = entitlement::workspace(tx, &cx.workspace)?.policy;
-    Ok(Rules { policy, catalogue: tx.catalogue(&cx.workspace)? })
+    let Workspace { policy, name: workspace, .. } = entitlement::workspace(tx, &cx.workspace)?;
+    Ok(Rules { policy, catalogue: tx.catalogue(&workspace)?, workspace })
 }
 
 /// A misspelt label would quietly prune nothing.

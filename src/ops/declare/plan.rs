@@ -124,19 +124,24 @@ pub struct Rules {
     pub policy: KeyPolicy,
     /// The scopes there are.
     pub catalogue: Catalogue,
+    /// Its name.
+    pub workspace: String,
 }
 
 impl Rules {
     /// What speaks against a key as it is declared, beside those there are.
     pub(super) fn refusal(&self, key: Option<&Key>, declared: &Declared, now: Time) -> Option<Error> {
         let wanted = &declared.key;
+        let demanded = policy::demanded_of_declared(&self.policy, &self.workspace, key, wanted).err();
         let Some(key) = key else {
             let every = wanted.rotate_every.unwrap_or(self.policy.rotate_every);
-            return (policy::expires_at(wanted.expiry(), &self.policy, every, now).err())
+            return demanded
+                .or_else(|| policy::expires_at(wanted.expiry(), &self.policy, every, now).err())
                 .or_else(|| policy::shorter(wanted.overlap, every).err())
                 .or_else(|| scopes::outside(&self.catalogue, &wanted.scopes));
         };
-        scopes::outside(&self.catalogue, wanted.scopes.iter().filter(|scope| !key.scopes.contains(scope)))
+        let new = wanted.scopes.iter().filter(|scope| !key.scopes.contains(scope));
+        demanded.or_else(|| scopes::outside(&self.catalogue, new))
     }
 }
 

@@ -70,6 +70,8 @@ pub(super) async fn list(
     // Whoever rotates has to know what is due.
     let permission = match filter.due_within {
         Some(_) => caller.either(Permission::ReadKeys, Permission::RotateKeys),
+        // Whoever makes keys has to find its own again.
+        None if filter.mine => caller.either(Permission::ReadKeys, Permission::CreateKeys),
         None => Permission::ReadKeys,
     };
     let cx = caller.permitted(&app, permission, "keys").await?;

@@ -39,6 +39,7 @@ pub(super) async fn usage(
         since: asked.since.map(|since| parse_past(&since, Utc::now()).map_err(Error::usage)).transpose()?,
         // Credentials that no key has belong to no workspace.
         unknown: caller.operator.workspace.is_none(),
+        mine: asked.mine,
     };
     let cx = caller.permitted(&app, Permission::ReadKeys, "usage").await?;
     let report = app.ask(move |backend| backend.usage(&cx, &query)).await?;
@@ -74,6 +75,7 @@ pub(super) async fn logs(
         address: asked.address.map(|address| parse_range(&address).map_err(Error::usage)).transpose()?,
         operator: asked.operator,
         operators: asked.operators,
+        mine: asked.mine,
     };
     // What operators do is no matter of who reads keys alone.
     let permission = if query.is_of_operators() { Permission::ReadAudit } else { Permission::ReadKeys };

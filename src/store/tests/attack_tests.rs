@@ -1,7 +1,7 @@
 //! Patient attackers: old rows put back beside an edited trail, set sums bent on purpose, one slot's rows in another.
 
 use super::*;
-use crate::domain::{Plan, PlainToken, Scope, ScopeEntry, Workspace};
+use crate::domain::{PlainToken, Plan, Scope, ScopeEntry, Workspace};
 
 impl Vault {
     fn change(&self, target: &str, change: impl FnOnce(&mut Tx<'_>)) {
@@ -238,8 +238,7 @@ fn an_event_that_support_seals_is_shown_to_nobody() {
     let (body, detail): (Vec<u8>, Vec<u8>) = connection
         .query_row("SELECT body, detail FROM audit WHERE seq = 2", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap();
-    let associated =
-        crate::vault::seal_framed(&[b"vault_1", b"audit", &2_u64.to_le_bytes(), &1_u32.to_le_bytes()]);
+    let associated = crate::vault::seal_framed(&[b"vault_1", b"audit", &2_u64.to_le_bytes(), &1_u32.to_le_bytes()]);
     let opened = support.capabilities().open_history(&associated, &detail).unwrap();
     let (detail, tag) = opened.split_at(opened.len() - 32);
     let forged = String::from_utf8(detail.to_vec()).unwrap().replace("alice@host", "bobby@host");
@@ -251,7 +250,10 @@ fn an_event_that_support_seals_is_shown_to_nobody() {
     let leaf = crate::store::audit::leaf(body.as_bytes());
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false).unwrap();
     connection
-        .execute("UPDATE audit SET body = ?1, hash = ?2, detail = ?3 WHERE seq = 2", (body.as_bytes(), &leaf[..], sealed))
+        .execute(
+            "UPDATE audit SET body = ?1, hash = ?2, detail = ?3 WHERE seq = 2",
+            (body.as_bytes(), &leaf[..], sealed),
+        )
         .unwrap();
     drop(connection);
     let target = [key(1).id.to_string()];

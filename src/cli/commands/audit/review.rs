@@ -26,14 +26,20 @@ pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
     let (Some(upto), Some(note)) = (args.upto, &args.note) else { return summary(cx) };
     let state = cx.backend()?.review(&cx.operation(), upto, note)?;
     let verb = if cx.global.dry_run { "would record" } else { "recorded" };
-    cx.note(&format!("{verb}: reviewed up to event {upto}; {} came after it", state.unreviewed));
+    if state.counts {
+        cx.note(&format!("{verb}: reviewed up to event {upto}; {} came after it", state.unreviewed));
+    } else {
+        let (who, workspace) = (state.reviewers.join(", "), cx.operation().workspace);
+        cx.note(&format!("{verb}, and it does not count: in the workspace '{workspace}' the review is up to {who}"));
+    }
     cx.item_if_asked("keyward.audit-review/v1", "review", facts(&state), columns::REVIEW)
 }
 
 fn facts(state: &ReviewState) -> Value {
     json!({
         "upto": state.upto, "at": state.at.map(format_time), "by": state.by, "note": state.note,
-        "unreviewed": state.unreviewed,
+        "unreviewed": state.unreviewed, "counts": state.counts, "reviewers": state.reviewers,
+        "every_seconds": state.every.map(|every| every.num_seconds()),
     })
 }
 
@@ -43,13 +49,18 @@ fn summary(cx: &mut Ctx) -> Result<()> {
     match (&state.by, state.at) {
         (Some(by), Some(at)) => {
             cx.note(&format!(
-                "reviewed up to event {} by {by}, {}; since then {}:",
+                "reviewed up to event {} by {by}, {}; since then {}{}:",
                 state.upto,
                 format_time(at),
-                counted(state.unreviewed, "event")
+                counted(state.unreviewed, "event"),
+                state.demanded()
             ));
         }
-        _ => cx.note(&format!("nobody has ever reviewed this trail; {}:", counted(state.unreviewed, "event"))),
+        _ => {
+            let (events, demanded) = (counted(state.unreviewed, "event"), state.demanded());
+            let nobody = if state.reviewers.is_empty() { "nobody" } else { "nobody whose review counts" };
+            cx.note(&format!("{nobody} has ever reviewed this trail; {events}{demanded}:"));
+        }
     }
     let rows: Vec<Value> = tallies.iter().map(|tally| json!(tally)).collect();
     let total = rows.len();
