@@ -33,7 +33,7 @@
 //! ([`deliver::Sink::preflight`]), opens the vault through [`backend::LocalVault`], and calls
 //! [`backend::Backend::stage`]. The backend takes the key's lease, begins a [`store::Tx`] and calls
 //! [`ops::stage::stage`], where [`domain::Key::stage`] decides: is the step legal, and what is in doubt? The row is sealed
-//! again, and [`store::Tx::commit_all`], the only way out of a transaction, appends the event and signs the new head.
+//! again, and [`ops::commit::commit`], the only way out of a transaction, appends the event and signs the new head.
 //! The new secret works now, beside the old one. Each sink's intent is recorded before it is handed the secret, and its
 //! receipt afterwards ([`ops::rotation::step`]); standard output is a sink like any other. Only then
 //! [`ops::rotation::commit`] makes the new secret the current one, and the old one ends with its overlap. Whatever is

@@ -8,7 +8,7 @@ use super::local::Local;
 use crate::{
     domain::{Action, Recorded, Time, time::format_time},
     files,
-    ops::{Context, Error, Kind, Result, audit_checkpoint::ArchiveHeader, audit_offline::ArchiveLine},
+    ops::{Context, Error, Kind, Result, audit_checkpoint::ArchiveHeader, audit_offline::ArchiveLine, commit::commit},
     store::{ArchivedEvent, View},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -46,8 +46,7 @@ impl Local {
             let changes = json!({
                 "first": archived.first, "last": last, "before": format_time(before), "file": file.display().to_string(),
             });
-            tx.commit_all(vec![cx.event(Action::AuditArchive, self.store().meta().vault_id.clone(), changes)])?;
-            Ok(())
+            commit(tx, cx, vec![cx.event(Action::AuditArchive, self.store().meta().vault_id.clone(), changes)])
         });
         if let Err(error) = written {
             // Nothing was cut: the file would only be mistaken for an archive.

@@ -3,7 +3,7 @@
 use super::{BulkError, local::Local};
 use crate::{
     domain::Action,
-    ops::{self, Context, Create, Created, Result},
+    ops::{self, Context, Create, Created, Result, commit::commit},
 };
 
 impl Local {
@@ -27,10 +27,7 @@ impl Local {
             return Ok(done.outcome);
         }
         keep(&done.outcome).map_err(BulkError::Whole)?;
-        if !done.events.is_empty() {
-            ops::webhooks::enqueue(&mut tx, cx, &done.events).map_err(BulkError::Whole)?;
-            tx.commit_all(done.events).map_err(|error| BulkError::Whole(error.into()))?;
-        }
+        commit(tx, cx, done.events).map_err(BulkError::Whole)?;
         Ok(done.outcome)
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     ops::{
         self, Context, Done, Error, Kind, Result,
         case::{Ask, Change},
+        commit::commit,
     },
     store::Tx,
 };
@@ -55,11 +56,7 @@ impl Local {
         cx.writable()?;
         let mut tx = self.begin(cx)?;
         let done = work(&mut tx)?;
-        ops::free_text::of_events(&done.events)?;
-        if !cx.dry_run && !done.events.is_empty() {
-            ops::webhooks::enqueue(&mut tx, cx, &done.events)?;
-            tx.commit_all(done.events)?;
-        }
+        commit(tx, cx, done.events)?;
         Ok(done.outcome)
     }
 
@@ -94,10 +91,10 @@ impl Local {
             event.target = key.id.to_string();
             event.changes["name"] = json!(key.name);
         }
-        ops::free_text::of_events(std::slice::from_ref(&event))?;
         if self.store().capabilities().admin.is_some() {
-            self.begin_record(cx)?.commit_all(vec![event])?;
+            commit(self.begin_record(cx)?, cx, vec![event])?;
         } else {
+            ops::free_text::of_events(std::slice::from_ref(&event))?;
             self.journal().refused(cx, &event)?;
         }
         Ok(())

@@ -19,7 +19,7 @@ use crate::{
     ops::{
         self, Applied, Apply, Context, Create, Created, CredentialReport, Delete, Deleted, Error, Import, KeyView,
         List, Listed, ObjectChange, ObjectKind, ObjectView, Plan, Result, RotationView, Show, Stage, Staged, Step,
-        Switch, Switched, Update, Updated, Verify,
+        Switch, Switched, Update, Updated, Verify, commit::commit,
     },
     store::Store,
 };
@@ -63,10 +63,7 @@ impl Local {
         if cx.read_only || self.store().capabilities().admin.is_none() {
             return Ok(());
         }
-        self.journal().absorb(|events: Vec<Event>| {
-            self.begin_record(cx)?.commit_all(events)?;
-            Ok(())
-        })
+        self.journal().absorb(|events: Vec<Event>| ops::commit::commit_journal(self.begin_record(cx)?, cx, events))
     }
 
     pub(super) fn read<T>(&self, cx: &Context, work: impl FnOnce(&crate::store::View<'_>) -> Result<T>) -> Result<T> {
@@ -212,13 +209,13 @@ impl Backend for Local {
     fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>> {
         let caps = self.store().capabilities();
         let done = self.read(cx, |view| ops::identify::identify(view, caps, cx, request))?;
-        ops::free_text::of_events(&done.events)?;
         if cx.dry_run {
             return Ok(done.outcome);
         }
         if caps.admin.is_some() && !cx.read_only {
-            self.begin_record(cx)?.commit_all(done.events)?;
+            commit(self.begin_record(cx)?, cx, done.events)?;
         } else {
+            ops::free_text::of_events(&done.events)?;
             let journal = self.journal();
             done.events.iter().try_for_each(|event| journal.unsigned(cx, event))?;
         }
@@ -357,7 +354,7 @@ impl Backend for Local {
         if self.store().capabilities().admin.is_some() {
             let event =
                 cx.event(Action::VaultUnlock, "vault", json!({ "until": crate::domain::time::format_time(until) }));
-            self.begin_record(cx)?.commit_all(vec![event])?;
+            commit(self.begin_record(cx)?, cx, vec![event])?;
         }
         Ok(token)
     }

@@ -16,6 +16,7 @@ use crate::{
         audit_checkpoint::{AuditProof, KeptCheckpoint, SignedCheckpoint, believe, believe_any, compare},
         audit_export::{self, Exported},
         audit_review::{self, ReviewState, TRAIL, Tally},
+        commit::commit,
     },
     store::{View, Walk},
 };
@@ -60,7 +61,7 @@ impl Local {
 
     /// Records credentials that were refused, and tells webhooks of a burst.
     pub(super) fn told_of_credentials(&self, cx: &Context, report: &CredentialReport) -> Result<()> {
-        self.begin_record(cx)?.commit_all(ops::credentials::events(cx, report))?;
+        commit(self.begin_record(cx)?, cx, ops::credentials::events(cx, report))?;
         let told = self.read(cx, |view| ops::credentials::burst(view, cx, report))?;
         if !told.is_empty() {
             self.store().tell_once(&told, cx.now)?;

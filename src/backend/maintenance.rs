@@ -4,7 +4,7 @@ use super::local::Local;
 use crate::{
     domain::{Action, time::format_time},
     files,
-    ops::{Context, Error, Kind, Result},
+    ops::{Context, Error, Kind, Result, commit::commit},
     store::NewCopy,
 };
 use chrono::TimeDelta;
@@ -88,7 +88,7 @@ fn copied(local: &Local, cx: &Context, copy: NewCopy, told: &str) -> Result<u64>
         let vault_id = local.store().meta().vault_id.clone();
         let event = cx.event(Action::VaultBackup, vault_id, changes);
         if local.store().capabilities().admin.is_some() && !cx.read_only {
-            local.begin_record(cx)?.commit_all(vec![event])?;
+            commit(local.begin_record(cx)?, cx, vec![event])?;
         } else {
             local.journal().unsigned(cx, &event)?;
         }

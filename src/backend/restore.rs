@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::{Action, Event, SlotRole, counted},
     files,
-    ops::{self, Context, Error, Kind, Result},
+    ops::{self, Context, Error, Kind, Result, commit::commit},
     store::{self, LockedStore, Store},
     vault::{Pin, Pins, Slot, SlotKind, SlotPlan, device},
 };
@@ -158,7 +158,7 @@ impl LocalVault {
         let mut tx = store.begin(cx.now)?;
         tx.put_slot(&slot)?;
         let changes = json!({ "kind": slot.kind.as_str(), "role": slot.role.as_str(), "label": slot.label });
-        tx.commit_all(vec![cx.event(Action::VaultSlotAdd, slot.id.clone(), changes)])?;
+        commit(tx, cx, vec![cx.event(Action::VaultSlotAdd, slot.id.clone(), changes)])?;
         Ok(Some(path))
     }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     domain::{Action, Time, time::format_time},
-    ops::{Context, Error, Result},
+    ops::{Context, Error, Result, commit::commit},
     store::{self, Store},
     vault::session,
 };
@@ -66,7 +66,6 @@ impl LocalVault {
         };
         let mut tx = store.begin(cx.now)?;
         tx.end_session(&session.id, session.until)?;
-        tx.commit_all(vec![cx.event(Action::VaultLock, "vault", json!({ "until": format_time(session.until) }))])?;
-        Ok(())
+        commit(tx, cx, vec![cx.event(Action::VaultLock, "vault", json!({ "until": format_time(session.until) }))])
     }
 }

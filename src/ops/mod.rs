@@ -13,6 +13,7 @@ pub mod audit_stream;
 pub mod authority;
 pub mod case;
 pub mod check;
+pub mod commit;
 pub mod context;
 pub mod create;
 pub mod create_many;

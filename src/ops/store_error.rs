@@ -74,6 +74,7 @@ impl From<store::Error> for Error {
             ),
             E::Io(_) => (Kind::Unavailable, "io", "check the vault's directory: keyward doctor"),
             E::Sqlite(_) => (Kind::Failure, "sqlite", "keyward doctor"),
+            E::Unrecorded => return Self::new(Kind::Internal, "unrecorded", error.to_string()),
             E::SupportSlot => return crate::ops::support_refused(),
             E::SupportSlotOfBefore => return crate::ops::support_of_before(),
         };

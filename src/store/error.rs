@@ -62,6 +62,8 @@ pub enum Error {
     Io(#[source] std::io::Error),
     #[error("the keystore did not answer")]
     Sqlite(#[source] rusqlite::Error),
+    #[error("a change without an event is not kept")]
+    Unrecorded,
     #[error("this slot holds no key for it")]
     SupportSlot,
     #[error("this support slot was made by an earlier version, and holds no key for it")]

@@ -160,6 +160,16 @@ impl Vault {
 }
 
 #[test]
+fn nothing_is_kept_without_an_event() {
+    let vault = Vault::new();
+    let store = vault.admin();
+    let mut tx = store.begin(now()).unwrap();
+    tx.put_key(&key(9)).unwrap();
+    assert!(matches!(tx.commit_all(Vec::new()), Err(Error::Unrecorded)));
+    assert_eq!(vault.admin().read(now()).unwrap().key(&key(9).id).unwrap(), None);
+}
+
+#[test]
 fn an_untouched_keystore_verifies() {
     let vault = Vault::new();
     let report = vault.admin().verify_all(now()).unwrap();

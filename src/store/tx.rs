@@ -59,8 +59,16 @@ impl<'s> Tx<'s> {
     /// Appends the events, signs the new head and commits; then remembers the head outside the keystore.
     ///
     /// # Errors
-    /// Nothing is changed when this fails.
-    pub fn commit_all(mut self, events: Vec<Event>) -> Result<u64> {
+    /// `Unrecorded` without an event. Nothing is changed when this fails.
+    pub fn commit_all(self, events: Vec<Event>) -> Result<u64> {
+        if events.is_empty() {
+            return Err(Error::Unrecorded);
+        }
+        self.commit_with(events)
+    }
+
+    /// The same for what only seals anew what was there, which is no action of anybody.
+    pub(super) fn commit_with(mut self, events: Vec<Event>) -> Result<u64> {
         self.view.head.epoch += 1;
         self.view.head.at = self.view.now.timestamp();
         for event in &events {

@@ -21,7 +21,7 @@ impl Store {
     /// As [`Store::begin`]; `SetMismatch` when the rows are not those that the head signs.
     pub(super) fn bring_up(&self, now: Time) -> Result<()> {
         let is_done = !self.read(now)?.is_of_before();
-        if is_done { Ok(()) } else { self.begin(now)?.commit_all(Vec::new()).map(drop) }
+        if is_done { Ok(()) } else { self.begin(now)?.commit_with(Vec::new()).map(drop) }
     }
 }
 
