@@ -154,6 +154,7 @@ mod terminal;
 mod texts;
 #[cfg(feature = "server")]
 mod told;
+mod tour;
 #[cfg(feature = "ui")]
 mod ui;
 mod unfinished;

@@ -29,6 +29,8 @@ fn the_table_of_contents_names_every_page() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let mut kept: Vec<String> =
         fs::read_dir(docs).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    // A picture is shown by a page.
+    kept.retain(|name| !name.ends_with(".svg"));
     kept.sort();
     assert_eq!(kept, listed);
 }
