@@ -26,6 +26,20 @@
 //! alone (`deliver` uses [`domain`] and [`files`], `output` uses [`domain`]), and `cli` never names [`store`] or
 //! [`vault`]. `tests/it/house.rs` reads the `use` lines and enforces this.
 //!
+//! # The walk of a question, and of a change
+//!
+//! A use case is declared once, in [`ops`], beside its function ([`ops::case`]): its request and outcome, whether it asks or
+//! changes, the permission it takes, and its path. The command line makes the request and says
+//! `backend.ask(&cx, &ListOperators {})`; over a local vault that is one snapshot in which [`ops::case::Ask::ask`] answers,
+//! and over `--server` one call, whose path, query and body are the fields of the request ([`wire::packed`]). The server has
+//! one line for it (`server/door.rs`): the request is put together again, the caller is granted the permission it declares,
+//! the same function answers, and [`wire::told::Told`] is the reply. The entry in the OpenAPI document follows from the same
+//! declaration, in a test.
+//!
+//! `backend.change(&cx, request)` differs in that [`ops::case::Change::change`] works in a transaction and hands back its
+//! events. [`ops::commit::commit`] checks their texts, tells the webhooks, appends them and signs the new head, all in that
+//! transaction; a refusal is recorded as an event of its own.
+//!
 //! # The walk of `rotate`
 //!
 //! `main` hands arguments and [`output::Streams`] to [`cli::run`], which parses them into domain types: a bad value is a
