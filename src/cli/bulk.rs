@@ -29,6 +29,8 @@ use zeroize::Zeroizing;
 
 /// So many wrong lines are told; the rest would only scroll them away.
 const TOLD: usize = 100;
+/// So many ways out of them, each once: lines that are wrong alike share theirs.
+const HINTS: usize = 5;
 /// A line of secrets is shorter.
 const LONGEST_LINE: u64 = 1 << 20;
 /// Secrets are written in pieces of this size.
@@ -314,6 +316,11 @@ fn refused(cx: &Ctx, place: &str, verb: &str, wrong: Vec<(u64, Error)>, others: 
     let told = wrong.len().min(TOLD);
     if count > told {
         error = error.cause(format!("and {} more", count - told));
+    }
+    for hint in wrong.iter().flat_map(|(_, wrong)| &wrong.hints) {
+        if error.hints.len() < HINTS && !error.hints.contains(hint) {
+            error = error.hint(hint);
+        }
     }
     if wrong.iter().any(|(_, wrong)| wrong.message.contains("unknown field")) {
         error = error.hint(format!("the fields are {}", FIELDS.join(", ")));

@@ -5,11 +5,14 @@
 
 use super::{
     args::{Command, Global},
-    heeded,
+    heeded, input,
 };
 use crate::ops::Error;
 use clap::Subcommand;
-use std::path::Path;
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 /// The global options that a hint carries, as they were given.
 pub(super) struct Said(String);
@@ -40,6 +43,33 @@ impl Said {
         Self(said)
     }
 
+    /// Of a command line that does not parse, as far as its words tell. What carries a secret is not repeated.
+    pub(super) fn early(args: &[OsString]) -> Self {
+        let read = |option| {
+            let value = super::early_option(args, option, None)?;
+            let words = ["", value.as_str()];
+            input::refuse_tokens(&words).is_ok().then_some(value)
+        };
+        let path = |option| read(option).map(PathBuf::from);
+        Self::of(&Global {
+            vault: path("--vault"),
+            #[cfg(feature = "server")]
+            server: read("--server"),
+            #[cfg(feature = "server")]
+            profile: read("--profile"),
+            #[cfg(feature = "server")]
+            token_file: path("--token-file"),
+            #[cfg(feature = "server")]
+            ca_file: path("--ca-file"),
+            workspace: read("--workspace"),
+            key_file: path("--key-file"),
+            passphrase_file: path("--passphrase-file"),
+            reason: read("--reason"),
+            ticket: read("--ticket"),
+            ..Global::default()
+        })
+    }
+
     /// A text with the options in every command that it advises, unless the command says them itself.
     pub(super) fn carried(&self, text: &str) -> String {
         if self.0.is_empty() || text.contains(WHERE_THE_VAULT_IS) {
@@ -51,7 +81,7 @@ impl Said {
             carried.push_str(before);
             let starts = at == 0 || rest[..at].ends_with(|c: char| !c.is_alphanumeric());
             if let Some(named) = starts.then(|| named(after)).flatten() {
-                carried.push_str(&self.beside(&named, after));
+                carried.push_str(&self.beside(&named, after, text.contains(NEW)));
             }
             rest = after;
         }
@@ -59,9 +89,13 @@ impl Said {
     }
 
     /// The options that a command does not say itself and does not refuse.
-    fn beside(&self, named: &str, command: &str) -> String {
+    fn beside(&self, named: &str, command: &str, makes_one: bool) -> String {
         let words = shell_words::split(&self.0).unwrap_or_default();
+        // What opens a vault that is there opens no new one, and whose bounds are too narrow acts with another credential.
+        let another = command.contains(WIDER);
+        let opens = |option: &str| (makes_one && option == "--key-file") || (another && option == "--token-file");
         let pairs = words.chunks(2).filter(|pair| !command.contains(&pair[0]) && heeded::heeds(named, &pair[0]));
+        let pairs = pairs.filter(|pair| !opens(&pair[0]));
         pairs.map(|pair| format!(" {} {}", pair[0], shell_words::quote(&pair[1]))).collect()
     }
 
@@ -72,6 +106,10 @@ impl Said {
 }
 
 const PROGRAM: &str = "keyward";
+/// Ends a hint for whoever has another credential.
+const WIDER: &str = "(with a credential of wider bounds)";
+/// Begins a hint that makes a vault.
+const NEW: &str = "keyward init";
 /// Ends a hint that is for another place, or another person: nothing of what was said here goes there.
 pub(super) const WHERE_THE_VAULT_IS: &str = "(where the vault is";
 
@@ -86,9 +124,10 @@ fn named(after: &str) -> Option<String> {
         words.push(word);
         here = found;
     }
-    let elsewhere = ["help", "completions", "man", "login", "logout", "profile"];
+    // Whoever logs in says anew to which server, as whom.
+    let anew = ["help", "completions", "man", "login"];
     let first = words.first()?;
-    (!elsewhere.contains(first)).then(|| words.join(" "))
+    (!anew.contains(first)).then(|| words.join(" "))
 }
 
 #[cfg(test)]

@@ -86,6 +86,7 @@ fn invoke(args: Vec<OsString>, env: Env, mut streams: Streams) -> u8 {
         return complete(&shell, args, streams);
     }
     if let Err(error) = input::refuse_tokens(&args) {
+        let error = hints::Said::early(&args).error(error);
         return fail(&mut early(&args, &env, streams), &error);
     }
     let (global, command, named) = match parsed::parse(&args) {

@@ -12,7 +12,7 @@ use crate::{
 use serde_json::json;
 
 /// What a printed secret's sink is called.
-pub(super) const STDOUT: &str = "stdout";
+pub(super) const STDOUT: &str = crate::ops::rotation_view::STDOUT;
 
 /// A reply that waits for the others of one document, and the rotation that ends once it is printed.
 pub(super) type Gathered = (Report, Option<Unprinted>);

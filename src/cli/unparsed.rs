@@ -1,7 +1,7 @@
 //! What is said about a command line that does not parse: help and version are data, everything else is a usage error
 //! told like every other error.
 
-use super::{command, exit::Exit, fail, help_text, render, slips};
+use super::{command, exit::Exit, fail, help_text, hints::Said, render, slips};
 use crate::{
     ops::{Error, Kind},
     output::{Emitter, escape},
@@ -66,7 +66,8 @@ fn usage_error(error: clap::Error, args: &[OsString]) -> Error {
         .replace("number too large to fit in target type", "the number is too large");
     let mut lines = plain.lines();
     let first = lines.next().unwrap_or_default();
-    let mut usage = Error::new(Kind::Usage, "usage", first.strip_prefix("error: ").unwrap_or(first));
+    let said = Said::early(args);
+    let mut usage = Error::new(Kind::Usage, "usage", said.carried(first.strip_prefix("error: ").unwrap_or(first)));
     let (mut causes, mut hints) = (Vec::new(), Vec::new());
     for line in lines.map(str::trim) {
         if let Some(tip) = line.strip_prefix("tip: ") {
@@ -82,7 +83,7 @@ fn usage_error(error: clap::Error, args: &[OsString]) -> Error {
         }
     }
     usage.causes = causes;
-    usage.hints = elsewhere.map(str::to_owned).into_iter().chain(hints).collect();
+    usage.hints = elsewhere.map(|told| said.carried(told)).into_iter().chain(hints).collect();
     usage.hint(help)
 }
 

@@ -121,6 +121,9 @@ fn version(secret: &Secret, now: Time) -> VersionView {
     VersionView { lookup: secret.lookup.to_string(), hint: secret.hint.clone(), state: state.into() }
 }
 
+/// The sink of a rotation whose secret is printed.
+pub const STDOUT: &str = "stdout";
+
 /// The error of a step the key's state does not allow, with the command that helps.
 pub(super) fn refused(illegal: Illegal, key: &Key) -> Error {
     let id = &key.id;
@@ -152,9 +155,14 @@ pub(super) fn refused(illegal: Illegal, key: &Key) -> Error {
             .hint(format!("keyward rotation show {run}"))
             .hint(format!("keyward rotation commit {run} --force  (if the last delivery has arrived)"))
             .hint(format!("keyward rotate {id} --supersede  (the oldest of them ends)")),
-        Illegal::Undelivered => error
-            .hint(format!("keyward rotation resume {run}  (deliver a fresh secret)"))
-            .hint(format!("keyward rotation commit {run} --force")),
+        Illegal::Undelivered => {
+            let to_sinks = key.running().is_some_and(|run| run.deliveries.iter().any(|one| one.sink != STDOUT));
+            let resume = match to_sinks {
+                true => format!("keyward rotation resume {run} --deliver SINK  (deliver a fresh secret to the same sinks)"),
+                false => format!("keyward rotation resume {run}  (print a fresh secret)"),
+            };
+            error.hint(resume).hint(format!("keyward rotation commit {run} --force  (if it has arrived all the same)"))
+        }
         Illegal::NoRotation => error.hint(format!("keyward rotate {id}")),
         Illegal::NotRevoked => error.hint(format!("keyward rotate {id}")),
         Illegal::UnknownSink | Illegal::BeyondCalendar => error,

@@ -210,7 +210,7 @@ pub fn create(
     change.write_down()?;
     if list(tx, cx, kind)?.iter().any(|object| same(&object.name, name)) {
         return Err(Error::conflict("exists", format!("the {} '{name}' exists", kind.noun()))
-            .hint(format!("keyward {}s update {name}", kind.noun())));
+            .hint(format!("keyward {}s show {name}  (what it is; `update` changes it)", kind.noun())));
     }
     match kind {
         ObjectKind::Workspace => {

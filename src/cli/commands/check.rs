@@ -1,7 +1,7 @@
 //! `check`: which keys are not as a policy wants them, and why; or what every rule says of one key.
 
 use crate::{
-    cli::{columns, context::Ctx, exit::Exit, hygiene, values},
+    cli::{columns, context::Ctx, exit::Exit, hints::Said, hygiene, values},
     domain::{
         Environment, KeyRef, counted,
         hygiene::{Rule, Severity},
@@ -96,7 +96,9 @@ fn all(cx: &mut Ctx, request: Check, least: Severity, accepted: bool, file: &Pat
         let results: Vec<_> = shown.iter().map(|finding| sarif_result(finding, &workspace, file)).collect();
         cx.raw(format!("{:#}\n", sarif(&rules, &results, &checked.unasked)).as_bytes())?;
     } else {
-        let rows: Vec<Value> = shown.iter().map(|finding| json!(finding)).collect();
+        let said = Said::of(&cx.given);
+        let carried = |finding: &Finding| Finding { fix: said.carried(&finding.fix), ..finding.clone() };
+        let rows: Vec<Value> = shown.iter().map(|finding| json!(carried(finding))).collect();
         let page = Page::whole(rows.len());
         cx.emit(&Report::list("keyward.check/v1", rows, page, columns::FINDINGS, "key_id").uncut().noun("findings"))?;
     }
@@ -122,11 +124,15 @@ fn one(cx: &mut Ctx, request: CheckKey) -> Result<u8> {
     let breaches =
         checked.answers.iter().filter(|answer| answer.ok == Some(false) && answer.excepted.is_none()).count();
     let people = !cx.program_reads();
+    let said = Said::of(&cx.given);
     let rows: Vec<_> = checked
         .answers
         .iter()
         .map(|answer| {
             let mut row = json!(answer);
+            if let Some(fix) = row["fix"].as_str() {
+                row["fix"] = json!(said.carried(fix));
+            }
             if people {
                 row["ok"] = json!(match (answer.ok, &answer.excepted) {
                     (Some(true), _) => "ok",

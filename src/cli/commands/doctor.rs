@@ -2,7 +2,7 @@
 
 use crate::{
     backend::{Backend, CLOCK_SLACK, VerifyAudit},
-    cli::{columns, context::Ctx, exit::Exit},
+    cli::{columns, context::Ctx, exit::Exit, hints::Said},
     config::{self, ConfigFile},
     domain::{KeyFilter, Time, counted, time::format_time},
     files,
@@ -253,10 +253,11 @@ fn review(cx: &Ctx, backend: &dyn Backend, created: Time) -> Result<Finding> {
 }
 
 fn tell(cx: &mut Ctx, findings: &[Finding]) -> Result<()> {
+    let said = Said::of(&cx.given);
     // The names alone do not say which of them is a problem.
     if cx.names_suffice() {
         for problem in findings.iter().filter(|finding| finding.ok == Some(false)) {
-            cx.out.warn(&format!("{}: {}", problem.check, problem.detail));
+            cx.out.warn(&format!("{}: {}", problem.check, said.carried(&problem.detail)));
         }
     }
     let people = !cx.program_reads();
@@ -269,7 +270,7 @@ fn tell(cx: &mut Ctx, findings: &[Finding]) -> Result<()> {
                 None => "-",
             };
             let ok = if people { json!(word) } else { json!(finding.ok) };
-            json!({ "check": finding.check, "ok": ok, "detail": finding.detail })
+            json!({ "check": finding.check, "ok": ok, "detail": said.carried(&finding.detail) })
         })
         .collect();
     let page = Page::whole(rows.len());

@@ -147,8 +147,10 @@ fn abort(cx: &mut Ctx, rotation: ShowRotation, force: bool) -> Result<()> {
     if held && !force {
         if !sinks.is_empty() && (cx.global.yes || !cx.can_prompt()) {
             let secret = view.secret_in_words();
+            // Without a receipt of every sink a commit takes somebody's word for it.
+            let force = if view.state == "delivered" { "" } else { " --force" };
             return Err(Error::conflict("may_be_delivered", format!("{secret} would stop working at once in {sinks}"))
-                .hint(format!("keyward rotation commit {}   (keep the new secret)", view.id))
+                .hint(format!("keyward rotation commit {}{force}   (keep the new secret)", view.id))
                 .hint(format!("keyward rotation abort {} --force   (keep the old one, and deliver again)", view.id)));
         }
         let place = if sinks.is_empty() { "may be in use already".to_owned() } else { format!("is in {sinks}") };

@@ -1,7 +1,7 @@
 //! Showing a plan: a table for people, the same as a document for programs.
 
 use crate::{
-    cli::{columns, context::Ctx},
+    cli::{columns, context::Ctx, hints::Said},
     domain::{RateLimit, time::format_duration},
     ops::{Change, Plan, PlanStep, Result, Verb},
     output::{Page, Report},
@@ -25,7 +25,9 @@ pub(in crate::cli) struct Beside {
 /// # Errors
 /// When standard output cannot be written.
 pub(in crate::cli) fn show(cx: &mut Ctx, plan: &Plan, beside: impl Fn(&PlanStep) -> Beside) -> Result<()> {
-    let rows: Vec<Value> = plan.steps.iter().map(|step| row(step, beside(step))).collect();
+    let said = Said::of(&cx.given);
+    let carried = |step: &PlanStep| PlanStep { why: step.why.as_deref().map(|why| said.carried(why)), ..step.clone() };
+    let rows: Vec<Value> = plan.steps.iter().map(|step| row(&carried(step), beside(step))).collect();
     let page = Page::whole(rows.len());
     cx.emit(&Report::list("keyward.plan/v1", rows, page, columns::PLAN, "name").uncut().noun("differences"))
 }

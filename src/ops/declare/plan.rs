@@ -262,7 +262,7 @@ fn differences(steps: &mut Vec<PlanStep>, key: &Key, declared: &Declared, rules:
         let why = match (status, key.revoked_at, key.ends_at()) {
             (Status::Revoked, Some(at), _) => {
                 format!(
-                    "it was revoked {}: keyward rotate {} --reinstate --reason WHY gives it a new secret",
+                    "it was revoked {}: keyward rotate {} --reinstate --reason WHY  (gives it a new secret)",
                     format_time(at),
                     key.id
                 )
