@@ -3,13 +3,41 @@
 use super::{context::Ctx, prompt, values};
 use crate::{
     deliver::SinkSpec,
-    domain::{Environment, KeyFilter, KeyRef, Scope},
-    ops::{Error, List, ListScopes, Result},
+    domain::{Environment, Expiry, KeyFilter, KeyRef, Scope},
+    ops::{Error, Kind, List, ListScopes, Result},
 };
-use chrono::TimeDelta;
 
 /// So many keys or scopes can be chosen from; more are named.
-const CHOICES: usize = 100;
+pub(super) const CHOICES: usize = 100;
+/// How long a new key works: what is usual, the presets, and for ever.
+pub(super) const LIVES: [&str; 9] =
+    ["as usual: 90d, less where the workspace says so", "1h", "1d", "7d", "30d", "90d", "180d", "360d", "never ends"];
+/// How often a new key may be used.
+pub(super) const LIMITS: [&str; 5] = ["as usual: 100/h, less where the plan says so", "100/h", "1000/h", "10000/h", "none"];
+/// When the old secret ends.
+pub(super) const OLD_SECRET_ENDS: [&str; 2] = ["after its overlap: whoever still has it is not cut off", "at once"];
+/// What is none of the presets.
+const ANOTHER: &str = "another …";
+
+/// The end that one of [`LIVES`], or a duration, stands for; `None` leaves it to the workspace.
+///
+/// # Errors
+/// `Usage` for what is neither.
+pub(super) fn life_of(word: &str) -> Result<Option<Expiry>> {
+    match word {
+        _ if word == LIVES[0] => Ok(None),
+        _ if Some(&word) == LIVES.last() => Ok(Some(Expiry::Never)),
+        _ => values::days(word).map(|life| Some(Expiry::In(life))).map_err(Error::usage),
+    }
+}
+
+/// The limit that one of [`LIMITS`], or a limit, stands for; `None` leaves it to the plan.
+///
+/// # Errors
+/// `Usage` for what is neither.
+pub(super) fn limit_of(word: &str) -> Result<Option<values::RateLimitArg>> {
+    if word == LIMITS[0] { Ok(None) } else { values::key_rate_limit(word).map(Some).map_err(Error::usage) }
+}
 
 /// The name of a new key.
 ///
@@ -25,24 +53,36 @@ pub(super) fn environment(cx: &Ctx) -> Result<Environment> {
     Ok(all[prompt::one_of(cx, "Environment", &all)?])
 }
 
-/// How long it lives; `None` for ever.
-pub(super) fn life(cx: &Ctx) -> Result<Option<TimeDelta>> {
-    const LIVES: [&str; 5] = ["90d", "30d", "365d", "7d", "without an end"];
-    let life = LIVES[prompt::one_of(cx, "How long it works", &LIVES)?];
-    Ok(values::duration(life).ok())
+/// How long it lives; `None` as the workspace says.
+pub(super) fn life(cx: &Ctx) -> Result<Option<Expiry>> {
+    life_of(&preset(cx, "How long it works", &LIVES, "For how long, such as 45d", |typed| values::days(typed).map(drop))?)
 }
 
-/// How often it may be used.
-pub(super) fn limit(cx: &Ctx) -> Result<values::RateLimitArg> {
-    const LIMITS: [&str; 4] = ["100/h", "1000/h", "10000/h", "none"];
-    values::rate_limit(LIMITS[prompt::one_of(cx, "How often it may be used", &LIMITS)?]).map_err(Error::usage)
+/// How often it may be used; `None` as the plan says.
+pub(super) fn limit(cx: &Ctx) -> Result<Option<values::RateLimitArg>> {
+    let fits = |typed: &str| values::key_rate_limit(typed).map(drop);
+    limit_of(&preset(cx, "How often it may be used", &LIMITS, "How often, such as 250/h or 10/30m", fits)?)
+}
+
+/// One of several words, or another that is typed.
+fn preset(
+    cx: &Ctx,
+    question: &str,
+    words: &[&str],
+    another: &str,
+    fits: impl Fn(&str) -> std::result::Result<(), String>,
+) -> Result<String> {
+    let all: Vec<&str> = words.iter().copied().chain([ANOTHER]).collect();
+    match words.get(prompt::one_of(cx, question, &all)?) {
+        Some(word) => Ok((*word).to_owned()),
+        None => prompt::text(cx, another, fits),
+    }
 }
 
 /// What it may do: of the catalogue where there is one, else as it is typed.
 pub(super) fn scopes(cx: &mut Ctx) -> Result<Vec<Scope>> {
-    let catalogue = cx.backend_or_new()?.ask(&cx.operation(), &ListScopes {})?.items;
-    let known: Vec<String> = catalogue.into_iter().map(|scope| scope.name).take(CHOICES).collect();
-    let chosen: Vec<String> = if known.is_empty() {
+    let known = catalogue(cx)?;
+    let chosen: Vec<String> = if known.is_empty() || known.len() > CHOICES {
         let fits = |typed: &str| typed.split_whitespace().try_for_each(|one| one.parse::<Scope>().map(drop));
         let typed = prompt::text(cx, "What it may do, such as invoices:read; nothing for none", fits)?;
         typed.split_whitespace().map(str::to_owned).collect()
@@ -51,6 +91,25 @@ pub(super) fn scopes(cx: &mut Ctx) -> Result<Vec<Scope>> {
         places.into_iter().filter_map(|place| known.get(place).cloned()).collect()
     };
     chosen.iter().map(|scope| scope.parse().map_err(|why: String| Error::usage(why))).collect()
+}
+
+/// The scopes that are known. Where there is no vault yet there are none, and none is made for a question that may be cancelled.
+fn catalogue(cx: &mut Ctx) -> Result<Vec<String>> {
+    if !cx.has_vault()? {
+        return Ok(Vec::new());
+    }
+    match cx.backend()?.ask(&cx.operation(), &ListScopes {}) {
+        Ok(listed) => Ok(listed.items.into_iter().map(|scope| scope.name).collect()),
+        // Whoever may create need not be allowed to read the catalogue.
+        Err(error) if error.kind == Kind::Forbidden => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Says how the same is done by a script: what was typed, and what was answered.
+pub(super) fn note_the_same(cx: &mut Ctx, words: &[String]) {
+    let typed = cx.invocation();
+    cx.note(&format!("the same without these questions: {typed} {}", shell_words::join(words)));
 }
 
 /// What was answered about a rotation.
@@ -73,8 +132,7 @@ pub(super) struct Turn {
 pub(super) fn rotate(cx: &mut Ctx, end_said: bool, place_said: bool) -> Result<Turn> {
     let mut words = vec![which(cx)?];
     let key = values::key_ref(&words[0]).map_err(Error::usage)?;
-    let ends = ["after its overlap: whoever still has it is not cut off", "at once"];
-    let now = !end_said && prompt::one_of(cx, "When the old secret ends", &ends)? == 1;
+    let now = !end_said && prompt::one_of(cx, "When the old secret ends", &OLD_SECRET_ENDS)? == 1;
     if now {
         words.push("--now".to_owned());
     }
@@ -89,8 +147,7 @@ pub(super) fn rotate(cx: &mut Ctx, end_said: bool, place_said: bool) -> Result<T
         probe = Some(typed).filter(|command| !command.is_empty());
         words.extend(probe.iter().flat_map(|command| ["--probe".to_owned(), command.clone()]));
     }
-    let all = ["keyward", "rotate"].into_iter().chain(words.iter().map(String::as_str));
-    cx.note(&format!("the same without these questions: {}", shell_words::join(all)));
+    note_the_same(cx, &words);
     Ok(Turn { key, now, sink, probe })
 }
 

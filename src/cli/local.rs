@@ -20,6 +20,14 @@ impl Ctx {
         Ok(LocalVault::locate(self.dirs()?))
     }
 
+    /// Whether there is something to ask already: a server that is chosen, or the local vault.
+    ///
+    /// # Errors
+    /// `Failure` when the user has no home directory; `Unavailable` when its directory cannot be read.
+    pub(super) fn has_vault(&self) -> Result<bool> {
+        Ok(self.is_remote() || self.vault()?.exists()?)
+    }
+
     /// The local vault, which is there.
     ///
     /// # Errors

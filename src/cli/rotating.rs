@@ -5,8 +5,9 @@
 
 use super::{context::Ctx, render::MINTED};
 use crate::{
+    backend::Backend,
     domain::{Lookup, RotationId, Time, time::format_time},
-    ops::{Commit, Error, KeyView, Kind, Progress, Result, RotationView, Stage, Staged, Step},
+    ops::{Commit, Context, Error, KeyView, Kind, Progress, Result, RotationView, Stage, Staged, Step},
     output::{Format, Report},
 };
 use serde_json::json;
@@ -109,12 +110,30 @@ pub(super) fn commit(cx: &mut Ctx, rotation: &RotationView, receipts: Vec<String
 /// Records that a sink may hold a secret with which this run goes on no further. Where even that cannot be recorded, the
 /// next run waits for the lease; what is told is why the delivery failed.
 pub(super) fn leave(cx: &mut Ctx, rotation: &RotationId, secret: &Lookup, sink: &str, why: &str) {
+    match cx.backend() {
+        Ok(backend) => leave_in(&*backend, &cx.operation(), rotation, secret, sink, why),
+        Err(error) => unrecorded(&error),
+    }
+}
+
+/// The same, for whoever has a backend at hand.
+pub(super) fn leave_in(
+    backend: &dyn Backend,
+    operation: &Context,
+    rotation: &RotationId,
+    secret: &Lookup,
+    sink: &str,
+    why: &str,
+) {
     let (rotation, secret) = (rotation.clone(), secret.clone());
     let step = Step { rotation, secret, sink: sink.to_owned(), progress: Progress::Unproven(why.to_owned()) };
-    let left = cx.backend().and_then(|backend| backend.rotation_step(&cx.operation(), step));
-    if let Err(error) = left {
-        tracing::warn!(%error, "the end of the delivery could not be recorded");
+    if let Err(error) = backend.rotation_step(operation, step) {
+        unrecorded(&error);
     }
+}
+
+fn unrecorded(error: &Error) {
+    tracing::warn!(%error, "the end of the delivery could not be recorded");
 }
 
 /// Nothing was minted: the secret had arrived before, or the rotation was done.
@@ -140,7 +159,7 @@ fn settled(cx: &mut Ctx, staged: Staged) -> Result<KeyView> {
 }
 
 /// What may be done with a staged rotation.
-fn decision(rotation: &str) -> String {
+pub(super) fn decision(rotation: &str) -> String {
     format!("hint: keyward rotation commit {rotation}   or: keyward rotation abort {rotation}")
 }
 
@@ -186,6 +205,10 @@ impl Unprinted {
     }
 }
 
-fn parsed(id: &str) -> Result<RotationId> {
+/// The id of a rotation, out of its view.
+///
+/// # Errors
+/// `Internal` when it is none.
+pub(super) fn parsed(id: &str) -> Result<RotationId> {
     id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))
 }

@@ -4,7 +4,7 @@ use super::candidates;
 use crate::{
     config,
     domain::{
-        Allowlist, Demand, Environment, KeyRef, ObjectName, RateLimit, Scope, Time, allowlist, text::composed, time,
+        Allowlist, Demand, Environment, KeyRef, ObjectName, RateLimit, Scope, Search, Time, allowlist, text::composed, time,
     },
     ops::{Error, Result},
 };
@@ -106,6 +106,18 @@ pub(super) fn clearable(text: String) -> Option<String> {
 
 pub(super) fn name(text: &str) -> Parsed<String, String> {
     text.parse::<ObjectName>().map(ObjectName::into_string)
+}
+
+/// Words to search for.
+pub(super) fn words(text: &str) -> Parsed<Search, String> {
+    text.parse()
+}
+
+/// What is searched for with several words.
+pub(super) fn searched(words: Vec<Search>) -> Search {
+    let mut all = Search::default();
+    words.into_iter().for_each(|one| all.add(one));
+    all
 }
 
 /// A pattern of names, which are compared in one form.

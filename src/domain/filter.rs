@@ -5,6 +5,7 @@ use super::{
     field_name::field_path,
     key::{Key, Status},
     scope::{Catalogue, Scope},
+    search::Search,
     text::{composed, same},
     time::Time,
     usage::Usage,
@@ -58,6 +59,8 @@ pub struct KeyFilter {
     pub labels: Vec<(String, Option<String>)>,
     /// Only keys whose name fits the pattern.
     pub name: Option<Pattern>,
+    /// Only keys in which these words are found.
+    pub search: Search,
     /// The order.
     pub sort: Sort,
     /// At most so many.
@@ -184,6 +187,7 @@ impl KeyFilter {
             && self.scope.as_ref().is_none_or(|scope| catalogue.grants(&key.scopes, scope))
             && self.name.as_ref().is_none_or(|pattern| pattern.matches(&composed(&key.name)))
             && has_labels(&key.labels, &self.labels)
+            && self.search.finds(key)
     }
 
     fn times_hold(&self, key: &Key, usage: &Usage, now: Time) -> bool {

@@ -25,6 +25,7 @@ mod postman;
 mod probe;
 mod problem;
 mod progress;
+mod reference;
 mod reload;
 mod rest;
 mod routes;

@@ -193,6 +193,7 @@ pub fn query_of(filter: &KeyFilter) -> Vec<(&'static str, String)> {
     for (name, value) in &filter.labels {
         put("label", Some(value.as_ref().map_or_else(|| name.clone(), |value| format!("{name}={value}"))));
     }
+    put("q", Some(filter.search.to_string()).filter(|words| !words.is_empty()));
     put("name", filter.name.as_ref().map(|pattern| pattern.as_str().to_owned()));
     put(
         "due_within",
@@ -249,6 +250,9 @@ pub struct ListParameters {
     /// Those with a label, `name` or `name=value`; several must all be there.
     #[cfg_attr(test, param(example = json!(["team=billing"])))]
     pub label: Option<Vec<String>>,
+    /// Those in whose name, description, owner or labels every one of these words is found, in whatever case.
+    #[param(example = "billing web")]
+    pub q: Option<String>,
     /// Those whose name fits a pattern.
     #[cfg_attr(test, param(example = "billing-*"))]
     pub name: Option<String>,
@@ -307,6 +311,7 @@ pub fn filter_of(query: &[(String, String)], now: Time) -> Result<KeyFilter> {
                 Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
                 None => (value.clone(), None),
             }),
+            "q" => filter.search.add(value.parse().map_err(refused)?),
             "name" => {
                 let pattern = glob::Pattern::new(&composed(value)).map_err(|error| refused(error.to_string()))?;
                 filter.name = Some(pattern);
@@ -401,6 +406,7 @@ mod tests {
             statuses: Some([Status::Active].into()),
             labels: vec![("team".to_owned(), None)],
             name: Some(glob::Pattern::new("a*").unwrap()),
+            search: "a".parse().unwrap(),
             environment: Some(Environment::Production),
             ..KeyFilter::default()
         };
@@ -430,6 +436,7 @@ mod tests {
                 due_within: due.map(TimeDelta::seconds),
                 owner: words.first().cloned(),
                 labels: words.iter().map(|word| (word.replace('=', "x"), Some(word.clone()))).collect(),
+                search: words.join(" ").parse().unwrap_or_default(),
                 sort: sort.parse().unwrap(),
                 ..KeyFilter::default()
             };

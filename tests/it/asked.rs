@@ -264,3 +264,84 @@ fn who_says_only_what_is_to_be_done_is_asked_the_rest() {
         assert!(ran.stderr.contains("no terminal to ask on"), "{ran:?}");
     }
 }
+
+/// Whoever breaks off at any question has made nothing, not even a vault.
+#[test]
+fn a_guided_create_that_is_broken_off_leaves_nothing() {
+    let home = Home::new();
+    let mut shell = Terminal::open(&home);
+    let questions: [(&str, &str); 5] = [
+        ("Name of the one system", "mailer\n"),
+        ("Environment", "\r"),
+        ("How long it works", "\r"),
+        ("How often it may be used", "\r"),
+        ("What it may do", "invoices:read\n"),
+    ];
+    for answered in 0..questions.len() {
+        for end in ["\x03", "\x1b"] {
+            let (question, _) = questions[answered];
+            if end == "\x1b" && matches!(question, "Name of the one system" | "What it may do") {
+                continue;
+            }
+            shell.type_line("keyward create");
+            for (question, keys) in &questions[..answered] {
+                shell.press(question, keys);
+            }
+            shell.press(question, end);
+            shell.finished_anyhow();
+            assert!(shell.echoes(), "{question}");
+            assert!(home.find("keystore.db").is_none(), "{question}: a vault was made");
+        }
+    }
+    // With a vault it is the same.
+    home.ok(&["scopes", "add", "invoices:read"]);
+    let events = home.json(&["audit", "list"])["page"]["total"].clone();
+    shell.type_line("keyward create mistaken-not --dry-run");
+    shell.finished(0);
+    shell.type_line("keyward create --env staging --expires-in 7d --rate-limit 100");
+    shell.press("Name of the one system", "mailer\n");
+    shell.press("What it may do", "\x03");
+    shell.finished_anyhow();
+    assert_eq!(home.json(&["list", "--status", "any"])["page"]["total"], 0);
+    assert_eq!(home.json(&["audit", "list"])["page"]["total"], events);
+}
+
+/// The presets are there, another answer is typed, and what was answered can be said without questions.
+#[test]
+fn a_guided_create_has_presets_and_takes_others() {
+    let home = Home::with_vault();
+    let mut shell = Terminal::open(&home);
+    shell.type_line("keyward create --owner ana@example.com");
+    shell.answer("Name of the one system", "a b");
+    shell.press("Environment", "\r");
+    shell.asked("How long it works");
+    for preset in ["1h", "1d", "7d", "30d", "90d", "180d", "360d", "never ends", "another"] {
+        shell.wait_for(preset);
+    }
+    shell.press("", "\x1b[A\r");
+    shell.answer("For how long", "soon");
+    shell.answer("For how long", "\x1545d");
+    shell.press("How often it may be used", "\x1b[A\r");
+    shell.answer("How often", "250");
+    shell.answer("What it may do", "invoices:read orders:write");
+    let seen = shell.finished(0);
+    let same = "keyward create --owner ana@example.com 'a b' --env development --expires-in 45d --rate-limit 250/h \
+                --scope invoices:read --scope orders:write";
+    assert!(seen.contains(same), "{seen}");
+    let key = home.json(&["show", "a b"])["key"].clone();
+    assert_eq!((&key["rate_limit"]["limit"], &key["owner"]), (&250.into(), &"ana@example.com".into()));
+    // What is said to be the same is.
+    let again = home.shell(&format!("{}", same.replace("'a b'", "again")));
+    assert_eq!(again.code, Some(0), "{again:?}");
+    let again = home.json(&["show", "again"])["key"].clone();
+    for field in ["rate_limit", "owner", "scopes", "environment"] {
+        assert_eq!(again[field], key[field], "{field}");
+    }
+    // Where the workspace allows less than is usual, what is usual is what it allows.
+    home.ok(&["workspaces", "update", "default", "--max-lifetime", "10d"]);
+    shell.type_line("keyward create --rate-limit 5 --scope invoices:read --env staging");
+    shell.answer("Name of the one system", "short");
+    shell.press("How long it works", "\r");
+    shell.finished(0);
+    assert_eq!(home.json(&["list", "short", "--expires-within", "11d"])["page"]["total"], 1);
+}

@@ -11,6 +11,8 @@
 mod accidents;
 #[cfg(feature = "server")]
 mod api;
+#[cfg(feature = "server")]
+mod api_page;
 mod arguments;
 mod asked;
 mod audit;
@@ -113,6 +115,8 @@ mod scan;
 #[cfg(feature = "server")]
 mod scopeless;
 mod scopes;
+#[cfg(feature = "server")]
+mod search;
 mod secrets;
 #[cfg(feature = "server")]
 mod serve;
@@ -157,6 +161,8 @@ mod told;
 mod tour;
 #[cfg(feature = "ui")]
 mod ui;
+#[cfg(feature = "ui")]
+mod ui_changes;
 mod unfinished;
 mod usage;
 mod vault_restore;

@@ -229,7 +229,7 @@ fn generators_find_what_they_need() {
         let known = |kind: &&String| *kind == "application/json" || kind.starts_with("text/");
         assert!(kinds.is_empty() || kinds.iter().any(known), "{method} {path} answers {kinds:?}");
     }
-    let open = ["/healthz", "/readyz", "/openapi.json", "/.well-known/jwks.json"];
+    let open = ["/healthz", "/readyz", "/openapi.json", "/docs", "/.well-known/jwks.json"];
     assert!(open.iter().all(|path| contract.document["paths"][path]["get"]["security"] == json!([])));
     each(&contract.document["components"]["schemas"], &mut |schema| {
         let fields = schema["properties"].as_object().into_iter().flat_map(|fields| fields.values());
@@ -277,7 +277,7 @@ fn real_answers_are_those_that_the_document_promises() {
     let mut api = Contract::new();
     let example = |api: &Contract, name: &str| api.document["components"]["schemas"][name]["example"].clone();
 
-    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/.well-known/jwks.json"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/.well-known/jwks.json"] {
         api.call("get", path, &[], Value::Null);
     }
     api.call("get", "/v1/whoami", &[], Value::Null);

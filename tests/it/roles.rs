@@ -71,9 +71,7 @@ fn paths(home: &Home, template: &str, number: usize) -> Vec<String> {
 
 #[test]
 fn no_credential_does_more_than_its_role_may() {
-    let document: Value =
-        serde_json::from_str(&std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json")).unwrap())
-            .unwrap();
+    let document = Served::start(&Home::with_vault(), &[]).get("/openapi.json", &[]).json();
     let mut endpoints = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys().filter(|method| *method != "get" && *method != "parameters") {
@@ -110,4 +108,59 @@ fn no_credential_does_more_than_its_role_may() {
         let least = if role == "workspace-admin" { 12 } else { usize::from(!allowed.is_empty()) };
         assert!(did.len() >= least, "{role} did {did:?} only, with {done} answers of success");
     }
+}
+
+/// The document says which roles may; the server is asked with each of them. Nothing is found at the paths that are asked for:
+/// whoever may not is told so before anything is looked for.
+#[test]
+fn the_document_names_the_roles_that_may() {
+    let home = Home::with_vault();
+    let roles =
+        ["platform-admin", "workspace-admin", "issuer", "rotator", "revoker", "auditor", "support", "verifier"];
+    let bearers = roles.map(|role| {
+        // A bound operator is refused what is about the whole trail: that is no matter of its role.
+        let bound: &[&str] = if role == "platform-admin" { &[] } else { &["--platform"] };
+        format!("Bearer {}", home.ok(&[&["operators", "create", role, "--role", role], bound].concat()))
+    });
+    let server = Served::start(&home, &["--address-limit", "none"]);
+    let document = server.get("/openapi.json", &[]).json();
+    let (mut number, mut told) = (0, 0);
+    for (template, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let ways = operation["security"].as_array().unwrap();
+            let named = operation["x-keyward-roles"].as_array();
+            let asks = ways.iter().any(|way| way.get("operator").is_some());
+            assert_eq!(named.is_some(), asks, "{method} {template}");
+            if ways.iter().any(|way| way == &json!({})) || !asks {
+                continue;
+            }
+            told += 1;
+            let query = match (method.as_str(), template.as_str()) {
+                // Parts of these are for whoever may do nothing else there.
+                ("get", "/v1/keys") => "?due_within=7d",
+                ("get", "/v1/audit/events" | "/v1/audit") => "?key=nobody",
+                _ => "",
+            };
+            for (role, bearer) in roles.iter().zip(&bearers) {
+                number += 1;
+                let kinds: &[&str] = if template.contains("{kind}") { &["workspaces", "customers", "plans"] } else { &[""] };
+                let sent = match template.as_str() {
+                    "/v1/verify" => json!({ "key": "x", "explain": true }),
+                    _ => body(method, template, number),
+                };
+                let sent = if method == "get" || method == "delete" { String::new() } else { sent.to_string() };
+                let may = kinds.iter().any(|kind| {
+                    let path = template.replace("{kind}", kind).replace("{key}", "nobody").replace("{name}", "nobody");
+                    let path = path.replace("{rotation}", "rot_0000000000000000").replace("{scope}", "no:such");
+                    let path = path.replace("{seq}", "1");
+                    let answer =
+                        server.send(&method.to_uppercase(), &format!("{path}{query}"), &[("Authorization", bearer)], &sent);
+                    assert!(answer.status != 401 && answer.status < 500, "{role}: {method} {path}: {answer:?}");
+                    answer.status != 403
+                });
+                assert_eq!(named.unwrap().contains(&json!(role)), may, "{role}: {method} {template}");
+            }
+        }
+    }
+    assert!(told > 50, "{told}");
 }

@@ -295,8 +295,10 @@ fn a_support_slot_looks_and_changes_nothing() {
     shell.keys("/billing\rxI want to\r");
     shell.until("the question", |screen| screen.contains("Type yes and press Enter"));
     shell.keys("yes\r");
-    shell.until("the refusal", |screen| screen.contains("error: this slot has the role support"));
-    shell.keys("q");
+    shell.until("the refusal", |screen| {
+        screen.contains("error: this slot has the role support") && screen.contains("hint: ")
+    });
+    shell.keys("qq");
     shell.finished(0);
     assert_eq!(home.json(&["show", "billing-sync"])["key"]["status"], "active");
     let events = home.json(&["audit", "list", "--action", "key.revoke"]);

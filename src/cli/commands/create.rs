@@ -10,7 +10,7 @@ use crate::{
         signals::Stop,
         values,
     },
-    domain::{Environment, Expiry, Scope, Time},
+    domain::{Environment, Expiry, Scope, Time, time::format_duration},
     ops::{Context, Create, Created, Error, KeyView, Kind, Result, Stage},
 };
 use chrono::TimeDelta;
@@ -103,20 +103,43 @@ fn asked(cx: &mut Ctx, mut args: Args) -> Result<Args> {
         return Err(Error::usage("the name of the key is missing, and there is no terminal to ask on")
             .hint("keyward create NAME, or keyward create --from FILE for many"));
     }
-    args.name = Some(guided::name(cx)?);
+    // What would be refused anyway is refused before anybody answers questions.
+    cx.operation().writable()?;
+    if !args.deliver.is_asked() {
+        cx.preflight_secret()?;
+    }
+    let name = guided::name(cx)?;
+    let mut words = vec![name.clone()];
+    args.name = Some(name);
     if args.env.is_none() {
-        args.env = Some(guided::environment(cx)?);
+        let env = guided::environment(cx)?;
+        words.extend(["--env".to_owned(), env.to_string()]);
+        args.env = Some(env);
     }
     if args.expires_in.is_none() && args.expires_at.is_none() && !args.no_expiry {
-        args.expires_in = guided::life(cx)?;
-        args.no_expiry = args.expires_in.is_none();
+        match guided::life(cx)? {
+            Some(Expiry::In(life)) => {
+                words.extend(["--expires-in".to_owned(), format_duration(life)]);
+                args.expires_in = Some(life);
+            }
+            Some(Expiry::At(at)) => args.expires_at = Some(at),
+            Some(Expiry::Never) => {
+                words.push("--no-expiry".to_owned());
+                args.no_expiry = true;
+            }
+            None => {}
+        }
     }
     if args.rate_limit.is_none() {
-        args.rate_limit = Some(guided::limit(cx)?);
+        args.rate_limit = guided::limit(cx)?;
+        let limit = args.rate_limit.map(|limit| limit.0.map_or_else(|| "none".to_owned(), |limit| limit.to_string()));
+        words.extend(limit.into_iter().flat_map(|limit| ["--rate-limit".to_owned(), limit]));
     }
     if args.scope.is_empty() {
         args.scope = guided::scopes(cx)?;
+        words.extend(args.scope.iter().flat_map(|scope| ["--scope".to_owned(), scope.to_string()]));
     }
+    guided::note_the_same(cx, &words);
     Ok(args)
 }
 

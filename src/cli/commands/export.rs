@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{context::Ctx, declared, exit::Exit, values},
-    domain::Environment,
+    domain::{Environment, Search},
     ops::{Error, ExportKeys, Result},
     output::Format,
 };
@@ -12,10 +12,14 @@ use serde_json::json;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  keyward export > keys.toml\n  keyward export --env production --label team=billing > billing.toml\n  \
+    keyward export web shop -o json\n  \
     keyward export -o json > keys.json\n\n\
     Keys that have expired or were revoked are left out. Applying what was exported changes nothing."
 )]
 pub(crate) struct Args {
+    /// Only keys in whose name, description, owner or labels this word is found, in whatever case; of several words, each
+    #[arg(value_name = "WORD", value_parser = values::words)]
+    words: Vec<Search>,
     /// Only keys of an environment
     #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
     env: Option<Environment>,
@@ -32,7 +36,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if !cx.out.options.columns.is_empty() {
         return Err(Error::usage("what is exported has all its fields: leave out --columns").hint("keyward list"));
     }
-    let request = ExportKeys { environment: args.env, owner: args.owner, labels: args.label };
+    let request = ExportKeys { environment: args.env, owner: args.owner, labels: args.label, q: values::searched(args.words) };
     match cx.format() {
         Format::Table | Format::Wide if cx.out.options.field.is_none() => {
             let keys = cx.backend()?.ask(&cx.operation(), &request)?;

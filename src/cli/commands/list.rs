@@ -9,7 +9,7 @@ use crate::{
         operand::KeysOf,
         values,
     },
-    domain::{KeyFilter, Scope, Sort, Status, closest},
+    domain::{KeyFilter, Scope, Search, Sort, Status, closest},
     ops::{Error, KeyView, List, ListScopes, Result},
 };
 use chrono::TimeDelta;
@@ -23,9 +23,12 @@ pub(in crate::cli) const SCHEMA: &str = "keyward.key-list/v1";
 #[command(
     after_help = "Examples:\n  keyward list --expires-within 14d\n  keyward list --never-used --older-than 30d -o name\n  \
     keyward list --status any --owner billing@example.com --sort -created\n  \
-    keyward list --denied-since 1h\n  keyward list --mine\n  keyward list --group-by owner"
+    keyward list billing eu\n  keyward list --denied-since 1h\n  keyward list --mine\n  keyward list --group-by owner"
 )]
 pub(crate) struct Args {
+    /// Keys in whose name, description, owner or labels this word is found, in whatever case; of several words, each
+    #[arg(value_name = "WORD", value_parser = values::words)]
+    words: Vec<Search>,
     /// Keys of this status; may be repeated [default: active and inactive]
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = ["active", "inactive", "expired", "revoked", "any"])]
     status: Vec<String>,
@@ -92,7 +95,8 @@ pub(crate) struct Args {
 
 /// Lists keys.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
-    let (count, exit_code, scope) = (args.count, args.exit_code, args.scope.clone());
+    let (count, exit_code, scope, searched) =
+        (args.count, args.exit_code, args.scope.clone(), !args.words.is_empty());
     let (group_by, shown) =
         (args.group_by, if args.denied_since.is_some() { columns::DENIED_KEYS } else { columns::KEYS });
     let request = List { filter: filter(args)? };
@@ -126,6 +130,9 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     };
     if let Some(scope) = scope.filter(|_| total == 0) {
         doubt(cx, &scope)?;
+    }
+    if searched && total == 0 {
+        cx.note("words are looked for in names, descriptions, owners and labels; options ask for the rest");
     }
     Ok(if exit_code && total > 0 { Exit::Changed } else { Exit::Ok }.code())
 }
@@ -194,6 +201,7 @@ fn filter(args: Args) -> Result<KeyFilter> {
         scope: args.scope,
         labels: args.label,
         name: args.name,
+        search: values::searched(args.words),
         sort: args.sort.unwrap_or_default(),
         limit: args.limit,
     })

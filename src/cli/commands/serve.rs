@@ -19,6 +19,7 @@ use std::path::PathBuf;
     keyward serve --env all --listen 0.0.0.0:8787 --tls-cert server.pem --tls-key server.key\n  \
     keyward serve --probe --listen unix:/run/keyward/keyward.sock\n\n\
     Without --env keys of production are let in, and others only where a route or a request names their environment.\n\
+    /docs on it tells every call of its API, and /openapi.json says the same to programs.\n\
     SIGTERM and SIGINT stop it once every request is answered; SIGHUP reads the certificate and the route table again.")]
 pub(crate) struct Args {
     /// Where to listen: ADDRESS:PORT or unix:PATH; may be repeated [default: the sockets of systemd, else 127.0.0.1:8787]

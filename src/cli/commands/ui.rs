@@ -8,11 +8,12 @@ use crate::{
 /// Look through all keys on a full screen: filter, sort, and see why one does not work
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  keyward ui\n  keyward ui --allow-changes\n\nThe keyboard does everything; ? says how. It shows no secret, \
-                  and without --allow-changes it\nchanges nothing."
+    after_help = "Examples:\n  keyward ui\n  keyward ui --allow-changes\n\nThe keyboard does everything; ? says how. Without \
+                  --allow-changes it changes nothing and shows no secret.\nWith it, a new secret is shown once, until it is taken \
+                  from the screen; c copies it."
 )]
 pub(crate) struct Args {
-    /// Let keys be deactivated and revoked, each with a reason and a confirmation
+    /// Let keys be created, rotated, activated, deactivated, revoked and deleted, each with a reason and a typed confirmation
     #[arg(long)]
     allow_changes: bool,
 }

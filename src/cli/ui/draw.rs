@@ -6,11 +6,11 @@
 use super::{
     detail::{DetailLine, LABEL, ago},
     keys::KeyRow,
-    state::{Mode, State, YES},
+    panels,
+    state::{Mode, State},
 };
 use crate::{
     domain::Time,
-    ops::Switch,
     output::{cut, escape},
 };
 use ratatui::{
@@ -18,7 +18,7 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     style::{Color, Modifier, Style},
     text::{Line, Span},
-    widgets::{Block, Clear, Paragraph, Wrap},
+    widgets::{Paragraph, Wrap},
 };
 use unicode_width::UnicodeWidthStr;
 
@@ -30,16 +30,19 @@ const ENVIRONMENT: usize = 4;
 const TIME: usize = 9;
 const USES: usize = 6;
 
-const HELP: [(&str, &str); 11] = [
+const HELP: [(&str, &str); 14] = [
     ("↑ ↓ PgUp PgDn g G", "another key; also j and k"),
-    ("/", "show only keys with these words: name, id, status:expired, env:prod, owner:…, scope:…, label=value"),
+    ("/", "show only keys with these words: name, description, id, status:expired, env:prod, owner:…, scope:…, label=value"),
     ("Esc", "show all keys again"),
     ("s  S", "sort by the next column; turn the order round"),
     ("Enter", "everything about the key on the whole screen; Esc goes back"),
     ("c", "copy the id of the key, where the terminal lets programs copy (OSC 52)"),
     ("r", "read all keys again"),
-    ("d", "deactivate the key: with --allow-changes, a reason and the word yes"),
-    ("x", "revoke the key: with --allow-changes, a reason and the word yes"),
+    ("n", "a new key; this and what follows with --allow-changes alone, each with a reason, and confirmed by typing"),
+    ("R", "rotate the key: a new secret, shown once"),
+    ("a  d", "activate, deactivate the key"),
+    ("x", "revoke the key, for ever"),
+    ("D", "delete the key, by its name"),
     ("?", "this help"),
     ("q  Ctrl-C", "the end"),
 ];
@@ -79,6 +82,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, look: Look) {
         frame.render_widget(Paragraph::new(help()).wrap(Wrap { trim: false }), body);
         return frame.render_widget(Line::styled("any key goes back", BOLD), foot);
     }
+    match (&state.fresh, state.mode) {
+        (Some(fresh), Mode::Secret) => return panels::secret(frame, fresh, state.said.as_deref(), area),
+        (_, Mode::Told) => return panels::told(frame, state, area),
+        _ => {}
+    }
     let whole = state.mode == Mode::Detail;
     let (list, detail) = split(body, whole);
     if let Some(detail) = &mut state.detail {
@@ -93,7 +101,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, look: Look) {
         details(frame, state, detail);
     }
     footer(frame, state, foot);
-    question(frame, state, area);
+    if let Some(form) = state.form.as_ref().filter(|_| state.mode == Mode::Form) {
+        panels::question(frame, form, area);
+    }
 }
 
 fn split(body: Rect, whole: bool) -> (Rect, Rect) {
@@ -222,67 +232,12 @@ fn footer(frame: &mut Frame<'_>, state: &State, area: Rect) {
         (None, Mode::Filter) => "type words  Enter keeps them  Esc shows all".to_owned(),
         (None, Mode::Detail) => "↑ ↓ scroll  c copy id  Esc back  ? help  q back".to_owned(),
         (None, _) if state.allows_changes() => {
-            "/ filter  s sort  Enter detail  c copy id  d deactivate  x revoke  ? help  q end".to_owned()
+            "/ filter  n new  R rotate  a on  d off  x revoke  D delete  ? help  q end".to_owned()
         }
         (None, _) => "/ filter  s sort  S turn round  Enter detail  c copy id  r reload  ? help  q end".to_owned(),
     };
     let style = if state.said.is_some() { BOLD } else { Style::new() };
     frame.render_widget(Line::styled(text, style), area);
-}
-
-/// The box that asks why, and whether.
-fn question(frame: &mut Frame<'_>, state: &State, area: Rect) {
-    let (switch, name, lines) = match &state.mode {
-        Mode::Reason { switch, name, reason, .. } => (
-            *switch,
-            name,
-            [
-                "Why? It is recorded with the action.".to_owned(),
-                format!("> {}", escape(reason)),
-                "Enter goes on, Esc cancels".to_owned(),
-            ],
-        ),
-        Mode::Confirm { switch, name, reason, typed, .. } => (
-            *switch,
-            name,
-            [
-                format!("Reason: {}", escape(reason)),
-                match switch {
-                    Switch::Revoke => "It stops working at once, for ever.".to_owned(),
-                    _ => "It stops working until somebody activates it.".to_owned(),
-                },
-                format!("Type {YES} and press Enter, Esc cancels: {}", escape(typed)),
-            ],
-        ),
-        _ => return,
-    };
-    let verb = if switch == Switch::Revoke { "Revoke" } else { "Deactivate" };
-    let width = area.width.saturating_sub(4).min(72);
-    let height = 5.min(area.height);
-    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
-    let inside = usize::from(width.saturating_sub(2));
-    let title = format!(" {verb} {} ", escape(name));
-    let block = Block::bordered().title(cut(&title, inside).into_owned()).border_style(BOLD);
-    // The end of what is typed stays in sight.
-    let tail = |text: &String| -> String {
-        let mut kept: Vec<char> = Vec::new();
-        for character in text.chars().rev() {
-            kept.push(character);
-            let shown: String = kept.iter().rev().collect();
-            if shown.width() > inside.saturating_sub(1) {
-                kept.pop();
-                break;
-            }
-        }
-        kept.iter().rev().collect()
-    };
-    let lines: Vec<Line<'_>> = lines.iter().map(|text| Line::raw(tail(text))).collect();
-    let at = if state.asks() { 2 } else { 1 };
-    let end = lines.get(at).map_or(0, |typed| u16::try_from(typed.width()).unwrap_or(u16::MAX));
-    let down = u16::try_from(at).unwrap_or_default() + 1;
-    frame.set_cursor_position((place.x + 1 + end.min(width.saturating_sub(2)), place.y + down));
-    frame.render_widget(Clear, place);
-    frame.render_widget(Paragraph::new(lines).block(block), place);
 }
 
 fn help<'a>() -> Vec<Line<'a>> {
@@ -306,7 +261,7 @@ mod tests {
     const EVIL: &str = "<script>|\u{1b}[31m\u{202e}=1+1 🔑 東京 שלום";
 
     fn state(names: &[&str]) -> State {
-        let mut state = State::new(true);
+        let mut state = State::new(true, None);
         let rows = names.iter().enumerate().map(|(at, name)| {
             KeyRow::of(KeyView {
                 id: format!("key_{at:016}"),
@@ -367,7 +322,7 @@ mod tests {
         assert_eq!(lines[3], "  nightly-export         prod expired  in 10d    never     12345… nightly-expor…");
         assert!(lines[13].starts_with("── billing-sync key_0000000000000000 ───"), "{lines:#?}");
         assert_eq!(lines[14], "status        active");
-        assert!(lines[23].starts_with("/ filter  s sort") && lines[23].ends_with("q end"), "{lines:#?}");
+        assert!(lines[23].starts_with("/ filter  n new") && lines[23].ends_with("q end"), "{lines:#?}");
         assert!(lines.iter().all(|line| line.width() <= 80));
     }
 
@@ -427,7 +382,7 @@ mod tests {
         let (lines, _) = shown(&mut state, (80, 24), false);
         assert!(lines[1].starts_with("↑ ↓ PgUp PgDn") && lines[23] == "any key goes back", "{lines:#?}");
         assert!(lines.iter().any(|line| line.starts_with("q  Ctrl-C")), "{lines:#?}");
-        let (empty, _) = shown(&mut State::new(false), (80, 24), false);
+        let (empty, _) = shown(&mut State::new(false, None), (80, 24), false);
         assert_eq!(empty[2], "  there are no keys");
     }
 }

@@ -3,7 +3,7 @@
 //! A keystroke must stay quick among 100,000 keys. What a filter looks through is put together once, the order is
 //! worked out again only when it changes, and a filter that grows looks only at what the shorter one let through.
 
-use crate::ops::KeyView;
+use crate::{domain::search::folded, ops::KeyView};
 use memchr::memmem::Finder;
 use std::cmp::Ordering;
 
@@ -19,7 +19,7 @@ pub(super) struct KeyRow {
     pub(super) last_used_at: Option<String>,
     pub(super) uses: u64,
     pub(super) denied: u64,
-    /// What filters look through, in lower case.
+    /// What filters look through, without case and in one form, as every search has it.
     words: String,
 }
 
@@ -41,8 +41,11 @@ impl KeyRow {
         for (label, value) in &key.labels {
             words.push_str(&format!(" {label}={value}"));
         }
+        if let Some(description) = &key.description {
+            words.push_str(&format!(" {description}"));
+        }
         Self {
-            words: words.to_lowercase(),
+            words: folded(&words),
             id: key.id,
             name: key.name,
             environment: key.environment,
@@ -182,7 +185,7 @@ impl Keys {
 
     /// Shows the rows that have every word of the filter somewhere.
     pub(super) fn set_filter(&mut self, filter: String) {
-        let grows = filter.starts_with(&self.filter);
+        let grows = folded(&filter).starts_with(&folded(&self.filter));
         self.filter = filter;
         self.sift(grows);
     }
@@ -205,7 +208,7 @@ impl Keys {
     }
 
     fn sift(&mut self, among_shown: bool) {
-        let filter = self.filter.to_lowercase();
+        let filter = folded(&self.filter);
         let words: Vec<Finder<'_>> = filter.split_whitespace().map(Finder::new).collect();
         let fits = |row: &usize| words.iter().all(|word| word.find(self.rows[*row].words.as_bytes()).is_some());
         if among_shown {
@@ -230,6 +233,7 @@ mod tests {
             owner: (!at.is_multiple_of(4)).then(|| format!("team-{}@Example.com", at % 4)),
             expires_at: (!at.is_multiple_of(5)).then(|| format!("2026-03-{:02}T00:00:00Z", 1 + at % 28)),
             scopes: vec!["invoices:read".to_owned()],
+            description: Some("for the café".to_owned()),
             uses: at as u64 % 7,
             ..KeyView::default()
         })
@@ -249,6 +253,7 @@ mod tests {
             ("status:expired", 4),
             ("env:prod TEAM-2", 3),
             ("invoices:read", 12),
+            ("FOR THE Cafe\u{301}", 12),
             ("nobody", 0),
         ] {
             keys.set_filter(filter.to_owned());
@@ -272,13 +277,13 @@ mod tests {
     proptest! {
         #[test]
         fn typing_letter_by_letter_shows_what_the_whole_filter_shows(
-            names in proptest::collection::vec("[abc ]{0,5}", 0..40), filter in "[abc ]{0,4}", sorts in 0usize..9,
+            names in proptest::collection::vec("[abcé ß\u{301}]{0,5}", 0..40), filter in "[abceß \u{301}]{0,4}", sorts in 0usize..9,
         ) {
             let rows: Vec<KeyRow> = names.iter().enumerate().map(|(at, name)| row(name, at)).collect();
             let mut typed = Keys::new();
             typed.replace(rows.clone());
-            for at in 0..=filter.len() {
-                typed.set_filter(filter[..at].to_owned());
+            for at in 0..=filter.chars().count() {
+                typed.set_filter(filter.chars().take(at).collect());
             }
             let mut pasted = Keys::new();
             pasted.set_filter(filter.clone());
@@ -288,7 +293,8 @@ mod tests {
                 pasted.sort_by_next();
             }
             prop_assert_eq!(super::tests::names(&typed), super::tests::names(&pasted));
-            let words: Vec<&str> = filter.split_whitespace().collect();
+            let folded = super::folded(&filter);
+            let words: Vec<&str> = folded.split_whitespace().collect();
             let expected = pasted.rows.iter().filter(|row| words.iter().all(|word| row.words.contains(word))).count();
             prop_assert_eq!(typed.len(), expected);
             let (by, descending) = typed.order();

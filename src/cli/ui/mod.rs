@@ -3,18 +3,21 @@
 //! [`state`] is a machine without a terminal: keys in, state and wishes out. [`draw`] shows it. What is here grants the
 //! wishes, over the same backend and into the same audit trail as every other command.
 
+mod deeds;
 mod detail;
 mod draw;
+mod form;
 mod keys;
+mod panels;
 mod screen;
 mod state;
 
-use super::context::Ctx;
+use super::{context::Ctx, guided};
 use crate::{
     backend::Backend,
     config,
     domain::{KeyFilter, KeyId, KeyRef, Status},
-    ops::{AuditFilter, Context, Error, Kind, List, LogQuery, Result, Show, Switch, UsageBy, UsageQuery},
+    ops::{AuditFilter, Context, Error, Kind, List, ListScopes, LogQuery, Result, Show, UsageBy, UsageQuery},
 };
 use chrono::TimeDelta;
 use detail::{Detail, Known, NEWEST};
@@ -52,10 +55,13 @@ pub(super) fn run(cx: &mut Ctx, allow_changes: bool) -> Result<u8> {
     let color = cx.out.options.color.applies(true);
     force_color_output(color);
     let mut out = std::mem::replace(&mut cx.out.streams.stdout, Box::new(io::sink()));
-    let desk = Desk { backend: &*backend, operation: cx.operation() };
+    // Whoever only looks changes nothing, whatever the keys here do.
+    let operation = Context { read_only: cx.operation().read_only || !allow_changes, ..cx.operation() };
+    let desk = Desk { backend: &*backend, operation };
+    let reason = desk.operation.reason.clone();
     let ended = Screen::enter(&mut *out, &cx.terminal)
         .map_err(gone)
-        .and_then(|mut screen| desk.serve(&mut screen, State::new(allow_changes), color));
+        .and_then(|mut screen| desk.serve(&mut screen, State::new(allow_changes, reason), color));
     cx.out.streams.stdout = out;
     cx.terminal.release();
     ended
@@ -95,7 +101,9 @@ impl Desk<'_> {
                             state.said = Some(format!("copied, if the terminal allows it: {id}"));
                         }
                         Wish::Reload => self.said(&mut state, Self::reload, "read again"),
-                        Wish::Switch { switch, id, reason } => self.switch(&mut state, switch, &id, reason),
+                        Wish::CopySecret => deeds::copy(screen, &mut state)?,
+                        Wish::New => state.begin_new(self.scopes()),
+                        Wish::Do(order) => self.carry_out(screen, &mut state, color, &order)?,
                     }
                 }
                 if unasked && state.asks() {
@@ -161,21 +169,10 @@ impl Desk<'_> {
         })
     }
 
-    fn switch(&mut self, state: &mut State, switch: Switch, id: &str, reason: String) {
-        let work = |desk: &mut Self, state: &mut State| {
-            desk.operation.now = config::now()?;
-            let cx = Context { reason: Some(reason), ..desk.operation.clone() };
-            let switched = desk.backend.switch(&cx, &reference(id)?, None, switch)?;
-            let verb = if switch == Switch::Revoke { "revoked" } else { "deactivated" };
-            let said = match (switched.changed, cx.dry_run) {
-                (true, true) => format!("would be {verb}: {}", switched.key.name),
-                (true, false) => format!("{verb}: {}", switched.key.name),
-                (false, _) => format!("already so: {} is {}", switched.key.name, switched.key.status),
-            };
-            desk.reload(state)?;
-            Ok(said)
-        };
-        state.said = Some(work(self, state).unwrap_or_else(|error: Error| format!("error: {}", error.message)));
+    /// The scopes that a new key is given of; where nobody may read them, or there are too many to choose from, they are typed.
+    fn scopes(&self) -> Vec<String> {
+        let listed = self.backend.ask(&self.operation, &ListScopes {}).map(|listed| listed.items).unwrap_or_default();
+        if listed.len() > guided::CHOICES { Vec::new() } else { listed.into_iter().map(|scope| scope.name).collect() }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Declared;
 use crate::{
     domain::{
-        Environment, Expiry, Key, Permission, Status,
+        Environment, Expiry, Key, Permission, Search, Status,
         filter::{has_labels, is_or_any},
     },
     ops::{
@@ -29,6 +29,10 @@ pub struct ExportKeys {
     /// Only with all these labels; any value when `None`.
     #[cfg_attr(test, schema(value_type = Vec<Vec<Option<String>>>))]
     pub labels: Vec<(String, Option<String>)>,
+    /// Only with all these words in the name, the description, the owner or the labels, in whatever case.
+    #[serde(skip_serializing_if = "Search::is_empty")]
+    #[cfg_attr(feature = "server", schema(value_type = Option<String>, example = "billing web"))]
+    pub q: Search,
 }
 
 impl UseCase for ExportKeys {
@@ -63,6 +67,7 @@ fn export(tx: &View<'_>, cx: &Context, request: &ExportKeys) -> Result<Vec<Decla
             && request.environment.is_none_or(|environment| environment == key.environment)
             && is_or_any(request.owner.as_deref(), key.owner.as_deref())
             && has_labels(&key.labels, &request.labels)
+            && request.q.finds(key)
     });
     keys.sort_by(|a, b| (a.environment, &a.name).cmp(&(b.environment, &b.name)));
     Ok(keys.iter().map(|key| declaration(key, policy.rotate_every)).collect())

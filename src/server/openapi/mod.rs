@@ -4,20 +4,27 @@
 #[cfg(test)]
 pub(super) mod declared;
 #[cfg(test)]
+mod permissions;
+#[cfg(test)]
 mod whole;
 
-use super::{body::put, problem::Failed};
+use super::{app::App, body::put, caller, problem::Failed};
 use crate::ops::{Error, Kind, Result};
 use axum::{
+    extract::State,
     http::{
-        HeaderMap,
         header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY},
+        request::Parts,
     },
     response::{IntoResponse, Response},
 };
 use flate2::read::GzDecoder;
 use serde_json::Value;
-use std::{collections::HashSet, io::Read, sync::LazyLock};
+use std::{
+    collections::HashSet,
+    io::Read,
+    sync::{Arc, LazyLock},
+};
 
 /// The document, compressed by gzip.
 static COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"));
@@ -60,8 +67,9 @@ pub(super) fn whole() -> Result<Vec<u8>> {
     responses((status = 200, description = "OpenAPI 3.1.", body = serde_json::Value)),
     security(),
 ))]
-pub(super) async fn served(headers: HeaderMap) -> Result<Response, Failed> {
-    let accepted = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+pub(super) async fn served(State(app): State<Arc<App>>, parts: Parts) -> Result<Response, Failed> {
+    caller::count(&app, caller::peer_of(&parts.extensions), &parts.headers)?;
+    let accepted = parts.headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let gzip = accepted.flat_map(|value| value.split(',')).any(takes_gzip);
     let mut response = if gzip { COMPRESSED.into_response() } else { whole()?.into_response() };
     put(response.headers_mut(), CONTENT_TYPE.as_str(), "application/json");

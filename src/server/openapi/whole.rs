@@ -4,6 +4,7 @@
 //! calls, the problems that any call can meet, request ids and rate-limit headers, the ways to authenticate, and the
 //! formats that follow from a field's name.
 
+use super::permissions;
 use crate::wire::{
     Problem, header,
     problem::MEDIA_TYPE,
@@ -163,6 +164,9 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     // Verdicts are asked for on every request of others: they carry only what they need.
     let is_verdict = operation["tags"][0] == "verdicts";
     let (operator, key) = (by("operator"), by("key"));
+    if operator && let Some(id) = operation["operationId"].as_str() {
+        operation["x-keyward-roles"] = json!(permissions::roles(id));
+    }
     let managing = operator && !is_verdict;
     let mut parameters: Vec<&str> = Vec::new();
     let mut refusals: Vec<&str> = Vec::new();
@@ -180,6 +184,10 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     }
     if operation["requestBody"].is_object() {
         refusals.extend(["TooSlow", "TooLarge"]);
+    }
+    // What anybody may read counts for the limit of an address all the same.
+    if ["/openapi.json", "/docs"].contains(&path) {
+        refusals.extend(["Unusable", "TooMany"]);
     }
     if operator || key {
         refusals.extend(["Unusable", "Unauthorised", "Forbidden", "TooMany", "Unavailable"]);

@@ -22,7 +22,7 @@ mod webhooks;
 mod whoami;
 mod workspace;
 
-use super::{app::App, door, extras, log, openapi};
+use super::{app::App, door, extras, log, openapi, reference};
 #[cfg(test)]
 use crate::wire::workspace::ObjectList;
 use crate::{
@@ -72,6 +72,7 @@ fn hot() -> Router<Arc<App>> {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(openapi::served))
+        .route("/docs", get(reference::served))
         .route("/.well-known/jwks.json", get(holder::assertion_keys))
         .route("/v1/verify", post(verdict::verify))
         .route("/v1/validate", post(holder::validate).get(holder::validate_by_get))
@@ -120,6 +121,7 @@ fn managing() -> Router<Arc<App>> {
     health::healthz,
     health::readyz,
     openapi::served,
+    reference::served,
     holder::assertion_keys,
     holder::validate,
     holder::validate_by_get,

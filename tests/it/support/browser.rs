@@ -88,8 +88,13 @@ impl Browser {
 
     /// Shows a file and waits until all of it is there.
     pub(crate) fn show(&mut self, file: &Path) {
+        self.visit(&format!("file://{}", file.display()));
+    }
+
+    /// Goes to an address and waits until all of it is there.
+    pub(crate) fn visit(&mut self, url: &str) {
         self.events.clear();
-        self.call("Page.navigate", json!({"url": format!("file://{}", file.display())}));
+        self.call("Page.navigate", json!({"url": url}));
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
             let event = self.from.recv_timeout(PATIENCE).unwrap();
             self.events.push(event);
