@@ -110,6 +110,8 @@ fn a_browser_shows_the_page_and_asks_for_nothing_else() {
         browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
         let wide = browser.evaluate("document.documentElement.scrollWidth");
         assert!(wide.as_u64().unwrap() <= u64::from(width), "{wide} on {width}");
+        let tallest = "Math.max(...[...document.querySelectorAll('td:first-child code')].map(e => e.getBoundingClientRect().height))";
+        assert!(browser.evaluate(tallest).as_f64().unwrap() < 80.0, "names are read in a line, not letter by letter");
         let light = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)";
         let (back, text) = (browser.evaluate(light), browser.evaluate(&light.replace("backgroundColor", "color")));
         assert_eq!(back.as_u64() < text.as_u64(), dark, "the style is taken: background {back}, text {text}");

@@ -102,7 +102,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &mut State, look: Look) {
     }
     footer(frame, state, foot);
     if let Some(form) = state.form.as_ref().filter(|_| state.mode == Mode::Form) {
-        panels::question(frame, form, area);
+        panels::question(frame, form, look.now, area);
     }
 }
 

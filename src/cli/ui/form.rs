@@ -26,6 +26,7 @@ pub(super) struct Subject {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) environment: String,
+    pub(super) last_used_at: Option<String>,
 }
 
 /// What is asked.

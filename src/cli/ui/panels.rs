@@ -1,10 +1,14 @@
 //! What stands over the list for a while: the questions before a change, what came of it, and a new secret.
 
 use super::{
+    detail::ago,
     form::{Answer, Field, Form},
     state::{Fresh, State},
 };
-use crate::output::{cut, escape};
+use crate::{
+    domain::Time,
+    output::{cut, escape},
+};
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -21,19 +25,23 @@ const WIDEST: u16 = 76;
 const AROUND: usize = 4;
 
 /// The box of a question, with the cursor where something is typed.
-pub(super) fn question(frame: &mut Frame<'_>, form: &Form, area: Rect) {
+pub(super) fn question(frame: &mut Frame<'_>, form: &Form, now: Time, area: Rect) {
     let width = area.width.saturating_sub(4).min(WIDEST);
     let inside = usize::from(width.saturating_sub(2));
     let title = match &form.subject {
         Some(subject) => format!(" {} {} ({}) ", form.deed.as_str(), escape(&subject.name), subject.environment),
         None => format!(" {} ", form.deed.as_str()),
     };
-    let (lines, typed_at) = match form.question() {
+    let (mut lines, mut typed_at) = match form.question() {
         Some(question) => {
             asked(question.field, &question.answer, inside, usize::from(area.height).saturating_sub(AROUND))
         }
-        None => confirmed(form, inside),
+        None => confirmed(form, now, inside),
     };
+    // In a small window the end stays: what is typed stands there.
+    let hidden = (lines.len() + 2).saturating_sub(usize::from(area.height)).min(lines.len());
+    lines.drain(..hidden);
+    typed_at = typed_at.map(|at: usize| at.saturating_sub(hidden));
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
     let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
     let block = Block::bordered().title(cut(&title, inside).into_owned()).border_style(BOLD);
@@ -85,7 +93,7 @@ fn choices<'w>(
 }
 
 /// The lines of a confirmation: all that was answered, and what comes of it.
-fn confirmed(form: &Form, inside: usize) -> (Vec<String>, Option<usize>) {
+fn confirmed(form: &Form, now: Time, inside: usize) -> (Vec<String>, Option<usize>) {
     let told = |(field, words): (Field, String)| {
         let name = match field {
             Field::Name => "Name",
@@ -100,6 +108,10 @@ fn confirmed(form: &Form, inside: usize) -> (Vec<String>, Option<usize>) {
         cut(&format!("{name}: {}", escape(&words)), inside).into_owned()
     };
     let mut lines: Vec<String> = form.answers().map(told).collect();
+    if let Some(subject) = &form.subject {
+        let used = subject.last_used_at.as_deref().map_or_else(|| "never".to_owned(), |at| ago(at, now));
+        lines.push(format!("Last used: {used}"));
+    }
     lines.push(cut(form.deed.effect(), inside).into_owned());
     lines.push(tail(&format!("Type {} and press Enter, Esc cancels: {}", form.word(), escape(&form.typed)), inside));
     let typed = lines.len() - 1;

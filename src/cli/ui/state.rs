@@ -290,8 +290,12 @@ impl State {
             return;
         }
         if let Some(row) = self.keys.get(self.at) {
-            let subject =
-                Subject { id: row.id.clone(), name: row.name.clone(), environment: row.environment.clone() };
+            let subject = Subject {
+                id: row.id.clone(),
+                name: row.name.clone(),
+                environment: row.environment.clone(),
+                last_used_at: row.last_used_at.clone(),
+            };
             (self.form, self.mode) = (Some(Form::of(deed, subject, &self.reason)), Mode::Form);
         }
     }
