@@ -200,6 +200,8 @@ fn what_was_typed_ahead_does_not_take_a_secret_away() {
     answer(&mut shell, "Why?", "by the book\r");
     answer(&mut shell, "Type yes and press Enter", "yes\r\r\rq");
     let token = secret(&mut shell, "web (production)");
+    shell.keys("c");
+    shell.until("that it is there still", |screen| screen.contains("copied") && screen.contains(&token));
     shell.keys("\x03");
     shell.finished(130);
     assert!(!shell.screen().alternate_screen());

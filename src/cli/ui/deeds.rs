@@ -7,10 +7,10 @@ use super::{
     state::{Fresh, State},
 };
 use crate::{
-    cli::{guided, rotating, values},
+    cli::{commands::create::lost, guided, rotating, values},
     config,
     domain::{Overlap, PlainToken, time::format_time},
-    ops::{Commit, Context, Create, Delete, Error, KeyView, Result, Stage, Staged, Switch},
+    ops::{Commit, Context, Create, Created, Delete, Error, KeyView, Result, Stage, Staged, Switch},
 };
 
 /// What a secret on the screen is called among the sinks of its rotation.
@@ -42,7 +42,10 @@ impl Desk<'_> {
         let done = match order.deed {
             Deed::Switch(switch) => self.switch(&cx, &order.id, switch),
             Deed::Delete => self.delete(&cx, &order.id),
-            Deed::Create => self.create(&cx, state, order),
+            Deed::Create => match self.make(&cx, order) {
+                Ok(created) => self.created(&cx, screen, state, color, created)?,
+                Err(error) => Err(error),
+            },
             Deed::Rotate => match self.stage(&cx, order) {
                 Ok(staged) => self.rotated(&cx, screen, state, color, staged)?,
                 Err(error) => Err(error),
@@ -88,7 +91,7 @@ impl Desk<'_> {
         Ok(Outcome { said: format!("{verb}: {}", deleted.key.name), key: None })
     }
 
-    fn create(&self, cx: &Context, state: &mut State, order: &Order) -> Result<Outcome> {
+    fn make(&self, cx: &Context, order: &Order) -> Result<Created> {
         let owner = order.answer(Field::Owner);
         let scopes = order.answer(Field::Scopes).split_whitespace().map(str::parse);
         let request = Create {
@@ -99,15 +102,26 @@ impl Desk<'_> {
             expiry: guided::life_of(order.answer(Field::Life))?,
             ..Create::named(order.answer(Field::Name).to_owned())
         };
-        let created = self.backend.create(cx, request)?;
+        self.backend.create(cx, request)
+    }
+
+    fn created(
+        &self,
+        cx: &Context,
+        screen: &mut Screen<'_>,
+        state: &mut State,
+        color: bool,
+        created: Created,
+    ) -> Result<Result<Outcome>> {
         let KeyView { id, name, environment, .. } = created.key;
-        let Some(token) = created.secret else {
-            return Ok(Outcome { said: format!("would create {name} in {environment}"), key: None });
+        let Some(token) = created.secret.filter(|_| !cx.dry_run) else {
+            return Ok(Ok(Outcome { said: format!("would create {name} in {environment}"), key: None }));
         };
         let said = format!("created {name} ({id}) in {environment}");
         let lines = [said.clone()].into_iter().chain(created.notes).collect();
-        state.show_secret(Fresh { token, name: format!("{name} ({environment})"), lines, after: said.clone() });
-        Ok(Outcome { said, key: Some(id) })
+        let fresh = Fresh { token, name: format!("{name} ({environment})"), lines, after: said.clone() };
+        self.put_on_screen(screen, state, color, fresh).map_err(|error| lost(error, &id, &name))?;
+        Ok(Ok(Outcome { said, key: Some(id) }))
     }
 
     fn stage(&self, cx: &Context, order: &Order) -> Result<Staged> {
@@ -164,13 +178,14 @@ impl Desk<'_> {
         Ok(match committed {
             Ok(_) => Ok(Outcome { said: format!("rotated: {named}"), key: None }),
             Err(error) => {
-                let fresh = state.fresh.as_mut();
-                // It is on the screen, and works: the error is told beside it.
-                let both = "Both secrets work until that is done.".to_owned();
-                let hint = format!("hint: keyward rotation commit {rotation} --force");
-                fresh.into_iter().for_each(|fresh| {
-                    fresh.lines = [format!("error: {}", error.message), both.clone(), hint.clone()].into();
-                });
+                // The secret is on the screen, and works: the error is told beside it.
+                if let Some(fresh) = &mut state.fresh {
+                    fresh.lines = vec![
+                        format!("error: {}", error.message),
+                        "Both secrets work until that is done.".to_owned(),
+                        format!("hint: keyward rotation commit {rotation} --force"),
+                    ];
+                }
                 Ok(Outcome { said: format!("not committed: {named}"), key: None })
             }
         })

@@ -1,7 +1,8 @@
 //! The full-screen view for whoever answers questions about keys: a filter, an order, and everything about one key.
 //!
-//! [`state`] is a machine without a terminal: keys in, state and wishes out. [`draw`] shows it. What is here grants the
-//! wishes, over the same backend and into the same audit trail as every other command.
+//! [`state`] is a machine without a terminal: keys in, state and wishes out; [`form`] is what it asks before a change. [`draw`]
+//! and [`panels`] show it. What is here grants the wishes, and [`deeds`] makes the changes, over the same backend and into the same
+//! audit trail as every other command.
 
 mod deeds;
 mod detail;
@@ -91,7 +92,7 @@ impl Desk<'_> {
             }
             // All that was typed since is taken before anything is drawn.
             loop {
-                let unasked = !state.asks();
+                let before = (state.mode, state.asks());
                 if let Some(wish) = taken(&mut state, event::read().map_err(gone)?) {
                     match wish {
                         Wish::Quit => return Ok(0),
@@ -106,7 +107,7 @@ impl Desk<'_> {
                         Wish::Do(order) => self.carry_out(screen, &mut state, color, &order)?,
                     }
                 }
-                if unasked && state.asks() {
+                if state.asks() && before != (state.mode, true) {
                     if let Some(code) = typed_ahead()? {
                         return Ok(code);
                     }
