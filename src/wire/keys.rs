@@ -251,7 +251,7 @@ pub struct ListParameters {
     #[cfg_attr(test, param(example = json!(["team=billing"])))]
     pub label: Option<Vec<String>>,
     /// Those in whose name, description, owner or labels every one of these words is found, in whatever case.
-    #[param(example = "billing web")]
+    #[cfg_attr(test, param(example = "billing web"))]
     pub q: Option<String>,
     /// Those whose name fits a pattern.
     #[cfg_attr(test, param(example = "billing-*"))]

@@ -31,7 +31,7 @@ pub struct ExportKeys {
     pub labels: Vec<(String, Option<String>)>,
     /// Only with all these words in the name, the description, the owner or the labels, in whatever case.
     #[serde(skip_serializing_if = "Search::is_empty")]
-    #[cfg_attr(feature = "server", schema(value_type = Option<String>, example = "billing web"))]
+    #[cfg_attr(test, schema(value_type = Option<String>, example = "billing web"))]
     pub q: Search,
 }
 
