@@ -13,7 +13,8 @@ pub(super) const CHOICES: usize = 100;
 pub(super) const LIVES: [&str; 9] =
     ["as usual: 90d, less where the workspace says so", "1h", "1d", "7d", "30d", "90d", "180d", "360d", "never ends"];
 /// How often a new key may be used.
-pub(super) const LIMITS: [&str; 5] = ["as usual: 100/h, less where the plan says so", "100/h", "1000/h", "10000/h", "none"];
+pub(super) const LIMITS: [&str; 5] =
+    ["as usual: 100/h, less where the plan says so", "100/h", "1000/h", "10000/h", "none"];
 /// When the old secret ends.
 pub(super) const OLD_SECRET_ENDS: [&str; 2] = ["after its overlap: whoever still has it is not cut off", "at once"];
 /// What is none of the presets.
@@ -55,7 +56,9 @@ pub(super) fn environment(cx: &Ctx) -> Result<Environment> {
 
 /// How long it lives; `None` as the workspace says.
 pub(super) fn life(cx: &Ctx) -> Result<Option<Expiry>> {
-    life_of(&preset(cx, "How long it works", &LIVES, "For how long, such as 45d", |typed| values::days(typed).map(drop))?)
+    life_of(&preset(cx, "How long it works", &LIVES, "For how long, such as 45d", |typed| {
+        values::days(typed).map(drop)
+    })?)
 }
 
 /// How often it may be used; `None` as the plan says.

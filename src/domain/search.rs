@@ -104,7 +104,9 @@ mod tests {
 
     #[test]
     fn every_word_is_found_somewhere_in_whatever_case_and_form() {
-        for words in ["web", "FRONT shop", "caf\u{e9}", "CAFE\u{301}", "strasse", "zo\u{eb}@", "ZOE\u{308}", "team", "eu"] {
+        for words in
+            ["web", "FRONT shop", "caf\u{e9}", "CAFE\u{301}", "strasse", "zo\u{eb}@", "ZOE\u{308}", "team", "eu"]
+        {
             assert!(finds(words), "{words}");
         }
         assert!(finds("team=billing shop web"));

@@ -16,7 +16,8 @@ fn the_page_tells_every_operation_field_and_refusal_of_the_document() {
     assert_eq!(answer.status, 200, "as open as the document: {answer:?}");
     let document = server.get("/openapi.json", &[]).json();
     let page = &answer.body;
-    let (mut operations, escaped) = (0, |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
+    let (mut operations, escaped) =
+        (0, |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             operations += 1;
@@ -64,11 +65,25 @@ fn the_page_is_sent_with_strict_headers_and_brings_everything() {
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
     let policy = answer.header("content-security-policy").unwrap();
-    for part in ["default-src 'none'", "style-src 'sha256-", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"] {
+    for part in
+        ["default-src 'none'", "style-src 'sha256-", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"]
+    {
         assert!(policy.contains(part), "{part}: {policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
-    for fetched in ["<script", "<link", "<img", "<iframe", "<form", "url(", "@import", " style=", " onclick", "src=", "javascript:"] {
+    for fetched in [
+        "<script",
+        "<link",
+        "<img",
+        "<iframe",
+        "<form",
+        "url(",
+        "@import",
+        " style=",
+        " onclick",
+        "src=",
+        "javascript:",
+    ] {
         assert!(!answer.body.contains(fetched), "{fetched}");
     }
     let head = server.send("HEAD", "/docs", &[], "");
@@ -103,8 +118,11 @@ fn a_browser_shows_the_page_and_asks_for_nothing_else() {
         browser.visit(&url);
         let asked: Vec<String> = browser.requests().into_iter().filter(|one| !one.ends_with("/favicon.ico")).collect();
         assert_eq!(asked, [url.clone()]);
-        let complaints: Vec<&Value> =
-            browser.events.iter().filter(|event| event["method"] == "Log.entryAdded" && !event.to_string().contains("favicon")).collect();
+        let complaints: Vec<&Value> = browser
+            .events
+            .iter()
+            .filter(|event| event["method"] == "Log.entryAdded" && !event.to_string().contains("favicon"))
+            .collect();
         assert!(complaints.is_empty(), "{complaints:?}");
         assert!(browser.evaluate("document.title").as_str().unwrap().ends_with(": the API"));
         browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
@@ -112,7 +130,8 @@ fn a_browser_shows_the_page_and_asks_for_nothing_else() {
         assert!(wide.as_u64().unwrap() <= u64::from(width), "{wide} on {width}");
         let tallest = "Math.max(...[...document.querySelectorAll('td:first-child code')].map(e => e.getBoundingClientRect().height))";
         assert!(browser.evaluate(tallest).as_f64().unwrap() < 80.0, "names are read in a line, not letter by letter");
-        let light = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)";
+        let light =
+            "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)";
         let (back, text) = (browser.evaluate(light), browser.evaluate(&light.replace("backgroundColor", "color")));
         assert_eq!(back.as_u64() < text.as_u64(), dark, "the style is taken: background {back}, text {text}");
         assert!(browser.evaluate("document.querySelectorAll('main article').length").as_u64() > Some(100));

@@ -115,8 +115,7 @@ fn no_credential_does_more_than_its_role_may() {
 #[test]
 fn the_document_names_the_roles_that_may() {
     let home = Home::with_vault();
-    let roles =
-        ["platform-admin", "workspace-admin", "issuer", "rotator", "revoker", "auditor", "support", "verifier"];
+    let roles = ["platform-admin", "workspace-admin", "issuer", "rotator", "revoker", "auditor", "support", "verifier"];
     let bearers = roles.map(|role| {
         // A bound operator is refused what is about the whole trail: that is no matter of its role.
         let bound: &[&str] = if role == "platform-admin" { &[] } else { &["--platform"] };
@@ -143,7 +142,8 @@ fn the_document_names_the_roles_that_may() {
             };
             for (role, bearer) in roles.iter().zip(&bearers) {
                 number += 1;
-                let kinds: &[&str] = if template.contains("{kind}") { &["workspaces", "customers", "plans"] } else { &[""] };
+                let kinds: &[&str] =
+                    if template.contains("{kind}") { &["workspaces", "customers", "plans"] } else { &[""] };
                 let sent = match template.as_str() {
                     "/v1/verify" => json!({ "key": "x", "explain": true }),
                     _ => body(method, template, number),
@@ -153,8 +153,12 @@ fn the_document_names_the_roles_that_may() {
                     let path = template.replace("{kind}", kind).replace("{key}", "nobody").replace("{name}", "nobody");
                     let path = path.replace("{rotation}", "rot_0000000000000000").replace("{scope}", "no:such");
                     let path = path.replace("{seq}", "1");
-                    let answer =
-                        server.send(&method.to_uppercase(), &format!("{path}{query}"), &[("Authorization", bearer)], &sent);
+                    let answer = server.send(
+                        &method.to_uppercase(),
+                        &format!("{path}{query}"),
+                        &[("Authorization", bearer)],
+                        &sent,
+                    );
                     assert!(answer.status != 401 && answer.status < 500, "{role}: {method} {path}: {answer:?}");
                     answer.status != 403
                 });

@@ -99,13 +99,17 @@ fn what_is_no_word_is_refused_and_never_widens() {
     }
     let secret = doors.local.ok(&["create", "other"]);
     for door in [doors.here(), doors.there()] {
-        for args in [&["list", ""][..], &["list", " ", "web"], &["list", &secret], &["export", ""], &["export", &secret]] {
+        for args in
+            [&["list", ""][..], &["list", " ", "web"], &["list", &secret], &["export", ""], &["export", &secret]]
+        {
             let ran = door.run(args, "");
             assert!(ran.code == Some(2) && ran.stdout.is_empty(), "{args:?}: {ran:?}");
             assert!(!ran.stderr.contains(&secret), "{ran:?}");
         }
         // Commands that act on keys by a filter take no words: they are keys there, or refused.
-        for args in [&["rotate", "--due", "web", "--yes", "--max", "9"][..], &["report", "web"], &["report", "stale", "web"]] {
+        for args in
+            [&["rotate", "--due", "web", "--yes", "--max", "9"][..], &["report", "web"], &["report", "stale", "web"]]
+        {
             let ran = door.run(args, "");
             assert!(ran.code == Some(2) && ran.stdout.is_empty(), "{args:?}: {ran:?}");
         }

@@ -71,7 +71,10 @@ fn a_key_is_created_and_its_secret_shown_once_and_copied() {
     let (verdict, _) = home.verdict(&token, &["--env", "staging"]);
     assert_eq!(verdict["valid"], true, "{verdict}");
     let events = home.json(&["audit", "list", "--key", "mailer"]);
-    assert_eq!((&events["items"][0]["action"], &events["items"][0]["reason"]), (&"key.create".into(), &"the new mailer".into()));
+    assert_eq!(
+        (&events["items"][0]["action"], &events["items"][0]["reason"]),
+        (&"key.create".into(), &"the new mailer".into())
+    );
     let log = home.read("log");
     assert!(!log.is_empty() && !log.contains(token.rsplit('_').next().unwrap()), "a secret is in the log");
     assert!(!events.to_string().contains(&token));

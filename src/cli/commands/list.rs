@@ -95,8 +95,7 @@ pub(crate) struct Args {
 
 /// Lists keys.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
-    let (count, exit_code, scope, searched) =
-        (args.count, args.exit_code, args.scope.clone(), !args.words.is_empty());
+    let (count, exit_code, scope, searched) = (args.count, args.exit_code, args.scope.clone(), !args.words.is_empty());
     let (group_by, shown) =
         (args.group_by, if args.denied_since.is_some() { columns::DENIED_KEYS } else { columns::KEYS });
     let request = List { filter: filter(args)? };

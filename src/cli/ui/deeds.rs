@@ -1,8 +1,9 @@
 //! Changes that somebody confirmed: the use cases of every other command, and what came of them in words.
 
 use super::{
-    Desk, gone, reference,
+    Desk,
     form::{Deed, Field, Order},
+    gone, reference,
     screen::Screen,
     state::{Fresh, State},
 };
@@ -151,7 +152,10 @@ impl Desk<'_> {
             return Ok(Ok(Outcome { said: format!("would rotate {named}"), key: None }));
         }
         let (Some(rotation), Some(lookup)) = (&staged.rotation, &staged.lookup) else {
-            return Ok(Ok(Outcome { said: staged.note.unwrap_or_else(|| format!("nothing to do: {named}")), key: None }));
+            return Ok(Ok(Outcome {
+                said: staged.note.unwrap_or_else(|| format!("nothing to do: {named}")),
+                key: None,
+            }));
         };
         let parked = rotation.parked;
         let rotation = match rotating::parsed(&rotation.id) {
@@ -159,7 +163,10 @@ impl Desk<'_> {
             Err(error) => return Ok(Err(error)),
         };
         if parked {
-            return Ok(Ok(Outcome { said: format!("{named} waits: {}", rotating::decision(rotation.as_str())), key: None }));
+            return Ok(Ok(Outcome {
+                said: format!("{named} waits: {}", rotating::decision(rotation.as_str())),
+                key: None,
+            }));
         }
         let commit = |receipts| self.backend.change(cx, Commit::of(rotation.clone(), receipts));
         let Some(token) = staged.secret else {
@@ -170,7 +177,13 @@ impl Desk<'_> {
             Some(until) => format!("The old secret works until {}.", format_time(until)),
             None => "The old secret stops at once.".to_owned(),
         };
-        self.put_on_screen(screen, state, color, Fresh { token, name: named.clone(), lines: vec![old], after: String::new() }).map_err(|error| {
+        self.put_on_screen(
+            screen,
+            state,
+            color,
+            Fresh { token, name: named.clone(), lines: vec![old], after: String::new() },
+        )
+        .map_err(|error| {
             rotating::leave_in(self.backend, cx, &rotation, lookup, SCREEN, &error.message);
             error
         })?;

@@ -32,7 +32,10 @@ const USES: usize = 6;
 
 const HELP: [(&str, &str); 14] = [
     ("↑ ↓ PgUp PgDn g G", "another key; also j and k"),
-    ("/", "show only keys with these words: name, description, id, status:expired, env:prod, owner:…, scope:…, label=value"),
+    (
+        "/",
+        "show only keys with these words: name, description, id, status:expired, env:prod, owner:…, scope:…, label=value",
+    ),
     ("Esc", "show all keys again"),
     ("s  S", "sort by the next column; turn the order round"),
     ("Enter", "everything about the key on the whole screen; Esc goes back"),

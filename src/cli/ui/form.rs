@@ -213,12 +213,7 @@ impl Form {
         Self::asking(Deed::Create, None, asked.map(|(field, answer)| Question { field, answer }), reason)
     }
 
-    fn asking(
-        deed: Deed,
-        subject: Option<Subject>,
-        asked: impl IntoIterator<Item = Question>,
-        reason: &str,
-    ) -> Self {
+    fn asking(deed: Deed, subject: Option<Subject>, asked: impl IntoIterator<Item = Question>, reason: &str) -> Self {
         let why = Question { field: Field::Reason, answer: Answer::Text(reason.to_owned()) };
         Self { deed, subject, asked: asked.into_iter().chain([why]).collect(), at: 0, typed: String::new() }
     }

@@ -486,7 +486,8 @@ mod tests {
     #[test]
     fn nothing_is_changed_without_leave_a_reason_and_a_yes() {
         let mut reader = state(3, false);
-        for nothing in ["dleaked\nyes\n", "xleaked\nyes\n", "aon\nyes\n", "R\nold\nyes\n", "Dgone\nsvc-000\n", "nnew\n"] {
+        for nothing in ["dleaked\nyes\n", "xleaked\nyes\n", "aon\nyes\n", "R\nold\nyes\n", "Dgone\nsvc-000\n", "nnew\n"]
+        {
             assert!(!type_in(&mut reader, nothing).iter().any(|wish| matches!(wish, Wish::Do(_) | Wish::New)));
             type_in(&mut reader, "q\x1b");
         }

@@ -26,13 +26,17 @@ fn needs(operation: &str) -> Needs {
         "apply_keys" => Needs::All(&[P::ReadKeys, P::CreateKeys, P::UpdateKeys, P::ActivateKeys, P::StopKeys]),
         other => Needs::Any(match other {
             "list_keys" | "show_key" | "list_rotations" | "show_rotation" => &[P::ReadKeys, P::RotateKeys],
-            "export_keys" | "plan_keys" | "check_keys" | "check_key" | "show_usage" | "show_retention" => &[P::ReadKeys],
+            "export_keys" | "plan_keys" | "check_keys" | "check_key" | "show_usage" | "show_retention" => {
+                &[P::ReadKeys]
+            }
             "create_key" | "create_keys" => &[P::CreateKeys],
             "update_key" => &[P::UpdateKeys],
             "delete_key" => &[P::DeleteKeys],
             "activate_key" => &[P::ActivateKeys],
             "deactivate_key" | "revoke_key" => &[P::StopKeys],
-            "stage_rotation" | "rotate_key" | "step_rotation" | "commit_rotation" | "abort_rotation" => &[P::RotateKeys],
+            "stage_rotation" | "rotate_key" | "step_rotation" | "commit_rotation" | "abort_rotation" => {
+                &[P::RotateKeys]
+            }
             "list_events" => &[P::ReadAudit, P::ReadHistory],
             "list_verdicts" => &[P::ReadKeys, P::ReadAudit],
             "show_event" | "verify_trail" | "checkpoint_trail" | "prove_event" | "show_review" | "review_trail" => {
@@ -44,8 +48,8 @@ fn needs(operation: &str) -> Needs {
             "list_scopes" | "show_scope" | "list_objects" | "show_object" | "list_projects" | "list_webhooks" => {
                 &[P::ReadWorkspace]
             }
-            "change_scopes" | "create_project" | "create_object" | "update_object" | "delete_object" | "add_webhook"
-            | "test_webhook" | "remove_webhook" => &[P::ChangeWorkspace],
+            "change_scopes" | "create_project" | "create_object" | "update_object" | "delete_object"
+            | "add_webhook" | "test_webhook" | "remove_webhook" => &[P::ChangeWorkspace],
             "change_retention" => &[P::ChangePlatform],
             // Whoever has a credential may ask what it is.
             _ => &P::ALL,

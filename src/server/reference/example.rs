@@ -36,10 +36,8 @@ fn path(operation: Operation<'_>) -> String {
 /// A query that has to be there.
 fn query(operation: Operation<'_>) -> String {
     let wanted = operation.parameters().filter(|one| one["in"] == "query" && one["required"] == true);
-    let wanted: Vec<String> = wanted
-        .filter_map(|one| one["name"].as_str())
-        .map(|name| format!("{name}={}", name.to_uppercase()))
-        .collect();
+    let wanted: Vec<String> =
+        wanted.filter_map(|one| one["name"].as_str()).map(|name| format!("{name}={}", name.to_uppercase())).collect();
     if wanted.is_empty() { String::new() } else { format!("?{}", wanted.join("&")) }
 }
 

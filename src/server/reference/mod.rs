@@ -220,9 +220,9 @@ fn calling(document: &Value) -> Markup {
 fn status_of<'d>(document: &'d Value, name: &str) -> &'d str {
     let refers = |response: &Value| response["$ref"].as_str().is_some_and(|place| place.ends_with(&format!("/{name}")));
     let paths = document["paths"].as_object().into_iter().flatten();
-    let responses = paths.flat_map(|(_, item)| item.as_object().into_iter().flatten()).flat_map(|(_, operation)| {
-        operation["responses"].as_object().into_iter().flatten()
-    });
+    let responses = paths
+        .flat_map(|(_, item)| item.as_object().into_iter().flatten())
+        .flat_map(|(_, operation)| operation["responses"].as_object().into_iter().flatten());
     responses.into_iter().find(|(_, response)| refers(response)).map_or("", |(status, _)| status)
 }
 
@@ -257,9 +257,14 @@ fn told(document: &Value, operation: Operation<'_>) -> Markup {
 fn who(operation: Operation<'_>) -> Markup {
     let roles: Vec<&str> =
         operation.said["x-keyward-roles"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let roles = if roles.len() == Role::ALL.len() { "of any role".to_owned() } else { format!("of the role {}", roles.join(", ")) };
+    let roles = if roles.len() == Role::ALL.len() {
+        "of any role".to_owned()
+    } else {
+        format!("of the role {}", roles.join(", "))
+    };
     let ways = operation.said["security"].as_array();
-    let open = ways.is_none_or(|ways| ways.is_empty() || ways.iter().any(|way| way.as_object().is_some_and(Map::is_empty)));
+    let open =
+        ways.is_none_or(|ways| ways.is_empty() || ways.iter().any(|way| way.as_object().is_some_and(Map::is_empty)));
     let (operator, key) = (operation.takes("operator"), operation.takes("key"));
     html! {
         @match (open, operator, key) {

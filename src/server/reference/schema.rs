@@ -113,7 +113,12 @@ pub(super) fn kind(document: &Value, schema: &Value) -> Markup {
 /// What a value must be besides: its bounds, its pattern, and an example of it.
 pub(super) fn bounds(schema: &Value) -> Markup {
     let bound = |word: &str, said: &str| schema[word].as_i64().map(|bound| format!("{said} {bound}"));
-    let all = [bound("minimum", "from"), bound("maximum", "to"), bound("maxLength", "at most, in characters,"), bound("maxItems", "items at most:")];
+    let all = [
+        bound("minimum", "from"),
+        bound("maximum", "to"),
+        bound("maxLength", "at most, in characters,"),
+        bound("maxItems", "items at most:"),
+    ];
     let all: Vec<String> = all.into_iter().flatten().collect();
     let example = schema.get("example").or_else(|| schema["examples"].get(0));
     html! {
