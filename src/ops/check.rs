@@ -33,6 +33,7 @@ pub struct Check {
     #[cfg_attr(test, schema(value_type = Object))]
     pub policy: Policy,
     /// Only the keys of whoever asks, made by it or owned by it, and nothing about all of them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(test, schema(required = false))]
     pub mine: bool,
 }

@@ -292,7 +292,7 @@ fn a_support_slot_judges_secrets_and_reads_the_history_of_keys() {
     }
     let ran = home.run(&["--key-file", "desk.key", "audit", "list"]);
     assert_eq!(ran.code, Some(5));
-    assert!(ran.stderr.contains("hint: keyward audit list --key KEY"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("audit list --key KEY  (what happened to a key)"), "{}", ran.stderr);
     // So does a session of it.
     let session = home.ok(&["--key-file", "desk.key", "-q", "unlock", "--for", "5m"]);
     let session = session.trim_start_matches("export KEYWARD_SESSION=").trim_matches('\'').to_owned();
