@@ -42,7 +42,7 @@ fn an_operator_lists_checks_and_reports_its_own_keys() {
         let expected: &[&str] = if args[0] == "report" { &[] } else { &["made", "owned"] };
         assert_eq!(found, expected, "{args:?}");
     }
-    assert_eq!(names(&json(there(&["report", "stale", "--mine", "--unused-for", "1s"]))), ["made", "owned"]);
+    assert_eq!(names(&json(there(&["report", "expiry", "--mine", "--within", "100d"]))), ["made", "owned"]);
     assert_eq!(json(there(&["report", "--mine"]))["keys"], 2);
     assert_eq!(there(&["list", "--mine", "--count"]).stdout.contains("2"), true);
     let checked = there(&["check", "--mine"]);
