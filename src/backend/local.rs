@@ -15,11 +15,11 @@ use crate::ops::usage::{UsageQuery, UsageReport};
 use crate::ops::webhooks::{AddWebhook, AddedWebhook};
 use crate::ops::{LogQuery, Logs};
 use crate::{
-    domain::{Action, Environment, Event, Form, KeyId, KeyRef, Time, Verdict},
+    domain::{Action, Event, Form, KeyId, Time, Verdict},
     ops::{
         self, Applied, Apply, Context, Create, Created, CredentialReport, Delete, Deleted, Error, Import, KeyView,
         List, Listed, ObjectChange, ObjectKind, ObjectView, Plan, Result, RotationView, Show, Stage, Staged, Step,
-        Switch, Switched, Update, Updated, Verify, commit::commit,
+        Switch, SwitchKey, Switched, Update, Updated, Verify, commit::commit,
     },
     store::Store,
 };
@@ -175,10 +175,11 @@ impl Backend for Local {
         self.change(cx, Action::KeyDeliver, &target, |tx| ops::rotation::step(tx, caps, cx, step))
     }
 
-    fn switch(&self, cx: &Context, key: &KeyRef, environment: Option<Environment>, switch: Switch) -> Result<Switched> {
+    fn switch(&self, cx: &Context, request: &SwitchKey) -> Result<Switched> {
+        let (switch, target) = (request.switch, request.key.to_string());
         let attempt = || {
-            self.change_of((switch.action(), &key.to_string(), environment), cx, |tx| {
-                ops::lifecycle::switch(tx, cx, key, environment, switch)
+            self.change_of((switch.action(), &target, request.environment), cx, |tx| {
+                ops::lifecycle::switch(tx, cx, request)
             })
         };
         // A server keeps some room, so that a full disk does not protect a secret that leaked.

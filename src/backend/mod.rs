@@ -2,6 +2,7 @@
 //!
 //! [`Backend`] is synchronous and object-safe; requests and outcomes are the structs of [`crate::ops`].
 
+mod agreed;
 mod archive;
 mod bulk;
 mod change;
@@ -34,6 +35,7 @@ mod webhooks;
 
 pub use crate::ops::REKEYED;
 pub use crate::vault::recovery::RecoveryCode;
+pub use agreed::Agreements;
 pub use archive::Archived;
 pub use dirs::Dirs;
 pub use leaving::Doomed;
@@ -58,11 +60,11 @@ use crate::ops::usage::{UsageQuery, UsageReport};
 use crate::ops::webhooks::{AddWebhook, AddedWebhook};
 use crate::ops::{LogQuery, Logs};
 use crate::{
-    domain::{Action, Environment, Form, KeyId, KeyRef, Verdict},
+    domain::{Action, Form, KeyId, Verdict},
     ops::{
         Applied, Apply, Context, Create, Created, CredentialReport, Delete, Deleted, EntryErrors, Error, Import,
         KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, Plan, Result, RotationView, Show, Stage, Staged,
-        Step, Switch, Switched, Update, Updated, Verify,
+        Step, SwitchKey, Switched, Update, Updated, Verify,
     },
 };
 
@@ -204,7 +206,7 @@ pub trait Backend: Trail {
     ///
     /// # Errors
     /// See [`crate::ops::lifecycle::switch`].
-    fn switch(&self, cx: &Context, key: &KeyRef, environment: Option<Environment>, switch: Switch) -> Result<Switched>;
+    fn switch(&self, cx: &Context, request: &SwitchKey) -> Result<Switched>;
     /// Deletes a key.
     ///
     /// # Errors

@@ -32,6 +32,8 @@ pub(crate) struct Ctx {
     pub(super) whole_screen: bool,
     /// Nothing may be changed that cannot be remembered outside the keystore.
     pub(super) require_state: bool,
+    /// The command works with another keystore beside its own: a credential that is given is for that one.
+    pub(super) has_other_side: bool,
     /// The command line as it was given.
     args: Vec<OsString>,
     backend: Option<Rc<dyn Backend>>,
@@ -87,6 +89,7 @@ impl Ctx {
             #[cfg(feature = "server")]
             whole_screen: false,
             require_state,
+            has_other_side: false,
             args,
             backend: None,
             rehearsal: None,
@@ -204,19 +207,31 @@ impl Ctx {
         if let Some(backend) = &self.backend {
             return Ok(Rc::clone(backend));
         }
+        if make && !self.is_remote() {
+            self.make_vault_if_none()?;
+        }
+        let backend = self.open()?;
+        self.backend = Some(Rc::clone(&backend));
+        Ok(backend)
+    }
+
+    /// Opens what the options name, and leaves what the command works on.
+    ///
+    /// # Errors
+    /// As [`Ctx::backend`].
+    pub(super) fn open(&mut self) -> Result<Rc<dyn Backend>> {
         #[cfg(feature = "server")]
         if let Some(remote) = self.remote()? {
-            let backend: Rc<dyn Backend> = Rc::new(remote);
-            self.backend = Some(Rc::clone(&backend));
-            return Ok(backend);
-        }
-        if make {
-            self.make_vault_if_none()?;
+            return Ok(Rc::new(remote));
         }
         let backend: Rc<dyn Backend> = Rc::from(self.unlock(true)?);
         tracing::info!("the vault is open");
-        self.backend = Some(Rc::clone(&backend));
         Ok(backend)
+    }
+
+    /// Works on another keystore from now on.
+    pub(super) fn work_on(&mut self, backend: Rc<dyn Backend>) {
+        self.backend = Some(backend);
     }
 
     /// Closes what was opened.
@@ -267,7 +282,11 @@ impl Ctx {
         self.with_sources(true, |operation, unlock| vault.profiles(operation, unlock))
     }
 
-    fn with_sources<T>(&mut self, session: bool, open: impl FnOnce(&Context, Unlock<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn with_sources<T>(
+        &mut self,
+        session: bool,
+        open: impl FnOnce(&Context, Unlock<'_>) -> Result<T>,
+    ) -> Result<T> {
         let source = Source::of(self.global.passphrase_file.as_deref(), self.global.passphrase_fd, false);
         let session = if session { self.env.text("KEYWARD_SESSION").map(Zeroizing::new) } else { None };
         let operation = self.operation();

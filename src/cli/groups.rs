@@ -1,4 +1,4 @@
-//! The commands by what somebody wants to do, those of every day first: thirty-eight in one list are a list that nobody reads.
+//! The commands by what somebody wants to do, those of every day first: forty in one list are a list that nobody reads.
 
 use super::help_text::WIDTH;
 use std::fmt::Write as _;
@@ -16,6 +16,8 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "apply",
             "diff",
             "export",
+            "push",
+            "pull",
             "import",
             "identify",
             "scan-rule",

@@ -168,7 +168,8 @@ fn server(cx: &Ctx, command: &str, refuse: impl Fn(&str, &str) -> Result<()>) ->
             return refuse(option, "no server is asked");
         }
         let credential = matches!(option, "--token-file" | "--ca-file");
-        if credential && !cx.is_remote() && command != "login" {
+        // What has another side names its server itself.
+        if credential && !cx.is_remote() && !matches!(command, "login" | "push" | "pull") {
             return refuse(option, "it is for a server, and none is chosen")
                 .map_err(|error| error.hint("or add --server URL"));
         }

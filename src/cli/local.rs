@@ -103,7 +103,10 @@ impl Ctx {
         let global = &self.global;
         let absent = || Error::not_found(format!("there is no vault at {}", vault.dirs().keystore().display()));
         #[cfg(feature = "server")]
-        if global.vault.is_none() && (global.token_file.is_some() || self.env.text("KEYWARD_TOKEN").is_some()) {
+        if !self.has_other_side
+            && global.vault.is_none()
+            && (global.token_file.is_some() || self.env.text("KEYWARD_TOKEN").is_some())
+        {
             return Err(absent()
                 .cause("a credential for a server is given, and no server")
                 .hint("name it: --server URL or KEYWARD_SERVER"));

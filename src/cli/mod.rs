@@ -18,6 +18,7 @@ mod csv_text;
 mod declared;
 mod delivery;
 mod due;
+mod elsewhere;
 pub mod exit;
 mod first;
 mod grouping;

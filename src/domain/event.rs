@@ -40,6 +40,10 @@ actions! {
     KeyDeliver = "key.deliver",
     /// A key got a new secret: the staged one is current.
     KeyRotate = "key.rotate",
+    /// The old secret of a rotation is still in use, and ends later.
+    KeyProlong = "key.prolong",
+    /// The old secret whose end had waited is idle, and has ended.
+    KeyRetire = "key.retire",
     /// A rotation ended without its secret.
     KeyAbort = "key.abort",
     /// A key was cut off for good.
@@ -52,6 +56,8 @@ actions! {
     KeyImport = "key.import",
     /// The keys of a workspace were to become as a file declares them.
     KeyApply = "key.apply",
+    /// The keys of a workspace were declared to another keystore, which they are carried to.
+    KeyExport = "key.export",
     /// A secret was looked up, to learn whose it is.
     KeyIdentify = "key.identify",
     /// A scope was declared or changed.
@@ -147,13 +153,13 @@ impl Action {
     /// Whether its target is a key, by its id or, where it was refused, by what was typed.
     #[must_use]
     pub fn is_of_key(self) -> bool {
-        self != Self::KeyApply && self.as_str().starts_with("key.")
+        !matches!(self, Self::KeyApply | Self::KeyExport) && self.as_str().starts_with("key.")
     }
 
     /// Whether its target is another one afterwards; if so, the target's row was written in the same commit.
     #[must_use]
     pub fn changes_target(self) -> bool {
-        self != Self::KeyIdentify
+        !matches!(self, Self::KeyApply | Self::KeyExport | Self::KeyIdentify)
     }
 
     /// Whether the target's row was written in the commit of an event with this outcome. A delivery that failed is kept in

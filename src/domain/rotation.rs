@@ -59,6 +59,8 @@ pub struct Rotation {
     pub deliveries: Vec<Delivery>,
     /// The caller's name for it: a repetition within a day means this rotation.
     pub idempotency_key: Option<String>,
+    /// When the old secret would have ended without the rotation, known from the commit on: no overlap goes beyond that.
+    pub old_ends_at: Option<Time>,
 }
 
 /// Until when the process that works on a rotation is left alone.
@@ -299,6 +301,7 @@ impl Key {
             in_doubt,
             deliveries: Vec::new(),
             idempotency_key: begin.idempotency_key,
+            old_ends_at: None,
         };
         run.deliver_to(&begin.sinks, now);
         self.secrets.push(new);
@@ -459,7 +462,11 @@ impl Key {
         // An overlap that was superseded was promised until the new secret has arrived, and ends here.
         self.kill_where(now, |secret| matches!(secret.state, SecretState::Retiring { .. }));
         // An expired key's secret had stopped: renewing the key must not bring the old secret back to life.
+        let old_ends_at = self.ends_at();
         let old_until = self.retire_current(if was_over { Overlap::Now } else { overlap }, now);
+        if let Some(run) = &mut self.run {
+            run.old_ends_at = old_ends_at;
+        }
         self.expires_at = renewed;
         self.revoked_at = None;
         self.advance_due(now, for_due);
@@ -549,4 +556,4 @@ impl Key {
 
 #[cfg(test)]
 #[path = "rotation_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -5,7 +5,7 @@ use crate::domain::{
 };
 use proptest::prelude::*;
 
-const SINK: &str = "file:/run/key";
+pub(crate) const SINK: &str = "file:/run/key";
 
 fn secret(number: u8, now: i64) -> Secret {
     Secret { state: SecretState::Staged, ..current(number, at(now)) }
@@ -15,7 +15,7 @@ fn lease(until: i64) -> Lease {
     Lease { id: "mine".to_owned(), until: at(until), remote: false }
 }
 
-fn begin(sinks: &[&str]) -> Begin {
+pub(crate) fn begin(sinks: &[&str]) -> Begin {
     Begin {
         id: "rot_0123456789abcdef".parse().unwrap(),
         actor: "ci@host".to_owned(),
@@ -33,7 +33,7 @@ fn begin(sinks: &[&str]) -> Begin {
 }
 
 /// A whole rotation at one moment.
-fn rotate(key: &mut Key, number: u8, now: i64, with: Begin, supersede: bool) -> Result<Committed, Illegal> {
+pub(crate) fn rotate(key: &mut Key, number: u8, now: i64, with: Begin, supersede: bool) -> Result<Committed, Illegal> {
     let sinks = with.sinks.clone();
     key.stage(secret(number, now), with, at(now), supersede)?;
     for sink in sinks {

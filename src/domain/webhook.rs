@@ -26,13 +26,14 @@ pub enum Notice {
 
 impl Notice {
     /// What can be subscribed to.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Done(Action::KeyCreate),
         Self::Done(Action::KeyUpdate),
         Self::Done(Action::KeyHandover),
         Self::Done(Action::KeyActivate),
         Self::Done(Action::KeyDeactivate),
         Self::Done(Action::KeyRotate),
+        Self::Done(Action::KeyProlong),
         Self::Done(Action::KeyAbort),
         Self::Done(Action::KeyRevoke),
         Self::Done(Action::KeyReinstate),

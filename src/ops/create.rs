@@ -102,6 +102,9 @@ pub struct Create {
     /// The hand-over follows at once: the intent is recorded with the creation.
     #[serde(default)]
     pub intend: bool,
+    /// It is declared without a secret: it lets nobody in before its first rotation gives it one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_secret: bool,
     /// A file declares it whole: what it leaves out is meant to be nothing.
     #[serde(skip)]
     pub declared: bool,
@@ -212,6 +215,9 @@ pub(super) fn accept(
         let before = u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(tx.count_keys(&cx.workspace)?);
         entitlement::require(plan, Feature::Keys { count: before.saturating_add(1) })?;
     }
+    if request.without_secret && (!request.sinks.is_empty() || request.imported.is_some()) {
+        return Err(Error::usage("a key without a secret has none to deliver").hint("leave one of them out"));
+    }
     if request.expires_in.is_some() && request.expiry.is_some() {
         return Err(Error::usage("expiry and expires_in say the same twice").hint("leave one of them out"));
     }
@@ -266,7 +272,11 @@ pub(super) fn make(
     sealer: &Sealer<'_>,
     Accepted { request, rate_limit, scopes, mut notes, mut events }: Accepted,
 ) -> Result<Made> {
-    let state = if request.sinks.is_empty() { SecretState::Current { until: None } } else { SecretState::Staged };
+    let state = match (request.without_secret, request.sinks.is_empty()) {
+        (true, _) => SecretState::Dead { since: cx.now },
+        (false, true) => SecretState::Current { until: None },
+        (false, false) => SecretState::Staged,
+    };
     let (token, secret) = match request.imported.clone() {
         Some(imported) => (None, as_secret(imported, state, cx.now)),
         None => {
@@ -275,6 +285,11 @@ pub(super) fn make(
         }
     };
     let action = if secret.imported { Action::KeyImport } else { Action::KeyCreate };
+    let (token, secret) = match request.without_secret {
+        // It was drawn for nobody, and is forgotten here.
+        true => (None, Secret { hint: String::new(), ..secret }),
+        false => (token, secret),
+    };
     let once = match &request.idempotency_key {
         Some(key) => Some((existing::named(&cx.workspace, key), existing::digest_of(&request)?)),
         None => None,
@@ -435,6 +450,7 @@ impl Create {
             id: None,
             sinks: Vec::new(),
             intend: false,
+            without_secret: false,
             declared: false,
         }
     }

@@ -5,6 +5,7 @@ use super::{
     context::Context,
     entitlement,
     error::{Error, Result},
+    idle::{self, Seen},
     lookup, policy,
     rotation_view::refused,
     view::KeyView,
@@ -13,6 +14,7 @@ use crate::{
     domain::{Action, Environment, KeyRef, time::format_time},
     store::Tx,
 };
+use chrono::TimeDelta;
 use serde_json::json;
 
 /// Which way a key is switched.
@@ -38,6 +40,27 @@ impl Switch {
     }
 }
 
+/// A key to be switched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwitchKey {
+    /// Which key.
+    pub key: KeyRef,
+    /// Decides between keys of one name.
+    pub environment: Option<Environment>,
+    /// Which way.
+    pub switch: Switch,
+    /// Refuses to stop a key that was used within so long.
+    pub only_if_idle: Option<TimeDelta>,
+}
+
+impl SwitchKey {
+    /// A switch that asks nothing more.
+    #[must_use]
+    pub fn of(key: KeyRef, switch: Switch) -> Self {
+        Self { key, environment: None, switch, only_if_idle: None }
+    }
+}
+
 /// What came of a switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switched {
@@ -50,15 +73,11 @@ pub struct Switched {
 /// Switches one key.
 ///
 /// # Errors
-/// `NotFound`, or `Conflict` when a revoked key is to be activated or deactivated, or an expired one to be activated.
-pub fn switch(
-    tx: &mut Tx<'_>,
-    cx: &Context,
-    key: &KeyRef,
-    environment: Option<Environment>,
-    switch: Switch,
-) -> Result<Done<Switched>> {
-    let mut key = lookup::key(tx, &cx.workspace, key, environment)?;
+/// `NotFound`, or `Conflict` when a revoked key is to be activated or deactivated, an expired one to be activated, or one
+/// to be stopped that is in use and was to be idle.
+pub fn switch(tx: &mut Tx<'_>, cx: &Context, request: &SwitchKey) -> Result<Done<Switched>> {
+    let switch = request.switch;
+    let mut key = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
     cx.expects(&key)?;
     let before = key.status_at(cx.now);
     if let (Switch::Activate, None, Some(at)) = (switch, key.revoked_at, key.expires_at.filter(|at| *at <= cx.now)) {
@@ -81,6 +100,9 @@ pub fn switch(
         policy::demanded_of_call(&workspace.policy, cx, "the activation of a key")?;
     }
     if changed {
+        if let (Some(period), Switch::Deactivate | Switch::Revoke) = (request.only_if_idle, switch) {
+            idle::refuse_busy(cx, &key, &key.name, Seen::of_key(tx, &key)?.as_ref(), period)?;
+        }
         tx.put_key(&key)?;
         key.version += 1;
         let changes = json!({ "status": { "from": before.as_str(), "to": key.status_at(cx.now).as_str() } });

@@ -10,6 +10,7 @@ use super::{
     context::Context,
     entitlement,
     error::{Error, Result},
+    idle::{self, Seen},
     lookup,
     rotation_view::{RotationView, refused},
     view::KeyView,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     domain::{
         Action, DeliveryState, Environment, Illegal, Key, KeyId, KeyRef, Lookup, Outcome, Permission, Phase,
-        PlainToken, RefError, Rotation, RotationId, SecretState, Time, counted, serde_text, time::format_time,
+        PlainToken, RefError, Rotation, RotationId, SecretState, Time, serde_text, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -486,17 +487,8 @@ pub(super) fn was_used(tx: &View<'_>, key: &Key, run: &Rotation) -> Result<bool>
 
 fn refuse_busy_secret(tx: &View<'_>, cx: &Context, key: &Key, period: TimeDelta) -> Result<()> {
     let old = key.secrets.iter().find(|secret| matches!(secret.state, SecretState::Current { .. }));
-    let uses = tx.secret_uses(&key.id)?;
-    let seen = uses.iter().find(|seen| old.is_some_and(|old| old.lookup == seen.lookup));
-    let since = cx.now.checked_sub_signed(period);
-    let Some((at, seen)) = seen.and_then(|seen| seen.last_used_at.map(|at| (at, seen))) else { return Ok(()) };
-    if since.is_some_and(|since| at < since) {
-        return Ok(());
-    }
-    let from = seen.last_ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
-    Err(Error::conflict("still_used", format!("the old secret of {} is still in use", key.name))
-        .cause(format!("last seen at {} from {from}, {} in all", format_time(at), counted(seen.uses, "use")))
-        .hint(format!("keyward usage {}  (who uses which secret)", key.id)))
+    let seen = old.map(|old| Seen::of_secret(tx, key, &old.lookup)).transpose()?.flatten();
+    idle::refuse_busy(cx, key, &format!("the old secret of {}", key.name), seen.as_ref(), period)
 }
 
 fn nothing_left() -> Error {

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     backend::Backend,
     ops::{
-        Abort, ChangeScopes, Check, CheckKey, Commit, Context, Error, ExportKeys, Kind, ListRotations, ListScopes,
-        Result, ShowRotation, ShowScope,
+        Abort, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, Error, ExportKeys, Kind, ListRotations,
+        ListScopes, Prolong, Result, ShowRotation, ShowScope,
         case::{Ask, Change, Method, Route, UseCase},
         operators::{CreateOperator, ListOperators, RevokeOperator, RotateOperator},
         webhooks::{ListWebhooks, RemoveWebhook},
@@ -71,7 +71,7 @@ impl Door {
 }
 
 /// Every use case that is declared.
-fn doors() -> [Door; 16] {
+fn doors() -> [Door; 18] {
     [
         Door::asks::<ListScopes>(),
         Door::asks::<ShowScope>(),
@@ -80,7 +80,9 @@ fn doors() -> [Door; 16] {
         Door::asks::<ShowRotation>(),
         Door::changes::<Commit>(),
         Door::changes::<Abort>(),
+        Door::changes::<Prolong>(),
         Door::asks::<ExportKeys>(),
+        Door::changes::<CarryKeys>(),
         Door::asks::<Check>(),
         Door::asks::<CheckKey>(),
         Door::asks::<ListWebhooks>(),

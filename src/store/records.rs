@@ -107,6 +107,8 @@ struct RotationRecord {
     lease_remote: Option<bool>,
     #[n(16)]
     reinstate: Option<bool>,
+    #[n(17)]
+    old_ends_at: Option<i64>,
 }
 
 /// The facts of a key that stand in the clear, bound to the sealed ones.
@@ -262,6 +264,7 @@ impl RotationRecord {
             in_doubt: run.in_doubt.as_ref().map(ToString::to_string),
             deliveries: run.deliveries.iter().map(delivery).collect(),
             idempotency_key: run.idempotency_key.clone(),
+            old_ends_at: run.old_ends_at.map(|at| at.timestamp()),
         }
     }
 
@@ -291,6 +294,7 @@ impl RotationRecord {
             in_doubt: self.in_doubt.map(lookup).transpose()?,
             deliveries: self.deliveries.into_iter().map(delivery).collect::<Result<_>>()?,
             idempotency_key: self.idempotency_key,
+            old_ends_at: self.old_ends_at.map(time).transpose()?,
         })
     }
 }

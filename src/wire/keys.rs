@@ -363,6 +363,17 @@ pub struct KeyReply {
     pub changed: bool,
 }
 
+/// How to stop a key.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct StopBody {
+    /// Refuses while the key was seen in use within so many seconds.
+    #[serde(skip_serializing_if = "Option::is_none", with = "crate::domain::serde_text::optional_seconds")]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    pub only_if_idle: Option<TimeDelta>,
+}
+
 /// The errors of entries of a bulk request.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::{Lookup, Overlap},
     ops::{
-        Error, KeyView, Kind, Result,
+        Error, KeyView, Kind, OverlapWait, Result,
         rotation::{Progress, Rotated},
         rotation_view::RotationView,
         stage::Staged,
@@ -116,6 +116,16 @@ pub struct RotationList {
     pub items: Vec<RotationView>,
     /// Where the page stands.
     pub page: PageInfo,
+}
+
+/// Old secrets whose end was looked at.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct OverlapList {
+    /// `keyward.overlap-list/v1`.
+    pub schema: String,
+    /// Those that something was done about, or that end although they are in use.
+    pub items: Vec<OverlapWait>,
 }
 
 /// One step of a delivery.
@@ -247,6 +257,18 @@ impl Told for Vec<RotationView> {
     }
 
     fn read(list: RotationList) -> Result<Self> {
+        Ok(list.items)
+    }
+}
+
+impl Told for Vec<OverlapWait> {
+    type Body = OverlapList;
+
+    fn tell(self) -> OverlapList {
+        OverlapList { schema: "keyward.overlap-list/v1".to_owned(), items: self }
+    }
+
+    fn read(list: OverlapList) -> Result<Self> {
         Ok(list.items)
     }
 }

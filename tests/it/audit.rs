@@ -276,8 +276,11 @@ fn old_home() -> Home {
         backend.create(&at("2020-02-01"), create).unwrap();
     }
     for number in 0..10 {
-        let request =
-            keyward::ops::Delete { key: keyward::domain::KeyRef::Name(format!("old-{number}")), environment: None };
+        let request = keyward::ops::Delete {
+            key: keyward::domain::KeyRef::Name(format!("old-{number}")),
+            environment: None,
+            only_if_idle: None,
+        };
         backend.delete(&at("2020-03-01"), &request).unwrap();
     }
     home

@@ -19,7 +19,7 @@ const OF_THE_VAULT: [&str; 5] =
     ["keyward init", "keyward vault", "keyward identify", "keyward import", "keyward audit archive"];
 
 /// What is about the machine that one sits at: not run again with a server named.
-const OF_THE_MACHINE: [&str; 11] = [
+const OF_THE_MACHINE: [&str; 13] = [
     "keyward login",
     "keyward logout",
     "keyward profile",
@@ -30,6 +30,9 @@ const OF_THE_MACHINE: [&str; 11] = [
     "keyward serve",
     "keyward completions",
     "keyward man",
+    // Its own side is the local vault, always.
+    "keyward push",
+    "keyward pull",
     // What opens a vault by a file's key is beside that vault.
     "keyward -q --key-file",
 ];

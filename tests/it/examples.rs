@@ -12,19 +12,23 @@ use std::{
 };
 
 /// Examples that no test can run, each with the reason.
-pub(crate) const NOT_RUN: [(&str, &str); 3] = [
+pub(crate) const NOT_RUN: [(&str, &str); 5] = [
     (
         "keyward serve --probe --listen unix:/run/keyward/keyward.sock",
         "it asks a server that runs: tests/it/serve_doors.rs",
     ),
     ("keyward webhooks test chat", "it needs a receiver on the internet"),
+    ("keyward push --to https://keys.example.com --dry-run", "it needs a server of that name"),
+    ("keyward pull --from https://keys.example.com --dry-run", "it needs a server of that name"),
     ("keyward -o jsonl audit list --follow", "it goes on until it is interrupted"),
 ];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 34] = [
+const PREPARED: [(&str, &str); 36] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
+    ("keyward push", "keyward --vault ./staging init"),
+    ("keyward pull", "keyward --vault ./staging init"),
     ("keyward vault restore", "keyward vault backup backup/keystore.db"),
     ("keyward vault adopt", "keyward vault backup backup/keystore.db"),
     ("keyward vault slots remove", "keyward vault slots add --device-file media/other.key --label other"),

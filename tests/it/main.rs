@@ -24,6 +24,8 @@ mod both_sides;
 mod bulk_kills;
 #[cfg(feature = "server")]
 mod canary;
+#[cfg(feature = "server")]
+mod carrying;
 mod check;
 #[cfg(feature = "server")]
 mod clients;
@@ -62,6 +64,8 @@ mod heeded;
 mod hidden_rows;
 mod house;
 mod identify;
+#[cfg(feature = "server")]
+mod idle_ends;
 mod import;
 mod journal;
 mod keystore_file;

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use keyward::{
     backend::{Backend, Dirs, InitOptions, LocalVault},
     domain::{KeyFilter, KeyRef, Overlap, Request, Status, Time, time::parse_time},
-    ops::{Commit, Context, Create, Delete, Kind, List, Stage, Switch, Verify},
+    ops::{Commit, Context, Create, Delete, Kind, List, Stage, Switch, SwitchKey, Verify},
 };
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,7 +166,7 @@ proptest! {
                         Step::Deactivate(_) => Switch::Deactivate,
                         _ => Switch::Revoke,
                     };
-                    let switched = backend.switch(&cx, &key_ref(key), None, switch).map_err(|error| error.kind);
+                    let switched = backend.switch(&cx, &SwitchKey::of(key_ref(key), switch)).map_err(|error| error.kind);
                     match model.get_mut(&key) {
                         None => prop_assert_eq!(switched.err(), Some(Kind::NotFound)),
                         Some(expected) if switch == Switch::Revoke => expected.revoked = true,
@@ -175,7 +175,7 @@ proptest! {
                     }
                 }
                 Step::Delete(key) => {
-                    let deleted = backend.delete(&cx, &Delete { key: key_ref(key), environment: None });
+                    let deleted = backend.delete(&cx, &Delete { key: key_ref(key), environment: None, only_if_idle: None });
                     match model.remove(&key) {
                         None => prop_assert_eq!(deleted.err().map(|error| error.kind), Some(Kind::NotFound)),
                         Some(gone) => dead.extend(gone.tokens.into_iter().map(|(token, _)| token)),

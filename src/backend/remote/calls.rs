@@ -3,19 +3,23 @@
 use super::Remote;
 use crate::{
     backend::{Backend, BulkError, NewSlot, Rekey, Rekeyed, Runner, SlotView, VaultStatus},
-    domain::{Action, Environment, Form, KeyId, KeyRef, Retention, Time, Verdict, time::format_time},
+    domain::{
+        Action, Environment, Form, KeyId, Retention, Time, Verdict,
+        time::{format_duration, format_time},
+    },
     ops::{
         Applied, Apply, Context, Create, Created, CredentialReport, Delete, Deleted, EntryError, EntryErrors, Error,
         Import, KeyName, KeyView, Kind, List, Listed, ListedNames, LogQuery, Logs, ObjectChange, ObjectKind,
-        ObjectView, Plan, Result, RotationView, Show, Stage, Staged, Step, Switch, Switched, Update, Updated,
-        UsageQuery, UsageReport, Verify,
+        ObjectView, Plan, Result, RotationView, Show, Stage, Staged, Step, Switch, SwitchKey, Switched, Update,
+        Updated, UsageQuery, UsageReport, Verify,
         identify::{Identified, Identify},
         webhooks::{AddWebhook, AddedWebhook},
     },
     wire::{
         declared::{AppliedReply, PlanReply},
         keys::{
-            CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, MAX_PAGE, RefusedEntries, UpdatedReply, query_of,
+            CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, MAX_PAGE, RefusedEntries, StopBody, UpdatedReply,
+            query_of,
         },
         rotations::{RotateBody, RotateReply, RotationReply, StagedReply, StepBody},
         usage::{LogPage, RetentionBody, UsageReply},
@@ -173,20 +177,23 @@ impl Backend for Remote {
         Ok(self.change::<RotationReply>(cx, Method::POST, &path, &[], &body)?.rotation)
     }
 
-    fn switch(&self, cx: &Context, key: &KeyRef, environment: Option<Environment>, switch: Switch) -> Result<Switched> {
-        let verb = match switch {
+    fn switch(&self, cx: &Context, request: &SwitchKey) -> Result<Switched> {
+        let verb = match request.switch {
             Switch::Activate => "activate",
             Switch::Deactivate => "deactivate",
             Switch::Revoke => "revoke",
         };
-        let path = ["v1", "keys", &key.to_string(), verb];
-        let reply: KeyReply = self.change(cx, Method::POST, &path, &which(environment), &json!({}))?;
+        let path = ["v1", "keys", &request.key.to_string(), verb];
+        let body = StopBody { only_if_idle: request.only_if_idle };
+        let reply: KeyReply = self.change(cx, Method::POST, &path, &which(request.environment), &body)?;
         Ok(Switched { key: reply.key, changed: reply.changed })
     }
 
     fn delete(&self, cx: &Context, request: &Delete) -> Result<Deleted> {
         let path = ["v1", "keys", &request.key.to_string()];
-        let reply: KeyReply = self.change(cx, Method::DELETE, &path, &which(request.environment), &json!({}))?;
+        let mut query = which(request.environment);
+        query.extend(request.only_if_idle.map(|period| ("only_if_idle", format_duration(period))));
+        let reply: KeyReply = self.change(cx, Method::DELETE, &path, &query, &json!({}))?;
         Ok(Deleted { key: reply.key })
     }
 

@@ -16,5 +16,5 @@ pub(crate) struct Args {
 
 /// Activates keys.
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
-    switch_all(cx, &args.keys, Switch::Activate)
+    switch_all(cx, &args.keys, Switch::Activate, None)
 }

@@ -1,24 +1,16 @@
 //! `apply`: makes the keys as a file declares them, after showing what that means.
 
+use super::applying::{Work, carry_out};
 use crate::{
     cli::{
         context::Ctx,
-        declared::{self, Beside, KeysFile},
-        delivery::{DeliverArgs, Driver, Ending, Fresh, Target, Targets, refuse_shared},
-        exit::Exit,
-        prompt, rotating,
-        signals::Stop,
+        declared,
+        delivery::{DeliverArgs, Targets},
         values,
     },
-    domain::{Action, KeyRef, counted},
-    ops::{
-        Applied, Apply, Context, Created, Error, KeyView, Kind, Plan, PlanStep, Result, Show, ShowRotation, Stage, Verb,
-    },
+    ops::{Apply, Result},
 };
-use std::{
-    collections::{HashMap, HashSet},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 /// Create, change and switch off keys as a file declares them
 #[derive(Debug, clap::Args)]
@@ -42,173 +34,12 @@ pub(crate) struct Args {
     deliver: DeliverArgs,
 }
 
-/// A key whose secret is to be delivered, and where to.
-struct Waiting {
-    key: KeyView,
-    target: Target,
-}
-
 /// Applies a file.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let file = declared::read(cx, &args.file)?;
     let targets = Targets::of(cx, &args.deliver)?;
     let prune = (!args.prune.is_empty()).then_some(args.prune);
-    let mut request = Apply { keys: file.keys.clone(), prune, expected: None };
+    let request = Apply { keys: file.keys.clone(), prune, ..Apply::default() };
     let plan = cx.backend_or_new()?.plan(&cx.operation(), &request)?;
-    if plan.feasible() == 0 && !plan.is_refused() {
-        declared::show(cx, &plan, |step| file.beside(step))?;
-        cx.note(&declared::summary(&plan));
-        return Ok(left(&plan));
-    }
-    // Made once in vain: what speaks against a step is known before anybody is asked, and sinks may be named after a
-    // key's id.
-    let preview = cx.backend()?.apply(&Context { dry_run: true, ..cx.operation() }, &request);
-    let preview = preview.or_else(|error| recorded(cx, error))?;
-    let new = new_keys(&preview, &file, &targets)?;
-    let resumed = interrupted(cx, &plan, &file, &targets)?;
-    refuse_shared(new.iter().chain(&resumed).map(|waiting| (&waiting.key, &waiting.target)))?;
-    for waiting in new.iter().chain(&resumed) {
-        waiting.target.preflight(cx)?;
-    }
-    if !cx.program_reads() || cx.global.dry_run {
-        declared::show(cx, &plan, |step| beside(step, &new, &resumed, None))?;
-    }
-    cx.note(&declared::summary(&plan));
-    if cx.global.dry_run {
-        return Ok(left(&plan));
-    }
-    prompt::confirm(cx, &format!("apply {}?", counted(plan.feasible(), "change")))?;
-    for waiting in &new {
-        if let Some(declared) = file.place(&waiting.key).and_then(|place| request.keys.get_mut(place)) {
-            declared.key.id = waiting.key.id.parse().ok();
-            declared.key.sinks = waiting.target.names();
-        }
-    }
-    request.expected = Some(plan);
-    let stop = Stop::listen()?;
-    let applied = cx.backend()?.apply(&cx.operation(), &request)?;
-    notes(cx, &applied);
-    let driver = Driver { targets: &targets, stop: &stop, deadline: None };
-    let failed = deliver(cx, &driver, &applied.created, &new, &resumed);
-    if cx.program_reads() {
-        declared::show(cx, &applied.plan, |step| beside(step, &new, &resumed, Some(&failed)))?;
-    }
-    let all = counted(applied.plan.feasible(), "change");
-    match failed.len() {
-        0 => cx.note(&format!("applied {all}")),
-        undelivered => cx.note(&format!("applied {} of {all}", applied.plan.feasible().saturating_sub(undelivered))),
-    }
-    let code = if failed.is_empty() { left(&applied.plan) } else { Exit::Undelivered.code() };
-    Ok(stop.code().unwrap_or(code))
-}
-
-/// What is known of a step beside its plan; once it was applied, with the ids of the keys that were not delivered.
-fn beside(step: &PlanStep, new: &[Waiting], resumed: &[Waiting], failed: Option<&HashSet<String>>) -> Beside {
-    let is_it = |one: &&Waiting| one.key.name == step.name && one.key.environment == step.environment;
-    let waiting = new.iter().chain(resumed).find(is_it).filter(|_| step.action.delivers());
-    let undelivered = |failed: &HashSet<String>| waiting.is_some_and(|waiting| failed.contains(&waiting.key.id));
-    Beside {
-        sinks: waiting.map(|waiting| waiting.target.names()).unwrap_or_default(),
-        // Before a key is made its id is not that of the key to come, unless the plan is carried out.
-        key_id: waiting.filter(|_| failed.is_some()).map(|waiting| waiting.key.id.clone()),
-        outcome: failed.map(|failed| match step.action {
-            Verb::Blocked => "left",
-            _ if undelivered(failed) => "undelivered",
-            _ => "done",
-        }),
-    }
-}
-
-/// A refusal is an event, although it was found before anything was tried in earnest.
-fn recorded<T>(cx: &mut Ctx, error: Error) -> Result<T> {
-    if !cx.global.dry_run {
-        let operation = cx.operation();
-        cx.backend()?.refuse(&operation, Action::KeyApply, &operation.workspace, &error)?;
-    }
-    Err(error)
-}
-
-fn left(plan: &Plan) -> u8 {
-    if plan.count(Verb::Blocked) > 0 { Exit::Partial } else { Exit::Ok }.code()
-}
-
-fn new_keys(preview: &Applied, file: &KeysFile, targets: &Targets) -> Result<Vec<Waiting>> {
-    let keys = preview.created.iter().map(|created| &created.key);
-    keys.map(|key| waiting(key.clone(), file, targets)).collect()
-}
-
-fn waiting(key: KeyView, file: &KeysFile, targets: &Targets) -> Result<Waiting> {
-    let own = file.place(&key).and_then(|place| file.sinks.get(place)).map_or(&[][..], Vec::as_slice);
-    match targets.for_key_with(&key, own)? {
-        Some(target) => Ok(Waiting { key, target }),
-        None => Err(Error::usage(format!("nothing says where the secret of {} ({}) goes", key.name, key.environment))
-            .cause("nothing was minted")
-            .hint("say deliver = [\"file:…\"] with the key")
-            .hint("or add --deliver 'file:/run/keyward/{name}.key', or --deliver-map FILE")),
-    }
-}
-
-/// The keys whose creation was interrupted.
-fn interrupted(cx: &mut Ctx, plan: &Plan, file: &KeysFile, targets: &Targets) -> Result<Vec<Waiting>> {
-    let steps = plan.steps.iter().filter(|step| step.action == Verb::Deliver);
-    let mut found = Vec::new();
-    for id in steps.filter_map(|step| step.key_id.as_ref()) {
-        let key: KeyRef = id.parse().map_err(|_| Error::new(Kind::Internal, "plan", "a step names no key"))?;
-        let key = cx.backend()?.show(&cx.operation(), &Show { key, environment: None })?;
-        found.push(waiting(key, file, targets)?);
-    }
-    Ok(found)
-}
-
-fn notes(cx: &mut Ctx, applied: &Applied) {
-    let mut notes: Vec<&String> = applied.created.iter().flat_map(|created| &created.notes).collect();
-    notes.dedup();
-    for note in notes {
-        cx.note(note);
-    }
-}
-
-/// Hands every secret over; says which keys' did not arrive. Each failure is told in its place, and the rest goes on.
-fn deliver(
-    cx: &mut Ctx,
-    driver: &Driver<'_>,
-    created: &[Created],
-    new: &[Waiting],
-    resumed: &[Waiting],
-) -> HashSet<String> {
-    let mut failed = HashSet::new();
-    let waiting: HashMap<&str, &Waiting> = new.iter().chain(resumed).map(|one| (one.key.id.as_str(), one)).collect();
-    let fresh = created.iter().map(|created| (Some(created), &created.key.id));
-    for (created, id) in fresh.chain(resumed.iter().map(|waiting| (None, &waiting.key.id))) {
-        let Some(waiting) = waiting.get(id.as_str()).copied() else { continue };
-        let done = match created {
-            _ if driver.stop.code().is_some() => Err(Error::new(Kind::Undelivered, "interrupted", "interrupted")),
-            Some(created) => hand_over(cx, driver, created, &waiting.target),
-            None => resume(cx, driver, waiting),
-        };
-        let named = format!("{} ({id})", waiting.key.name);
-        match done {
-            Ok(()) => cx.note(&format!("delivered {named} to {}", waiting.target.names().join(", "))),
-            Err(error) => {
-                failed.insert(id.clone());
-                cx.error(&Error { message: format!("{named}: {}", error.message), ..error });
-            }
-        }
-    }
-    failed
-}
-
-fn hand_over(cx: &mut Ctx, driver: &Driver<'_>, created: &Created, target: &Target) -> Result<()> {
-    let (Some(token), Some(rotation)) = (&created.secret, &created.rotation) else { return Ok(()) };
-    let parsed = rotation.id.parse().ok().zip(rotation.secret.lookup.parse().ok());
-    let (id, lookup) = parsed.ok_or_else(|| Error::new(Kind::Internal, "rotation", "a rotation without id"))?;
-    driver.hand_over(cx, target, &Fresh { token, rotation: &id, lookup: &lookup, doubted: false }, Ending::Dead)?;
-    rotating::commit(cx, rotation, Vec::new()).map(drop)
-}
-
-fn resume(cx: &mut Ctx, driver: &Driver<'_>, waiting: &Waiting) -> Result<()> {
-    let id = waiting.key.rotation.id.as_deref().unwrap_or_default();
-    let rotation = ShowRotation::of(id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))?);
-    let rotation = cx.backend()?.ask(&cx.operation(), &rotation)?;
-    driver.rotate(cx, &waiting.target, Stage::resume(&rotation, Vec::new())?).map(drop)
+    carry_out(cx, Work { file: &file, targets: &targets, verb: "apply", without_secrets: false }, request, plan)
 }

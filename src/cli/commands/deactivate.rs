@@ -1,6 +1,6 @@
 //! `deactivate`: a reversible switch; the history stays.
 
-use super::switching::switch_all;
+use super::switching::{IfIdle, switch_all};
 use crate::{
     cli::{context::Ctx, operand::KeyOperands},
     ops::{Result, Switch},
@@ -8,13 +8,16 @@ use crate::{
 
 /// Stop keys until they are activated again
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  keyward deactivate billing-sync --reason 'suspected misuse'")]
+#[command(after_help = "Examples:\n  keyward deactivate billing-sync --reason 'suspected misuse'\n  \
+    keyward deactivate billing-sync --only-if-idle 1h")]
 pub(crate) struct Args {
     #[command(flatten)]
     keys: KeyOperands,
+    #[command(flatten)]
+    idle: IfIdle,
 }
 
 /// Deactivates keys.
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
-    switch_all(cx, &args.keys, Switch::Deactivate)
+    switch_all(cx, &args.keys, Switch::Deactivate, args.idle.period)
 }

@@ -1,5 +1,6 @@
 //! `delete`: removes a key for good, after a confirmation that names it. Its audit trail stays.
 
+use super::switching::IfIdle;
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, operand::KeyOperand, prompt},
     domain::{KeyRef, text::hides},
@@ -9,13 +10,18 @@ use serde_json::json;
 
 /// Delete a key for good; its audit trail stays
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  keyward delete billing-sync --confirm billing-sync --reason 'system switched off'")]
+#[command(
+    after_help = "Examples:\n  keyward delete billing-sync --confirm billing-sync --reason 'system switched off'\n  \
+    keyward delete billing-sync --confirm billing-sync --only-if-idle 30d"
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     key: KeyOperand,
     /// The key's name, as confirmation; --yes is not enough
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
+    #[command(flatten)]
+    idle: IfIdle,
 }
 
 /// Deletes a key.
@@ -29,7 +35,8 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     prompt::confirm_name(cx, name, args.confirm.as_deref(), &question)?;
     // By id from here on: what was confirmed is what is deleted, whatever happens to names meanwhile.
     let key: KeyRef = found.id.parse().map_err(|_| Error::usage("the id of the key found is no id"))?;
-    let deleted = backend.delete(&cx.operation(), &Delete { key, environment: None })?;
+    let deleted =
+        backend.delete(&cx.operation(), &Delete { key, environment: None, only_if_idle: args.idle.period })?;
     let verb = if cx.global.dry_run { "would delete" } else { "deleted" };
     cx.note(&format!("{verb}: {} ({})", deleted.key.name, deleted.key.id));
     cx.item_if_asked("keyward.key/v1", "key", json!(deleted.key), columns::KEY)?;

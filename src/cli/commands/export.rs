@@ -36,8 +36,9 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if !cx.out.options.columns.is_empty() {
         return Err(Error::usage("what is exported has all its fields: leave out --columns").hint("keyward list"));
     }
+    let q = values::searched(args.words);
     let request =
-        ExportKeys { environment: args.env, owner: args.owner, labels: args.label, q: values::searched(args.words) };
+        ExportKeys { environment: args.env, owner: args.owner, labels: args.label, q, ..ExportKeys::default() };
     match cx.format() {
         Format::Table | Format::Wide if cx.out.options.field.is_none() => {
             let keys = cx.backend()?.ask(&cx.operation(), &request)?;

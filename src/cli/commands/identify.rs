@@ -11,7 +11,7 @@ use crate::{
     },
     domain::{Action, Brand, KeyRef, PlainToken, SlotRole, counted, why_malformed},
     ops::{
-        Error, Kind, Result, Switch,
+        Error, Kind, Result, Switch, SwitchKey,
         identify::{Identified, Identify, Leaked, hint_of, left_out},
         support_refused,
     },
@@ -318,7 +318,7 @@ fn revoke(cx: &mut Ctx, found: &[Identified]) -> Result<Revoked> {
         let mut operation = cx.operation();
         operation.workspace = one.workspace.clone().unwrap_or(operation.workspace);
         operation.reason.get_or_insert_with(|| "leaked".to_owned());
-        cx.backend()?.switch(&operation, &key, None, Switch::Revoke)?;
+        cx.backend()?.switch(&operation, &SwitchKey::of(key, Switch::Revoke))?;
         let verb = if cx.global.dry_run { "would be revoked" } else { "revoked" };
         cx.note(&format!("{verb}: {name} ({id})"));
         revoked.any = true;

@@ -2,7 +2,9 @@
 
 pub(super) mod activate;
 pub(super) mod apply;
+mod applying;
 pub(super) mod audit;
+mod carrying;
 pub(super) mod check;
 pub(super) mod completions;
 pub(super) mod create;
@@ -30,6 +32,8 @@ pub(super) mod plans;
 #[cfg(feature = "server")]
 pub(super) mod profile;
 pub(super) mod projects;
+pub(super) mod pull;
+pub(super) mod push;
 pub(super) mod report;
 pub(super) mod revoke;
 pub(super) mod rotate;

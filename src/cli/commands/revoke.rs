@@ -1,6 +1,6 @@
 //! `revoke`: cuts off all access at once and keeps the history.
 
-use super::switching::switch_all;
+use super::switching::{IfIdle, switch_all};
 use crate::{
     cli::{context::Ctx, operand::KeyOperands},
     ops::{Result, Switch},
@@ -9,14 +9,17 @@ use crate::{
 /// Stop keys for ever; only a rotation gives a key a new secret
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  keyward revoke billing-sync --reason leaked\n  keyward revoke key_4fK2abcd key_9sLmNopq"
+    after_help = "Examples:\n  keyward revoke billing-sync --reason leaked\n  keyward revoke key_4fK2abcd key_9sLmNopq\n  \
+    keyward revoke billing-sync --only-if-idle 7d        refused while it was used within the last week"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     keys: KeyOperands,
+    #[command(flatten)]
+    idle: IfIdle,
 }
 
 /// Revokes keys.
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
-    switch_all(cx, &args.keys, Switch::Revoke)
+    switch_all(cx, &args.keys, Switch::Revoke, args.idle.period)
 }

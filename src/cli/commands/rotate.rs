@@ -27,7 +27,8 @@ use serde_json::json;
     keyward rotate billing-sync --now --reason leaked\n  keyward rotate billing-sync --renew          an expired key starts its lifetime again\n  \
     keyward rotate old-sync --reinstate --reason 'revoked by mistake'\n  \
     keyward rotate billing-sync --deliver file:/run/keyward/billing.key\n  \
-    keyward rotate --due --yes --max 50 --deliver-map deliver.toml -o jsonl"
+    keyward rotate --due --yes --max 50 --deliver-map deliver.toml -o jsonl\n  \
+    keyward rotate --due --yes --max 50 --deliver-map deliver.toml --only-if-idle 1h"
 )]
 #[command(group = clap::ArgGroup::new("which").args(["keys", "due"]))]
 #[command(group = clap::ArgGroup::new("sinks").multiple(true).args(["deliver", "deliver_map"]))]

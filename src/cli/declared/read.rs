@@ -35,6 +35,15 @@ pub(in crate::cli) struct KeysFile {
 }
 
 impl KeysFile {
+    /// Keys that come from elsewhere, without sinks of their own.
+    pub(in crate::cli) fn of(keys: Vec<Declared>) -> Self {
+        let place = |(place, one): (usize, &Declared)| {
+            ((one.key.environment.to_string(), composed(&one.key.name).into_owned()), place)
+        };
+        let places = keys.iter().enumerate().map(place).collect();
+        Self { sinks: vec![Vec::new(); keys.len()], keys, places }
+    }
+
     /// Which of the declared keys a key is.
     pub(in crate::cli) fn place(&self, key: &KeyView) -> Option<usize> {
         self.place_of(&key.environment, &key.name)

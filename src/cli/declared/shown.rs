@@ -42,6 +42,7 @@ pub(in crate::cli) fn summary(plan: &Plan) -> String {
         (count(Verb::Activate), "to activate"),
         (count(Verb::Deactivate), "to deactivate"),
         (count(Verb::Blocked), "cannot be applied"),
+        (count(Verb::Conflict), "in conflict"),
         (plan.unchanged, "unchanged"),
     ];
     let told = told.iter().filter(|(count, what)| *count > 0 || *what == "unchanged");

@@ -5,6 +5,7 @@ use super::result::Outcome;
 use crate::{
     cli::{context::Ctx, delivery::Driver},
     deliver::hook,
+    ops::WaitOutcome,
 };
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ pub(in crate::cli) struct HookArgs {
     /// Tell this command of every key that was rotated: its result as JSON on standard input
     #[arg(long, value_name = "COMMAND")]
     on_rotated: Option<String>,
-    /// Tell this command of every key that failed or was not delivered
+    /// Tell this command of every key that failed or was not delivered, or whose old secret ends in use
     #[arg(long, value_name = "COMMAND")]
     on_failure: Option<String>,
     /// Tell this command at the end how many keys were rotated, and how many were not
@@ -43,7 +44,9 @@ impl<'a> Hooks<'a> {
             Outcome::Failed(_) | Outcome::Undelivered(_) | Outcome::Unmatched | Outcome::Expired(_) => {
                 &self.0.on_failure
             }
-            Outcome::WouldRotate(_) | Outcome::Skipped(_) | Outcome::Left(_) => return,
+            // What gives up ends somebody's access soon.
+            Outcome::Overlap(wait) if wait.outcome == WaitOutcome::GivenUp => &self.0.on_failure,
+            Outcome::WouldRotate(_) | Outcome::Skipped(_) | Outcome::Left(_) | Outcome::Overlap(_) => return,
         };
         tell(cx, driver, command.as_deref(), result);
     }

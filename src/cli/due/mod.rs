@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     domain::{Environment, KeyFilter, KeyRef, Overlap, Permission, Sort, SortField},
-    ops::{Error, KeyView, Kind, List, Result, Stage},
+    ops::{Error, KeyView, Kind, List, OverlapWait, Prolong, Result, Stage},
     output::Format,
 };
 use chrono::TimeDelta;
@@ -44,6 +44,13 @@ pub(super) struct DueArgs {
     /// Begin no further key after this time
     #[arg(long, value_name = "D", requires = "due", value_parser = super::values::duration)]
     pub(super) deadline: Option<TimeDelta>,
+    /// An overlap that a due run began waits for an old secret that was used within this time, and says who uses it; one that
+    /// waited ends once it is idle
+    #[arg(long, value_name = "D", requires = "due", value_parser = super::values::duration)]
+    pub(super) only_if_idle: Option<TimeDelta>,
+    /// So long after its planned end an old secret ends, idle or not [default: as long again as its overlap]
+    #[arg(long, value_name = "D", requires = "only_if_idle", value_parser = super::values::duration)]
+    pub(super) idle_bound: Option<TimeDelta>,
     /// Exit 10 when keys were rotated, and 0 only when none was due
     #[arg(long, requires = "due")]
     pub(super) detailed_exitcode: bool,
@@ -75,9 +82,28 @@ pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How)
     let deadline = due.deadline.map(|limit| began + limit.to_std().unwrap_or_default());
     let driver = Driver { targets: &targets, stop: &stop, deadline };
     wait(due.jitter, &driver);
+    let waits = overlaps(cx, due, how)?;
     let keys = keys_due(cx, due.due_within, how.environment)?;
     targets.refuse_shared(&keys)?;
     let mut outcomes = Outcomes::new(keys.len());
+    let told = |cx: &mut Ctx, outcomes: &mut Outcomes, key: &KeyView, outcome: Outcome, over: bool| -> Result<()> {
+        let result = result::of(cx, key, &outcome);
+        if cx.format() == Format::Jsonl && cx.out.options.field.is_none() {
+            cx.raw(format!("{result}\n").as_bytes())?;
+        }
+        hooks.of_key(cx, &driver, &outcome, &result);
+        // Where names are all that is printed, those that failed are not among them.
+        if let Some(error) = outcome.error().filter(|_| cx.names_suffice()) {
+            cx.error(&Error { message: format!("{} ({}): {}", key.name, key.id, error.message), ..error });
+        }
+        outcomes.count(&outcome, over);
+        outcomes.results.push(result);
+        Ok(())
+    };
+    for wait in waits {
+        let key = wait.key.clone();
+        told(cx, &mut outcomes, &key, Outcome::Overlap(wait), false)?;
+    }
     for key in &keys {
         let over = stop.code().is_some() || deadline.is_some_and(|deadline| deadline <= Instant::now());
         let outcome = if let Some(since) = expired(key, how) {
@@ -89,17 +115,8 @@ pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How)
         } else {
             one(cx, &driver, key, due, how)
         };
-        let result = result::of(cx, key, &outcome);
-        if cx.format() == Format::Jsonl && cx.out.options.field.is_none() {
-            cx.raw(format!("{result}\n").as_bytes())?;
-        }
-        hooks.of_key(cx, &driver, &outcome, &result);
-        // Where names are all that is printed, those that failed are not among them.
-        if let Some(error) = outcome.error().filter(|_| cx.names_suffice()) {
-            cx.error(&Error { message: format!("{} ({}): {}", key.name, key.id, error.message), ..error });
-        }
-        outcomes.count(&outcome, over && matches!(outcome, Outcome::Left(_)));
-        outcomes.results.push(result);
+        let over = over && matches!(outcome, Outcome::Left(_));
+        told(cx, &mut outcomes, key, outcome, over)?;
     }
     let code = exit_code(&outcomes, due.detailed_exitcode);
     let code = stop.code().unwrap_or(code);
@@ -194,6 +211,13 @@ fn expired(key: &KeyView, how: &How) -> Option<Option<String>> {
     lost.then(|| key.expires_at.clone().or_else(|| key.rotation.ends_at.clone()))
 }
 
+/// The ends of overlaps, which come first: none of them is to come while the run is at work.
+fn overlaps(cx: &mut Ctx, due: &DueArgs, how: &How) -> Result<Vec<OverlapWait>> {
+    let Some(only_if_idle) = due.only_if_idle else { return Ok(Vec::new()) };
+    let request = Prolong { only_if_idle, idle_bound: due.idle_bound, environment: how.environment };
+    cx.backend()?.change(&cx.operation(), request)
+}
+
 fn one(cx: &mut Ctx, driver: &Driver<'_>, key: &KeyView, due: &DueArgs, how: &How) -> Outcome {
     match rotate(cx, driver, key, due, how) {
         Ok(Some(delivered)) => match &delivered.rotation {
@@ -228,7 +252,7 @@ fn rotate(cx: &mut Ctx, driver: &Driver<'_>, key: &KeyView, due: &DueArgs, how: 
 fn exit_code(outcomes: &Outcomes, detailed: bool) -> u8 {
     let exit = if outcomes.undelivered > 0 {
         Exit::Undelivered
-    } else if outcomes.failed + outcomes.unmatched + outcomes.expired + outcomes.late > 0 {
+    } else if outcomes.failed + outcomes.unmatched + outcomes.expired + outcomes.late + outcomes.given_up > 0 {
         Exit::Partial
     } else if detailed && outcomes.rotated + outcomes.staged > 0 {
         Exit::Changed

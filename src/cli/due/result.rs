@@ -3,7 +3,7 @@
 use crate::{
     cli::{context::Ctx, delivery::Delivered, exit::Exit},
     domain::KeyRef,
-    ops::{Error, KeyView, Result, RotationRef, ShowRotation},
+    ops::{Error, KeyView, OverlapWait, Result, RotationRef, ShowRotation, WaitOutcome},
 };
 use serde_json::{Value, json};
 
@@ -27,6 +27,8 @@ pub(super) enum Outcome {
     Skipped(String),
     /// Its turn did not come; why.
     Left(&'static str),
+    /// The end of its overlap was looked at.
+    Overlap(OverlapWait),
 }
 
 impl Outcome {
@@ -41,6 +43,11 @@ impl Outcome {
             Self::Expired(_) => "expired",
             Self::Skipped(_) => "skipped",
             Self::Left(_) => "left",
+            Self::Overlap(wait) => match wait.outcome {
+                WaitOutcome::Waiting => "waiting",
+                WaitOutcome::GivenUp => "given_up",
+                WaitOutcome::Ended => "ended",
+            },
         }
     }
 
@@ -49,6 +56,10 @@ impl Outcome {
         match self {
             Self::Failed(error) | Self::Undelivered(error) => Some(error.clone()),
             Self::Unmatched => self.why().map(Error::usage),
+            Self::Overlap(wait) if wait.outcome == WaitOutcome::GivenUp => {
+                let hint = format!("keyward usage {}  (who uses which secret)", wait.key.id);
+                self.why().map(|why| Error::conflict("still_used", why).hint(hint))
+            }
             _ => None,
         }
     }
@@ -67,7 +78,23 @@ impl Outcome {
             }
             Self::Skipped(why) => Some(why.clone()),
             Self::Left(why) => Some((*why).to_owned()),
+            Self::Overlap(wait) => Some(waits(wait)),
         }
+    }
+}
+
+/// For whom an old secret works on, and until when.
+fn waits(wait: &OverlapWait) -> String {
+    let (until, seen) = (wait.old_valid_until.as_deref().unwrap_or("now"), wait.last_used_at.as_deref());
+    let whom = match (&wait.waits_for, seen) {
+        (Some(whom), Some(seen)) => format!("{whom} used it at {seen}"),
+        _ => "nobody was seen to use it".to_owned(),
+    };
+    match (wait.outcome, wait.last) {
+        (WaitOutcome::Waiting, false) => format!("the old secret works until {until}: {whom}"),
+        (WaitOutcome::Waiting, true) => format!("the old secret works until {until} and no longer: {whom}"),
+        (WaitOutcome::GivenUp, _) => format!("the old secret ends {until} although it is in use: {whom}"),
+        (WaitOutcome::Ended, _) => "the old secret was idle, and has ended".to_owned(),
     }
 }
 
@@ -83,6 +110,10 @@ pub(super) struct Outcomes {
     pub(super) expired: usize,
     pub(super) skipped: usize,
     pub(super) left: usize,
+    /// How many old secrets work on, end although they are in use, and have ended because they are idle.
+    pub(super) waiting: usize,
+    pub(super) given_up: usize,
+    pub(super) ended: usize,
     /// How many were left because the time was over.
     pub(super) late: usize,
     pub(super) results: Vec<Value>,
@@ -101,6 +132,9 @@ impl Outcomes {
             expired: 0,
             skipped: 0,
             left: 0,
+            waiting: 0,
+            given_up: 0,
+            ended: 0,
             late: 0,
             results: Vec::with_capacity(due),
         }
@@ -116,6 +150,11 @@ impl Outcomes {
             Outcome::Expired(_) => (&mut self.expired, 0),
             Outcome::Skipped(_) => (&mut self.skipped, 0),
             Outcome::Left(_) => (&mut self.left, 0),
+            Outcome::Overlap(wait) => match wait.outcome {
+                WaitOutcome::Waiting => (&mut self.waiting, 0),
+                WaitOutcome::GivenUp => (&mut self.given_up, 0),
+                WaitOutcome::Ended => (&mut self.ended, 0),
+            },
         };
         *counter += 1;
         self.begun += begun;
@@ -126,7 +165,8 @@ impl Outcomes {
         json!({
             "schema": "keyward.rotation-run/v1", "due": self.due, "rotated": self.rotated, "staged": self.staged,
             "failed": self.failed, "undelivered": self.undelivered, "unmatched": self.unmatched, "expired": self.expired,
-            "skipped": self.skipped, "left": self.left, "dry_run": dry_run, "exit": code,
+            "skipped": self.skipped, "left": self.left, "waiting": self.waiting, "given_up": self.given_up, "ended": self.ended,
+             "dry_run": dry_run, "exit": code,
         })
     }
 }
@@ -156,6 +196,10 @@ pub(super) fn of(cx: &mut Ctx, key: &KeyView, outcome: &Outcome) -> Value {
     let rotation = delivered.and_then(|delivered| delivered.rotation.as_ref()).or(begun.as_ref());
     let sinks: Option<Vec<&str>> =
         rotation.map(|rotation| rotation.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect());
+    let wait = match outcome {
+        Outcome::Overlap(wait) => Some(wait),
+        _ => None,
+    };
     // One that was typed and is not there has a name alone.
     let known = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
     let overlapping = |key: &KeyView| {
@@ -166,8 +210,13 @@ pub(super) fn of(cx: &mut Ctx, key: &KeyView, outcome: &Outcome) -> Value {
         "schema": "keyward.rotation-result/v1", "key_id": known(&key.id), "name": key.name,
         "environment": known(&key.environment),
         "outcome": outcome.word(), "why": outcome.why(), "resumed": delivered.is_some_and(|one| one.resumed),
-        "rotation": rotation.map(|rotation| rotation.id.as_str()).or(key.rotation.id.as_deref()), "sinks": sinks,
+        "rotation": rotation.map(|rotation| rotation.id.as_str()).or(wait.map(|wait| wait.rotation.as_str())).or(key.rotation.id.as_deref()),
+        "sinks": sinks,
         "due_at": key.rotation.due_at, "next_due_at": delivered.map(|delivered| &delivered.key.rotation.due_at),
-        "old_valid_until": delivered.and_then(|delivered| overlapping(&delivered.key)), "error": error,
+        "old_valid_until": delivered.map(|delivered| &delivered.key).or(wait.map(|wait| &wait.key)).and_then(overlapping),
+        "old_last_used_at": wait.and_then(|wait| wait.last_used_at.as_deref()),
+        "old_last_used_ip": wait.and_then(|wait| wait.last_used_ip.as_deref()),
+        "old_last_user_agent": wait.and_then(|wait| wait.last_user_agent.as_deref()),
+        "error": error,
     })
 }

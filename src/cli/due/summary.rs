@@ -57,9 +57,6 @@ fn without_schema(mut document: Value) -> Value {
 }
 
 fn sentence(outcomes: &Outcomes, dry_run: bool) -> String {
-    if outcomes.due == 0 {
-        return "nothing is due".to_owned();
-    }
     let rotated = if dry_run { "would be rotated" } else { "rotated" };
     let parts = [
         (outcomes.rotated, rotated),
@@ -73,7 +70,19 @@ fn sentence(outcomes: &Outcomes, dry_run: bool) -> String {
     ];
     let parts: Vec<String> =
         parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    format!("{} due: {}", outcomes.due, parts.join(", "))
+    let due = if outcomes.due == 0 {
+        "nothing is due".to_owned()
+    } else {
+        format!("{} due: {}", outcomes.due, parts.join(", "))
+    };
+    let overlaps = [
+        (outcomes.waiting, "waits for a consumer"),
+        (outcomes.given_up, "ends in use"),
+        (outcomes.ended, "ended idle"),
+    ];
+    let overlaps = overlaps.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let overlaps: Vec<String> = overlaps.collect();
+    if overlaps.is_empty() { due } else { format!("{due}; old secrets: {}", overlaps.join(", ")) }
 }
 
 /// A table that GitHub shows below the job. What people wrote into names must not become markup there.

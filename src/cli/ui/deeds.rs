@@ -11,7 +11,7 @@ use crate::{
     cli::{commands::create::lost, guided, rotating, values},
     config,
     domain::{Overlap, PlainToken, time::format_time},
-    ops::{Commit, Context, Create, Created, Delete, Error, KeyView, Result, Stage, Staged, Switch},
+    ops::{Commit, Context, Create, Created, Delete, Error, KeyView, Result, Stage, Staged, Switch, SwitchKey},
 };
 
 /// What a secret on the screen is called among the sinks of its rotation.
@@ -72,7 +72,7 @@ impl Desk<'_> {
     }
 
     fn switch(&self, cx: &Context, id: &str, switch: Switch) -> Result<Outcome> {
-        let switched = self.backend.switch(cx, &reference(id)?, None, switch)?;
+        let switched = self.backend.switch(cx, &SwitchKey::of(reference(id)?, switch))?;
         let verb = match switch {
             Switch::Activate => "activated",
             Switch::Deactivate => "deactivated",
@@ -87,7 +87,8 @@ impl Desk<'_> {
     }
 
     fn delete(&self, cx: &Context, id: &str) -> Result<Outcome> {
-        let deleted = self.backend.delete(cx, &Delete { key: reference(id)?, environment: None })?;
+        let deleted =
+            self.backend.delete(cx, &Delete { key: reference(id)?, environment: None, only_if_idle: None })?;
         let verb = if cx.dry_run { "would be deleted" } else { "deleted" };
         Ok(Outcome { said: format!("{verb}: {}", deleted.key.name), key: None })
     }

@@ -6,16 +6,17 @@ use super::{
     plan_in, rules, settled,
 };
 use crate::{
-    domain::{KeyId, KeyRef, text::composed},
+    domain::{Action, KeyId, KeyRef, text::composed},
     ops::{
-        Context, Create, Created, Done, EntryError, EntryErrors, Error, Result, Switch, create_many::create_many,
-        lifecycle, lookup, update,
+        Context, Create, Created, Done, EntryError, EntryErrors, Error, Result, Switch, SwitchKey,
+        create_many::create_many, lifecycle, lookup, update,
     },
     store::Tx,
     vault::Capabilities,
 };
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::{borrow::Cow, collections::HashMap};
 
 /// So many wrong keys are told.
@@ -33,6 +34,9 @@ pub struct Apply {
     pub prune: Option<Vec<(String, String)>>,
     /// The plan that was agreed to: with any other one, nothing is done.
     pub expected: Option<Plan>,
+    /// The keystore that the declarations are carried from: then the trail says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carried_from: Option<String>,
 }
 
 /// What came of an [`Apply`].
@@ -64,7 +68,13 @@ pub fn apply(
         .iter()
         .map(|declared| ((declared.key.environment.to_string(), composed(&declared.key.name)), declared))
         .collect();
-    let of = |step: &PlanStep| declared.get(&(step.environment.clone(), composed(&step.name))).copied();
+    let of_name = |step: &PlanStep| declared.get(&(step.environment.clone(), composed(&step.name))).copied();
+    let by_own_id: HashMap<&str, &Declared> =
+        keys.iter().filter_map(|declared| declared.key.id.as_ref().map(|id| (id.as_str(), declared))).collect();
+    let of = |step: &PlanStep| {
+        let by_id = step.key_id.as_deref().and_then(|id| by_own_id.get(id).copied());
+        by_id.or_else(|| of_name(step))
+    };
     // Those that cannot be made are tried as well, so that all that is wrong is told at once.
     let is_new = |step: &&PlanStep| step.action == Verb::Create || step.is_refused_creation();
     let new: Vec<&Declared> = plan.steps.iter().filter(is_new).filter_map(of).collect();
@@ -72,7 +82,7 @@ pub fn apply(
     let made = create_many(tx, caps, rng, cx, requests, &mut |_| {}).map_err(|wrong| refused(&new, &wrong))?;
     let (mut created, mut events) = (made.outcome, made.events);
     for (declared, created) in new.iter().zip(&mut created).filter(|(declared, _)| !declared.active) {
-        let done = lifecycle::switch(tx, cx, &by_id(&created.key.id)?, None, Switch::Deactivate)?;
+        let done = lifecycle::switch(tx, cx, &SwitchKey::of(by_id(&created.key.id)?, Switch::Deactivate))?;
         debug_assert_eq!(done.outcome.key.name, declared.key.name);
         created.key = done.outcome.key;
         events.extend(done.events);
@@ -82,7 +92,7 @@ pub fn apply(
         let Some(id) = &step.key_id else { continue };
         let key = by_id(id)?;
         let done = match step.action {
-            Verb::Create | Verb::Deliver => continue,
+            Verb::Create | Verb::Deliver | Verb::Conflict => continue,
             Verb::Blocked => {
                 let Some(declared) = of(step) else { continue };
                 let now = lookup::key(tx, &cx.workspace, &key, None)?;
@@ -96,10 +106,16 @@ pub fn apply(
                 let now = lookup::key(tx, &cx.workspace, &key, None)?;
                 update::update(tx, cx, update_of(&now, declared)).map(|done| done.events)
             }
-            Verb::Activate => lifecycle::switch(tx, cx, &key, None, Switch::Activate).map(|done| done.events),
-            Verb::Deactivate => lifecycle::switch(tx, cx, &key, None, Switch::Deactivate).map(|done| done.events),
+            Verb::Activate => lifecycle::switch(tx, cx, &SwitchKey::of(key, Switch::Activate)).map(|done| done.events),
+            Verb::Deactivate => {
+                lifecycle::switch(tx, cx, &SwitchKey::of(key, Switch::Deactivate)).map(|done| done.events)
+            }
         };
         events.extend(done.map_err(|error| about(&step.name, &step.environment, error))?);
+    }
+    if let Some(from) = request.carried_from.as_ref().filter(|_| !events.is_empty()) {
+        let changes = json!({ "from": from, "steps": plan.feasible() });
+        events.push(cx.event(Action::KeyApply, cx.workspace.clone(), changes));
     }
     Ok(Done { outcome: Applied { plan, created }, events })
 }

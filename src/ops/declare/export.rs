@@ -3,19 +3,20 @@
 use super::Declared;
 use crate::{
     domain::{
-        Environment, Expiry, Key, Permission, Search, Status,
+        Action, Environment, Expiry, Key, Permission, Search, Status,
         filter::{has_labels, is_or_any},
     },
     ops::{
-        Context, Create, Result,
-        case::{Ask, Method, Route, UseCase},
+        Context, Create, Done, Result,
+        case::{Ask, Change, Method, Route, UseCase},
         entitlement,
     },
-    store::View,
+    store::{Tx, View},
     vault::Capabilities,
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// Which keys to export; those that have expired or were revoked are in no file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,47 @@ pub struct ExportKeys {
     #[serde(skip_serializing_if = "Search::is_empty")]
     #[cfg_attr(test, schema(value_type = Option<String>, example = "billing web"))]
     pub q: Search,
+    /// With the ids of the keys, by which another keystore knows them again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ids: bool,
+}
+
+/// The same, to be carried to another keystore: with the ids of the keys, and as an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct CarryKeys {
+    /// The keystore that the declarations go to, as the trail will name it.
+    pub to: String,
+    /// Which keys.
+    #[serde(default)]
+    pub which: ExportKeys,
+}
+
+impl UseCase for CarryKeys {
+    type Outcome = Vec<Declared>;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    const ROUTE: Route = Route {
+        long: true,
+        summary: "Declare the keys to another keystore",
+        description: "As an export with the ids of the keys; the trail says where the declarations went.",
+        answers: &[(200, "The declarations.")],
+        ..Route::new(Method::Post, "/v1/keys/carry", "carry_keys", "keys")
+    };
+
+    fn target(&self) -> String {
+        "keys".to_owned()
+    }
+}
+
+impl Change for CarryKeys {
+    const ACTION: Action = Action::KeyExport;
+
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<Vec<Declared>>> {
+        let outcome = export(tx, cx, &ExportKeys { ids: true, ..self.which })?;
+        let changes = json!({ "to": self.to, "keys": outcome.len() });
+        Ok(Done { outcome, events: vec![cx.event(Action::KeyExport, cx.workspace.clone(), changes)] })
+    }
 }
 
 impl UseCase for ExportKeys {
@@ -70,7 +112,12 @@ fn export(tx: &View<'_>, cx: &Context, request: &ExportKeys) -> Result<Vec<Decla
             && request.q.finds(key)
     });
     keys.sort_by(|a, b| (a.environment, &a.name).cmp(&(b.environment, &b.name)));
-    Ok(keys.iter().map(|key| declaration(key, policy.rotate_every)).collect())
+    let declared = |key: &Key| {
+        let mut declared = declaration(key, policy.rotate_every);
+        declared.key.id = request.ids.then(|| key.id.clone());
+        declared
+    };
+    Ok(keys.iter().map(declared).collect())
 }
 
 /// The declaration of a key. Where its workspace would give a new key a rotation period, "none" is said.

@@ -1,14 +1,17 @@
-//! Keys as a file declares them: the plan that makes a workspace like the file, its execution, and the way back.
+//! Keys as a file declares them: the plan that makes a workspace like the file, its execution, and the way back; and what
+//! is carried from one keystore to another.
 //!
-//! A key is known by its environment and name. What a file does not declare is left alone, unless a label selector says
+//! A key is known by its environment and name, and one that is carried between keystores by its id. What a file does not declare is left alone, unless a label selector says
 //! that it is to be switched off. Nothing here deletes or revokes, and no secret is part of a file or a plan.
 
 mod apply;
+mod carry;
 mod export;
 mod plan;
 
 pub use apply::{Applied, Apply, apply};
-pub use export::ExportKeys;
+pub use carry::{Agreed, Carried, Prefer, carry};
+pub use export::{CarryKeys, ExportKeys};
 pub use plan::{Plan, PlanStep, Rules, Verb, plan};
 
 use super::{context::Context, entitlement, error::Result, free_text, lookup};

@@ -3,7 +3,7 @@
 use super::Declared;
 use crate::{
     domain::{
-        Catalogue, Environment, Expiry, Key, KeyPolicy, SecretState, Status, Time,
+        Catalogue, Environment, Expiry, Key, KeyId, KeyPolicy, SecretState, Status, Time,
         filter::has_labels,
         text::{composed, same},
         time::{format_duration, format_time},
@@ -59,6 +59,8 @@ pub enum Verb {
     Deactivate,
     /// A difference that cannot be applied.
     Blocked,
+    /// Both sides have changed it, and somebody has to decide; only where declarations are carried between keystores.
+    Conflict,
 }
 
 impl Verb {
@@ -72,6 +74,7 @@ impl Verb {
             Self::Activate => "activate",
             Self::Deactivate => "deactivate",
             Self::Blocked => "blocked",
+            Self::Conflict => "conflict",
         }
     }
 }
@@ -113,7 +116,7 @@ impl Plan {
     /// How many steps can be done.
     #[must_use]
     pub fn feasible(&self) -> usize {
-        self.steps.len() - self.count(Verb::Blocked)
+        self.steps.len() - self.count(Verb::Blocked) - self.count(Verb::Conflict)
     }
 }
 
@@ -151,12 +154,17 @@ impl Rules {
 pub fn plan(keys: &[Key], declared: &[Declared], prune: Option<&[(String, String)]>, rules: &Rules, now: Time) -> Plan {
     let there: HashMap<(Environment, Cow<'_, str>), &Key> =
         keys.iter().map(|key| ((key.environment, composed(&key.name)), key)).collect();
+    let by_id: HashMap<&KeyId, &Key> = keys.iter().map(|key| (&key.id, key)).collect();
     let mut plan = Plan::default();
     for one in declared {
         let before = plan.steps.len();
-        match there.get(&(one.key.environment, composed(&one.key.name))) {
-            None => plan.steps.push(creation(one, rules, now)),
-            Some(key) => differences(&mut plan.steps, key, one, rules, now),
+        let named = there.get(&(one.key.environment, composed(&one.key.name))).copied();
+        let own = one.key.id.as_ref().map(|id| by_id.get(id).copied());
+        match (own, named) {
+            (Some(Some(key)), Some(other)) if other.id != key.id => plan.steps.push(taken(one, Some(key), other)),
+            (Some(Some(key)), _) | (None, Some(key)) => differences(&mut plan.steps, key, one, rules, now),
+            (Some(None), Some(other)) => plan.steps.push(taken(one, None, other)),
+            (_, None) => plan.steps.push(creation(one, rules, now)),
         }
         plan.unchanged += usize::from(plan.steps.len() == before);
     }
@@ -178,6 +186,18 @@ pub fn plan(keys: &[Key], declared: &[Declared], prune: Option<&[(String, String
     plan
 }
 
+/// A key with an id of its own, whose name another one has.
+fn taken(declared: &Declared, key: Option<&Key>, other: &Key) -> PlanStep {
+    PlanStep {
+        action: Verb::Blocked,
+        key_id: key.map(|key| key.id.to_string()),
+        name: declared.key.name.clone(),
+        environment: declared.key.environment.to_string(),
+        changes: Vec::new(),
+        why: Some(format!("the name is that of {}", other.id)),
+    }
+}
+
 /// The update that makes a key as it is declared, as far as an update can.
 pub(super) fn update_of(key: &Key, declared: &Declared) -> Update {
     let after = after(key, declared);
@@ -189,6 +209,7 @@ pub(super) fn update_of(key: &Key, declared: &Declared) -> Update {
     }
     let new_labels = after.labels.iter().filter(|(label, value)| key.labels.get(*label) != Some(value));
     Update {
+        name: changed(key.name != after.name).map(|()| after.name.clone()),
         owner: changed(key.owner != after.owner).map(|()| after.owner.clone()),
         description: changed(key.description != after.description).map(|()| after.description.clone()),
         add_scopes: after.scopes.iter().filter(|scope| !key.scopes.contains(scope)).cloned().collect(),
@@ -216,6 +237,9 @@ fn after(key: &Key, declared: &Declared) -> Key {
         (Some(own), Some(wanted)) if same(own, wanted) => Some(own.clone()),
         _ => wanted.clone(),
     };
+    if !same(&key.name, &wanted.name) {
+        after.name.clone_from(&wanted.name);
+    }
     after.owner = told(&key.owner, &wanted.owner);
     after.description = told(&key.description, &wanted.description);
     after.scopes = sorted(&wanted.scopes);
@@ -302,6 +326,8 @@ fn fixed(key: &Key, wanted: &Create) -> Vec<(Change, &'static str)> {
             found.push((Change { field: field.into(), from, to }, why));
         }
     };
+    let why = "the environment is set at creation";
+    differs("environment", json!(key.environment), json!(wanted.environment), why);
     let moved = match (&key.project, &wanted.project) {
         (Some(own), Some(wanted)) => !same(own, wanted),
         (own, wanted) => own != wanted,

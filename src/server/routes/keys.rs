@@ -1,6 +1,6 @@
 //! The keys: list, create, show, update, delete, and the switches of their life.
 
-use super::Which;
+use super::{Which, WhichIfIdle};
 #[cfg(test)]
 use crate::wire::{
     header::{IdempotencyKey, IfMatch},
@@ -10,7 +10,7 @@ use crate::wire::{
 use crate::{
     backend::{Backend, BulkError},
     domain::{KeyFilter, KeyRef, Permission},
-    ops::{Context, Create, Delete, Error, KeyView, List, Listed, Result, Show, Switch, Update},
+    ops::{Context, Create, Delete, Error, KeyView, List, Listed, Result, Show, Switch, SwitchKey, Update},
     server::{
         app::App,
         body::{Nothing, Path, Query, Sent, put, reply},
@@ -19,11 +19,11 @@ use crate::{
         problem::{Failed, refused_entries},
     },
     wire::keys::{
-        CreateMany, CreatedList, CreatedReply, KeyPage, MAX_PAGE, PAGE, UpdatedReply, filter_of, within_bulk,
+        CreateMany, CreatedList, CreatedReply, KeyPage, MAX_PAGE, PAGE, StopBody, UpdatedReply, filter_of, within_bulk,
     },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -215,7 +215,7 @@ pub(super) async fn update(
 /// Delete a key for good; its trail stays
 #[cfg_attr(test, utoipa::path(
     delete, path = "/v1/keys/{key}", operation_id = "delete_key", tag = "keys",
-    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
+    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), WhichIfIdle, IfMatch),
     responses((status = 200, description = "The key as it was.", body = KeyReply)),
     security(("operator" = [])),
 ))]
@@ -223,9 +223,10 @@ pub(super) async fn delete(
     State(app): State<Arc<App>>,
     caller: Caller,
     Path(key): Path<String>,
-    Query(which): Query<Which>,
+    Query(which): Query<WhichIfIdle>,
 ) -> Result<Response, Failed> {
-    let request = Delete { key: key_ref(&key)?, environment: which.environment()? };
+    let only_if_idle = which.only_if_idle()?;
+    let request = Delete { key: key_ref(&key)?, environment: which.environment()?, only_if_idle };
     let cx = caller.permitted(&app, Permission::DeleteKeys, &key).await?;
     let deleted = app.change(move |backend| backend.delete(&cx, &request)).await?;
     one(StatusCode::OK, &deleted.key, None)
@@ -245,13 +246,14 @@ pub(super) async fn activate(
     which: Query<Which>,
     _: Sent<Nothing>,
 ) -> Result<Response, Failed> {
-    switch(state, caller, key, which, Permission::ActivateKeys, Switch::Activate).await
+    switch(state, caller, key, which, Permission::ActivateKeys, (Switch::Activate, None)).await
 }
 
 /// Switch a key off
 #[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys/{key}/deactivate", operation_id = "deactivate_key", tag = "keys",
     params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
+    request_body = Option<StopBody>,
     responses((status = 200, description = "The key, and whether anything changed.", body = KeyReply)),
     security(("operator" = [])),
 ))]
@@ -260,15 +262,16 @@ pub(super) async fn deactivate(
     caller: Caller,
     key: Path<String>,
     which: Query<Which>,
-    _: Sent<Nothing>,
+    Sent(body): Sent<StopBody>,
 ) -> Result<Response, Failed> {
-    switch(state, caller, key, which, Permission::StopKeys, Switch::Deactivate).await
+    switch(state, caller, key, which, Permission::StopKeys, (Switch::Deactivate, body.only_if_idle)).await
 }
 
 /// Cut a key off for good
 #[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys/{key}/revoke", operation_id = "revoke_key", tag = "keys",
     params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
+    request_body = Option<StopBody>,
     responses((status = 200, description = "The key, and whether anything changed.", body = KeyReply)),
     security(("operator" = [])),
 ))]
@@ -277,9 +280,9 @@ pub(super) async fn revoke(
     caller: Caller,
     key: Path<String>,
     which: Query<Which>,
-    _: Sent<Nothing>,
+    Sent(body): Sent<StopBody>,
 ) -> Result<Response, Failed> {
-    switch(state, caller, key, which, Permission::StopKeys, Switch::Revoke).await
+    switch(state, caller, key, which, Permission::StopKeys, (Switch::Revoke, body.only_if_idle)).await
 }
 
 async fn switch(
@@ -288,10 +291,10 @@ async fn switch(
     Path(key): Path<String>,
     Query(which): Query<Which>,
     permission: Permission,
-    switch: Switch,
+    (switch, only_if_idle): (Switch, Option<TimeDelta>),
 ) -> Result<Response, Failed> {
-    let (key, environment) = (key_ref(&key)?, which.environment()?);
-    let cx = caller.permitted(&app, permission, &key.to_string()).await?;
-    let switched = app.change(move |backend| backend.switch(&cx, &key, environment, switch)).await?;
+    let request = SwitchKey { key: key_ref(&key)?, environment: which.environment()?, switch, only_if_idle };
+    let cx = caller.permitted(&app, permission, &request.key.to_string()).await?;
+    let switched = app.change(move |backend| backend.switch(&cx, &request)).await?;
     one(StatusCode::OK, &switched.key, Some(switched.changed))
 }

@@ -26,7 +26,7 @@ use super::{app::App, door, extras, log, openapi, reference};
 #[cfg(test)]
 use crate::wire::workspace::ObjectList;
 use crate::{
-    domain::Environment,
+    domain::{Environment, time::parse_duration},
     ops::{Error, ObjectKind, Result},
     server::{
         caller::{self, Caller},
@@ -44,6 +44,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
+use chrono::TimeDelta;
 use serde::Deserialize;
 use std::sync::Arc;
 use tower::ServiceExt;
@@ -63,6 +64,31 @@ struct Which {
 impl Which {
     fn environment(&self) -> Result<Option<Environment>> {
         self.environment.as_ref().map(|name| name.parse().map_err(Error::usage)).transpose()
+    }
+}
+
+/// [`Which`], of what ends.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+struct WhichIfIdle {
+    /// The environment, where keys of several have the name.
+    #[cfg_attr(test, param(value_type = Option<Environment>))]
+    #[serde(alias = "env")]
+    environment: Option<String>,
+    /// Refuses while the key was seen in use within so long, such as `1h`.
+    only_if_idle: Option<String>,
+}
+
+impl WhichIfIdle {
+    fn environment(&self) -> Result<Option<Environment>> {
+        self.environment.as_ref().map(|name| name.parse().map_err(Error::usage)).transpose()
+    }
+
+    fn only_if_idle(&self) -> Result<Option<TimeDelta>> {
+        let refused = |why: String| Error::usage(format!("'only_if_idle': {why}"));
+        self.only_if_idle.as_ref().map(|text| parse_duration(text).map_err(refused)).transpose()
     }
 }
 
