@@ -197,10 +197,7 @@ all=(deb-11 deb-12 systemd-12 lintian-12 rpm-in-a-root apk wheel npm-package arc
 wanted=("$@")
 [ $# -gt 0 ] || wanted=("${all[@]}")
 failed=0
-{
-    echo "| tried | result | took |"
-    echo "| --- | --- | --- |"
-} >"$results"
+: >"$results"
 for what in "${wanted[@]}"; do
     begun=$SECONDS
     # Not as the condition itself: there, the first command that fails would end nothing.
@@ -213,6 +210,30 @@ for what in "${wanted[@]}"; do
         cat "$scratch/$what.log" >&2
     fi
     echo "$what: $said, $((SECONDS - begun)) s"
-    echo "| $what | $said | $((SECONDS - begun)) s |" >>"$results"
+    echo "| \`$what\` | $said | $((SECONDS - begun)) s |" >>"$results"
 done
+
+# Of a whole run, what came of it is kept with the sources.
+if [ $# = 0 ]; then
+    page=packaging/README.md
+    {
+        sed '/^<!-- Written by/q' $page
+        echo
+        echo "Of $(git rev-parse --short=12 HEAD), $(date -u +%Y-%m-%d), $(nproc) cores, glibc $glibc or later."
+        echo
+        echo "| made | bytes |"
+        echo "| --- | ---: |"
+        (cd "$out" && find . -type f \( -name 'keyward*' -o -name SHA256SUMS \) -printf '%P %s\n') | sort |
+            sed 's/^\(.*\) \(.*\)$/| `\1` | \2 |/'
+        echo
+        echo "| script | took |"
+        echo "| --- | ---: |"
+        sed 's/^\(.*\) \(.*\)$/| `\1.sh` | \2 s |/' "$out/made.txt"
+        echo
+        echo "| tried | result | took |"
+        echo "| --- | --- | ---: |"
+        cat "$results"
+    } >"$scratch/page"
+    cat "$scratch/page" >$page
+fi
 exit "$failed"

@@ -5,7 +5,7 @@ use crate::{examples::shell, support::Home};
 use std::{fmt::Write as _, fs, num::NonZeroU16, path::Path};
 use vt100::{Cell, Color, Parser};
 
-const COLUMNS: u16 = 108;
+const COLUMNS: u16 = 114;
 const LINES: u16 = 60;
 
 /// What is typed; what stands behind `#` is done besides, and not shown.
