@@ -178,6 +178,7 @@ fn what_packages_say_of_their_version_is_so() {
         ("container/compose.yaml", "keyward:"),
         ("kubernetes/server.yaml", "image: keyward:"),
         ("kubernetes/rotate.yaml", "image: keyward:"),
+        ("kubernetes/init.yaml", "image: keyward:"),
         ("homebrew/keyward.rb", "/keyward-"),
     ] {
         let text = fs::read_to_string(packaging().join(file)).unwrap();
