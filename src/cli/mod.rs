@@ -5,6 +5,7 @@
 
 mod args;
 mod asking;
+mod at_work;
 mod bulk;
 mod bulk_file;
 mod bulk_line;

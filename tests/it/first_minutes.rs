@@ -89,6 +89,22 @@ fn a_table_longer_than_the_terminal_goes_through_the_pager() {
 }
 
 #[test]
+fn what_takes_long_says_what_it_does() {
+    let home = Home::with_vault();
+    let made = std::process::Command::new("mkfifo").arg(home.path().join("pipe")).status().unwrap();
+    assert!(made.success());
+    let mut shell = Terminal::open(&home);
+    shell.type_line("keyward identify --scan - < pipe");
+    // Opened, it has a reader; and nothing is written before the line is shown.
+    let pipe = std::fs::OpenOptions::new().write(true).open(home.path().join("pipe")).unwrap();
+    shell.wait_for("looking for secrets");
+    drop(pipe);
+    shell.finished(3);
+    let ran = home.run_with(&["identify", "--scan", "-"], "nothing");
+    assert!(ran.code == Some(3) && !ran.stderr.contains("looking for"), "nobody watches: {ran:?}");
+}
+
+#[test]
 fn every_recipe_does_what_it_says() {
     use crate::examples::{copy_of, prepared, run};
     let kitchen = prepared();

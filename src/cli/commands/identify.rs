@@ -168,6 +168,7 @@ fn look(
     let finder = Finder::new(&brand)?;
     if !args.scan.is_empty() {
         let options = scan::Options { no_ignore: args.no_ignore, binary: args.binary };
+        let _at_work = cx.at_work("looking for secrets");
         return Ok(scan::scan(&finder, &args.scan, options, &mut *cx.out.streams.stdin));
     }
     if args.hint.is_some() {

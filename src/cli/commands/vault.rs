@@ -234,7 +234,10 @@ fn delete(cx: &mut Ctx, confirm: Option<&str>) -> Result<()> {
 }
 
 fn rekey(cx: &mut Ctx, request: &Rekey) -> Result<()> {
-    let rekeyed = cx.backend()?.rekey(&cx.operation(), request)?;
+    let backend = cx.backend()?;
+    let at_work = cx.at_work("sealing every record anew");
+    let rekeyed = backend.rekey(&cx.operation(), request)?;
+    drop(at_work);
     let verb = if cx.global.dry_run { "would re-key" } else { "re-keyed" };
     cx.note(&format!("{verb}: every record sealed anew, {} kept", counted(rekeyed.slots.len(), "slot")));
     if let (Some(key), false) = (&rekeyed.checkpoint_key, cx.global.dry_run) {
@@ -321,7 +324,10 @@ fn backup(cx: &mut Ctx, file: &Path) -> Result<()> {
         return stream_backup(cx);
     }
     cx.may_create("FILE", file)?;
-    let epoch = cx.backend()?.backup(&cx.operation(), file)?;
+    let backend = cx.backend()?;
+    let at_work = cx.at_work("copying the vault");
+    let epoch = backend.backup(&cx.operation(), file)?;
+    drop(at_work);
     let verb = if cx.global.dry_run { "would write" } else { "wrote" };
     cx.note(&format!("{verb} {} (epoch {epoch}); it opens with the same slots", file.display()));
     if !cx.reply_asked() {

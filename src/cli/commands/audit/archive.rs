@@ -59,7 +59,10 @@ pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
         )
         .hint(format!("keyward audit archive --before {} --out FILE", latest.format("%Y-%m-%d"))));
     }
-    let Some(archived) = backend.archive_audit(&cx.operation(), before, out)? else {
+    let at_work = cx.at_work("moving events into the archive");
+    let archived = backend.archive_audit(&cx.operation(), before, out)?;
+    drop(at_work);
+    let Some(archived) = archived else {
         cx.note("no events are older than that");
         return reply(cx, json!({ "first": null, "last": null, "file": null }));
     };
