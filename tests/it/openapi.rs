@@ -375,6 +375,7 @@ fn real_answers_are_those_that_the_document_promises() {
     assert_eq!(api.call("post", "/v1/rotations/{rotation}/abort", &[&rotation], json!({})).status, 200);
     assert_eq!(api.call("post", "/v1/rotations/{rotation}/abort", &[&rotation], json!({})).status, 409);
     assert_eq!(api.call("post", "/v1/overlaps", &[], json!({ "only_if_idle": 3_600 })).status, 200);
+    assert_eq!(api.call("post", "/v1/keys/carry", &[], json!({ "to": "a vault" })).status, 200);
 
     // What a workspace holds.
     let changes = json!({ "changes": [{ "add": { "scope": "audits:read", "description": "Look" } }, "close", "open"] });

@@ -86,7 +86,9 @@ pub(super) fn carry_out(cx: &mut Ctx, work: Work<'_>, mut request: Apply, plan: 
     }
     let bare = applied.created.iter().filter(|created| created.rotation.is_none()).map(|created| &created.key);
     for key in bare.filter(|_| without_secrets) {
-        cx.note(&format!("{} has no secret there: keyward rotate {} on that side gives it one", key.name, key.id));
+        // Whoever pulls is where the key was made; whoever pushes is not.
+        let on = if verb == "pull" { "" } else { " on the other side" };
+        cx.note(&format!("{} has no secret yet: keyward rotate {}{on} gives it one", key.name, key.id));
     }
     let code = if failed.is_empty() { left(&applied.plan) } else { Exit::Undelivered.code() };
     Ok(stop.code().unwrap_or(code))
