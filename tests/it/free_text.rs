@@ -84,7 +84,11 @@ fn a_secret_comes_into_no_text_over_http_or_in_ui() {
     shell.keys(&format!("x{token}\r"));
     shell.until("the question", |screen| screen.contains("Type yes and press Enter"));
     shell.keys("yes\r");
-    shell.until("the refusal", |screen| screen.contains("error: the reason holds a secret"));
+    shell.until("the refusal", |screen| {
+        screen.contains("error: the reason holds a secret") && screen.contains("any key goes back")
+    });
+    shell.keys(" ");
+    shell.until("the list", |screen| screen.contains("q end"));
     shell.keys("q");
     shell.finished(0);
     assert_eq!(home.json(&["show", "k"])["key"]["status"], "active");

@@ -118,7 +118,12 @@ fn the_document_names_the_roles_that_may() {
     let roles = ["platform-admin", "workspace-admin", "issuer", "rotator", "revoker", "auditor", "support", "verifier"];
     let bearers = roles.map(|role| {
         // A bound operator is refused what is about the whole trail: that is no matter of its role.
-        let bound: &[&str] = if role == "platform-admin" { &[] } else { &["--platform"] };
+        let bound: &[&str] = match role {
+            "platform-admin" => &[],
+            // There is none without a workspace.
+            "workspace-admin" => &["--bind", "default"],
+            _ => &["--platform"],
+        };
         format!("Bearer {}", home.ok(&[&["operators", "create", role, "--role", role], bound].concat()))
     });
     let server = Served::start(&home, &["--address-limit", "none"]);

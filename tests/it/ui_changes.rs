@@ -20,7 +20,7 @@ fn answer(shell: &mut Terminal, question: &str, keys: &str) {
 /// The secret that the screen shows, alone on its line.
 fn secret(shell: &mut Terminal, of: &str) -> String {
     let title = format!("The new secret of {of}");
-    shell.until("the secret", |screen| screen.starts_with(&title) && screen.contains("not shown again"));
+    shell.until("the secret", |screen| screen.starts_with(&title) && screen.contains("c copies it"));
     let screen = shell.screen().contents();
     screen.lines().find(|line| line.starts_with("kw_")).unwrap().trim().to_owned()
 }

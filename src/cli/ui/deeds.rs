@@ -207,7 +207,11 @@ impl Desk<'_> {
 
     fn put_on_screen(&self, screen: &mut Screen<'_>, state: &mut State, color: bool, fresh: Fresh) -> Result<()> {
         state.show_secret(fresh);
-        self.show(screen, state, color)
+        // What is typed before the next drawing is thrown away: until then no key is offered.
+        state.said = Some("one moment …".to_owned());
+        let shown = self.show(screen, state, color);
+        state.said = None;
+        shown
     }
 }
 
