@@ -250,8 +250,9 @@ fn through_a_server_the_same_is_done_and_a_role_that_may_not_is_told_so() {
     assert!(reasons.contains(&&"by the book".into()), "{events}");
 
     let mut shell = opened(&client, &line(roles[1]));
+    shell.keys("/web\r");
     for (keys, confirmed) in [("n", "yes"), ("R", "yes"), ("d", "yes"), ("x", "yes"), ("D", "web")] {
-        shell.keys(&format!("/web\r{keys}"));
+        shell.keys(keys);
         match keys {
             "n" => {
                 answer(&mut shell, "Name of the one system", "other\r");
@@ -267,7 +268,6 @@ fn through_a_server_the_same_is_done_and_a_role_that_may_not_is_told_so() {
         shell.until("the refusal", |screen| screen.contains("error: ") && screen.contains("support"));
         shell.keys(" ");
         shell.until("the list", |screen| screen.contains("> web"));
-        shell.keys("\x1b");
     }
     shell.keys("q");
     shell.finished(0);
