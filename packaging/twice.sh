@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Builds the binary of the last commit in two clones at different paths, and fails when the bytes differ. Twice a build from nothing.
 . "$(dirname "$0")/common.sh"
+commit=$(git rev-parse HEAD)
 for place in "$scratch/one" "$scratch/another/path/than/that"; do
     git clone -q "$root" "$place"
+    git -C "$place" -c advice.detachedHead=false checkout -q "$commit"
     begun=$SECONDS
     (cd "$place" && env -u CARGO_TARGET_DIR OUT="$place/made" packaging/binary.sh >/dev/null)
     told "$place/made/$target/keyward"
