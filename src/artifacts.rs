@@ -124,10 +124,14 @@ fn page(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>)
 fn recipes() -> String {
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('-', "\\-");
     let version = env!("CARGO_PKG_VERSION");
-    let mut roff = format!(
-        ".TH keyward\\-recipes 1 \"\" keyward \"keyward manual\"\n.SH NAME\nkeyward\\-recipes \\- what to type for what\n\
-         .SH DESCRIPTION\nEach works as it stands, with names of your own.\n"
-    );
+    let mut roff = "\
+.TH keyward\\-recipes 1 \"\" keyward \"keyward manual\"
+.SH NAME
+keyward\\-recipes \\- what to type for what
+.SH DESCRIPTION
+Each works as it stands, with names of your own.
+"
+    .to_owned();
     for (title, commands) in cli::recipes::RECIPES {
         roff.push_str(&format!(".SS {}\n.nf\n", escaped(title)));
         for command in commands {
