@@ -3,7 +3,7 @@
 # releases (`minisign -G -s keyward.key -p packaging/keyward.pub`); without one nothing is signed, and that is said.
 . "$(dirname "$0")/common.sh"
 cd "$out"
-find . -maxdepth 1 -type f ! -name 'SHA256SUMS*' -printf '%f\n' | sort | xargs -d '\n' sha256sum >SHA256SUMS
+find . -maxdepth 1 -type f -name 'keyward*' -printf '%f\n' | sort | xargs -d '\n' sha256sum >SHA256SUMS
 cat SHA256SUMS
 if [ -n "${1:-}" ]; then
     need minisign
