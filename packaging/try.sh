@@ -223,7 +223,7 @@ if [ $# = 0 ]; then
         echo
         echo "| made | bytes |"
         echo "| --- | ---: |"
-        (cd "$out" && find . -type f \( -name 'keyward*' -o -name SHA256SUMS \) -printf '%P %s\n') | sort |
+        (cd "$out" && find . -type f -name 'keyward*' ! -path './stage/*' -printf '%P %s\n') | sort |
             sed 's/^\(.*\) \(.*\)$/| `\1` | \2 |/'
         echo
         echo "| script | took |"
