@@ -10,7 +10,7 @@ const LINES: u16 = 60;
 
 /// What is typed; what stands behind `#` is done besides, and not shown.
 const TYPED: [&str; 8] = [
-    "keyward create billing-sync --env production --scope invoices:read # | tee key.txt",
+    "keyward create billing-sync --env production --scope invoices:read # > key.txt; cat key.txt",
     "keyward list --columns name,env,status,expires,last_used,scopes",
     "keyward verify - --env production --scope invoices:write < key.txt",
     "keyward rotate billing-sync --overlap 1h --deliver file:billing.key",
