@@ -23,9 +23,12 @@ pub trait UseCase: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Where the API has it.
     const ROUTE: Route;
 
-    /// The permission, where it depends on what is asked, or on who asks.
-    fn permission(&self, _by: &Authority) -> Permission {
-        Self::PERMISSION
+    /// A permission that is enough as well, for who has it and not the first.
+    const OR: Option<Permission> = None;
+
+    /// The permission, where it depends on what is asked.
+    fn permission(&self, by: &Authority) -> Permission {
+        Self::OR.map_or(Self::PERMISSION, |or| by.either(Self::PERMISSION, or))
     }
 
     /// What it is about, as the trail names it where it is refused: such as the key that was typed.

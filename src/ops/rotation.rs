@@ -5,7 +5,6 @@
 
 use super::{
     Done,
-    authority::Authority,
     case::{Ask, Change, Method, Route, UseCase},
     context::Context,
     entitlement,
@@ -391,16 +390,13 @@ impl ShowRotation {
 impl UseCase for ListRotations {
     type Outcome = Vec<RotationView>;
     const PERMISSION: Permission = Permission::ReadKeys;
+    const OR: Option<Permission> = Some(Permission::RotateKeys);
     const ROUTE: Route = Route {
         query: &["ended"],
         summary: "Rotations that run",
         answers: &[(200, "The rotations.")],
         ..Route::new(Method::Get, "/v1/rotations", "list_rotations", "rotations")
     };
-
-    fn permission(&self, by: &Authority) -> Permission {
-        by.either(Self::PERMISSION, Permission::RotateKeys)
-    }
 
     fn target(&self) -> String {
         "rotations".to_owned()
@@ -422,16 +418,13 @@ impl Ask for ListRotations {
 impl UseCase for ShowRotation {
     type Outcome = RotationView;
     const PERMISSION: Permission = Permission::ReadKeys;
+    const OR: Option<Permission> = Some(Permission::RotateKeys);
     const ROUTE: Route = Route {
         query: &["environment"],
         summary: "One rotation",
         answers: &[(200, "The rotation.")],
         ..Route::new(Method::Get, "/v1/rotations/{rotation}", "show_rotation", "rotations")
     };
-
-    fn permission(&self, by: &Authority) -> Permission {
-        by.either(Self::PERMISSION, Permission::RotateKeys)
-    }
 
     fn target(&self) -> String {
         self.rotation.to_string()

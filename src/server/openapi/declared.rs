@@ -2,6 +2,7 @@
 //! what the path and the query name are parameters, the rest is the body.
 
 use crate::{
+    domain::Role,
     ops::case::{Method, Route, UseCase},
     wire::{
         header,
@@ -38,7 +39,11 @@ where
         Method::Patch => "patch",
         Method::Delete => "delete",
     };
-    document["paths"][Q::ROUTE.path][method] = operation(&Q::ROUTE, parameters, body.as_deref(), &<Body<Q>>::name());
+    let may = |role: &Role| role.may(Q::PERMISSION) || Q::OR.is_some_and(|or| role.may(or));
+    let roles: Vec<&str> = Role::ALL.into_iter().filter(may).map(Role::as_str).collect();
+    let operation = &mut document["paths"][Q::ROUTE.path][method];
+    *operation = self::operation(&Q::ROUTE, parameters, body.as_deref(), &<Body<Q>>::name());
+    operation["x-keyward-roles"] = json!(roles);
 }
 
 /// The parameters, taken out of the schema of the request.

@@ -1,5 +1,5 @@
-//! What an operator needs for an operation, as the document of the API tells it: the roles of each. The handlers decide; a
-//! test asks them with every role and compares.
+//! What an operator needs for an operation that has a handler of its own, as the document of the API tells it: the roles of
+//! each. The handlers decide; a test asks them with every role and compares. A declared use case says it itself.
 
 use crate::domain::{Permission as P, Role};
 
@@ -25,18 +25,14 @@ fn needs(operation: &str) -> Needs {
     match operation {
         "apply_keys" => Needs::All(&[P::ReadKeys, P::CreateKeys, P::UpdateKeys, P::ActivateKeys, P::StopKeys]),
         other => Needs::Any(match other {
-            "list_keys" | "show_key" | "list_rotations" | "show_rotation" => &[P::ReadKeys, P::RotateKeys],
-            "export_keys" | "plan_keys" | "check_keys" | "check_key" | "show_usage" | "show_retention" => {
-                &[P::ReadKeys]
-            }
+            "list_keys" | "show_key" => &[P::ReadKeys, P::RotateKeys],
+            "plan_keys" | "show_usage" | "show_retention" => &[P::ReadKeys],
             "create_key" | "create_keys" => &[P::CreateKeys],
             "update_key" => &[P::UpdateKeys],
             "delete_key" => &[P::DeleteKeys],
             "activate_key" => &[P::ActivateKeys],
             "deactivate_key" | "revoke_key" => &[P::StopKeys],
-            "stage_rotation" | "rotate_key" | "step_rotation" | "commit_rotation" | "abort_rotation" => {
-                &[P::RotateKeys]
-            }
+            "stage_rotation" | "rotate_key" | "step_rotation" => &[P::RotateKeys],
             "list_events" => &[P::ReadAudit, P::ReadHistory],
             "list_verdicts" => &[P::ReadKeys, P::ReadAudit],
             "show_event" | "verify_trail" | "checkpoint_trail" | "prove_event" | "show_review" | "review_trail" => {
@@ -44,12 +40,10 @@ fn needs(operation: &str) -> Needs {
             }
             "export_trail" => &[P::ExportAudit],
             "verify" => &[P::AskVerdicts, P::ExplainVerdicts],
-            "list_operators" | "create_operator" | "rotate_operator" | "revoke_operator" => &[P::ManageOperators],
-            "list_scopes" | "show_scope" | "list_objects" | "show_object" | "list_projects" | "list_webhooks" => {
-                &[P::ReadWorkspace]
+            "list_objects" | "show_object" | "list_projects" => &[P::ReadWorkspace],
+            "create_project" | "create_object" | "update_object" | "delete_object" | "add_webhook" | "test_webhook" => {
+                &[P::ChangeWorkspace]
             }
-            "change_scopes" | "create_project" | "create_object" | "update_object" | "delete_object"
-            | "add_webhook" | "test_webhook" | "remove_webhook" => &[P::ChangeWorkspace],
             "change_retention" => &[P::ChangePlatform],
             // Whoever has a credential may ask what it is.
             _ => &P::ALL,

@@ -164,7 +164,12 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     // Verdicts are asked for on every request of others: they carry only what they need.
     let is_verdict = operation["tags"][0] == "verdicts";
     let (operator, key) = (by("operator"), by("key"));
-    if operator && let Some(id) = operation["operationId"].as_str() {
+    // A declared use case has told who may.
+    let told = operation["x-keyward-roles"].is_array();
+    if operator
+        && !told
+        && let Some(id) = operation["operationId"].as_str()
+    {
         operation["x-keyward-roles"] = json!(permissions::roles(id));
     }
     let managing = operator && !is_verdict;
