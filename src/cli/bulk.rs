@@ -115,7 +115,9 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
 /// come to make, and nothing else in the way may be taken for that.
 fn in_the_way(cx: &mut Ctx, path: &Path, error: &io::Error) -> Error {
     let told = Error::cannot_write(path, error);
-    if error.kind() != io::ErrorKind::AlreadyExists {
+    // A device reads as zeros, and a pipe would wait for whoever writes to it.
+    let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
+    if error.kind() != io::ErrorKind::AlreadyExists || !is_file {
         return told;
     }
     let mut line = String::new();

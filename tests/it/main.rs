@@ -73,6 +73,8 @@ mod lifecycle;
 mod listing;
 #[cfg(feature = "server")]
 mod metrics;
+#[cfg(feature = "server")]
+mod mission;
 mod model;
 #[cfg(feature = "server")]
 mod narrowing;

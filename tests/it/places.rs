@@ -300,3 +300,16 @@ fn a_dash_is_standard_output_or_refused() {
     }
     assert!(!home.path().join("-").exists());
 }
+
+/// Whoever does what is advised would remove a device, or be root and remove it from everybody.
+#[test]
+fn a_device_or_a_pipe_in_the_place_of_secrets_is_not_what_an_earlier_run_left() {
+    let home = Home::with_vault();
+    home.write("keys.csv", "name\none\n");
+    assert_eq!(home.shell("mkfifo pipe").code, Some(0));
+    for place in ["/dev/zero", "pipe"] {
+        let ran = home.run(&["create", "--from", "keys.csv", "--out", place]);
+        assert_eq!(ran.code, Some(6), "{ran:?}");
+        assert!(ran.stderr.contains("choose a new file") && !ran.stderr.contains("rm --"), "{ran:?}");
+    }
+}

@@ -336,3 +336,14 @@ fn a_server_that_takes_its_time_is_said_to_be_waited_for() {
     shell.finished(0);
     server.join().unwrap();
 }
+
+#[test]
+fn a_backup_is_no_text() {
+    let home = Home::with_vault();
+    let mut shell = Terminal::open(&home);
+    shell.type_line("keyward vault backup -");
+    assert!(shell.finished(2).contains("keyward vault backup - > FILE"));
+    shell.type_line("keyward vault backup - > FILE");
+    shell.finished(0);
+    home.ok(&["vault", "restore", "FILE", "--force", "--yes"]);
+}

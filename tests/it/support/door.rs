@@ -141,13 +141,20 @@ pub(crate) struct Doors {
 
 impl Doors {
     pub(crate) fn new() -> Self {
+        Self::after(|_| {}, &[])
+    }
+
+    /// The same after something was made on both sides, before a server with more arguments.
+    pub(crate) fn after(prepare: impl Fn(&Home), args: &[&str]) -> Self {
         let (local, behind, client) = (Home::with_vault(), Home::with_vault(), Home::new());
+        prepare(&local);
+        prepare(&behind);
         local.ok(&["operators", "create", "root", "--role", "platform-admin"]);
         let token = behind.ok(&["operators", "create", "root", "--role", "platform-admin"]);
         let file = client.path().join("token");
         std::fs::write(&file, format!("{token}\n")).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-        let server = Served::start(&behind, &[]);
+        let server = Served::start(&behind, args);
         Self { local, behind, client, server, token: file, known: Known::default() }
     }
 

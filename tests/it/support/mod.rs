@@ -163,11 +163,17 @@ impl Home {
 
     /// Runs a line of bash with keyward in its path.
     pub(crate) fn shell(&self, line: &str) -> Ran {
+        Ran::of(self.shell_command(&["bash"], line).output().unwrap())
+    }
+
+    /// The same line to be run, with bash begun by these words.
+    pub(crate) fn shell_command(&self, bash: &[&str], line: &str) -> Command {
         let binaries = Path::new(env!("CARGO_BIN_EXE_keyward")).parent().unwrap();
-        let mut command = Command::new("bash");
-        command.args(["--norc", "-c", line]).env_clear().env("HOME", self.path()).current_dir(self.path());
+        let mut command = Command::new(bash[0]);
+        command.args(&bash[1..]).args(["--norc", "-c", line]).env_clear().env("HOME", self.path()).current_dir(self.path());
         command.env("LANG", "C.UTF-8").env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", binaries.display()));
-        Ran::of(command.stdin(Stdio::null()).output().unwrap())
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     }
 
     pub(crate) fn run_with(&self, args: &[&str], stdin: &str) -> Ran {
