@@ -11,7 +11,11 @@ fn row_38_tenancy_and_entitlements() {
         ok(door, "plans create small --max-keys 1 --max-rate-limit 10/h --audit-view false --audit-export false");
         ok(door, "workspaces create acme --plan small");
         ok(door, "projects create shop");
-        assert_eq!(run(door, "--workspace acme create first --project shop").code, Some(3), "it is of another workspace");
+        assert_eq!(
+            run(door, "--workspace acme create first --project shop").code,
+            Some(3),
+            "it is of another workspace"
+        );
         ok(door, "--workspace acme create first");
         for line in ["create second", "audit list", "audit export", "update first --rate-limit 11/h"] {
             let refused = run(door, &format!("--workspace acme {line}"));
@@ -48,7 +52,10 @@ fn row_39_the_trail() {
             events.iter().find(|event| event["action"] == action).unwrap_or_else(|| panic!("{action}: {trail}")).clone()
         };
         let created = of("key.create");
-        assert_eq!((&created["reason"], &created["ticket"], &created["outcome"]), (&json!("why"), &json!("OPS-1"), &json!("ok")));
+        assert_eq!(
+            (&created["reason"], &created["ticket"], &created["outcome"]),
+            (&json!("why"), &json!("OPS-1"), &json!("ok"))
+        );
         for field in ["at", "actor", "source", "target"] {
             assert!(created[field].is_string(), "{field}: {created}");
         }

@@ -30,7 +30,10 @@ fn row_02_description_owner_and_labels() {
         assert_eq!(names(&told(door, "list --label team=billing")), ["k"]);
         ok(door, "update k --owner eve --label team=export");
         let key = told(door, "show k")["key"].clone();
-        assert_eq!((&key["owner"], &key["labels"]["team"], &key["description"]), (&json!("eve"), &json!("export"), &json!("nightly")));
+        assert_eq!(
+            (&key["owner"], &key["labels"]["team"], &key["description"]),
+            (&json!("eve"), &json!("export"), &json!("nightly"))
+        );
     });
     assert_eq!(names(&mission.http("GET", "/v1/keys?owner=eve", &Value::Null).json()), ["k"]);
     assert_eq!(mission.http("PATCH", "/v1/keys/k", &json!({ "owner": "zoe" })).status, 200);
@@ -143,9 +146,12 @@ fn row_08_ip_allowlist() {
     let mission = Mission::new();
     mission.each(|door| {
         let key = ok(door, "create k --allow-ip 10.0.0.0/8 --allow-ip 2001:db8::/32");
-        for (address, code) in
-            [("10.1.2.3", "VALID"), ("2001:db8::1", "VALID"), ("192.0.2.1", "IP_NOT_ALLOWED"), ("::1", "IP_NOT_ALLOWED")]
-        {
+        for (address, code) in [
+            ("10.1.2.3", "VALID"),
+            ("2001:db8::1", "VALID"),
+            ("192.0.2.1", "IP_NOT_ALLOWED"),
+            ("::1", "IP_NOT_ALLOWED"),
+        ] {
             assert_eq!(verdict(door, &key, &format!("--ip {address}")), code, "{address}");
         }
         for bad in ["10.0.0.0/33", "10.0.0", "nowhere"] {

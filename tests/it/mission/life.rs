@@ -31,10 +31,13 @@ fn row_15_update() {
     let mission = Mission::new();
     mission.each(|door| {
         ok(door, "create k");
-        let line = "update k --add-scope b:read --rate-limit 7/h --add-ip 10.0.0.0/8 --rotate-every 30d --description d";
+        let line =
+            "update k --add-scope b:read --rate-limit 7/h --add-ip 10.0.0.0/8 --rotate-every 30d --description d";
         let ran = run(door, line);
         assert_eq!(ran.code, Some(0), "{ran:?}");
-        for change in ["scopes: +b:read", "rate limit: 100/h -> 7/h", "+10.0.0.0/8", "rotate every: none -> 30d", "description"] {
+        for change in
+            ["scopes: +b:read", "rate limit: 100/h -> 7/h", "+10.0.0.0/8", "rotate every: none -> 30d", "description"]
+        {
             assert!(ran.stderr.contains(change), "{change}: {ran:?}");
         }
         assert!(run(door, line).stderr.contains("already so"));
@@ -55,7 +58,10 @@ fn row_16_deactivate_and_activate() {
         assert_eq!(verdict(door, &key, ""), "VALID");
         let told = told(door, "audit list --key k");
         for action in ["key.create", "key.deactivate", "key.activate"] {
-            assert!(told["items"].as_array().unwrap().iter().any(|event| event["action"] == action), "{action}: {told}");
+            assert!(
+                told["items"].as_array().unwrap().iter().any(|event| event["action"] == action),
+                "{action}: {told}"
+            );
         }
     });
     let (_, key) = mission.made(&json!({ "name": "h" }));
@@ -180,7 +186,11 @@ fn row_21_handover() {
         let ran = run(door, "update k --owner ben --reason moved");
         assert!(ran.code == Some(0) && ran.stderr.contains("ana may still have the secret"), "{ran:?}");
         let told = told(door, "audit list --action key.handover");
-        assert_eq!((told["items"].as_array().unwrap().len(), &told["items"][0]["reason"]), (1, &json!("moved")), "{told}");
+        assert_eq!(
+            (told["items"].as_array().unwrap().len(), &told["items"][0]["reason"]),
+            (1, &json!("moved")),
+            "{told}"
+        );
     });
     assert_eq!(mission.http("PATCH", "/v1/keys/k", &json!({ "owner": "eve" })).status, 200);
     let told = mission.http("GET", "/v1/audit?action=key.handover", &Value::Null).json();

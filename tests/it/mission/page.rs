@@ -18,7 +18,9 @@ const TESTS: [&str; 7] = [
 /// The cells of the rows.
 fn rows() -> Vec<Vec<String>> {
     let page = book::page("mission");
-    let rows = page.lines().filter(|line| line.strip_prefix("| ").is_some_and(|row| row.starts_with(|c: char| c.is_ascii_digit())));
+    let rows = page
+        .lines()
+        .filter(|line| line.strip_prefix("| ").is_some_and(|row| row.starts_with(|c: char| c.is_ascii_digit())));
     rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
@@ -53,7 +55,8 @@ fn every_command_of_the_page_exists() {
         assert!(!row[1].is_empty() && !row[2].is_empty(), "{row:?}");
         for command in quoted(&row[2]) {
             let words: Vec<&str> = command.split(' ').skip(1).collect();
-            let named: Vec<&str> = words.iter().copied().filter(|word| word.bytes().all(|c| c.is_ascii_lowercase())).collect();
+            let named: Vec<&str> =
+                words.iter().copied().filter(|word| word.bytes().all(|c| c.is_ascii_lowercase())).collect();
             let help = home.ok(&[&["help"], &named[..]].concat());
             let globals = home.ok(&["--help"]);
             for option in words.iter().filter(|word| word.starts_with("--")) {

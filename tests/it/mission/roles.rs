@@ -14,7 +14,8 @@ fn scene() -> (Mission, String) {
 fn row_30_platform_admin() {
     let (mission, _) = scene();
     let admin = As::role(&mission, "platform-admin");
-    for line in ["create own", "--workspace other create own", "workspaces create third", "audit verify", "plans list"] {
+    for line in ["create own", "--workspace other create own", "workspaces create third", "audit verify", "plans list"]
+    {
         admin.may(line);
     }
     assert_eq!(admin.status("GET", "/v1/audit", &Value::Null), 200);
@@ -25,7 +26,8 @@ fn row_30_platform_admin() {
 fn row_31_workspace_admin() {
     let (mission, _) = scene();
     let admin = As::role(&mission, "workspace-admin");
-    for line in ["create own --scope a:read", "rotate own --now", "revoke own --yes", "audit list", "projects create p"] {
+    for line in ["create own --scope a:read", "rotate own --now", "revoke own --yes", "audit list", "projects create p"]
+    {
         admin.may(line);
     }
     admin.may_not("--workspace other list");

@@ -170,7 +170,12 @@ impl Home {
     pub(crate) fn shell_command(&self, bash: &[&str], line: &str) -> Command {
         let binaries = Path::new(env!("CARGO_BIN_EXE_keyward")).parent().unwrap();
         let mut command = Command::new(bash[0]);
-        command.args(&bash[1..]).args(["--norc", "-c", line]).env_clear().env("HOME", self.path()).current_dir(self.path());
+        command
+            .args(&bash[1..])
+            .args(["--norc", "-c", line])
+            .env_clear()
+            .env("HOME", self.path())
+            .current_dir(self.path());
         command.env("LANG", "C.UTF-8").env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", binaries.display()));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
