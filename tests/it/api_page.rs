@@ -117,7 +117,7 @@ fn a_browser_shows_the_page_and_asks_for_nothing_else() {
         browser.looks(width, dark);
         browser.visit(&url);
         let asked: Vec<String> = browser.requests().into_iter().filter(|one| !one.ends_with("/favicon.ico")).collect();
-        assert_eq!(asked, [url.clone()]);
+        assert_eq!(asked, std::slice::from_ref(&url));
         let complaints: Vec<&Value> = browser
             .events
             .iter()

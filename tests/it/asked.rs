@@ -331,7 +331,7 @@ fn a_guided_create_has_presets_and_takes_others() {
     let key = home.json(&["show", "a b"])["key"].clone();
     assert_eq!((&key["rate_limit"]["limit"], &key["owner"]), (&250.into(), &"ana@example.com".into()));
     // What is said to be the same is.
-    let again = home.shell(&format!("{}", same.replace("'a b'", "again")));
+    let again = home.shell(&same.replace("'a b'", "again"));
     assert_eq!(again.code, Some(0), "{again:?}");
     let again = home.json(&["show", "again"])["key"].clone();
     for field in ["rate_limit", "owner", "scopes", "environment"] {

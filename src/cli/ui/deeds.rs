@@ -184,10 +184,7 @@ impl Desk<'_> {
             color,
             Fresh { token, name: named.clone(), lines: vec![old], after: String::new() },
         )
-        .map_err(|error| {
-            rotating::leave_in(self.backend, cx, &rotation, lookup, SCREEN, &error.message);
-            error
-        })?;
+        .inspect_err(|error| rotating::leave_in(self.backend, cx, &rotation, lookup, SCREEN, &error.message))?;
         let committed = commit(vec![SCREEN.to_owned()]);
         Ok(match committed {
             Ok(_) => Ok(Outcome { said: format!("rotated: {named}"), key: None }),

@@ -205,7 +205,7 @@ fn calling(document: &Value) -> Markup {
                 }
             }
             h3 { "Headers of calls by operators" }
-            (parameters(document, named("parameters").map(|(_, parameter)| parameter)))
+            (parameters(named("parameters").map(|(_, parameter)| parameter)))
             h3 { "Refusals" }
             p { "Every refusal is a " (schema::link("Problem")) "." }
             (table(&["status", "when"], named("responses").map(|(name, response)| html! {
@@ -236,7 +236,7 @@ fn told(document: &Value, operation: Operation<'_>) -> Markup {
             p { "For " (who(operation)) "." }
             @if !parameters_here.is_empty() {
                 h4 { "Parameters" }
-                (parameters(document, parameters_here.into_iter()))
+                (parameters(parameters_here.into_iter()))
             }
             @if let Some(body) = body_of(&operation.said["requestBody"]) {
                 h4 { "Body" }
@@ -277,14 +277,14 @@ fn who(operation: Operation<'_>) -> Markup {
     }
 }
 
-fn parameters<'d>(document: &Value, all: impl Iterator<Item = &'d Value>) -> Markup {
+fn parameters<'d>(all: impl Iterator<Item = &'d Value>) -> Markup {
     table(
         &["name", "in", "type", ""],
         all.map(|parameter| {
             html! {
                 td { code { (parameter["name"].as_str().unwrap_or_default()) } @if parameter["required"] == true { " " (schema::required()) } }
                 td { (parameter["in"].as_str().unwrap_or_default()) }
-                td { (schema::kind(document, &parameter["schema"])) }
+                td { (schema::kind(&parameter["schema"])) }
                 td { (prose(parameter["description"].as_str().unwrap_or_default())) (schema::bounds(&parameter["schema"])) }
             }
         }),

@@ -38,7 +38,7 @@ pub(super) fn shown(document: &Value, schema: &Value) -> Markup {
     let whole = resolved(document, schema);
     html! {
         details {
-            summary { (kind(document, schema)) }
+            summary { (kind(schema)) }
             (inside(document, whole))
         }
     }
@@ -51,19 +51,19 @@ fn inside(document: &Value, schema: &Value) -> Markup {
         @if let Some(fields) = schema["properties"].as_object() {
             (table(&["field", "type", ""], fields.iter().map(|(name, field)| html! {
                 td { code { (name) } @if is_required(schema, name) { " " (required()) } }
-                td { (kind(document, field)) }
+                td { (kind(field)) }
                 td { (prose(said_of(document, field))) (bounds(field)) }
             })))
         } @else if let Some(word) = variants {
             p { @if word == "allOf" { "All of:" } @else { "One of:" } }
             ul {
                 @for variant in schema[word].as_array().into_iter().flatten() {
-                    li { (kind(document, variant)) " " (prose(variant["description"].as_str().unwrap_or_default()))
+                    li { (kind(variant)) " " (prose(variant["description"].as_str().unwrap_or_default()))
                         @if variant["properties"].is_object() { (inside(document, variant)) } }
                 }
             }
         } @else {
-            p { (kind(document, schema)) (bounds(schema)) }
+            p { (kind(schema)) (bounds(schema)) }
         }
     }
 }
@@ -79,7 +79,7 @@ fn said_of<'d>(document: &'d Value, field: &'d Value) -> &'d str {
 }
 
 /// The kind of a value in a few words.
-pub(super) fn kind(document: &Value, schema: &Value) -> Markup {
+pub(super) fn kind(schema: &Value) -> Markup {
     if let Some(name) = name_of(schema) {
         return link(name);
     }
@@ -90,14 +90,14 @@ pub(super) fn kind(document: &Value, schema: &Value) -> Markup {
     }
     for (word, between) in [("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")] {
         if let Some(all) = variants(word) {
-            return html! { @for (at, one) in all.iter().enumerate() { @if at > 0 { (between) } (kind(document, one)) } };
+            return html! { @for (at, one) in all.iter().enumerate() { @if at > 0 { (between) } (kind(one)) } };
         }
     }
     if schema["items"].is_object() {
-        return html! { "list of " (kind(document, &schema["items"])) };
+        return html! { "list of " (kind(&schema["items"])) };
     }
     if schema["additionalProperties"].is_object() {
-        return html! { "object of " (kind(document, &schema["additionalProperties"])) };
+        return html! { "object of " (kind(&schema["additionalProperties"])) };
     }
     let types: Vec<&str> = match &schema["type"] {
         Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
