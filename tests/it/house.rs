@@ -30,7 +30,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
 ];
 const MAX_LINES_OF_CODE: usize = 400;
 
-fn sources(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -43,7 +43,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn src() -> PathBuf {
+pub(crate) fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
@@ -53,12 +53,12 @@ fn room_of(path: &Path) -> Option<String> {
 }
 
 /// The code of a file as the program has it: without what only tests compile.
-struct Code {
-    tokens: TokenStream,
+pub(crate) struct Code {
+    pub(crate) tokens: TokenStream,
     lines: usize,
 }
 
-fn code_of(path: &Path) -> Code {
+pub(crate) fn code_of(path: &Path) -> Code {
     let text = fs::read_to_string(path).unwrap();
     let mut file = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut of_tests = Vec::new();
@@ -140,7 +140,7 @@ fn first_words(tokens: TokenStream, found: &mut BTreeSet<String>) {
     }
 }
 
-fn is_test(path: &Path) -> bool {
+pub(crate) fn is_test(path: &Path) -> bool {
     path.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| stem.ends_with("tests") || stem == "vectors")
 }
 

@@ -62,6 +62,8 @@ mod guides;
 mod handed_on;
 mod heeded;
 mod hidden_rows;
+#[cfg(feature = "server")]
+mod hints;
 mod house;
 mod identify;
 #[cfg(feature = "server")]

@@ -1,0 +1,249 @@
+//! Whoever is told a command, an option or a similar word is led out by it: each text of `src/` that sends somebody on is
+//! printed by the real program in a situation that stands here, and is done there as it was printed.
+//!
+//! The situations are in the text files beside this one. Each begins with `# ` and what it is; then come:
+//!
+//! | line | |
+//! | --- | --- |
+//! | `@ DOORS` | `both` (the default), `local`, `server`, or `bare`: nothing is made, and nothing is added to commands |
+//! | `$ LINE` | a line of shell that has to succeed before |
+//! | `$$ LINE` | the same where the vault is |
+//! | `= NAME TEXT` | what a person puts in the place of NAME in a hint |
+//! | `! LINE` | what is typed, and prints the hints |
+//! | `> HINT` | the hint that begins so is run as it is printed, and succeeds; with ` => N` it ends with the code N |
+//! | `>> HINT` | it is run, and then the line that was typed succeeds |
+//! | `>y HINT` | it is run with the confirmation that whoever has no terminal has to add |
+//! | `>@ HINT` | it is run where the vault is |
+//! | `+ HINT` | the line that was typed succeeds with the option of the hint |
+//! | `- HINT => OPTION` | it succeeds without the option that the hint names |
+//! | `? WORD` | it succeeds with the similar word in the place of this one |
+//! | `~ HINT => LINE` | no command could say it: LINE is what a person does; `{again}` is the line that was typed |
+//! | `~@ HINT => LINE` | the same where the vault is |
+//!
+//! Every hint that is printed has to be done by one of these, each in a fresh copy of the situation.
+
+mod http;
+mod run;
+mod situation;
+mod source;
+
+use crate::support::Home;
+use situation::Situation;
+use source::{Advice, Kind};
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// Why no situation here prints a text.
+#[derive(Clone, Copy)]
+enum Why {
+    /// It only looks like advice.
+    NoAdvice(&'static str),
+    /// What no test can bring about.
+    Nature(&'static str),
+    /// What another process has to do at one moment of a command.
+    Moment(&'static str),
+    /// Nobody has written the situation yet.
+    Open,
+    /// This test, in the file that is named first, brings it about.
+    Test(&'static str),
+}
+use Why::{Moment, Nature, NoAdvice, Open, Test};
+
+impl Why {
+    fn is_no_advice(self) -> bool {
+        matches!(self, NoAdvice(_))
+    }
+
+    /// What is wrong with the reason itself.
+    fn mistaken(self) -> Option<String> {
+        match self {
+            Test(place) => {
+                let (module, name) = place.split_once("::")?;
+                let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/{module}.rs"));
+                let text = fs::read_to_string(file).unwrap_or_default();
+                (!text.contains(&format!("#[test]\nfn {name}("))).then(|| format!("there is no test {place}"))
+            }
+            Open => None,
+            NoAdvice(why) | Nature(why) | Moment(why) => why.is_empty().then(|| "no reason is given".to_owned()),
+        }
+    }
+}
+
+/// Advice that no situation here prints, each with why.
+const UNPROVOKED: &[(&str, Why)] = &[
+    ("%Y-%m-%d", NoAdvice("the form of the date in the hint beside it")),
+    ("idempotency_key", NoAdvice("a field that the hint beside it leaves out")),
+    ("--vault", NoAdvice("a word of the command that is put together beside it")),
+    ("init", NoAdvice("a word of the command that is put together beside it")),
+    (
+        "{verb} the webhook '{name}' ({id}); a running `keyward serve` sends its messages",
+        NoAdvice("it says who sends; nothing is left to do"),
+    ),
+    ("run it as {}, to whom {} belongs", Nature("two users, whom only root can bring together")),
+    ("run it as the user to whom {} belongs", Nature("two users, whom only root can bring together")),
+    ("run keyward as the owner of the file", Nature("two users, whom only root can bring together")),
+    ("make the directory writable", Nature("a directory of leases that is lost after the vault was opened")),
+    ("make room on its file system", Nature("a full file system")),
+    ("give the process more memory, or open the vault with a device key", Nature("a process without memory")),
+    ("set it, then run this again", Nature("a clock before 1970")),
+    ("check the vault's directory: keyward doctor", Nature("a disk that fails")),
+    ("is the server of another version?  keyward --version", Nature("a server that answers as no version does")),
+    (
+        "add --checkpoint FILE with one that was made before or by the export",
+        Nature("an export without a line that is proven, which keyward does not write"),
+    ),
+    (
+        "this is a secret, not the name of a key; pass it on standard input: keyward verify -",
+        Nature("the command line refuses secrets before; it is for other doors"),
+    ),
+    (
+        "a change may have been made all the same: look before you repeat it",
+        Moment("a connection breaks while a server answers"),
+    ),
+    ("keyward doctor  (says what it is, and what opens it)", Moment("two commands make one vault")),
+    ("keyward vault status", Moment("two commands make one vault")),
+    (
+        "keyward list --sort -created -o name, then: keyward rotate KEY --now   for each whose secret is missing",
+        Moment("a disk fills between a creation and its file"),
+    ),
+    (
+        "keyward rotation commit {rotation} --force  (the new secret was printed, and works)",
+        Moment("a server goes between two calls"),
+    ),
+    ("the secret has arrived: keyward rotation commit {rotation}", Moment("a server goes between two calls")),
+    ("try again later; nothing is lost", Moment("another process holds the rotation")),
+    ("open it again: eval \"$(keyward unlock --for 15m)\"", Moment("new keys come while a command runs")),
+    (
+        "{last}: nobody has looked at {} for {} days{}: keyward audit review",
+        Test("reviewers::a_late_review_is_found_and_only_a_named_reviewer_mends_it"),
+    ),
+    ("keyward audit review", Test("reviewers::a_late_review_is_found_and_only_a_named_reviewer_mends_it")),
+    (
+        "put the file back, or start the server again: keyward serve",
+        Test("serve_place::another_vault_in_the_place_of_the_keystore_is_not_served"),
+    ),
+    (
+        "start the server again, with a slot of the vault: keyward vault slots list",
+        Test("remote::a_server_whose_slot_is_gone_says_so_and_judges_nothing"),
+    ),
+    (
+        "again in {} seconds: the server asks for so much patience",
+        Test("remote_patience::a_server_that_asks_for_patience_gets_it"),
+    ),
+    (
+        "open the vault with another slot, or keyward vault restore FILE",
+        Test("tamper::the_table_of_attacks_in_the_readme_is_what_comes_out"),
+    ),
+    (
+        "find out who changed it; put that object right with the sqlite3 program, or take a backup: keyward vault restore FILE; then keyward audit verify --full",
+        Test("tamper::a_planted_trigger_neither_acts_nor_stays_unnoticed"),
+    ),
+    (
+        "put the copy this machine worked with back; to go on with this one: keyward vault restore COPY --force",
+        Test("vault_restore::a_copy_that_went_its_own_way_is_no_later_one_however_long_it_is"),
+    ),
+    (
+        "the change is done, and this machine could not remember it ({why}): an older copy of the keystore would pass for the newest; keyward doctor says more",
+        Test("places::a_change_that_cannot_be_remembered_is_told_and_found"),
+    ),
+    ("name a file in a directory that only you can write to", Test("places::what_others_laid_out_is_not_written_to")),
+    ("keyward vault backup - > FILE", Test("terminal::a_backup_is_no_text")),
+    ("read-only: keyward ui --allow-changes creates, rotates, switches and deletes", Test("ui::a_key_is_found_explained_and_copied_and_no_secret_is_seen")),
+    ("keyward diff -f FILE   and apply again", Test("declared::a_plan_that_is_no_longer_the_plan_is_not_carried_out")),
+    ("run it where the vault is, without --server and KEYWARD_SERVER", Open),
+    ("keyward unlock --for 15m  (asks for the passphrase, on a terminal), or --passphrase-file FILE", Open),
+    ("type it again; dashes, spaces and case do not matter", Open),
+    ("{} has no secret yet: keyward rotate {}{on} gives it one", Open),
+    ("keyward pull --from {other}", Open),
+    ("keyward push --to {other}", Open),
+    ("{} --ours    (what this side has)", Open),
+    ("{} --theirs  (what the other side has)", Open),
+    ("leave one of them out: the local vault is this side (--vault DIR)", Open),
+    ("{option} URL, {option} PROFILE or {option} DIR; or choose a server with --server", Open),
+    ("this is a secret, which is not searched for: keyward identify -   names its key", Open),
+    ("keyward audit list --key KEY  (what happened to a key)", Open),
+    ("keyward vault restore FILE  (from a backup that is newer)", Open),
+    ("the name is that of {holder} on the other side: rename one of them with keyward update --name", Open),
+    ("leave out --mine, or mine=true over HTTP", Open),
+    ("keyward vault slots remove SLOT  (where the vault is, with a slot of the role admin: it is made anew)", Open),
+    ("keyward vault slots add --passphrase --role support  (where the vault is, with a slot of the role admin)", Open),
+    ("keyward workspaces update {} --require LIST  (for those who may)", Open),
+];
+
+/// Where calls of `hint` get a text that does not stand in them: the file, the expression, and words that it gives.
+const ELSEWHERE: &[(&str, &str, &[&str])] = &[
+    ("backend/restore.rs", "KEEP", &["keyward vault backup FILE"]),
+    ("backend/unlock.rs", "way_in(SlotKind::Device)", &["--key-file FILE, with a copy of a device key"]),
+    ("backend/remote/reply.rs", "hint", &[]),
+    ("cli/bulk.rs", "hint", &["leave the line out"]),
+    ("cli/context.rs", "instead", &["--out FILE writes them", "-q prints the secret alone"]),
+    ("cli/context.rs", "or", &["-q prints them alone", "-o json has it in the field"]),
+    ("cli/local.rs", "hint", &["correct --vault,", "correct KEYWARD_VAULT", "name the vault where it is"]),
+    ("cli/due/result.rs", "hint", &[]),
+    ("cli/rotating.rs", "commit", &[]),
+    ("cli/unparsed.rs", "help", &["vault --help"]),
+    ("cli/delivery/drive.rs", "cx.invocation()", &[]),
+    ("cli/delivery/drive.rs", "resume", &["keyward rotation resume"]),
+    ("cli/commands/report.rs", "hint", &["keyward report --html - > FILE"]),
+    ("deliver/own_file.rs", "hint", &["chmod go-w"]),
+    ("ops/authority.rs", "permission.who_may()", &["whose role may"]),
+    ("ops/authority.rs", "self.own_bounds()", &["--expires-at"]),
+    ("ops/error.rs", "hint", &[]),
+    ("ops/lookup.rs", "list", &["keyward list --status any"]),
+    ("ops/lookup.rs", "create", &["keyward projects create"]),
+    ("ops/rotation.rs", "LIST", &["keyward rotation list --all"]),
+    ("ops/rotation_view.rs", "resume", &["--deliver SINK  (deliver a fresh secret"]),
+    ("ops/store_error.rs", "hint", &["put the newest keystore back", "name the vault's directory with --vault DIR"]),
+];
+
+fn situations() -> Vec<Situation> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/hints");
+    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
+    files.sort();
+    files.iter().flat_map(|file| situation::read(file)).collect()
+}
+
+fn commands() -> Vec<String> {
+    let help = Home::new().ok(&["--help"]);
+    let words = help.lines().filter_map(|line| line.strip_prefix("  ")?.split([' ', ',']).next());
+    words.filter(|word| !word.is_empty() && !word.starts_with('-')).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_hint_and_every_similar_word_leads_out_where_it_is_printed() {
+    let (said, mut wrong) = run::all(&situations());
+    let (over_http, wrong_over_http) = http::said();
+    wrong.extend(wrong_over_http);
+    let done: BTreeSet<String> = said.into_iter().chain(over_http).collect();
+    let advice = source::advice(&commands());
+    let is_done = |advice: &Advice| match advice.kind {
+        // A profile needs a server that was logged in to.
+        Kind::Similar if advice.file == "ops/profiles.rs" => true,
+        Kind::Similar => done.contains(&format!("similar {}", advice.file)),
+        Kind::Elsewhere => ELSEWHERE.iter().any(|(file, text, _)| *file == advice.file && *text == advice.text),
+        Kind::Hint | Kind::Command => done.iter().any(|line| advice.is_said_by(line)),
+    };
+    for advice in advice.iter().filter(|advice| !is_done(advice)) {
+        if !UNPROVOKED.iter().any(|(text, _)| *text == advice.text) {
+            wrong.push(format!(
+                "src/{}:{}: no situation in tests/it/hints prints this and does it: {}",
+                advice.file, advice.line, advice.text
+            ));
+        }
+    }
+    for (text, why) in UNPROVOKED {
+        let mut of_text = advice.iter().filter(|advice| advice.text == *text);
+        match of_text.next() {
+            None => wrong.push(format!("src/ says this no more: {text}")),
+            Some(first) if is_done(first) && of_text.all(|advice| is_done(advice)) && !why.is_no_advice() => {
+                wrong.push(format!("a situation does this, which is said to have none: {text}"));
+            }
+            _ => wrong.extend(why.mistaken().map(|mistaken| format!("{text}: {mistaken}"))),
+        }
+    }
+    for (file, _, words) in ELSEWHERE {
+        let missing = words.iter().filter(|words| !done.iter().any(|line| line.contains(**words)));
+        wrong.extend(missing.map(|words| format!("src/{file}: no situation prints this and does it: {words}")));
+    }
+    assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
+}
