@@ -147,7 +147,10 @@ const UNPROVOKED: &[(&str, Why)] = &[
     ),
     ("name a file in a directory that only you can write to", Test("places::what_others_laid_out_is_not_written_to")),
     ("keyward vault backup - > FILE", Test("terminal::a_backup_is_no_text")),
-    ("read-only: keyward ui --allow-changes creates, rotates, switches and deletes", Test("ui::a_key_is_found_explained_and_copied_and_no_secret_is_seen")),
+    (
+        "read-only: keyward ui --allow-changes creates, rotates, switches and deletes",
+        Test("ui::a_key_is_found_explained_and_copied_and_no_secret_is_seen"),
+    ),
     ("keyward diff -f FILE   and apply again", Test("declared::a_plan_that_is_no_longer_the_plan_is_not_carried_out")),
     ("run it where the vault is, without --server and KEYWARD_SERVER", Open),
     ("keyward unlock --for 15m  (asks for the passphrase, on a terminal), or --passphrase-file FILE", Open),
@@ -235,7 +238,7 @@ fn every_hint_and_every_similar_word_leads_out_where_it_is_printed() {
         let mut of_text = advice.iter().filter(|advice| advice.text == *text);
         match of_text.next() {
             None => wrong.push(format!("src/ says this no more: {text}")),
-            Some(first) if is_done(first) && of_text.all(|advice| is_done(advice)) && !why.is_no_advice() => {
+            Some(first) if is_done(first) && of_text.all(is_done) && !why.is_no_advice() => {
                 wrong.push(format!("a situation does this, which is said to have none: {text}"));
             }
             _ => wrong.extend(why.mistaken().map(|mistaken| format!("{text}: {mistaken}"))),

@@ -62,7 +62,11 @@ fn prepared() -> &'static Prepared {
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(to).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+        if path.is_dir() && !path.is_symlink() {
+            fs::remove_dir_all(path).unwrap()
+        } else {
+            fs::remove_file(path).unwrap()
+        }
     }
     let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
     assert!(copied.success());
@@ -264,7 +268,10 @@ fn follow(scene: &Scene, situation: &Situation, typed: &str, way: (&str, &Way), 
     let (hint, way) = way;
     let filled = |text: &str| {
         situation.names.iter().fold(text.to_owned(), |text, (name, value)| {
-            text.split(' ').map(|word| if word == name { scene.full(value) } else { word.to_owned() }).collect::<Vec<_>>().join(" ")
+            text.split(' ')
+                .map(|word| if word == name { scene.full(value) } else { word.to_owned() })
+                .collect::<Vec<_>>()
+                .join(" ")
         })
     };
     let run = |line: &str, code: i32| expect(line, code, scene.run(line, false));
@@ -300,7 +307,10 @@ fn follow(scene: &Scene, situation: &Situation, typed: &str, way: (&str, &Way), 
 fn command(line: &str) -> String {
     let from = line.find("keyward").or_else(|| line.find("chmod")).or_else(|| line.find("eval")).unwrap_or(0);
     let from = &line[from..];
-    let ends = ["  ", "`", " (", ", or ", "; ", ", then ", " to keep", " shows them", ": ", "</"].iter().filter_map(|end| from.find(end)).min();
+    let ends = ["  ", "`", " (", ", or ", "; ", ", then ", " to keep", " shows them", ": ", "</"]
+        .iter()
+        .filter_map(|end| from.find(end))
+        .min();
     from[..ends.unwrap_or(from.len())].trim_end_matches([')', '.']).to_owned()
 }
 
@@ -308,6 +318,7 @@ fn command(line: &str) -> String {
 fn option(line: &str) -> String {
     let from = line.find("--").or_else(|| line.find("-o")).unwrap_or(0);
     let from = &line[from..];
-    let ends = ["  ", ", ", " or ", " instead", " if ", " to ", "; ", ": "].iter().filter_map(|end| from.find(end)).min();
+    let ends =
+        ["  ", ", ", " or ", " instead", " if ", " to ", "; ", ": "].iter().filter_map(|end| from.find(end)).min();
     from[..ends.unwrap_or(from.len())].to_owned()
 }

@@ -60,7 +60,8 @@ impl Reader<'_> {
         for (at, token) in tokens.iter().enumerate() {
             match token {
                 // Help and the document of the API are proven by tests of their own.
-                TokenTree::Group(group) if (is_mark(at.checked_sub(1), '#') || is_mark(at.checked_sub(1), '!')) && is_described(group) => {}
+                TokenTree::Group(group)
+                    if (is_mark(at.checked_sub(1), '#') || is_mark(at.checked_sub(1), '!')) && is_described(group) => {}
                 TokenTree::Group(group) => {
                     let name = at.checked_sub(1).and_then(|at| tokens.get(at)).map(ToString::to_string);
                     let is_call = group.delimiter() == Delimiter::Parenthesis && is_mark(at.checked_sub(2), '.');
@@ -102,7 +103,9 @@ impl Reader<'_> {
 
     fn names_a_command(&self, text: &str) -> bool {
         let mut words = text.split("keyward ").skip(1);
-        words.any(|rest| self.commands.iter().any(|command| rest.split([' ', '`', ';', ',', ')']).next() == Some(command)))
+        words.any(|rest| {
+            self.commands.iter().any(|command| rest.split([' ', '`', ';', ',', ')']).next() == Some(command))
+        })
     }
 }
 
