@@ -17,14 +17,15 @@
 //! | [`anchor`] | where checkpoints of the trail go |
 //! | [`server`] | the use cases and verdicts over HTTP; owns the only async runtime |
 //! | [`deliver`] | where a fresh secret goes: sinks, proven first, with a receipt; probes and hooks |
+//! | [`rotate`] | rotations carried out, one or all that are due: staged, delivered, committed, undone, resumed |
 //! | [`output`] | the only place that prints |
 //! | [`cli`] | arguments, configuration, prompts, exit codes, one file a command |
 //!
 //! # Direction
 //!
-//! A file imports only from rooms above its own in the table; `deliver` and `output` are side rooms, used by [`cli`]
-//! alone (`deliver` uses [`domain`] and [`files`], `output` uses [`domain`]), and `cli` never names [`store`] or
-//! [`vault`]. `tests/it/house.rs` reads the `use` lines and enforces this.
+//! A file imports only from rooms above its own in the table; `deliver` and `output` are side rooms (`deliver` uses
+//! [`domain`] and [`files`], and serves [`rotate`] and [`cli`]; `output` uses [`domain`] and [`ops`], and serves `cli`
+//! alone), and `cli` never names [`store`] or [`vault`]. `tests/it/house.rs` reads the `use` lines and enforces this.
 //!
 //! # The walk of a question, and of a change
 //!
@@ -43,15 +44,17 @@
 //! # The walk of `rotate`
 //!
 //! `main` hands arguments and [`output::Streams`] to [`cli::run`], which parses them into domain types: a bad value is a
-//! usage error before anything is opened. The command resolves its sinks and lets each prove itself
-//! ([`deliver::Sink::preflight`]), opens the vault through [`backend::LocalVault`], and calls
-//! [`backend::Backend::stage`]. The backend takes the key's lease, begins a [`store::Tx`] and calls
+//! usage error before anything is opened. The command opens the vault through [`backend::LocalVault`] and hands it, with
+//! the [`rotate::Targets`] that it was told, to a [`rotate::Driver`], which knows no command line: a server may drive the
+//! same. The driver lets each sink prove itself ([`deliver::Sink::preflight`]) and calls [`backend::Backend::stage`]. The
+//! backend takes the key's lease, begins a [`store::Tx`] and calls
 //! [`ops::stage::stage`], where [`domain::Key::stage`] decides: is the step legal, and what is in doubt? The row is sealed
 //! again, and [`ops::commit::commit`], the only way out of a transaction, appends the event and signs the new head.
 //! The new secret works now, beside the old one. Each sink's intent is recorded before it is handed the secret, and its
-//! receipt afterwards ([`ops::rotation::step`]); standard output is a sink like any other. Only then
+//! receipt afterwards ([`ops::rotation::step`]); standard output is a sink like any other ([`rotate::ByHand`]). Only then
 //! [`ops::rotation::commit`] makes the new secret the current one, and the old one ends with its overlap. Whatever is
-//! killed in between is told by those facts alone how to go on ([`domain::rotation`]).
+//! killed in between is told by those facts alone how to go on ([`domain::rotation`]); what fails comes back as a
+//! [`rotate::Failure`], and the command line words it with the command that goes on.
 //!
 //! # What the keystore promises
 //!
@@ -76,6 +79,7 @@ pub mod files;
 pub mod notify;
 pub mod ops;
 pub mod output;
+pub mod rotate;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod store;

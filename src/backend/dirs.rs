@@ -51,6 +51,19 @@ impl Dirs {
         files::create_private_dir(dir).map_err(|error| Self::cannot_write(dir, &error))
     }
 
+    /// Refuses to write a file without which a vault does not open, or is not what it was.
+    ///
+    /// # Errors
+    /// `Usage`.
+    pub fn refuse_own(&self, path: &Path) -> Result<()> {
+        match self.own(path) {
+            Some(what) => Err(Error::usage(format!("{} is {what}, and would be lost", path.display()))
+                .cause("nothing was done")
+                .hint("name another file")),
+            None => Ok(()),
+        }
+    }
+
     /// What of keyward's own a path leads to, if it does: whatever is written there would take it away. Links are followed,
     /// and the keystores and device keys of other vaults are known by what they hold.
     #[must_use]

@@ -1,14 +1,11 @@
-//! Rotations whose secret is printed: standard output is a sink like any other, whose receipt is that it was written.
-//!
-//! The secret is staged, printed, and only then made the current one: whoever is killed in between has lost nothing, for
-//! the old secret still works and the next run goes on with the same rotation.
+//! Rotations whose secret is printed, alone or with others in one document, and what is said of them.
 
 use super::{context::Ctx, render::MINTED};
 use crate::{
-    backend::Backend,
-    domain::{Lookup, RotationId, Time, time::format_time},
-    ops::{Commit, Context, Error, KeyView, Kind, Progress, Result, RotationView, Stage, Staged, Step},
+    domain::{Time, time::format_time},
+    ops::{Error, KeyView, Result, RotationView, Stage, Staged},
     output::{Format, Report},
+    rotate::{ByHand, finish},
 };
 use serde_json::json;
 
@@ -21,10 +18,8 @@ pub(super) type Gathered = (Report, Option<Unprinted>);
 /// A staged rotation whose secret waits to be printed with others in one document.
 pub(super) struct Unprinted {
     key: KeyView,
-    rotation: Option<RotationId>,
-    lookup: Option<Lookup>,
+    staged: Option<ByHand>,
     old_valid_until: Option<Time>,
-    parked: bool,
 }
 
 /// Rotates one key and prints its secret as soon as it exists, so that a later failure loses none. JSON must be one
@@ -56,10 +51,8 @@ pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Optio
     }
     let report = cx.minted(json!(staged.key), staged.secret.as_ref());
     let unprinted = Unprinted {
-        parked: staged.rotation.as_ref().is_some_and(|rotation| rotation.parked),
-        rotation: staged.rotation.map(|rotation| parsed(&rotation.id)).transpose()?,
+        staged: staged.rotation.map(|rotation| ByHand::of(&rotation, STDOUT)).transpose()?,
         key: staged.key,
-        lookup: staged.lookup,
         old_valid_until: staged.old_valid_until,
     };
     if gather && cx.format() == Format::Json {
@@ -95,45 +88,7 @@ pub(super) fn print_gathered(cx: &mut Ctx, gathered: Vec<Gathered>) -> Result<()
 /// # Errors
 /// See [`rotate`].
 pub(super) fn resume(cx: &mut Ctx, rotation: &RotationView) -> Result<()> {
-    let request = Stage::resume(rotation, vec![STDOUT.to_owned()])?;
-    rotate(cx, Stage { intend: true, park: rotation.parked, ..request }, false).map(drop)
-}
-
-/// Makes a staged secret the current one, with the receipts that come with it.
-///
-/// # Errors
-/// See [`crate::ops::rotation::commit`].
-pub(super) fn commit(cx: &mut Ctx, rotation: &RotationView, receipts: Vec<String>) -> Result<KeyView> {
-    Ok(cx.backend()?.change(&cx.operation(), Commit::of(parsed(&rotation.id)?, receipts))?.key)
-}
-
-/// Records that a sink may hold a secret with which this run goes on no further. Where even that cannot be recorded, the
-/// next run waits for the lease; what is told is why the delivery failed.
-pub(super) fn leave(cx: &mut Ctx, rotation: &RotationId, secret: &Lookup, sink: &str, why: &str) {
-    match cx.backend() {
-        Ok(backend) => leave_in(&*backend, &cx.operation(), rotation, secret, sink, why),
-        Err(error) => unrecorded(&error),
-    }
-}
-
-/// The same, for whoever has a backend at hand.
-pub(super) fn leave_in(
-    backend: &dyn Backend,
-    operation: &Context,
-    rotation: &RotationId,
-    secret: &Lookup,
-    sink: &str,
-    why: &str,
-) {
-    let (rotation, secret) = (rotation.clone(), secret.clone());
-    let step = Step { rotation, secret, sink: sink.to_owned(), progress: Progress::Unproven(why.to_owned()) };
-    if let Err(error) = backend.rotation_step(operation, step) {
-        unrecorded(&error);
-    }
-}
-
-fn unrecorded(error: &Error) {
-    tracing::warn!(%error, "the end of the delivery could not be recorded");
+    rotate(cx, ByHand::resume(rotation, STDOUT)?, false).map(drop)
 }
 
 /// Nothing was minted: the secret had arrived before, or the rotation was done.
@@ -148,7 +103,7 @@ fn settled(cx: &mut Ctx, staged: Staged) -> Result<KeyView> {
             cx.note(&format!("would finish the rotation of {} ({}), whose secret has arrived", key.name, key.id));
         }
         Some(rotation) => {
-            key = commit(cx, rotation, Vec::new())?;
+            key = finish(&*cx.backend()?, &cx.operation(), rotation)?.key;
             // With -q, too: what was asked for was a secret, and none is printed.
             let named = format!("{} ({})", key.name, key.id);
             cx.out.warn(&format!("finished the rotation of {named}, whose secret had arrived; no other was minted"));
@@ -163,28 +118,33 @@ pub(super) fn decision(rotation: &str) -> String {
     format!("hint: keyward rotation commit {rotation}   or: keyward rotation abort {rotation}")
 }
 
+/// What becomes of the old secret, after its subject.
+pub(super) fn old_secret(until: Option<Time>) -> String {
+    match until {
+        Some(until) => format!("works until {}", format_time(until)),
+        None => "stops at once".to_owned(),
+    }
+}
+
 impl Unprinted {
     /// The secret is out: makes it the current one, unless it waits for somebody.
     fn finish(&self, cx: &mut Ctx) -> Result<()> {
         let named = format!("{} ({})", self.key.name, self.key.id);
-        let old = match self.old_valid_until {
-            Some(until) => format!("the old secret works until {}", format_time(until)),
-            None => "the old secret stops at once".to_owned(),
-        };
-        let (Some(rotation), Some(secret)) = (self.rotation.clone(), self.lookup.clone()) else { return Ok(()) };
+        let old = format!("the old secret {}", old_secret(self.old_valid_until));
+        let Some(staged) = &self.staged else { return Ok(()) };
+        let rotation = &staged.rotation;
         if cx.global.dry_run {
             cx.note(&format!("would rotate {named}: {old}"));
-        } else if self.parked {
-            let hint = decision(rotation.as_str());
-            let progress = Progress::Delivered("printed".to_owned());
-            let step = Step { rotation, secret, sink: STDOUT.to_owned(), progress };
-            cx.backend()?.rotation_step(&cx.operation(), step)?;
+            return Ok(());
+        }
+        let arrived = staged.arrived(&*cx.backend()?, &cx.operation());
+        if staged.parked {
+            arrived?;
             cx.note(&format!("staged {named}: both secrets work"));
-            cx.note(&hint);
+            cx.note(&decision(rotation.as_str()));
         } else {
             let commit = format!("keyward rotation commit {rotation} --force  (the new secret was printed, and works)");
-            let request = Commit::of(rotation, vec![STDOUT.to_owned()]);
-            cx.backend()?.change(&cx.operation(), request).map_err(|error| error.hint(commit))?;
+            arrived.map_err(|error| error.hint(commit))?;
             cx.note(&format!("rotated {named}: {old}"));
         }
         Ok(())
@@ -199,16 +159,9 @@ impl Unprinted {
     }
 
     fn leave(&self, cx: &mut Ctx, why: &str) {
-        if let (Some(rotation), Some(lookup)) = (&self.rotation, &self.lookup) {
-            leave(cx, rotation, lookup, STDOUT, why);
+        // The backend that staged it is open.
+        if let (Some(staged), Ok(backend)) = (&self.staged, cx.backend()) {
+            staged.lost(&*backend, &cx.operation(), why);
         }
     }
-}
-
-/// The id of a rotation, out of its view.
-///
-/// # Errors
-/// `Internal` when it is none.
-pub(super) fn parsed(id: &str) -> Result<RotationId> {
-    id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))
 }

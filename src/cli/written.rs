@@ -3,7 +3,6 @@
 use super::context::Ctx;
 use crate::{
     anchor::Anchor,
-    backend::Dirs,
     files,
     ops::{Error, Result},
 };
@@ -19,7 +18,7 @@ impl Ctx {
             return Err(Error::usage(format!("{option} takes a file, and - is standard output"))
                 .hint("name a file; one that is called - is ./-"));
         }
-        refuse_own(&self.dirs()?, path)?;
+        self.dirs()?.refuse_own(path)?;
         match files::laid_by_others(path) {
             Some(laid) => Err(Error::forbidden("others", format!("{} is refused", path.display()))
                 .cause(laid.to_string())
@@ -45,18 +44,5 @@ impl Ctx {
             Anchor::File(path) | Anchor::Git(path) => self.may_write(option, path),
             Anchor::Http(_) | Anchor::Command(_) => Ok(()),
         })
-    }
-}
-
-/// Refuses a file without which a vault does not open, or is not what it was.
-///
-/// # Errors
-/// `Usage`.
-pub(super) fn refuse_own(dirs: &Dirs, path: &Path) -> Result<()> {
-    match dirs.own(path) {
-        Some(what) => Err(Error::usage(format!("{} is {what}, and would be lost", path.display()))
-            .cause("nothing was done")
-            .hint("name another file")),
-        None => Ok(()),
     }
 }

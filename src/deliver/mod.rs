@@ -121,7 +121,7 @@ impl Running<'_> {
     }
 
     /// Sleeps, but not past the end.
-    fn sleep(&self, duration: Duration) {
+    pub fn sleep(&self, duration: Duration) {
         let until = Instant::now() + duration;
         while self.ended().is_none() {
             let left = until.saturating_duration_since(Instant::now());

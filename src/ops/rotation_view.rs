@@ -1,7 +1,9 @@
 //! A rotation as every door shows it, and the errors of steps that its state does not allow.
 
-use super::error::{Error, Kind};
-use crate::domain::{Illegal, Key, Overlap, Rotation, SecretState, Time, key::Secret, time::format_time};
+use super::error::{Error, Kind, Result};
+use crate::domain::{
+    Illegal, Key, KeyRef, Lookup, Overlap, Rotation, RotationId, SecretState, Time, key::Secret, time::format_time,
+};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -61,6 +63,24 @@ impl RotationView {
     #[must_use]
     pub fn of(key: &Key, now: Time) -> Option<Self> {
         key.run.as_ref().map(|run| Self::new(key, run, now))
+    }
+
+    /// Its id, and the version of the secret that its steps are about.
+    ///
+    /// # Errors
+    /// `Internal` when the view is not one of a rotation.
+    pub fn ids(&self) -> Result<(RotationId, Lookup)> {
+        let ids = self.id.parse().ok().zip(self.secret.lookup.parse().ok());
+        ids.ok_or_else(|| Error::new(Kind::Internal, "rotation", "a rotation without ids"))
+    }
+
+    /// The key it belongs to.
+    ///
+    /// # Errors
+    /// `Internal` when the view is not one of a rotation.
+    pub fn key(&self) -> Result<KeyRef> {
+        let id = self.key_id.parse().map(KeyRef::Id);
+        id.map_err(|_| Error::new(Kind::Internal, "rotation", "a rotation without key"))
     }
 
     /// Whether a sink holds the new secret, or may.

@@ -125,9 +125,7 @@ impl Stage {
     /// # Errors
     /// `Internal` when the view is not one of a rotation.
     pub fn resume(rotation: &RotationView, sinks: Vec<String>) -> Result<Self> {
-        let internal = |why: String| Error::new(Kind::Internal, "rotation", why);
-        let key = rotation.key_id.parse().map_err(internal)?;
-        Ok(Self { sinks, resume: Some(rotation.id.parse().map_err(internal)?), ..Self::of(KeyRef::Id(key)) })
+        Ok(Self { sinks, resume: Some(rotation.ids()?.0), ..Self::of(rotation.key()?) })
     }
 }
 

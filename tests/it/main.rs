@@ -111,6 +111,7 @@ mod retries;
 mod reviewers;
 #[cfg(feature = "server")]
 mod roles;
+mod rotate_room;
 mod rotation;
 mod rotation_kills;
 #[cfg(feature = "server")]

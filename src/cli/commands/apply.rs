@@ -2,12 +2,7 @@
 
 use super::applying::{Work, carry_out};
 use crate::{
-    cli::{
-        context::Ctx,
-        declared,
-        delivery::{DeliverArgs, Targets},
-        values,
-    },
+    cli::{context::Ctx, declared, delivery::DeliverArgs, values},
     ops::{Apply, Result},
 };
 use std::path::PathBuf;
@@ -37,9 +32,14 @@ pub(crate) struct Args {
 /// Applies a file.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let file = declared::read(cx, &args.file)?;
-    let targets = Targets::of(cx, &args.deliver)?;
+    let targets = args.deliver.targets(cx)?;
     let prune = (!args.prune.is_empty()).then_some(args.prune);
     let request = Apply { keys: file.keys.clone(), prune, ..Apply::default() };
     let plan = cx.backend_or_new()?.plan(&cx.operation(), &request)?;
-    carry_out(cx, Work { file: &file, targets: &targets, verb: "apply", without_secrets: false }, request, plan)
+    carry_out(
+        cx,
+        Work { file: &file, deliver: &args.deliver, targets: &targets, verb: "apply", without_secrets: false },
+        request,
+        plan,
+    )
 }

@@ -4,15 +4,14 @@ use crate::{
     cli::{
         context::Ctx,
         declared::{self, Beside, KeysFile},
-        delivery::{Driver, Ending, Fresh, Target, Targets, refuse_shared},
+        delivery::{DeliverArgs, Deliveries},
         exit::Exit,
-        prompt, rotating,
+        prompt,
         signals::Stop,
     },
     domain::{Action, KeyRef, counted},
-    ops::{
-        Applied, Apply, Context, Created, Error, KeyView, Kind, Plan, PlanStep, Result, Show, ShowRotation, Stage, Verb,
-    },
+    ops::{Applied, Apply, Context, Created, Error, KeyView, Kind, Plan, PlanStep, Result, Show, ShowRotation, Verb},
+    rotate::{Target, Targets, refuse_shared},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -27,6 +26,8 @@ pub(super) struct Work<'a> {
     /// The declared keys.
     pub(super) file: &'a KeysFile,
     /// Where the secrets of new keys go.
+    pub(super) deliver: &'a DeliverArgs,
+    /// The same, ready.
     pub(super) targets: &'a Targets,
     /// What a person is asked, in a word.
     pub(super) verb: &'a str,
@@ -39,7 +40,7 @@ pub(super) struct Work<'a> {
 /// # Errors
 /// Whatever speaks against it, before anything is done.
 pub(super) fn carry_out(cx: &mut Ctx, work: Work<'_>, mut request: Apply, plan: Plan) -> Result<u8> {
-    let Work { file, targets, verb, without_secrets } = work;
+    let Work { file, deliver: args, targets, verb, without_secrets } = work;
     if plan.feasible() == 0 && !plan.is_refused() {
         declared::show(cx, &plan, |step| file.beside(step))?;
         cx.note(&declared::summary(&plan));
@@ -74,8 +75,8 @@ pub(super) fn carry_out(cx: &mut Ctx, work: Work<'_>, mut request: Apply, plan: 
     let stop = Stop::listen()?;
     let applied = cx.backend()?.apply(&cx.operation(), &request)?;
     notes(cx, &applied);
-    let driver = Driver { targets, stop: &stop, deadline: None };
-    let failed = deliver(cx, &driver, &applied.created, &new, &resumed);
+    let deliveries = Deliveries { args, targets, stop: &stop, deadline: None };
+    let failed = deliver(cx, &deliveries, &applied.created, &new, &resumed);
     if cx.program_reads() {
         declared::show(cx, &applied.plan, |step| beside(step, &new, &resumed, Some(&failed)))?;
     }
@@ -172,7 +173,7 @@ fn notes(cx: &mut Ctx, applied: &Applied) {
 /// Hands every secret over; says which keys' did not arrive. Each failure is told in its place, and the rest goes on.
 fn deliver(
     cx: &mut Ctx,
-    driver: &Driver<'_>,
+    deliveries: &Deliveries<'_>,
     created: &[Created],
     new: &[Waiting],
     resumed: &[Waiting],
@@ -183,9 +184,11 @@ fn deliver(
     for (created, id) in fresh.chain(resumed.iter().map(|waiting| (None, &waiting.key.id))) {
         let Some(waiting) = waiting.get(id.as_str()).copied() else { continue };
         let done = match created {
-            _ if driver.stop.code().is_some() => Err(Error::new(Kind::Undelivered, "interrupted", "interrupted")),
-            Some(created) => hand_over(cx, driver, created, &waiting.target),
-            None => resume(cx, driver, waiting),
+            _ if deliveries.stop.code().is_some() => Err(Error::new(Kind::Undelivered, "interrupted", "interrupted")),
+            Some(created) => {
+                deliveries.drive(cx, |driver, cx| driver.deliver_new(&waiting.target, created, cx)).map(drop)
+            }
+            None => resume(cx, deliveries, waiting),
         };
         let named = format!("{} ({id})", waiting.key.name);
         match done {
@@ -199,17 +202,9 @@ fn deliver(
     failed
 }
 
-fn hand_over(cx: &mut Ctx, driver: &Driver<'_>, created: &Created, target: &Target) -> Result<()> {
-    let (Some(token), Some(rotation)) = (&created.secret, &created.rotation) else { return Ok(()) };
-    let parsed = rotation.id.parse().ok().zip(rotation.secret.lookup.parse().ok());
-    let (id, lookup) = parsed.ok_or_else(|| Error::new(Kind::Internal, "rotation", "a rotation without id"))?;
-    driver.hand_over(cx, target, &Fresh { token, rotation: &id, lookup: &lookup, doubted: false }, Ending::Dead)?;
-    rotating::commit(cx, rotation, Vec::new()).map(drop)
-}
-
-fn resume(cx: &mut Ctx, driver: &Driver<'_>, waiting: &Waiting) -> Result<()> {
+fn resume(cx: &mut Ctx, deliveries: &Deliveries<'_>, waiting: &Waiting) -> Result<()> {
     let id = waiting.key.rotation.id.as_deref().unwrap_or_default();
     let rotation = ShowRotation::of(id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))?);
     let rotation = cx.backend()?.ask(&cx.operation(), &rotation)?;
-    driver.rotate(cx, &waiting.target, Stage::resume(&rotation, Vec::new())?).map(drop)
+    deliveries.drive(cx, |driver, cx| driver.resume(&waiting.target, &rotation, cx)).map(drop)
 }

@@ -6,7 +6,7 @@ use crate::{
     cli::{
         context::Ctx,
         declared::{self, KeysFile},
-        delivery::{DeliverArgs, Targets},
+        delivery::DeliverArgs,
         elsewhere::Elsewhere,
         exit::Exit,
         values,
@@ -77,7 +77,7 @@ pub(super) fn carry(cx: &mut Ctx, way: Way, named: Option<&str>, args: &CarryArg
     cx.operation().writable()?;
     let option = if way == Way::Push { "--to" } else { "--from" };
     let place = cx.other_side(named, option)?;
-    let targets = Targets::of(cx, &args.deliver)?;
+    let targets = args.deliver.targets(cx)?;
     let other = cx.open_elsewhere(&place)?;
     let here = if way == Way::Push { cx.backend()? } else { cx.backend_or_new()? };
     let (source, target) = if way == Way::Push { (&here, &other) } else { (&other, &here) };
@@ -123,7 +123,7 @@ pub(super) fn carry(cx: &mut Ctx, way: Way, named: Option<&str>, args: &CarryArg
     let (target, source) = (Rc::clone(target), Rc::clone(source));
     cx.work_on(Rc::clone(&target));
     let file = KeysFile::of(carried.keys);
-    let work = Work { file: &file, targets: &targets, verb: way.word(), without_secrets: true };
+    let work = Work { file: &file, deliver: &args.deliver, targets: &targets, verb: way.word(), without_secrets: true };
     let code = carry_out(cx, work, request, plan)?;
     cx.work_on(here);
     if !cx.global.dry_run {

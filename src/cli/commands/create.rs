@@ -4,14 +4,15 @@ use crate::{
     cli::{
         bulk,
         context::Ctx,
-        delivery::{DeliverArgs, Driver, Ending, Fresh, Targets},
+        delivery::{DeliverArgs, Deliveries},
         exit::Exit,
         guided, rotating,
         signals::Stop,
         values,
     },
     domain::{Environment, Expiry, Scope, Time, time::format_duration},
-    ops::{Context, Create, Created, Error, KeyView, Kind, Result, Stage},
+    ops::{Context, Create, Created, Error, KeyView, Result},
+    rotate::ByHand,
 };
 use chrono::TimeDelta;
 use clap::builder::NonEmptyStringValueParser;
@@ -189,16 +190,17 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
     notes(cx, &created);
     told(cx, &created);
     let (id, name) = (created.key.id.clone(), created.key.name.clone());
+    let staged = created.rotation.as_ref().filter(|_| created.secret.is_some());
+    let staged = staged.map(|rotation| ByHand::of(rotation, rotating::STDOUT)).transpose()?;
     let report = cx.minted(json!(created.key), created.secret.as_ref()).existed(created.existed);
-    cx.emit(&report).map_err(|error| {
-        let begun = created.rotation.as_ref().and_then(|run| run.id.parse().ok().zip(run.secret.lookup.parse().ok()));
-        if let Some((rotation, lookup)) = begun {
-            rotating::leave(cx, &rotation, &lookup, rotating::STDOUT, &error.message);
-        }
-        lost(error, &id, &name)
-    })?;
-    if let Some(rotation) = created.rotation.as_ref().filter(|_| created.secret.is_some()) {
-        rotating::commit(cx, rotation, vec![rotating::STDOUT.to_owned()])?;
+    let written = cx.emit(&report);
+    let (backend, operation) = (cx.backend()?, cx.operation());
+    if let (Some(staged), Err(error)) = (&staged, &written) {
+        staged.lost(&*backend, &operation, &error.message);
+    }
+    written.map_err(|error| lost(error, &id, &name))?;
+    if let Some(staged) = staged {
+        staged.arrived(&*backend, &operation)?;
     }
     Ok(Exit::Ok.code())
 }
@@ -241,16 +243,16 @@ fn delivered(cx: &mut Ctx, args: &DeliverArgs, request: Create) -> Result<u8> {
 }
 
 fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -> Result<()> {
-    let targets = Targets::of(cx, args)?;
+    let targets = args.targets(cx)?;
     let preview = cx.backend_or_new()?.create(&Context { dry_run: true, ..cx.operation() }, request.clone())?;
     let Some(target) = targets.for_key(&preview.key)? else {
         return Err(Error::usage(format!("no rule of the deliver map matches {}", preview.key.name)));
     };
     targets.refuse_shared([&preview.key])?;
-    let driver = Driver { targets: &targets, stop, deadline: None };
+    let deliveries = Deliveries { args, targets: &targets, stop, deadline: None };
     // A rotation that somebody staged is none of this command's business.
     if let Some(rotation) = preview.rotation.as_ref().filter(|rotation| preview.existed && !rotation.parked) {
-        let delivered = match driver.rotate(cx, &target, Stage::resume(rotation, Vec::new())?) {
+        let delivered = match deliveries.drive(cx, |driver, cx| driver.resume(&target, rotation, cx)) {
             Ok(delivered) => delivered,
             Err(error) => {
                 let finished = finished_meanwhile(cx, request, error)?;
@@ -271,23 +273,14 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
     notes(cx, &created);
     if created.existed {
         let sinks = target.names().join(", ");
-        let rotate = targets.command(cx, &["rotate", &created.key.id]);
+        let rotate = args.command(cx, &["rotate", &created.key.id]);
         cx.out.warn(&format!("this time nothing was delivered to {sinks}; a fresh secret would be by: {rotate}"));
     }
     if created.secret.is_none() {
         told(cx, &created);
     }
-    let mut key = created.key.clone();
-    if let (Some(token), Some(rotation)) = (&created.secret, &created.rotation) {
-        let parsed = rotation.id.parse().ok().zip(rotation.secret.lookup.parse().ok());
-        let (id, lookup) = parsed.ok_or_else(|| Error::new(Kind::Internal, "rotation", "a rotation without id"))?;
-        driver.hand_over(
-            cx,
-            &target,
-            &Fresh { token, rotation: &id, lookup: &lookup, doubted: false },
-            Ending::Dead,
-        )?;
-        key = rotating::commit(cx, rotation, Vec::new())?;
+    let key = deliveries.drive(cx, |driver, cx| driver.deliver_new(&target, &created, cx))?;
+    if created.secret.is_some() {
         told(cx, &created);
         cx.note(&format!("delivered to {}", target.names().join(", ")));
     }

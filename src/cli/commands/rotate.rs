@@ -4,7 +4,7 @@ use crate::{
     cli::{
         asking,
         context::Ctx,
-        delivery::{DeliverArgs, Driver, Targets},
+        delivery::{DeliverArgs, Deliveries},
         due::{self, DueArgs, How, Watch},
         exit::Exit,
         guided,
@@ -15,6 +15,7 @@ use crate::{
     },
     domain::{KeyRef, Overlap},
     ops::{Error, KeyView, Result, Stage},
+    rotate::ByHand,
 };
 use chrono::TimeDelta;
 use clap::builder::NonEmptyStringValueParser;
@@ -126,7 +127,7 @@ fn printed(cx: &mut Ctx, args: &Args, named: Named) -> Result<u8> {
     let mut watched = Vec::new();
     let rotated = each(cx, &keys, |cx, key| {
         let before = watch.is_some().then(|| Watch::before(cx, key, args.keys.env));
-        let request = Stage { sinks: vec![rotating::STDOUT.to_owned()], intend: true, ..request(args, key) };
+        let request = ByHand::request(request(args, key), rotating::STDOUT);
         let rotated = rotating::rotate(cx, request, !single);
         let rotated = rotated.map_err(|error| with_what_was_said(cx, args, single, error));
         if rotated.is_err() && !single {
@@ -141,35 +142,35 @@ fn printed(cx: &mut Ctx, args: &Args, named: Named) -> Result<u8> {
         Ok(code)
     });
     let Some(mut watch) = watch else { return ended };
-    let (targets, stop) = (Targets::of(cx, &args.deliver)?, Stop::listen()?);
-    let driver = Driver { targets: &targets, stop: &stop, deadline: None };
+    let (targets, stop) = (args.deliver.targets(cx)?, Stop::listen()?);
+    let deliveries = Deliveries { args: &args.deliver, targets: &targets, stop: &stop, deadline: None };
     for (before, one) in &watched {
         // Secrets that were gathered for one document are out, or lost, together.
         let one = match (one, &ended) {
             (Ok(()), Err(error)) => Err(error.clone()),
             _ => one.clone(),
         };
-        watch.ended(cx, &driver, before, &one);
+        watch.ended(cx, &deliveries, before, &one);
     }
-    watch.over(cx, &driver, code_of(&ended));
+    watch.over(cx, &deliveries, code_of(&ended));
     stop.outcome(cx, ended)
 }
 
 fn delivered(cx: &mut Ctx, args: &Args, named: &Named) -> Result<u8> {
-    let (targets, stop) = (Targets::of(cx, &args.deliver)?, Stop::listen()?);
-    let driver = Driver { targets: &targets, stop: &stop, deadline: None };
+    let (targets, stop) = (args.deliver.targets(cx)?, Stop::listen()?);
+    let deliveries = Deliveries { args: &args.deliver, targets: &targets, stop: &stop, deadline: None };
     let keys = distinct(cx, &named.keys, args.keys.env)?;
     targets.refuse_shared(keys.iter().filter_map(|(_, view)| view.as_ref().ok()))?;
     let mut watch = Watch::of(&args.due.hooks, keys.len());
     let ended = each(cx, &keys, |cx, (key, view)| {
         let told = view.as_ref().map_err(Clone::clone).and_then(|view| {
-            let rotated = driver.rotate_and_tell(cx, view, request(args, key));
+            let rotated = deliveries.rotate(cx, view, request(args, key));
             rotated.map_err(|error| with_what_was_said(cx, args, keys.len() == 1, error))
         });
         if let Some(watch) = &mut watch {
             let typed = KeyView { name: key.to_string(), ..KeyView::default() };
             let ended = told.as_ref().map(drop).map_err(Clone::clone);
-            watch.ended(cx, &driver, view.as_ref().unwrap_or(&typed), &ended);
+            watch.ended(cx, &deliveries, view.as_ref().unwrap_or(&typed), &ended);
         }
         let key = told?;
         // What waits for the others is lost with a run that is stopped: lines are written as they come.
@@ -187,7 +188,7 @@ fn delivered(cx: &mut Ctx, args: &Args, named: &Named) -> Result<u8> {
         Ok(code)
     });
     if let Some(watch) = watch {
-        watch.over(cx, &driver, stop.code().unwrap_or_else(|| code_of(&ended)));
+        watch.over(cx, &deliveries, stop.code().unwrap_or_else(|| code_of(&ended)));
     }
     stop.outcome(cx, ended)
 }

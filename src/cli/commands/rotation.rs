@@ -4,14 +4,14 @@ use crate::{
     cli::{
         columns,
         context::Ctx,
-        delivery::{DeliverArgs, Driver, Targets},
+        delivery::{DeliverArgs, Deliveries},
         exit::Exit,
         prompt, rotating,
         signals::Stop,
         values,
     },
-    domain::{Environment, KeyRef, RotationId, time::format_time},
-    ops::{Abort, Commit, Error, Kind, ListRotations, Result, RotationRef, RotationView, Show, ShowRotation, Stage},
+    domain::{Environment, KeyRef, RotationId},
+    ops::{Abort, Commit, Error, ListRotations, Result, RotationRef, RotationView, Show, ShowRotation, Stage},
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -129,10 +129,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             let commit = Commit { rotation, environment, receipts: Vec::new(), force, only_if_idle };
             let rotated = cx.backend()?.change(&cx.operation(), commit)?;
             told(cx, "committed", "would commit", &rotated.rotation)?;
-            cx.note(&match rotated.old_valid_until {
-                Some(until) => format!("the old secret works until {}", format_time(until)),
-                None => "the old secret stops at once".to_owned(),
-            });
+            cx.note(&format!("the old secret {}", rotating::old_secret(rotated.old_valid_until)));
         }
         Command::Abort { rotation, force } => abort(cx, rotation.rotation()?, force)?,
     }
@@ -187,13 +184,12 @@ fn resume(cx: &mut Ctx, rotation: &ShowRotation, deliver: &DeliverArgs) -> Resul
             .hint(format!("keyward rotation abort {} {force}   (the old secret stays)", view.id)));
     }
     if deliver.is_asked() {
-        let (targets, stop) = (Targets::of(cx, deliver)?, Stop::listen()?);
-        let driver = Driver { targets: &targets, stop: &stop, deadline: None };
-        let key = KeyRef::Id(view.key_id.parse().map_err(|why: String| Error::new(Kind::Internal, "rotation", why))?);
-        let key = cx.backend()?.show(&cx.operation(), &Show { key, environment: None })?;
+        let (targets, stop) = (deliver.targets(cx)?, Stop::listen()?);
+        let deliveries = Deliveries { args: deliver, targets: &targets, stop: &stop, deadline: None };
+        let key = cx.backend()?.show(&cx.operation(), &Show { key: view.key()?, environment: None })?;
         targets.refuse_shared([&key])?;
         let request = Stage { park: view.parked, ..Stage::resume(&view, Vec::new())? };
-        let ended = driver.rotate_and_tell(cx, &key, request);
+        let ended = deliveries.rotate(cx, &key, request);
         let ended = ended.and_then(|key| cx.item_without_secret(json!(key)));
         return stop.outcome(cx, ended.map(|()| Exit::Ok.code()));
     }

@@ -10,7 +10,7 @@ use crate::{
         bulk_line::{FIELDS, Line, request},
         context::Ctx,
     },
-    deliver::{OwnFile, SinkError, SinkSpec},
+    deliver::{OwnFile, SinkSpec},
     domain::{
         closest,
         serde_text::toml_problem,
@@ -18,6 +18,7 @@ use crate::{
         unique_json,
     },
     ops::{Create, Declared, Error, KeyView, Kind, PlanStep, Result},
+    rotate::refused,
 };
 use serde_json::{Map, Value};
 use std::{collections::HashMap, path::Path};
@@ -196,8 +197,4 @@ fn json_of(value: toml::Value) -> Value {
 fn unguarded() -> Error {
     Error::forbidden("sink", "what comes from standard input may name no sinks: nobody knows who wrote it")
         .hint("leave deliver out, and say --deliver or --deliver-map")
-}
-
-fn refused(error: &SinkError) -> Error {
-    crate::cli::delivery::refused(error)
 }

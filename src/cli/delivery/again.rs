@@ -1,9 +1,9 @@
 //! The command that goes on with a delivery, written so that a shell takes it.
 
-use super::{options::DeliverArgs, target::Targets};
+use super::options::DeliverArgs;
 use crate::{cli::context::Ctx, domain::RotationId};
 
-impl Targets {
+impl DeliverArgs {
     /// The command that goes on with a rotation, to the same sinks and in the same vault or through the same server.
     pub(in crate::cli) fn resume_command(&self, cx: &Ctx, rotation: &RotationId) -> String {
         self.command(cx, &["rotation", "resume", rotation.as_str()])
@@ -30,29 +30,29 @@ impl Targets {
         ];
         let mut all = vec!["keyward".to_owned()];
         all.extend(words.iter().map(|word| (*word).to_owned()));
-        all.extend(words_of(&self.args));
+        all.extend(self.words());
         push(&mut all, options);
         #[cfg(feature = "server")]
         push(&mut all, server);
         shell_words::join(all)
     }
-}
 
-fn words_of(args: &DeliverArgs) -> Vec<String> {
-    let mut words = Vec::new();
-    push(&mut words, args.deliver.iter().map(|sink| ("--deliver", Some(sink.to_string()))));
-    let tries = args.probe_tries.map(|tries| tries.to_string());
-    let map = args.deliver_map.as_ref().map(|path| path.display().to_string());
-    push(
-        &mut words,
-        [
-            ("--deliver-map", map),
-            ("--exec-env", args.exec_env.clone()),
-            ("--probe", args.probe.clone()),
-            ("--probe-tries", tries),
-        ],
-    );
-    words
+    fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        push(&mut words, self.deliver.iter().map(|sink| ("--deliver", Some(sink.to_string()))));
+        let tries = self.probe_tries.map(|tries| tries.to_string());
+        let map = self.deliver_map.as_ref().map(|path| path.display().to_string());
+        push(
+            &mut words,
+            [
+                ("--deliver-map", map),
+                ("--exec-env", self.exec_env.clone()),
+                ("--probe", self.probe.clone()),
+                ("--probe-tries", tries),
+            ],
+        );
+        words
+    }
 }
 
 fn push(words: &mut Vec<String>, options: impl IntoIterator<Item = (&'static str, Option<String>)>) {

@@ -1,12 +1,9 @@
-//! Delivering fresh secrets: what the caller asked for, resolved for each key, and the steps of a delivery.
+//! Delivering fresh secrets: what the caller asked for, and what the room that rotates says, in words.
 
 mod again;
-mod drive;
 mod options;
-mod shared;
-mod target;
+mod run;
+mod words;
 
-pub(super) use drive::{Delivered, Driver, Ending, Fresh};
 pub(super) use options::DeliverArgs;
-pub(super) use shared::refuse_shared;
-pub(super) use target::{Target, Targets, refused};
+pub(super) use run::Deliveries;

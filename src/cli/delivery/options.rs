@@ -1,10 +1,16 @@
 //! The options of every command that can deliver.
 
 use crate::{
-    deliver::SinkSpec,
+    cli::context::Ctx,
+    deliver::{DeliverMap, Options, Retry, SinkSpec},
     ops::{Error, Result},
+    rotate::{Targets, refused},
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
+
+/// How often a probe is tried, unless told.
+const PROBE_TRIES: u8 = 4;
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// Where fresh secrets go.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -29,6 +35,28 @@ pub(in crate::cli) struct DeliverArgs {
 }
 
 impl DeliverArgs {
+    /// Where fresh secrets go, as it was asked for.
+    ///
+    /// # Errors
+    /// `Usage` for a map that cannot be read, `Forbidden` for one that others could change.
+    pub(in crate::cli) fn targets(&self, cx: &Ctx) -> Result<Targets> {
+        let map = self.deliver_map.as_deref().map(DeliverMap::load).transpose().map_err(|error| refused(&error))?;
+        let options = Options {
+            exec_env: self.exec_env.clone(),
+            path: cx.env.path("PATH").map(Into::into),
+            github_env: cx.env.path("GITHUB_ENV"),
+            github_output: cx.env.path("GITHUB_OUTPUT"),
+            ..Options::default()
+        };
+        let own = cx.dirs()?;
+        let summary = cx.env.path("GITHUB_STEP_SUMMARY");
+        for file in [&options.github_env, &options.github_output, &summary].into_iter().flatten() {
+            own.refuse_own(file)?;
+        }
+        let retry = Retry { tries: usize::from(self.probe_tries.unwrap_or(PROBE_TRIES)), backoff: FIRST_WAIT };
+        Ok(Targets { sinks: self.deliver.clone(), map, probe: self.probe.clone(), retry, options, own })
+    }
+
     /// Refuses what would be silently without effect: a probe or a variable for a sink where there is none, tries of no probe.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
 //! Commands that are told of a run's results: JSON on standard input. They are told, not asked: one that fails is a
 //! warning and changes nothing.
 
-use super::result::Outcome;
 use crate::{
-    cli::{context::Ctx, delivery::Driver},
+    cli::{context::Ctx, delivery::Deliveries},
     deliver::hook,
     ops::WaitOutcome,
+    rotate::Outcome,
 };
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ impl<'a> Hooks<'a> {
         Self(args)
     }
 
-    pub(super) fn of_key(&self, cx: &mut Ctx, driver: &Driver<'_>, outcome: &Outcome, result: &Value) {
+    pub(super) fn of_key(&self, cx: &mut Ctx, deliveries: &Deliveries<'_>, outcome: &Outcome, result: &Value) {
         let command = match outcome {
             Outcome::Rotated(_) | Outcome::Staged(_) => &self.0.on_rotated,
             Outcome::Failed(_) | Outcome::Undelivered(_) | Outcome::Unmatched | Outcome::Expired(_) => {
@@ -48,17 +48,17 @@ impl<'a> Hooks<'a> {
             Outcome::Overlap(wait) if wait.outcome == WaitOutcome::GivenUp => &self.0.on_failure,
             Outcome::WouldRotate(_) | Outcome::Skipped(_) | Outcome::Left(_) | Outcome::Overlap(_) => return,
         };
-        tell(cx, driver, command.as_deref(), result);
+        tell(cx, deliveries, command.as_deref(), result);
     }
 
-    pub(super) fn of_run(&self, cx: &mut Ctx, driver: &Driver<'_>, summary: &Value) {
-        tell(cx, driver, self.0.on_done.as_deref(), summary);
+    pub(super) fn of_run(&self, cx: &mut Ctx, deliveries: &Deliveries<'_>, summary: &Value) {
+        tell(cx, deliveries, self.0.on_done.as_deref(), summary);
     }
 }
 
-fn tell(cx: &mut Ctx, driver: &Driver<'_>, command: Option<&str>, json: &Value) {
+fn tell(cx: &mut Ctx, deliveries: &Deliveries<'_>, command: Option<&str>, json: &Value) {
     let Some(command) = command.filter(|_| !cx.global.dry_run) else { return };
-    let told = driver.running(cx, |run| hook(command, json, &driver.targets.options, run));
+    let told = deliveries.bounds().running(cx, |run| hook(command, json, &deliveries.targets.options, run));
     if let Err(error) = told {
         cx.emitter().warn(&format!("a hook failed: {error}"));
     }

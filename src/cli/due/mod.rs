@@ -11,20 +11,22 @@ pub(super) use named::Watch;
 
 use super::{
     context::Ctx,
-    delivery::{DeliverArgs, Delivered, Driver, Targets},
+    delivery::{DeliverArgs, Deliveries},
     exit::Exit,
     signals::Stop,
 };
 use crate::{
-    domain::{Environment, KeyFilter, KeyRef, Overlap, Permission, Sort, SortField},
-    ops::{Error, KeyView, Kind, List, OverlapWait, Prolong, Result, Stage},
+    deliver::Shown,
+    domain::{Environment, Overlap, Permission},
+    ops::{Error, KeyView, Kind, Prolong, Result},
     output::Format,
+    rotate::{Bounds, Counts, Due, Observer, Outcome},
 };
 use chrono::TimeDelta;
 use hooks::Hooks;
 use rand::RngExt;
-use result::{Outcome, Outcomes};
-use std::time::{Duration, Instant};
+use serde_json::Value;
+use std::time::Instant;
 
 /// What a due run is told.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -77,55 +79,70 @@ pub(super) struct How {
 pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How) -> Result<u8> {
     confirmed(cx, due)?;
     deliver.refuse_idle()?;
-    let (targets, stop, began) = (Targets::of(cx, deliver)?, Stop::listen()?, Instant::now());
-    let hooks = Hooks::of(&due.hooks);
+    let (targets, stop, began) = (deliver.targets(cx)?, Stop::listen()?, Instant::now());
     let deadline = due.deadline.map(|limit| began + limit.to_std().unwrap_or_default());
-    let driver = Driver { targets: &targets, stop: &stop, deadline };
-    wait(due.jitter, &driver);
-    let waits = overlaps(cx, due, how)?;
-    let keys = keys_due(cx, due.due_within, how.environment)?;
-    targets.refuse_shared(&keys)?;
-    let mut outcomes = Outcomes::new(keys.len());
-    let told = |cx: &mut Ctx, outcomes: &mut Outcomes, key: &KeyView, outcome: Outcome, over: bool| -> Result<()> {
-        let result = result::of(cx, key, &outcome);
+    let deliveries = Deliveries { args: deliver, targets: &targets, stop: &stop, deadline };
+    wait(due.jitter, deliveries.bounds());
+    let which = Due {
+        within: due.due_within.unwrap_or_default(),
+        environment: how.environment,
+        max: due.max,
+        overlap: how.overlap,
+        park: how.park,
+        renew: how.renew,
+        ends: due.only_if_idle.map(|only_if_idle| Prolong {
+            only_if_idle,
+            idle_bound: due.idle_bound,
+            environment: how.environment,
+        }),
+    };
+    let hooks = Hooks::of(&due.hooks);
+    let (counts, results) = deliveries.drive(cx, |driver, cx| {
+        let mut told = Told { cx, deliveries: &deliveries, hooks: &hooks, results: Vec::new() };
+        let counts = driver.run_due(&which, &mut told)?;
+        Ok((counts, told.results))
+    })?;
+    let code = exit_code(&counts, due.detailed_exitcode);
+    let code = stop.code().unwrap_or(code);
+    let summary = result::summary_of(&counts, code, cx.global.dry_run);
+    let sentence = summary::tell(cx, &counts, &results, &summary)?;
+    hooks.of_run(cx, &deliveries, &summary);
+    let renewal = (counts.expired > 0).then(|| renewal(cx));
+    ended(cx, sentence, code, stop.code().is_some(), renewal);
+    Ok(code)
+}
+
+/// Tells what came of each key as it comes, to whoever reads and to the hooks.
+struct Told<'a> {
+    cx: &'a mut Ctx,
+    deliveries: &'a Deliveries<'a>,
+    hooks: &'a Hooks<'a>,
+    results: Vec<Value>,
+}
+
+impl Observer for Told<'_> {
+    fn said(&mut self, shown: Shown<'_>) {
+        self.cx.said(shown);
+    }
+
+    fn remarked(&mut self, remark: &str) {
+        self.cx.remarked(remark);
+    }
+
+    fn ended(&mut self, key: &KeyView, outcome: &Outcome) -> Result<()> {
+        let Self { cx, deliveries, .. } = self;
+        let result = result::of(cx, deliveries, key, outcome);
         if cx.format() == Format::Jsonl && cx.out.options.field.is_none() {
             cx.raw(format!("{result}\n").as_bytes())?;
         }
-        hooks.of_key(cx, &driver, &outcome, &result);
+        self.hooks.of_key(cx, deliveries, outcome, &result);
         // Where names are all that is printed, those that failed are not among them.
-        if let Some(error) = outcome.error().filter(|_| cx.names_suffice()) {
+        if let Some(error) = result::error(cx, deliveries, outcome).filter(|_| cx.names_suffice()) {
             cx.error(&Error { message: format!("{} ({}): {}", key.name, key.id, error.message), ..error });
         }
-        outcomes.count(&outcome, over);
-        outcomes.results.push(result);
+        self.results.push(result);
         Ok(())
-    };
-    for wait in waits {
-        let key = wait.key.clone();
-        told(cx, &mut outcomes, &key, Outcome::Overlap(wait), false)?;
     }
-    for key in &keys {
-        let over = stop.code().is_some() || deadline.is_some_and(|deadline| deadline <= Instant::now());
-        let outcome = if let Some(since) = expired(key, how) {
-            Outcome::Expired(since)
-        } else if over {
-            Outcome::Left("the run ended before its turn")
-        } else if due.max.is_some_and(|max| outcomes.begun >= max) {
-            Outcome::Left("--max was reached")
-        } else {
-            one(cx, &driver, key, due, how)
-        };
-        let over = over && matches!(outcome, Outcome::Left(_));
-        told(cx, &mut outcomes, key, outcome, over)?;
-    }
-    let code = exit_code(&outcomes, due.detailed_exitcode);
-    let code = stop.code().unwrap_or(code);
-    let summary = outcomes.summary(code, cx.global.dry_run);
-    let sentence = summary::tell(cx, &outcomes, &summary)?;
-    hooks.of_run(cx, &driver, &summary);
-    let renewal = (outcomes.expired > 0).then(|| renewal(cx));
-    ended(cx, sentence, code, stop.code().is_some(), renewal);
-    Ok(code)
 }
 
 /// What saves the keys that have expired: a renewal, or whoever may renew, where the caller may not.
@@ -187,74 +204,18 @@ fn confirmed(cx: &Ctx, due: &DueArgs) -> Result<()> {
 }
 
 /// A random wait, ended by a signal or the deadline.
-fn wait(jitter: Option<TimeDelta>, driver: &Driver<'_>) {
-    let Some(longest) = jitter.and_then(|jitter| jitter.to_std().ok()) else { return };
-    let until = Instant::now() + longest.mul_f64(rand::rng().random::<f64>());
-    let until = driver.deadline.map_or(until, |deadline| until.min(deadline));
-    while Instant::now() < until && driver.stop.code().is_none() {
-        std::thread::sleep(Duration::from_millis(50).min(until.saturating_duration_since(Instant::now())));
+fn wait(jitter: Option<TimeDelta>, bounds: Bounds<'_>) {
+    if let Some(longest) = jitter.and_then(|jitter| jitter.to_std().ok()) {
+        bounds.sleep(longest.mul_f64(rand::rng().random::<f64>()));
     }
 }
 
-/// The keys that are due, the longest due first; interrupted rotations before all. Those that have expired are among them.
-fn keys_due(cx: &mut Ctx, within: Option<TimeDelta>, environment: Option<Environment>) -> Result<Vec<KeyView>> {
-    let sort = Sort { field: SortField::Due, descending: false };
-    let filter = KeyFilter { due_within: Some(within.unwrap_or_default()), environment, sort, ..KeyFilter::default() };
-    let mut keys = cx.backend()?.list(&cx.operation(), &List { filter })?.items;
-    keys.sort_by_key(|key| key.rotation.id.is_none());
-    Ok(keys)
-}
-
-/// Since when a key has expired that this run does not renew; a rotation of it that was begun goes on.
-fn expired(key: &KeyView, how: &How) -> Option<Option<String>> {
-    let lost = key.status == "expired" && !how.renew && key.rotation.id.is_none();
-    lost.then(|| key.expires_at.clone().or_else(|| key.rotation.ends_at.clone()))
-}
-
-/// The ends of overlaps, which come first: none of them is to come while the run is at work.
-fn overlaps(cx: &mut Ctx, due: &DueArgs, how: &How) -> Result<Vec<OverlapWait>> {
-    let Some(only_if_idle) = due.only_if_idle else { return Ok(Vec::new()) };
-    let request = Prolong { only_if_idle, idle_bound: due.idle_bound, environment: how.environment };
-    cx.backend()?.change(&cx.operation(), request)
-}
-
-fn one(cx: &mut Ctx, driver: &Driver<'_>, key: &KeyView, due: &DueArgs, how: &How) -> Outcome {
-    match rotate(cx, driver, key, due, how) {
-        Ok(Some(delivered)) => match &delivered.rotation {
-            _ if !delivered.acted => Outcome::Skipped("somebody else has rotated it".to_owned()),
-            _ if cx.global.dry_run => Outcome::WouldRotate(delivered),
-            Some(rotation) if rotation.running => Outcome::Staged(delivered),
-            _ => Outcome::Rotated(delivered),
-        },
-        Ok(None) => Outcome::Unmatched,
-        Err(error) => named::failed(error),
-    }
-}
-
-fn rotate(cx: &mut Ctx, driver: &Driver<'_>, key: &KeyView, due: &DueArgs, how: &How) -> Result<Option<Delivered>> {
-    let parked = key.rotation.parked;
-    if parked || key.rotation.state == "overlap" {
-        let until = if parked { "a commit".to_owned() } else { "the overlap to end".to_owned() };
-        return Err(Error::new(Kind::Busy, "lease", format!("an earlier rotation waits for {until}")));
-    }
-    let Some(target) = driver.targets.for_key(key)? else { return Ok(None) };
-    let id = key.id.parse::<KeyRef>().map_err(|error| Error::new(Kind::Internal, "key", error.to_string()))?;
-    let request = Stage {
-        overlap: how.overlap.or(target.overlap.map(Overlap::For)),
-        park: how.park,
-        renew: how.renew,
-        due_within: Some(due.due_within.unwrap_or_default()),
-        ..Stage::of(id)
-    };
-    driver.rotate(cx, &target, request).map(Some)
-}
-
-fn exit_code(outcomes: &Outcomes, detailed: bool) -> u8 {
-    let exit = if outcomes.undelivered > 0 {
+fn exit_code(counts: &Counts, detailed: bool) -> u8 {
+    let exit = if counts.undelivered > 0 {
         Exit::Undelivered
-    } else if outcomes.failed + outcomes.unmatched + outcomes.expired + outcomes.late + outcomes.given_up > 0 {
+    } else if counts.failed + counts.unmatched + counts.expired + counts.late + counts.given_up > 0 {
         Exit::Partial
-    } else if detailed && outcomes.rotated + outcomes.staged > 0 {
+    } else if detailed && counts.rotated + counts.staged > 0 {
         Exit::Changed
     } else {
         Exit::Ok

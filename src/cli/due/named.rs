@@ -2,27 +2,25 @@
 
 use super::{
     hooks::{HookArgs, Hooks},
-    result::{self, Outcome, Outcomes},
+    result::{self, summary_of},
 };
 use crate::{
-    cli::{
-        context::Ctx,
-        delivery::{Delivered, Driver},
-    },
+    cli::{context::Ctx, delivery::Deliveries},
     domain::{Environment, KeyRef},
     ops::{Error, KeyView, Kind, Result, RotationRef, Show, ShowRotation},
+    rotate::{Counts, Delivered, Failure, Outcome, Skipped},
 };
 
 /// The commands, and what they are to be told of at the end.
 pub(in crate::cli) struct Watch<'a> {
     hooks: Hooks<'a>,
-    outcomes: Outcomes,
+    counts: Counts,
 }
 
 impl<'a> Watch<'a> {
     /// `None` where no command is to be told.
     pub(in crate::cli) fn of(args: &'a HookArgs, keys: usize) -> Option<Self> {
-        args.is_asked().then(|| Self { hooks: Hooks::of(args), outcomes: Outcomes::new(keys) })
+        args.is_asked().then(|| Self { hooks: Hooks::of(args), counts: Counts::of(keys) })
     }
 
     /// A key before its rotation; as it was typed where there is none.
@@ -33,29 +31,26 @@ impl<'a> Watch<'a> {
     }
 
     /// Tells what came of a key.
-    pub(in crate::cli) fn ended(&mut self, cx: &mut Ctx, driver: &Driver<'_>, before: &KeyView, ended: &Result<()>) {
+    pub(in crate::cli) fn ended(
+        &mut self,
+        cx: &mut Ctx,
+        deliveries: &Deliveries<'_>,
+        before: &KeyView,
+        ended: &Result<()>,
+    ) {
         let outcome = match ended {
-            Ok(()) => after(cx, before).unwrap_or_else(Outcome::Failed),
-            Err(error) => failed(error.clone()),
+            Ok(()) => after(cx, before).unwrap_or_else(|error| Outcome::Failed(error.into())),
+            Err(error) => Failure::from(error.clone()).into(),
         };
-        let result = result::of(cx, before, &outcome);
-        self.hooks.of_key(cx, driver, &outcome, &result);
-        self.outcomes.count(&outcome, false);
+        let result = result::of(cx, deliveries, before, &outcome);
+        self.hooks.of_key(cx, deliveries, &outcome, &result);
+        self.counts.count(&outcome);
     }
 
     /// Tells how it ended for all of them.
-    pub(in crate::cli) fn over(self, cx: &mut Ctx, driver: &Driver<'_>, code: u8) {
-        let summary = self.outcomes.summary(code, cx.global.dry_run);
-        self.hooks.of_run(cx, driver, &summary);
-    }
-}
-
-/// What an error says of a key.
-pub(super) fn failed(error: Error) -> Outcome {
-    match error.kind {
-        Kind::Busy if error.reason == "lease" => Outcome::Skipped(error.message),
-        Kind::Undelivered => Outcome::Undelivered(error),
-        _ => Outcome::Failed(error),
+    pub(in crate::cli) fn over(self, cx: &mut Ctx, deliveries: &Deliveries<'_>, code: u8) {
+        let summary = summary_of(&self.counts, code, cx.global.dry_run);
+        self.hooks.of_run(cx, deliveries, &summary);
     }
 }
 
@@ -64,7 +59,7 @@ fn after(cx: &mut Ctx, before: &KeyView) -> Result<Outcome> {
     let (backend, operation) = (cx.backend()?, cx.operation());
     let key = backend.show(&operation, &Show { key: id.clone(), environment: None })?;
     if key.version == before.version {
-        return Ok(Outcome::Skipped("nothing was to be done".to_owned()));
+        return Ok(Outcome::Skipped(Skipped::Unchanged));
     }
     let rotation = backend.ask(&operation, &ShowRotation { rotation: RotationRef::Of(id), environment: None })?;
     let running = rotation.running;

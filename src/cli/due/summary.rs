@@ -1,28 +1,28 @@
 //! The end of a run, told: in JSON, as a table and one sentence, and as Markdown for a GitHub job's summary.
 
-use super::result::Outcomes;
 use crate::{
     cli::{columns, context::Ctx},
     ops::{Error, Kind, Result},
     output::{Format, Page, Report},
+    rotate::Counts,
 };
 use serde_json::{Value, json};
 use std::{fs::OpenOptions, io::Write};
 
 /// Tells it; answers with the one sentence.
-pub(super) fn tell(cx: &mut Ctx, outcomes: &Outcomes, summary: &Value) -> Result<String> {
+pub(super) fn tell(cx: &mut Ctx, counts: &Counts, results: &[Value], summary: &Value) -> Result<String> {
     match cx.format() {
         // The lines on standard output are of one schema, a result each.
         Format::Jsonl if cx.out.options.field.is_none() => cx.note(&summary.to_string()),
         Format::Json => {
             let mut document = summary.clone();
-            document["items"] = json!(outcomes.results);
+            document["items"] = json!(results);
             let written = cx.flat("keyward.rotation-run/v1", without_schema(document), "exit");
             cx.after_change(written)?;
         }
-        Format::Table | Format::Wide if outcomes.results.is_empty() && !cx.reply_asked() => {}
+        Format::Table | Format::Wide if results.is_empty() && !cx.reply_asked() => {}
         _ => {
-            let mut rows = outcomes.results.clone();
+            let mut rows = results.to_vec();
             if cx.names_suffice() {
                 // Whoever goes on with the names takes them for those of keys that have a new secret.
                 rows.retain(|row| ["rotated", "staged", "would_rotate"].map(Some).contains(&row["outcome"].as_str()));
@@ -33,13 +33,13 @@ pub(super) fn tell(cx: &mut Ctx, outcomes: &Outcomes, summary: &Value) -> Result
             cx.after_change(written)?;
         }
     }
-    let sentence = sentence(outcomes, summary["dry_run"] == json!(true));
+    let sentence = sentence(counts, summary["dry_run"] == json!(true));
     let Some(path) = cx.env.path("GITHUB_STEP_SUMMARY") else { return Ok(sentence) };
     let written = OpenOptions::new()
         .create(true)
         .append(true)
         .open(&path)
-        .and_then(|mut file| file.write_all(markdown(outcomes).as_bytes()));
+        .and_then(|mut file| file.write_all(markdown(counts, results).as_bytes()));
     written.map_err(|error| {
         Error::new(Kind::of_io(&error), "step_summary", format!("cannot write to {}", path.display()))
             .cause(error.to_string())
@@ -56,42 +56,36 @@ fn without_schema(mut document: Value) -> Value {
     document
 }
 
-fn sentence(outcomes: &Outcomes, dry_run: bool) -> String {
+fn sentence(counts: &Counts, dry_run: bool) -> String {
     let rotated = if dry_run { "would be rotated" } else { "rotated" };
     let parts = [
-        (outcomes.rotated, rotated),
-        (outcomes.staged, "staged"),
-        (outcomes.failed, "failed"),
-        (outcomes.undelivered, "undelivered"),
-        (outcomes.unmatched, "without a rule"),
-        (outcomes.expired, "expired"),
-        (outcomes.skipped, "skipped"),
-        (outcomes.left, "left for the next run"),
+        (counts.rotated, rotated),
+        (counts.staged, "staged"),
+        (counts.failed, "failed"),
+        (counts.undelivered, "undelivered"),
+        (counts.unmatched, "without a rule"),
+        (counts.expired, "expired"),
+        (counts.skipped, "skipped"),
+        (counts.left, "left for the next run"),
     ];
     let parts: Vec<String> =
         parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    let due = if outcomes.due == 0 {
-        "nothing is due".to_owned()
-    } else {
-        format!("{} due: {}", outcomes.due, parts.join(", "))
-    };
-    let overlaps = [
-        (outcomes.waiting, "waits for a consumer"),
-        (outcomes.given_up, "ends in use"),
-        (outcomes.ended, "ended idle"),
-    ];
+    let due =
+        if counts.due == 0 { "nothing is due".to_owned() } else { format!("{} due: {}", counts.due, parts.join(", ")) };
+    let overlaps =
+        [(counts.waiting, "waits for a consumer"), (counts.given_up, "ends in use"), (counts.ended, "ended idle")];
     let overlaps = overlaps.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
     let overlaps: Vec<String> = overlaps.collect();
     if overlaps.is_empty() { due } else { format!("{due}; old secrets: {}", overlaps.join(", ")) }
 }
 
 /// A table that GitHub shows below the job. What people wrote into names must not become markup there.
-fn markdown(outcomes: &Outcomes) -> String {
-    let mut text = format!("### keyward: {}\n\n", sentence(outcomes, false));
-    if !outcomes.results.is_empty() {
+fn markdown(counts: &Counts, results: &[Value]) -> String {
+    let mut text = format!("### keyward: {}\n\n", sentence(counts, false));
+    if !results.is_empty() {
         text.push_str("| key | environment | outcome | next due | why |\n| --- | --- | --- | --- | --- |\n");
     }
-    for result in &outcomes.results {
+    for result in results {
         let cells = ["name", "environment", "outcome", "next_due_at", "why"].map(|field| plain(&result[field]));
         text.push_str(&format!("| {} |\n", cells.join(" | ")));
     }

@@ -10,8 +10,9 @@ use super::{
 use crate::{
     cli::{commands::create::lost, guided, rotating, values},
     config,
-    domain::{Overlap, PlainToken, time::format_time},
-    ops::{Commit, Context, Create, Created, Delete, Error, KeyView, Result, Stage, Staged, Switch, SwitchKey},
+    domain::{Overlap, PlainToken},
+    ops::{Context, Create, Created, Delete, Error, KeyView, Result, Stage, Staged, Switch, SwitchKey},
+    rotate::{ByHand, finish},
 };
 
 /// What a secret on the screen is called among the sinks of its rotation.
@@ -128,15 +129,9 @@ impl Desk<'_> {
 
     fn stage(&self, cx: &Context, order: &Order) -> Result<Staged> {
         let at_once = order.answer(Field::OldSecret) == guided::OLD_SECRET_ENDS[1];
-        self.backend.stage(
-            cx,
-            &Stage {
-                overlap: at_once.then_some(Overlap::Now),
-                sinks: vec![SCREEN.to_owned()],
-                intend: true,
-                ..Stage::of(reference(&order.id)?)
-            },
-        )
+        let overlap = at_once.then_some(Overlap::Now);
+        let request = Stage { overlap, ..Stage::of(reference(&order.id)?) };
+        self.backend.stage(cx, &ByHand::request(request, SCREEN))
     }
 
     /// Shows a new secret, and only then makes it the current one: whoever is killed in between has lost nothing.
@@ -152,49 +147,40 @@ impl Desk<'_> {
         if cx.dry_run {
             return Ok(Ok(Outcome { said: format!("would rotate {named}"), key: None }));
         }
-        let (Some(rotation), Some(lookup)) = (&staged.rotation, &staged.lookup) else {
+        let Some(view) = staged.rotation.as_ref().filter(|_| staged.lookup.is_some()) else {
             return Ok(Ok(Outcome {
                 said: staged.note.unwrap_or_else(|| format!("nothing to do: {named}")),
                 key: None,
             }));
         };
-        let parked = rotation.parked;
-        let rotation = match rotating::parsed(&rotation.id) {
-            Ok(rotation) => rotation,
+        let by_hand = match ByHand::of(view, SCREEN) {
+            Ok(by_hand) => by_hand,
             Err(error) => return Ok(Err(error)),
         };
-        if parked {
-            return Ok(Ok(Outcome {
-                said: format!("{named} waits: {}", rotating::decision(rotation.as_str())),
-                key: None,
-            }));
+        if by_hand.parked {
+            return Ok(Ok(Outcome { said: format!("{named} waits: {}", rotating::decision(&view.id)), key: None }));
         }
-        let commit = |receipts| self.backend.change(cx, Commit::of(rotation.clone(), receipts));
         let Some(token) = staged.secret else {
             let said = format!("finished the rotation of {named}, whose secret had arrived; no other was made");
-            return Ok(commit(Vec::new()).map(|_| Outcome { said, key: None }));
+            return Ok(finish(self.backend, cx, view).map(|_| Outcome { said, key: None }));
         };
-        let old = match staged.old_valid_until {
-            Some(until) => format!("The old secret works until {}.", format_time(until)),
-            None => "The old secret stops at once.".to_owned(),
-        };
+        let old = format!("The old secret {}.", rotating::old_secret(staged.old_valid_until));
         self.put_on_screen(
             screen,
             state,
             color,
             Fresh { token, name: named.clone(), lines: vec![old], after: String::new() },
         )
-        .inspect_err(|error| rotating::leave_in(self.backend, cx, &rotation, lookup, SCREEN, &error.message))?;
-        let committed = commit(vec![SCREEN.to_owned()]);
-        Ok(match committed {
-            Ok(_) => Ok(Outcome { said: format!("rotated: {named}"), key: None }),
+        .inspect_err(|error| by_hand.lost(self.backend, cx, &error.message))?;
+        Ok(match by_hand.arrived(self.backend, cx) {
+            Ok(()) => Ok(Outcome { said: format!("rotated: {named}"), key: None }),
             Err(error) => {
                 // The secret is on the screen, and works: the error is told beside it.
                 if let Some(fresh) = &mut state.fresh {
                     fresh.lines = vec![
                         format!("error: {}", error.message),
                         "Both secrets work until that is done.".to_owned(),
-                        format!("hint: keyward rotation commit {rotation} --force"),
+                        format!("hint: keyward rotation commit {} --force", by_hand.rotation),
                     ];
                 }
                 Ok(Outcome { said: format!("not committed: {named}"), key: None })

@@ -9,7 +9,7 @@ impl Targets {
     ///
     /// # Errors
     /// See [`refuse_shared`].
-    pub(in crate::cli) fn refuse_shared<'k>(&self, keys: impl IntoIterator<Item = &'k KeyView>) -> Result<()> {
+    pub fn refuse_shared<'k>(&self, keys: impl IntoIterator<Item = &'k KeyView>) -> Result<()> {
         let resolved = keys.into_iter().filter_map(|key| Some((key, self.for_key(key).ok().flatten()?)));
         let resolved: Vec<(&KeyView, Target)> = resolved.collect();
         refuse_shared(resolved.iter().map(|(key, target)| (*key, target)))
@@ -20,7 +20,7 @@ impl Targets {
 ///
 /// # Errors
 /// `Usage`, with both keys and sinks.
-pub(in crate::cli) fn refuse_shared<'t>(all: impl Iterator<Item = (&'t KeyView, &'t Target)>) -> Result<()> {
+pub fn refuse_shared<'t>(all: impl Iterator<Item = (&'t KeyView, &'t Target)>) -> Result<()> {
     let mut sinks: Vec<_> = all.flat_map(|(key, target)| target.sinks.iter().map(move |sink| (key, sink))).collect();
     // Only what shares a holder is compared in pairs; there may be thousands of keys.
     sinks.sort_by(|(_, one), (_, other)| one.place().cmp_holder(other.place()));
