@@ -139,12 +139,12 @@ impl Counts {
 
 impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Refused(Error { kind: Kind::Busy, reason, message, .. }) if reason == "lease" => {
-                Self::Skipped(Skipped::Busy(message))
+        match failure.of_keystore() {
+            Some(Error { kind: Kind::Busy, reason, message, .. }) if reason == "lease" => {
+                Self::Skipped(Skipped::Busy(message.clone()))
             }
-            failure if failure.kind() == Kind::Undelivered => Self::Undelivered(failure),
-            failure => Self::Failed(failure),
+            _ if failure.kind() == Kind::Undelivered => Self::Undelivered(failure),
+            _ => Self::Failed(failure),
         }
     }
 }

@@ -61,6 +61,15 @@ impl Failure {
             Self::Undelivered { .. } | Self::Unproven { .. } => Kind::Undelivered,
         }
     }
+
+    /// What the keystore said, where it was that which refused.
+    pub(super) fn of_keystore(&self) -> Option<&Error> {
+        match self {
+            Self::Refused(error) => Some(error),
+            Self::Uncommitted { error, .. } => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl From<Error> for Failure {

@@ -85,7 +85,9 @@ fn a_rotation_needs_no_command_line() {
     let target = refusing.for_key(&key).unwrap().unwrap();
     let supersede = Stage { supersede: true, ..stage(&key) };
     let failure = driver.rotate(&target, supersede, &mut heard).err().unwrap();
-    assert!(matches!(failure, Failure::Undelivered { .. } | Failure::ThrownAway { .. }), "{failure:?}");
+    assert!(matches!(failure, Failure::ThrownAway { .. }), "{failure:?}");
+    let shown = backend.show(&cx, &Show { key: key.id.parse().unwrap(), environment: None }).unwrap();
+    assert_eq!(shown.rotation.id, None, "no rotation is left running");
     assert!(heard.lines.iter().any(|line| line.ends_with("not today")), "{:?}", heard.lines);
 }
 
