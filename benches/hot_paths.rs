@@ -163,7 +163,7 @@ fn keys(count: usize) -> Vec<Create> {
 fn keystore(criterion: &mut Criterion) {
     let home = tempfile::tempdir().unwrap();
     let (backend, cx) = vault(home.path());
-    assert!(backend.create_many(&cx, keys(1_000), &mut |_| {}, &mut |_| Ok(())).is_ok());
+    assert!(backend.create_many(&cx, keys(1_000).into(), &mut |_| {}, &mut |_| Ok(())).is_ok());
     let all = List { filter: KeyFilter::default() };
     let mut group = criterion.benchmark_group("1,000 keys");
     group.sample_size(20);

@@ -3,7 +3,7 @@
 use super::{BulkError, local::Local};
 use crate::{
     domain::Action,
-    ops::{self, Context, Create, Created, Result, commit::commit},
+    ops::{self, Context, CreateMany, Created, Result, commit::commit},
 };
 
 impl Local {
@@ -11,7 +11,7 @@ impl Local {
     pub(super) fn made_in_bulk(
         &self,
         cx: &Context,
-        requests: Vec<Create>,
+        request: CreateMany,
         progress: &mut dyn FnMut(usize),
         keep: &mut dyn FnMut(&[Created]) -> Result<()>,
     ) -> std::result::Result<Vec<Created>, BulkError> {
@@ -21,7 +21,7 @@ impl Local {
             let recorded = self.record_refusal(cx, Action::KeyCreate, &cx.workspace, &error);
             BulkError::Whole(recorded.err().unwrap_or(error))
         })?;
-        let done = ops::create_many::create_many(&mut tx, caps, &mut rand::rng(), cx, requests, progress)
+        let done = ops::create_many::create_many(&mut tx, caps, &mut rand::rng(), cx, request, progress)
             .map_err(BulkError::Entries)?;
         if cx.dry_run {
             return Ok(done.outcome);

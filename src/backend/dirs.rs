@@ -40,6 +40,18 @@ impl Dirs {
         self.state.join("leases")
     }
 
+    /// The sessions that ended here before their time, and that the vault could not be told of.
+    #[must_use]
+    pub fn ended_sessions(&self) -> PathBuf {
+        self.state.join("ended")
+    }
+
+    /// What runs of a bulk creation through a server still have to do.
+    #[must_use]
+    pub fn bulk_runs(&self) -> PathBuf {
+        self.state.join("bulk")
+    }
+
     /// The journal of what happened to a vault while no signing key was at hand.
     #[must_use]
     pub fn journal(&self, vault_id: &str) -> PathBuf {
@@ -86,7 +98,7 @@ impl Dirs {
         if ["config.toml", "profile", "check.toml"].iter().any(|name| is(&self.config.join(name))) {
             return Some("a file of settings");
         }
-        if ["pins", "journals", "leases", "run"].iter().any(|name| inside(&self.state.join(name))) {
+        if ["pins", "journals", "leases", "run", "bulk", "ended"].iter().any(|name| inside(&self.state.join(name))) {
             return Some("what this machine remembers of the vault");
         }
         let session = real.extension().is_some_and(|extension| extension == "session");

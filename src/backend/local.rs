@@ -17,9 +17,9 @@ use crate::ops::{LogQuery, Logs};
 use crate::{
     domain::{Action, Event, Form, KeyId, Time, Verdict},
     ops::{
-        self, Applied, Apply, Context, Create, Created, CredentialReport, Delete, Deleted, Error, Import, KeyView,
-        List, Listed, ObjectChange, ObjectKind, ObjectView, Plan, Result, RotationView, Show, Stage, Staged, Step,
-        Switch, SwitchKey, Switched, Update, Updated, Verify, commit::commit,
+        self, Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Delete, Deleted, Error, Import,
+        KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, Plan, Result, RotationView, Show, Stage, Staged,
+        Step, Switch, SwitchKey, Switched, Update, Updated, Verify, commit::commit,
     },
     store::Store,
 };
@@ -100,11 +100,11 @@ impl Backend for Local {
     fn create_many(
         &self,
         cx: &Context,
-        requests: Vec<Create>,
+        request: CreateMany,
         progress: &mut dyn FnMut(usize),
         keep: &mut dyn FnMut(&[Created]) -> Result<()>,
     ) -> std::result::Result<Vec<Created>, BulkError> {
-        self.made_in_bulk(cx, requests, progress, keep)
+        self.made_in_bulk(cx, request, progress, keep)
     }
 
     fn unremembered(&self) -> Option<String> {

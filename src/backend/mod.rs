@@ -62,9 +62,9 @@ use crate::ops::{LogQuery, Logs};
 use crate::{
     domain::{Action, Form, KeyId, Verdict},
     ops::{
-        Applied, Apply, Context, Create, Created, CredentialReport, Delete, Deleted, EntryErrors, Error, Import,
-        KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, Plan, Result, RotationView, Show, Stage, Staged,
-        Step, SwitchKey, Switched, Update, Updated, Verify,
+        Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Delete, Deleted, EntryErrors, Error,
+        Import, KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, Plan, Result, RotationView, Show, Stage,
+        Staged, Step, SwitchKey, Switched, Update, Updated, Verify,
     },
 };
 
@@ -138,22 +138,23 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::create::create`].
     fn create(&self, cx: &Context, request: Create) -> Result<Created>;
-    /// Creates many keys, all or none; `progress` hears how many are done.
-    ///
-    /// # Errors
     /// Why the last change could not be remembered outside the keystore; `None` when it was, and through a server, which
     /// tells its own log.
     fn unremembered(&self) -> Option<String> {
         None
     }
 
-    /// See [`crate::ops::create_many::create_many`]. `keep` is given the keys with their secrets and makes them durable
-    /// before anything is committed: else a kill would leave keys whose secrets nobody has. Through a server it is called
-    /// when the answer is there, for the server has committed by then.
+    /// Creates many keys, all or none; `progress` hears how many are done. `keep` is given the keys with their secrets and
+    /// makes them durable before anything is committed: else a kill would leave keys whose secrets nobody has. Through a
+    /// server it is called when the answer is there, for the server has committed by then. A dry run of any size goes to a
+    /// server in requests of moderate size, and all that is wrong comes back.
+    ///
+    /// # Errors
+    /// See [`crate::ops::create_many::create_many`].
     fn create_many(
         &self,
         cx: &Context,
-        requests: Vec<Create>,
+        request: CreateMany,
         progress: &mut dyn FnMut(usize),
         keep: &mut dyn FnMut(&[Created]) -> Result<()>,
     ) -> std::result::Result<Vec<Created>, BulkError>;

@@ -3,7 +3,7 @@
 
 use super::{
     local::Local,
-    slots::{SlotView, view},
+    slots::{SlotView, view as view_of},
     unlock::OpenedBy,
 };
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
         checkpoint::{VerifierKey, origin_of},
     },
     files,
-    ops::{Context, Error, Result, webhooks::shown_secret},
-    store::{self, Store, Tx},
+    ops::{Context, Error, Kind, Result, webhooks::shown_secret},
+    store::{self, Store, Tx, View},
     vault::{Capabilities, Pins, Slot, SlotKind, SlotSecret, device},
 };
 use serde_json::json;
@@ -100,11 +100,49 @@ pub(super) fn rekey(local: &Local, cx: &Context, request: &Rekey) -> Result<Reke
     let rng = &mut rand::rng();
     let fresh = if request.all { caps.regenerate_all(rng) } else { caps.regenerate(rng) };
     let fresh = fresh.ok_or_else(crate::ops::support_refused)?;
+    if cx.dry_run {
+        let seen = local.store().read(cx.now)?;
+        return Ok(decided(local, request, &fresh, &seen)?.rekeyed);
+    }
+    let (mut rekeyed, mut written) = (None, None);
+    let done = local.store().rekey(&fresh, cx.now, |view| {
+        let decided = decided(local, request, &fresh, view)?;
+        // Durable where they belong before they are in force: nobody can be shown them again.
+        if let (Some(secrets), Some(out)) = (&decided.secrets, &request.out) {
+            write_secrets(out, secrets)?;
+            written = Some(out);
+        }
+        rekeyed = Some(decided.rekeyed);
+        Ok::<_, Error>((decided.kept, cx.event(Action::VaultRekey, caps.vault_id.clone(), decided.changes)))
+    });
+    if let Err(error) = done {
+        if let Some(out) = written {
+            // Secrets of nothing: somebody would hand them to receivers.
+            let _ = std::fs::remove_file(out);
+        }
+        return Err(error);
+    }
+    rekeyed.ok_or_else(|| Error::new(Kind::Internal, "rekey", "nothing was decided"))
+}
+
+/// New secrets of webhooks, each with what it is the secret of.
+type Secrets = Vec<(serde_json::Value, Zeroizing<String>)>;
+
+/// What a re-keying keeps, replaces and tells.
+struct Decided {
+    kept: Vec<Slot>,
+    changes: serde_json::Value,
+    secrets: Option<Secrets>,
+    rekeyed: Rekeyed,
+}
+
+fn decided(local: &Local, request: &Rekey, fresh: &Capabilities, view: &View<'_>) -> Result<Decided> {
+    let (caps, rng) = (local.store().capabilities(), &mut rand::rng());
     let (mut kept, mut lost) = (Vec::new(), Vec::new());
-    for mut slot in local.store().read(cx.now)?.slots()? {
+    for mut slot in view.slots()? {
         match secret_at_hand(local, &slot) {
             Some(secret) => {
-                slot.rewrap(rng, &secret, &fresh)?;
+                slot.rewrap(rng, &secret, fresh)?;
                 kept.push(slot);
             }
             None => lost.push(slot),
@@ -122,13 +160,14 @@ pub(super) fn rekey(local: &Local, cx: &Context, request: &Rekey) -> Result<Reke
     }
     let dropped: Vec<&str> = lost.iter().map(|slot| slot.id.as_str()).collect();
     let mut changes = json!({ "generation": fresh.generation, "dropped_slots": dropped });
-    let mut rekeyed = Rekeyed { slots: Vec::new(), checkpoint_key: None, webhooks: 0 };
+    let slots = kept.iter().map(|slot| view_of(slot, local)).collect();
+    let mut rekeyed = Rekeyed { slots, checkpoint_key: None, webhooks: 0 };
     let mut secrets = None;
     if request.all {
-        let (before, after) = (checkpoint_key(caps)?, checkpoint_key(&fresh)?);
+        let (before, after) = (checkpoint_key(caps)?, checkpoint_key(fresh)?);
         changes["checkpoint_key"] = json!({ "before": before, "after": after });
         rekeyed.checkpoint_key = Some(after);
-        let webhooks = local.store().read(cx.now)?.webhooks()?;
+        let webhooks = view.webhooks()?;
         rekeyed.webhooks = webhooks.len();
         let lines = webhooks.iter().map(|webhook| {
             let secret = fresh.webhook_secret(&webhook.id).ok_or_else(crate::ops::support_refused)?;
@@ -136,27 +175,10 @@ pub(super) fn rekey(local: &Local, cx: &Context, request: &Rekey) -> Result<Reke
         });
         secrets = (!webhooks.is_empty()).then(|| lines.collect::<Result<Vec<_>>>()).transpose()?;
     }
-    let out = match (&secrets, &request.out) {
-        (Some(_), None) => return Err(no_place(rekeyed.webhooks)),
-        (Some(secrets), Some(out)) => Some((secrets, out)),
-        (None, _) => None,
-    };
-    if !cx.dry_run {
-        // Durable where they belong before they are in force: nobody can be shown them again.
-        if let Some((secrets, out)) = out {
-            write_secrets(out, secrets)?;
-        }
-        let event = cx.event(Action::VaultRekey, caps.vault_id.clone(), changes);
-        if let Err(error) = local.store().rekey(&fresh, &kept, event, cx.now) {
-            if let Some((_, out)) = out {
-                // Secrets of nothing: somebody would hand them to receivers.
-                let _ = std::fs::remove_file(out);
-            }
-            return Err(error.into());
-        }
+    if secrets.is_some() && request.out.is_none() {
+        return Err(no_place(rekeyed.webhooks));
     }
-    rekeyed.slots = kept.iter().map(|slot| view(slot, local)).collect();
-    Ok(rekeyed)
+    Ok(Decided { kept, changes, secrets, rekeyed })
 }
 
 fn checkpoint_key(caps: &Capabilities) -> Result<String> {

@@ -1,11 +1,16 @@
 //! Sessions of the local vault: a copy of what a slot holds, for a while.
 
 use super::{
+    Dirs,
     local::Local,
     unlock::{LocalVault, OpenedBy},
 };
 use crate::{
-    domain::{Action, Time, time::format_time},
+    domain::{
+        Action, Time,
+        time::{format_time, parse_time},
+    },
+    files,
     ops::{Context, Error, Result, commit::commit},
     store::{self, Store},
     vault::session,
@@ -35,7 +40,7 @@ impl Local {
 
 impl LocalVault {
     /// Ends a session: its file is removed, and the vault remembers that a copy of it opens nothing any more. A session of
-    /// a support slot can tell the vault nothing.
+    /// a support slot can tell the vault nothing: this machine remembers it.
     ///
     /// # Errors
     /// `Unavailable` when its file cannot be removed.
@@ -57,7 +62,7 @@ impl LocalVault {
         // One that is over, or was ended, has nothing to end.
         let Ok(session) = session::open(&self.dirs().runtime, token, &vault_id, cx.now) else { return Ok(()) };
         if session.caps.admin.is_none() {
-            return Ok(());
+            return self.mark_ended(&session.id, session.until, cx.now);
         }
         let store = match locked.unlock(session.caps, self.pins(), cx.now) {
             // It opens the vault no more.
@@ -67,5 +72,28 @@ impl LocalVault {
         let mut tx = store.begin(cx.now)?;
         tx.end_session(&session.id, session.until)?;
         commit(tx, cx, vec![cx.event(Action::VaultLock, "vault", json!({ "until": format_time(session.until) }))])
+    }
+
+    /// Whether this machine remembers that a session was ended.
+    pub(super) fn is_marked_ended(&self, id: &str) -> bool {
+        self.dirs().ended_sessions().join(id).exists()
+    }
+
+    /// Remembers it until the session would have ended by itself, and forgets those that have.
+    fn mark_ended(&self, id: &str, until: Time, now: Time) -> Result<()> {
+        let dir = self.dirs().ended_sessions();
+        Dirs::make(&dir)?;
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let text = files::read_limited(&entry.path(), 64).unwrap_or_default();
+            let over =
+                std::str::from_utf8(&text).ok().and_then(|text| parse_time(text).ok()).is_some_and(|end| end <= now);
+            if over {
+                // One that stays is in nobody's way.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+        let mark = dir.join(id);
+        files::write_private_atomic(&mark, format_time(until).as_bytes())
+            .map_err(|error| Error::cannot_write(&mark, &error))
     }
 }

@@ -252,6 +252,9 @@ impl LocalVault {
         // What is said on the command line stands before what the environment holds, which may be stale.
         if let Some(token) = unlock.session.as_ref().filter(|_| !named) {
             let session = session::open(&self.dirs.runtime, token, vault_id, cx.now)?;
+            if self.is_marked_ended(&session.id) {
+                return Err(SessionError::Unknown.into());
+            }
             if !slots.iter().any(|slot| slot.id == session.slot) {
                 return Err(Error::new(Kind::Locked, "session_slot_gone", "the slot that opened this session is gone")
                     .cause(format!("{} was removed or replaced", session.slot))

@@ -7,34 +7,35 @@
 use super::{
     bulk_file,
     bulk_line::FIELDS,
-    columns::{KEY, KEYS},
+    bulk_out::{SecretsFile, in_the_way},
+    columns::KEYS,
     context::Ctx,
     exit::Exit,
-    render::{MINTED, minted},
+    render::MINTED,
 };
 use crate::{
     backend::{Backend, BulkError},
-    domain::{KeyRef, counted},
-    files,
-    ops::{Context, Create, Created, EntryErrors, Error, Kind, Result, Show},
+    domain::counted,
+    ops::{Context, Create, Created, EntryErrors, Error, Kind, Result},
     output::Format,
 };
-use std::{
-    collections::HashSet,
-    fs::File,
-    io::{self, BufRead, BufReader, Read, Seek, Write},
-    path::Path,
-};
-use zeroize::Zeroizing;
+use std::{collections::HashSet, fs::File, io::Read, path::Path};
 
 /// So many wrong lines are told; the rest would only scroll them away.
-const TOLD: usize = 100;
+pub(super) const TOLD: usize = 100;
 /// So many ways out of them, each once: lines that are wrong alike share theirs.
 const HINTS: usize = 5;
-/// A line of secrets is shorter.
-const LONGEST_LINE: u64 = 1 << 20;
-/// Secrets are written in pieces of this size.
-const PIECE: usize = 64 * 1024;
+
+/// The keys of a file, of which no line is wrong by itself.
+pub(super) struct Bulk {
+    /// The name that messages give the file.
+    pub(super) place: String,
+    /// How long its text is.
+    pub(super) length: usize,
+    pub(super) requests: Vec<Create>,
+    /// The line each came from.
+    pub(super) lines: Vec<u64>,
+}
 
 /// Creates the keys of a file.
 ///
@@ -60,17 +61,41 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
     if !wrong.is_empty() {
         let (requests, lines) = (parsed.requests, parsed.lines);
         let judge = |backend: &dyn Backend, dry: &Context| {
-            backend.create_many(dry, requests, &mut |_| (), &mut |_| Ok(())).err()
+            backend.create_many(dry, requests.into(), &mut |_| (), &mut |_| Ok(())).err()
         };
         return Err(all_refused(cx, &place, "created", wrong, &lines, judge));
     }
-    let (requests, lines) = (parsed.requests, parsed.lines);
-    let backend = cx.backend_or_new()?;
-    let sink = match out {
+    let bulk = Bulk { place, length, requests: parsed.requests, lines: parsed.lines };
+    #[cfg(feature = "server")]
+    if let (Some(out), true, false) = (out, cx.is_remote(), cx.global.dry_run) {
+        return super::bulk_slices::create(cx, bulk, out);
+    }
+    at_once(cx, bulk, out)
+}
+
+/// Creates all keys in one transaction.
+fn at_once(cx: &mut Ctx, bulk: Bulk, out: Option<&Path>) -> Result<u8> {
+    let Bulk { place, length, requests, lines } = bulk;
+    if cx.rehearse_if_new()? {
+        let dry = Context { dry_run: true, ..cx.operation() };
+        let tried = cx.backend()?.create_many(&dry, requests.clone().into(), &mut |_| (), &mut |_| Ok(()));
+        tried.map(drop).map_err(|error| failed(cx, &place, "created", error, &lines))?;
+    }
+    let mut sink = match out {
         Some(path) if !cx.global.dry_run => {
-            Some((path, room_for(path, length, requests.len()).map_err(|error| in_the_way(cx, path, &error))?))
+            let made = SecretsFile::create(path, length, requests.len());
+            Some((path, made.map_err(|error| in_the_way(cx, path, &error))?))
         }
         _ => None,
+    };
+    let backend = match cx.backend_or_new() {
+        Ok(backend) => backend,
+        Err(error) => {
+            sink.map_or(Ok(()), |(path, _)| {
+                std::fs::remove_file(path).map_err(|error| Error::cannot_write(path, &error))
+            })?;
+            return Err(error);
+        }
     };
     let count = requests.len();
     let mut begun = false;
@@ -84,14 +109,12 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
         let operation = cx.operation();
         let mut keep = |created: &[Created]| {
             begun = true;
-            match &sink {
-                Some((path, file)) => {
-                    write_secrets(path, file, created).map_err(|error| Error::cannot_write(path, &error))
-                }
+            match &mut sink {
+                Some((path, file)) => file.append(created).map_err(|error| Error::cannot_write(path, &error)),
                 None => print_secrets(cx, created),
             }
         };
-        backend.create_many(&operation, requests, &mut heard, &mut keep)
+        backend.create_many(&operation, requests.into(), &mut heard, &mut keep)
     };
     match created {
         Ok(created) => tell(cx, &created, out),
@@ -109,32 +132,6 @@ pub(super) fn create(cx: &mut Ctx, from: &Path, out: Option<&Path>, defaults: &C
             Err(failed)
         }
     }
-}
-
-/// A file where the secrets are to go, told by what it is: a run that was killed leaves the secrets of keys that it did not
-/// come to make, and nothing else in the way may be taken for that.
-fn in_the_way(cx: &mut Ctx, path: &Path, error: &io::Error) -> Error {
-    let told = Error::cannot_write(path, error);
-    // A device reads as zeros, and a pipe would wait for whoever writes to it.
-    let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
-    if error.kind() != io::ErrorKind::AlreadyExists || !is_file {
-        return told;
-    }
-    let mut line = String::new();
-    let first = File::open(path).and_then(|file| BufReader::new(file).take(LONGEST_LINE).read_line(&mut line));
-    let line = Zeroizing::new(line);
-    let id =
-        serde_json::from_str::<serde_json::Value>(&line).ok().and_then(|one| one["key"]["id"].as_str()?.parse().ok());
-    let unwritten = first.is_ok() && line.starts_with('\0');
-    let dead = id.is_some_and(|key: KeyRef| {
-        let asked = cx.backend().and_then(|backend| backend.show(&cx.operation(), &Show { key, environment: None }));
-        asked.is_err_and(|error| error.kind == Kind::NotFound)
-    });
-    if unwritten || dead {
-        let rm = shell_words::join(["rm", "--", &path.to_string_lossy()]);
-        return Error { hints: vec![rm], ..told }.cause("an earlier run left it that was ended before it made a key");
-    }
-    told
 }
 
 /// The keys are there, and the secrets of some are nowhere.
@@ -199,7 +196,7 @@ fn print_secrets(cx: &mut Ctx, created: &[Created]) -> Result<()> {
     cx.emit_lines(MINTED, &reports)
 }
 
-fn tell(cx: &mut Ctx, created: &[Created], out: Option<&Path>) -> Result<u8> {
+pub(super) fn tell(cx: &mut Ctx, created: &[Created], out: Option<&Path>) -> Result<u8> {
     let dry = cx.global.dry_run;
     if dry && out.is_none() && cx.reply_asked() {
         print_secrets(cx, created)?;
@@ -241,53 +238,6 @@ fn tell(cx: &mut Ctx, created: &[Created], out: Option<&Path>) -> Result<u8> {
         )));
     }
     Ok(Exit::Ok.code())
-}
-
-/// A new file with room for the lines of so many keys, made from a text of this length: a full disk is found before anything
-/// is minted.
-fn room_for(path: &Path, length: usize, keys: usize) -> io::Result<File> {
-    /// What a line has beside what the caller wrote: names of fields, ids, times, the secret.
-    const OWN: usize = 2048;
-    let file = files::create_private(path)?;
-    files::reserve(&file, (2 * length + OWN * keys) as u64).inspect_err(|_| drop(std::fs::remove_file(path)))?;
-    Ok(file)
-}
-
-/// Writes a line a key, durably: the file, and its name in the directory.
-fn write_secrets(path: &Path, file: &File, created: &[Created]) -> io::Result<()> {
-    let mut out = Pieces { file, piece: Zeroizing::new(Vec::with_capacity(PIECE)) };
-    for one in created {
-        minted(&one.key, one.secret.as_ref(), KEY).existed(one.existed).write_json_line(&mut out)?;
-    }
-    out.flush()?;
-    let mut file = file;
-    file.set_len(file.stream_position()?)?;
-    file.sync_all()?;
-    files::sync_dir_of(path)
-}
-
-/// Gathers what is written into pieces, in memory that is wiped.
-struct Pieces<'f> {
-    file: &'f File,
-    piece: Zeroizing<Vec<u8>>,
-}
-
-impl Write for Pieces<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // A buffer that grew would leave secrets behind in the memory it grew out of.
-        if self.piece.len() + bytes.len() > PIECE {
-            self.flush()?;
-        }
-        let bytes = bytes.get(..PIECE).unwrap_or(bytes);
-        self.piece.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.write_all(&self.piece)?;
-        self.piece.clear();
-        Ok(())
-    }
 }
 
 /// Reads a bulk file, or standard input for `-`; with the name that messages give it.

@@ -195,12 +195,29 @@ impl Ctx {
         self.opened(false)
     }
 
-    /// The same for what brings something into being, a key or what keys belong to, and so may make the vault.
+    /// The same for what brings something into being, a key or what keys belong to, and so may make the vault. What was tried
+    /// in a rehearsal before is done in earnest from here on.
     ///
     /// # Errors
     /// `NotFound` where there is no vault and none is made by accident; `Locked` when nothing opens it.
     pub(super) fn backend_or_new(&mut self) -> Result<Rc<dyn Backend>> {
+        if self.rehearsal.is_some() && !self.global.dry_run {
+            self.close();
+            self.rehearsal = None;
+        }
         self.opened(true)
+    }
+
+    /// Where there is no vault, and the command would make one: tries it in a vault that goes with the process. What is
+    /// refused there makes none.
+    ///
+    /// # Errors
+    /// Those of `attempt`, and of [`Ctx::backend_or_new`].
+    pub(super) fn try_if_new(&mut self, attempt: impl FnOnce(&dyn Backend, &Context) -> Result<()>) -> Result<()> {
+        if !self.rehearse_if_new()? {
+            return Ok(());
+        }
+        attempt(&*self.backend()?, &Context { dry_run: true, ..self.operation() })
     }
 
     fn opened(&mut self, make: bool) -> Result<Rc<dyn Backend>> {

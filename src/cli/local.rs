@@ -50,14 +50,10 @@ impl Ctx {
         if vault.exists()? {
             return Ok(());
         }
-        vault.refuse_if_gone()?;
-        if self.global.read_only {
-            return Err(self.no_vault(&vault));
-        }
-        self.refuse_accident(&vault)?;
-        self.refuse_other_key(&vault)?;
+        self.may_make(&vault)?;
         if self.global.dry_run {
-            return self.rehearse(&vault);
+            self.out.tell(&format!("would make a vault: {}", vault.dirs().keystore().display()));
+            return self.rehearse();
         }
         match vault.init(&self.operation(), InitOptions::default()) {
             Ok(made) => {
@@ -70,16 +66,42 @@ impl Ctx {
         }
     }
 
+    /// Begins a rehearsal where there is no vault and the command would make one; whether it did.
+    ///
+    /// # Errors
+    /// Those of [`Ctx::make_vault_if_none`].
+    pub(super) fn rehearse_if_new(&mut self) -> Result<bool> {
+        if self.is_remote() || self.global.dry_run || self.rehearsal.is_some() {
+            return Ok(self.rehearsal.is_some() && !self.global.dry_run);
+        }
+        let vault = self.vault()?;
+        if vault.exists()? {
+            return Ok(false);
+        }
+        self.may_make(&vault)?;
+        // Where nothing can be written beside the vault's own place, the vault itself has to do.
+        Ok(self.rehearse().is_ok())
+    }
+
+    fn may_make(&self, vault: &LocalVault) -> Result<()> {
+        vault.refuse_if_gone()?;
+        if self.global.read_only {
+            return Err(self.no_vault(vault));
+        }
+        self.refuse_accident(vault)?;
+        self.refuse_other_key(vault)
+    }
+
     /// A dry run changes nothing, and what would be made is judged all the same: against a vault that goes with the process.
-    fn rehearse(&mut self, vault: &LocalVault) -> Result<()> {
-        self.out.tell(&format!("would make a vault: {}", vault.dirs().keystore().display()));
+    fn rehearse(&mut self) -> Result<()> {
         let place = tempfile::tempdir().map_err(|error| {
             Error::new(Kind::Unavailable, "rehearsal", "the directory for temporary files cannot be written")
                 .cause(error.to_string())
         })?;
         self.rehearsal = Some(place);
         let real = Context { dry_run: false, ..self.operation() };
-        self.vault()?.init(&real, InitOptions::default()).map(drop)
+        let made = self.vault().and_then(|vault| vault.init(&real, InitOptions::default()));
+        made.map(drop).inspect_err(|_| self.rehearsal = None)
     }
 
     /// A place with a slip in it, or one that nobody chose, is where the keys of a job would be lost.

@@ -8,7 +8,12 @@ mod asking;
 mod at_work;
 mod bulk;
 mod bulk_file;
+#[cfg(feature = "server")]
+mod bulk_journal;
 mod bulk_line;
+mod bulk_out;
+#[cfg(feature = "server")]
+mod bulk_slices;
 mod candidates;
 mod change_words;
 mod closing;

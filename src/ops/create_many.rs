@@ -12,6 +12,7 @@ use super::{
 use crate::{domain::Event, store::Tx, vault::Capabilities};
 use rand::{CryptoRng, SeedableRng, rngs::StdRng};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use zeroize::Zeroizing;
 
@@ -19,6 +20,25 @@ use zeroize::Zeroizing;
 const BATCH: usize = 2_048;
 /// So many errors are told; more would only hide the first.
 const REPORTED: usize = 100;
+
+/// Many keys to be created, all or none.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct CreateMany {
+    /// The keys, 50,000 at most through a server.
+    #[cfg_attr(test, schema(max_items = 50_000))]
+    pub keys: Vec<Create>,
+    /// So many more are created before these, by other requests: what a plan allows is judged as if they were there.
+    #[serde(default)]
+    pub before: usize,
+}
+
+impl From<Vec<Create>> for CreateMany {
+    fn from(keys: Vec<Create>) -> Self {
+        Self { keys, before: 0 }
+    }
+}
 
 /// An error of one entry of a bulk file, by the entry's position from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +80,14 @@ impl EntryErrors {
         self.others.sort_unstable();
     }
 
+    /// Adds those of another request of the same file, whose first entry is the entry of that position.
+    pub fn extend(&mut self, first: usize, later: Self) {
+        let told = later.told.into_iter();
+        self.told.extend(told.map(|entry| EntryError { index: entry.index + first, ..entry }));
+        self.others.extend(later.others.into_iter().map(|index| index + first));
+        self.cut();
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -80,6 +108,8 @@ struct Bulk<'b> {
     cx: &'b Context,
     workspace: Standing,
     waiting: Vec<Waiting>,
+    /// Keys that other requests create before these.
+    before: usize,
     /// Names, idempotency keys and imported secrets of what waits.
     names: HashSet<String>,
     created: Vec<Created>,
@@ -96,7 +126,7 @@ pub fn create_many(
     caps: &Capabilities,
     rng: &mut impl CryptoRng,
     cx: &Context,
-    requests: Vec<Create>,
+    CreateMany { keys, before }: CreateMany,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Done<Vec<Created>>, EntryErrors> {
     let workspace = Standing::of(tx, cx).map_err(EntryErrors::of_all)?;
@@ -105,9 +135,9 @@ pub fn create_many(
         super::policy::demanded_of_call(&workspace.policy, cx, "a new key").map_err(EntryErrors::of_all)?;
     }
     let (waiting, names, errors) = (Vec::new(), HashSet::new(), EntryErrors::default());
-    let (created, events) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
-    let mut bulk = Bulk { caps, cx, workspace, waiting, names, created, events, errors };
-    for (index, mut request) in requests.into_iter().enumerate() {
+    let (created, events) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
+    let mut bulk = Bulk { caps, cx, workspace, waiting, before, names, created, events, errors };
+    for (index, mut request) in keys.into_iter().enumerate() {
         if let Err(error) = free_text::of_key(&mut request) {
             bulk.errors.push(index, error);
             continue;
@@ -150,7 +180,10 @@ impl Bulk<'_> {
         let names = [Some(name_of(&request)), idempotency_of(&request), secret_of(&request)];
         let judged = existing(tx, self.cx, &request).and_then(|there| match there {
             Some(there) => Ok(Err(there)),
-            None => accept(tx, self.cx, &mut self.workspace, request, self.waiting.len()).map(Ok),
+            None => {
+                let waiting = self.waiting.len().saturating_add(self.before);
+                accept(tx, self.cx, &mut self.workspace, request, waiting).map(Ok)
+            }
         });
         match judged {
             Ok(Ok(accepted)) => {

@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 const MOST_FORMS: usize = 16;
 
 /// A key that was issued elsewhere.
+#[derive(Clone)]
 pub struct Import {
     /// The key.
     pub key: Create,
@@ -57,7 +58,7 @@ pub fn import(
         wrong.cut();
         return Err(wrong);
     }
-    create_many(tx, caps, rng, cx, keys, progress)
+    create_many(tx, caps, rng, cx, keys.into(), progress)
 }
 
 /// What is kept of a digest that may come in.

@@ -1,8 +1,16 @@
 //! The log of requests: verdicts on keys, one by one or added up, and what operators asked of a server.
 
-use super::{context::Context, entitlement, error::Result, lookup};
+use super::{
+    context::Context,
+    entitlement,
+    error::{Error, Kind, Result},
+    lookup,
+};
 use crate::{
-    domain::{Environment, Key, KeyId, KeyRef, LoggedRequest, LoggedVerdict, RequestFacts, Time, time::format_time},
+    domain::{
+        Code, Environment, Key, KeyId, KeyRef, LoggedRequest, LoggedVerdict, OperatorRequest, RequestFacts, Time,
+        closest, time::format_time,
+    },
     store::{VerdictFilter, View},
 };
 use ipnet::IpNet;
@@ -10,7 +18,11 @@ use serde::{Deserialize, Serialize};
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
+    ops::RangeInclusive,
 };
+
+/// The statuses of HTTP.
+const STATUSES: RangeInclusive<u16> = 100..=599;
 
 /// Which recent requests to show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,6 +110,33 @@ impl LogQuery {
         self.operators || self.operator.is_some()
     }
 
+    /// Refuses a code that nothing is ever answered with, and what is no status: they would find nothing, as if all were well.
+    fn is_answerable(&self) -> Result<()> {
+        let verdicts = Code::ALL.map(Code::as_str);
+        let errors = Kind::ALL.map(Kind::name);
+        if let Some(code) = &self.code {
+            let known = || verdicts.iter().chain(&errors).chain([&OperatorRequest::OK]);
+            // An answer that tells no problem is known by its status.
+            let by_status = code.to_ascii_uppercase().strip_prefix("HTTP_").is_some_and(|status| {
+                status.len() == 3 && status.parse().is_ok_and(|status| STATUSES.contains(&status))
+            });
+            if !by_status && !known().any(|known| known.eq_ignore_ascii_case(code)) {
+                let words: Vec<&str> = known().copied().collect();
+                let near = closest(&code.to_ascii_uppercase(), &words);
+                return Err(Error::usage(format!("no request is answered with the code '{code}'"))
+                    .cause(format!("a request with a key: {}", verdicts.join(", ")))
+                    .cause(format!("a request of an operator: {}, {}", OperatorRequest::OK, errors.join(", ")))
+                    .suggest(&near));
+            }
+        }
+        match self.status {
+            Some(status) if !STATUSES.contains(&status) => {
+                Err(Error::usage(format!("{status} is no HTTP status: expected 100 to 599")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn takes(&self, entry: &LogEntry) -> bool {
         let within = |range: &IpNet| {
             let address = entry.address.as_ref().and_then(|address| address.parse().ok());
@@ -177,8 +216,10 @@ impl LogEntry {
 /// Recent requests.
 ///
 /// # Errors
-/// `NotFound` or `Conflict` for a reference that names no key or several; `Usage` for one's own keys beside something else.
+/// `NotFound` or `Conflict` for a reference that names no key or several; `Usage` for one's own keys beside something else, and
+/// for a code or status that no request is answered with.
 pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
+    query.is_answerable()?;
     entitlement::workspace(tx, &cx.workspace)?;
     if query.mine && (query.key.is_some() || query.is_of_operators()) {
         return Err(super::mine_of_all("one key or to operators"));

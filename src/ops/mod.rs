@@ -56,7 +56,7 @@ pub use authority::Authority;
 pub use check::{Check, CheckKey, Checked, CheckedKey, Finding};
 pub use context::Context;
 pub use create::{Create, Created};
-pub use create_many::{EntryError, EntryErrors};
+pub use create_many::{CreateMany, EntryError, EntryErrors};
 pub use credentials::{CredentialReport, RefusedCredentials};
 pub use declare::{Agreed, Applied, Apply, Carried, CarryKeys, Declared, ExportKeys, Plan, PlanStep, Prefer, Verb};
 pub use delete::{Delete, Deleted};

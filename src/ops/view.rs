@@ -121,6 +121,22 @@ impl From<RateLimit> for RateLimitView {
 }
 
 impl KeyView {
+    /// A view with everything that one may have, an element in every list: what fields there are.
+    #[must_use]
+    pub fn specimen_of_all() -> Self {
+        let (lookup, hint, created_at, state) = (String::new(), String::new(), String::new(), "".into());
+        let secret = SecretView { lookup, state, hint, created_at, valid_until: None, imported: true };
+        let denial = DenialView { code: "".into(), count: 0, last_at: String::new(), detail: None };
+        Self {
+            customers: vec![String::new()],
+            scopes: vec![String::new()],
+            allow_ips: vec![String::new()],
+            secrets: vec![secret],
+            denials: Some(vec![denial]),
+            ..Self::default()
+        }
+    }
+
     /// The view of a key at a time.
     #[must_use]
     pub fn new(key: &Key, usage: &Usage, now: Time) -> Self {

@@ -4,10 +4,13 @@ use serde_json::Value;
 
 use super::cell::Cell;
 use super::emitter::EmitError;
-use super::field::scalar_paths;
+use super::field::{find, scalar_paths};
 use super::report::{Column, ColumnKind, Report};
 use super::row::Row;
 use crate::domain::field_path;
+
+/// Objects whose fields are different ones in every row: any name is one of theirs.
+const OPEN: [&str; 2] = ["labels", "changes"];
 
 /// A column that was chosen; the path may come from the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,10 +111,7 @@ fn choose<R: Row>(report: &Report<R>, word: &str) -> Result<Picked, EmitError> {
     if let Some(column) = declared.clone().find(|column| column.path == path) {
         return Ok(Picked { path, header: column.header.to_owned(), kind: column.kind, late: false });
     }
-    // No list tells which labels exist, and an empty one tells of no field: a field of a known object is believed.
-    let root = path.split('.').next().unwrap_or(&path);
-    let known = root != path && declared.clone().any(|column| column.path.split('.').next() == Some(root));
-    if known && (rows.is_empty() || root == "labels") {
+    if is_believed(report, &path) {
         return Ok(Picked::from_path(&path));
     }
     let mut valid: Vec<String> = declared.map(|column| column.path.to_owned()).collect();
@@ -121,4 +121,38 @@ fn choose<R: Row>(report: &Report<R>, word: &str) -> Result<Picked, EmitError> {
         }
     }
     Err(EmitError::Usage { message: format!("unknown column \"{word}\""), valid })
+}
+
+/// Whether a path that no row has is one all the same: which columns there are follows from what was typed, and not from
+/// what was found. Lists may have more elements in another row, and some objects other fields.
+fn is_believed<R: Row>(report: &Report<R>, path: &str) -> bool {
+    let (root, rest) = path.split_once('.').unwrap_or((path, ""));
+    if let Some(specimen) = R::specimen() {
+        return (OPEN.contains(&root) && !rest.is_empty()) || find(&specimen, &of_the_first(path)).is_some();
+    }
+    let rows = report.rows();
+    let known = report.columns.iter().any(|column| column.path.split('.').next() == Some(root))
+        || rows.iter().any(|row| row.field(root).is_some());
+    known && !rest.is_empty() && (rows.is_empty() || OPEN.contains(&root) || is_of_an_element(rows, path))
+}
+
+/// The same path, with the first element of every list in it.
+fn of_the_first(path: &str) -> String {
+    let is_index = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    path.split('.').map(|part| if is_index(part) { "0" } else { part }).collect::<Vec<_>>().join(".")
+}
+
+/// Whether a path names an element of a list, and what elements have that are there.
+fn is_of_an_element<R: Row>(rows: &[R], path: &str) -> bool {
+    let parts: Vec<&str> = path.split('.').collect();
+    let Some(at) = parts.iter().position(|part| part.parse::<usize>().is_ok()) else { return false };
+    let (list, rest) = (parts[..at].join("."), parts[at + 1..].join("."));
+    let mut elements = 0;
+    let found = rows.iter().any(|row| {
+        let tree = row.tree();
+        let Some(Value::Array(items)) = find(&tree, &list) else { return false };
+        elements += items.len();
+        items.iter().any(|item| rest.is_empty() || find(item, &rest).is_some())
+    });
+    found || elements == 0
 }

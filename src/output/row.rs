@@ -25,6 +25,14 @@ pub trait Row: Serialize {
         None
     }
 
+    /// A row with everything that one may have, where the fields are known beforehand: an element in every list.
+    fn specimen() -> Option<Value>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// The field at a dotted path.
     fn field(&self, path: &str) -> Option<Cell<'_>> {
         self.known(path).or_else(|| match self.tree() {
@@ -41,6 +49,10 @@ impl Row for Value {
 }
 
 impl<R: Row> Row for &R {
+    fn specimen() -> Option<Value> {
+        R::specimen()
+    }
+
     fn tree(&self) -> Cow<'_, Value> {
         (**self).tree()
     }
@@ -62,6 +74,10 @@ impl Row for KeyName {
 
 /// The fields of the lists of keys.
 impl Row for KeyView {
+    fn specimen() -> Option<Value> {
+        serde_json::to_value(Self::specimen_of_all()).ok()
+    }
+
     fn known(&self, path: &str) -> Option<Cell<'_>> {
         Some(match path {
             "name" => Cell::text(&self.name),

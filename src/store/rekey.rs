@@ -16,16 +16,36 @@ use crate::{
 use rusqlite::{Transaction, TransactionBehavior};
 
 impl Store {
-    /// Seals everything again under `fresh`, keeps only these slots (already wrapped for it), opens every row under the
-    /// new keys as a proof, and commits with its event. Until then the file is what it was.
+    /// Seals everything again under `fresh`, opens every row under the new keys as a proof, and commits. Until then the file
+    /// is what it was. `decide` says which slots are kept, already wrapped, and with which event: by what it sees while
+    /// nobody else can change anything, for a slot or a webhook that came in between would be lost.
     ///
     /// # Errors
-    /// When anything does not open under the old keys, or not under the new ones.
-    pub fn rekey(&self, fresh: &Capabilities, slots: &[Slot], event: Event, now: Time) -> Result<()> {
+    /// When anything does not open under the old keys, or not under the new ones; those of `decide`.
+    pub fn rekey<E: From<Error>>(
+        &self,
+        fresh: &Capabilities,
+        now: Time,
+        decide: impl FnOnce(&View<'_>) -> Result<(Vec<Slot>, Event), E>,
+    ) -> Result<(), E> {
         self.pins.before_change().map_err(Error::Unremembered)?;
-        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        let begun = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
+        let transaction = begun.map_err(Error::from)?;
         let old = View::of(self, now)?;
         old.verify(Walk::quick())?;
+        let (slots, event) = decide(&old)?;
+        Ok(self.sealed_again(fresh, now, transaction, old, &slots, event)?)
+    }
+
+    fn sealed_again<'s>(
+        &'s self,
+        fresh: &'s Capabilities,
+        now: Time,
+        transaction: Transaction<'s>,
+        old: View<'s>,
+        slots: &[Slot],
+        event: Event,
+    ) -> Result<()> {
         let keys = old.scan()?;
         let columns = old.stored_columns()?;
         let objects: Vec<_> = old

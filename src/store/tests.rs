@@ -392,7 +392,7 @@ fn a_rekeyed_keystore_opens_with_the_new_keys_alone_and_verifies() {
     let fresh = store.capabilities().regenerate(&mut rand::rng()).unwrap();
     let mut slot = vault.slot.clone();
     slot.rewrap(&mut rand::rng(), &secret(), &fresh).unwrap();
-    store.rekey(&fresh, &[slot.clone()], event(Action::VaultRekey, "vault_1"), now()).unwrap();
+    store.rekey(&fresh, now(), |_| Ok::<_, Error>((vec![slot.clone()], event(Action::VaultRekey, "vault_1")))).unwrap();
     drop(store);
     assert!(matches!(vault.open(&vault.slot), Err(Error::Rekeyed)));
     let store = vault.open(&slot).unwrap();

@@ -6,7 +6,7 @@ use crate::{
         text::composed,
         time::{format_duration, parse_duration, parse_past},
     },
-    ops::{Change, Create, Created, Error, KeyView, Kind, Result, Updated, rotation_view::RotationView},
+    ops::{Change, Created, Error, KeyView, Kind, Result, Updated, rotation_view::RotationView},
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub const PAGE: usize = 100;
 /// The most that a page has.
 pub const MAX_PAGE: usize = 1_000;
 
-/// How many keys a server makes in one request: others wait for as long as that takes.
+/// How many keys a server makes, or compares with a file, in one request: others wait for as long as that takes.
 pub const MAX_BULK: usize = 50_000;
 
 /// Refuses more keys than are made in one request.
@@ -29,20 +29,13 @@ pub fn within_bulk(count: usize) -> Result<()> {
     if count <= MAX_BULK {
         return Ok(());
     }
-    Err(Error::usage(format!("a server makes at most {MAX_BULK} keys in one request, and these are {count}"))
+    Err(Error::usage(format!("a server takes at most {MAX_BULK} keys in one request, and these are {count}"))
         .cause("nobody else could change anything for as long as that takes")
         .hint("several files of fewer keys, one after the other"))
 }
 
-/// Many keys to be created, all or none.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-pub struct CreateMany {
-    /// The keys, 50,000 at most.
-    #[cfg_attr(test, schema(max_items = 50_000))]
-    pub keys: Vec<Create>,
-}
+/// How many keys a client makes in one request where it has more to make: others wait for little.
+pub const SLICE: usize = 1_000;
 
 /// A key with its secret beside it, the only time it is seen.
 #[derive(Serialize, Deserialize)]

@@ -195,3 +195,54 @@ fn a_backup_takes_the_place_of_a_vault_that_holds_nothing() {
     assert_eq!(refused.code, Some(6), "{refused:?}");
     assert_eq!(other.ok(&["list", "-o", "name"]), "mine");
 }
+
+/// What is refused made nothing: the next command does not find an empty vault in which all is well.
+#[test]
+fn what_is_refused_leaves_no_empty_vault_behind() {
+    let refused = [
+        "create k --project nowhere",
+        "create k --expires-at 2020-01-01",
+        "create k --rotate-every 1d --overlap 10d",
+        "create k --deliver file:missing/dir/k.key",
+        "create k --deliver exec:false",
+        "create --from unknown.csv --out out.jsonl",
+        "create --from unknown.csv",
+        "create --from fine.csv --out taken",
+        "import digests.csv",
+        "apply -f nowhere.toml",
+        "apply -f project.toml --deliver file:{name}.key",
+        "apply -f nowhere.toml --deliver file:missing/dir/{name}.key",
+        "operators create ci --role issuer --bind nowhere",
+        "projects create 01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
+        "scopes add invoices:read --implies nothing:at:all",
+        "webhooks add w ftp://hooks.example.com/w",
+    ];
+    for line in refused {
+        let home = Home::new();
+        home.write("unknown.csv", "name,project\na,\nb,nowhere\n");
+        home.write("fine.csv", "name\na\n");
+        home.write("taken", "mine\n");
+        home.write("digests.csv", &format!("name,digest,project\na,{},nowhere\n", "0".repeat(64)));
+        home.write("nowhere.toml", "[[key]]\nname = \"a\"\n");
+        home.write("project.toml", "[[key]]\nname = \"a\"\nproject = \"nowhere\"\n");
+        let ran = home.run(&line.split(' ').collect::<Vec<_>>());
+        assert!(ran.code != Some(0) && !ran.stderr.contains("made a vault"), "{line}: {ran:?}");
+        for left in ["keystore.db", "out.jsonl"] {
+            assert!(home.find(left).is_none(), "{line} left {left}: {ran:?}");
+        }
+        assert!(!home.path().join(".config/keyward/devices").exists(), "{line}");
+        assert_eq!(home.run(&["list"]).code, Some(3), "{line}");
+    }
+    // The same homes are where a vault may be made.
+    let home = Home::new();
+    home.write("fine.csv", "name\na\n");
+    home.write("keys.toml", "[[key]]\nname = \"b\"\n");
+    home.ok(&["create", "--from", "fine.csv", "--out", "out.jsonl"]);
+    let home = Home::new();
+    home.write("keys.toml", "[[key]]\nname = \"b\"\n");
+    home.ok(&["--yes", "apply", "-f", "keys.toml", "--deliver", "file:{name}.key"]);
+    assert_eq!(home.json(&["list"])["page"]["total"], 1);
+    let home = Home::new();
+    home.ok(&["create", "c", "--deliver", "file:c.key"]);
+    assert!(home.works(home.read("c.key").trim()));
+}

@@ -23,6 +23,8 @@ mod both_sides;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod bulk_kills;
 #[cfg(feature = "server")]
+mod bulk_slices;
+#[cfg(feature = "server")]
 mod canary;
 #[cfg(feature = "server")]
 mod carrying;

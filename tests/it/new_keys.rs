@@ -151,3 +151,29 @@ fn a_clock_before_the_last_commit_is_told_by_doctor_and_by_a_server() {
         assert!(serve.stderr.contains("the clock is before the last commit"), "{serve:?}");
     }
 }
+
+/// Webhooks come while the vault gets new keys: each is there before or after, and has its secret from one of the two.
+#[cfg(feature = "server")]
+#[test]
+fn no_webhook_that_comes_in_between_is_without_its_new_secret() {
+    let home = Home::with_vault();
+    home.ok(&["webhooks", "add", "first", "https://hooks.example.com/first"]);
+    let rekeyed = std::thread::scope(|scope| {
+        let adding = scope.spawn(|| {
+            for number in 0..8 {
+                home.ok(&["webhooks", "add", &format!("hook-{number}"), "https://hooks.example.com/x"]);
+            }
+        });
+        let rekeyed = home.json(&["--yes", "vault", "rekey", "--all", "--out", "new.jsonl"]);
+        adding.join().unwrap();
+        rekeyed
+    });
+    let events = home.json(&["audit", "list", "--limit", "100"]);
+    let events: Vec<(&str, &serde_json::Value)> =
+        events["items"].as_array().unwrap().iter().map(|event| (event["action"].as_str().unwrap(), event)).collect();
+    let at = events.iter().position(|(action, _)| *action == "vault.rekey").unwrap();
+    let before = events[..at].iter().filter(|(action, _)| *action == "webhook.add").count();
+    assert_eq!(home.read("new.jsonl").lines().count(), before);
+    assert_eq!(rekeyed["webhooks"], before, "{rekeyed}");
+    assert_eq!(home.json(&["webhooks", "list"])["page"]["total"], 9);
+}

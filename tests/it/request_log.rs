@@ -99,6 +99,8 @@ fn requests_with_keys_are_kept_one_by_one_with_what_was_asked() {
     assert_eq!(told(&ambiguous, &["request_id", "status"]), json!([["req-3", 400]]), "the status that was sent");
     let wrong = home.run(&["logs", "--address", "somewhere"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    let header = home.ok(&["logs"]).lines().next().unwrap_or_default().to_owned();
+    assert!(["CODE", "NAME", "METHOD", "PATH", "STATUS"].iter().all(|column| header.contains(column)), "{header}");
 
     // What is kept survives new keys of the vault, and is sealed in the file.
     home.ok(&["vault", "rekey", "--yes"]);
@@ -171,4 +173,26 @@ fn the_log_is_the_same_through_a_server_for_who_may_see_it() {
     assert_eq!(there(&support, "logs --path /limited").as_array().unwrap().len(), 2);
     assert_eq!(run(&support, "logs --operators").code, Some(5), "what administrators do is for who reads the trail");
     assert_eq!(there(&bound, "logs --operators"), json!([]), "operators of other workspaces are not told");
+}
+
+/// What no request is answered with would find nothing, as if all were well.
+#[test]
+fn a_code_or_status_that_nothing_is_answered_with_is_refused() {
+    let doors = crate::support::door::Doors::new();
+    for door in [doors.here(), doors.there()] {
+        for (line, said) in [
+            ("--code FOO", "VALID, MALFORMED"),
+            ("--code revokd", "did you mean REVOKED?"),
+            ("--code HTTP_099", "a request of an operator: OK, FAILURE"),
+            ("--status 99", "100 to 599"),
+            ("--status 600", "100 to 599"),
+        ] {
+            let ran = door.run(&["logs"].into_iter().chain(line.split(' ')).collect::<Vec<_>>(), "");
+            assert!(ran.code == Some(2) && ran.stderr.contains(said), "{line}: {ran:?}");
+        }
+        for line in ["--code HTTP_404", "--code valid", "--code conflict", "--status 404"] {
+            let ran = door.run(&["logs"].into_iter().chain(line.split(' ')).collect::<Vec<_>>(), "");
+            assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+        }
+    }
 }

@@ -169,6 +169,7 @@ fn commands_hear_of_keys_that_were_named() {
         assert_eq!((delivered.code, &read("rotated")["sinks"][0]), (Some(0), &"file:b.key".into()), "{delivered:?}");
         let failed = door.run(&[&["rotate", "b", "--now", "--deliver", "exec:exit 3"][..], &hooks].concat(), "");
         assert_eq!((failed.code, &read("failed")["outcome"]), (Some(1), &"failed".into()), "{failed:?}");
+        assert_eq!(read("failed")["sinks"], json!(["exec:exit 3"]), "where it would have gone");
         assert_eq!((&read("done")["failed"], &read("done")["exit"]), (&1.into(), &1.into()));
         let missing = door.run(&[&["rotate", "nobody"][..], &hooks].concat(), "");
         assert_eq!((missing.code, &read("failed")["name"]), (Some(3), &"nobody".into()), "{missing:?}");

@@ -86,6 +86,13 @@ fn very_many_keys_are_several_requests() {
     let refused = server.send("POST", "/v1/keys/bulk", &[("Authorization", &bearer)], &body);
     assert_eq!(refused.status, 400, "{refused:?}");
     assert!(refused.body.contains("at most 50000 keys"), "{refused:?}");
+    // A file that the keys are compared with is one request too.
+    let body = format!("{{\"keys\":[{}]}}", r#"{"key":{"name":"k"}},"#.repeat(50_001).trim_end_matches(','));
+    for path in ["/v1/keys/plan", "/v1/keys/apply"] {
+        let refused = server.send("POST", path, &[("Authorization", &bearer)], &body);
+        assert_eq!(refused.status, 400, "{refused:?}");
+        assert!(refused.body.contains("at most 50000 keys"), "{refused:?}");
+    }
     assert_eq!(home.json(&["list", "--status", "any"])["page"]["total"], 0);
 }
 

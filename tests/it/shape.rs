@@ -177,3 +177,50 @@ fn what_stands_on_standard_input_is_judged_like_an_operand() {
     let piped = home.shell("keyward list --name '[ab]' -o name | keyward deactivate - --reason tidy && keyward list -o csv --columns name,status");
     assert!(piped.stdout.contains("a,inactive") && piped.stdout.contains("b,inactive"), "{piped:?}");
 }
+
+/// Which columns there are follows from what was typed: a list in which no key has what a column shows has it empty.
+#[test]
+fn a_column_is_one_whatever_was_found() {
+    let doors = Doors::new();
+    for door in [doors.here(), doors.there()] {
+        door.run(&["-q", "create", "plain"], "");
+        door.run(&["-q", "create", "full", "--scope", "a:read", "--label", "team=x", "--allow-ip", "10.0.0.0/8"], "");
+        door.run(&["-q", "rotate", "full"], "");
+        let full: Value = serde_json::from_str(&door.run(&["-o", "json", "show", "full"], "").stdout).unwrap();
+        let mut paths = Vec::new();
+        paths_of(&full["key"], "", &mut paths);
+        paths.extend(["secrets.5.hint", "denials.0.code", "customers.0", "labels.other", "secrets"].map(str::to_owned));
+        let listed = |name: &str, path: &str| {
+            let ran = door.run(&["list", "--name", name, "-o", "csv", "--columns", path], "");
+            (ran.code, ran.stdout.lines().next().map(str::to_owned))
+        };
+        for path in paths {
+            for name in ["full", "plain", "none-of-them"] {
+                assert_eq!(listed(name, &path), (Some(0), Some(path.clone())), "{name}");
+            }
+        }
+        for wrong in ["secrets.0.nope", "secrets.1.nope", "nope", "rotation.nope", "nope.0"] {
+            for name in ["full", "plain", "none-of-them"] {
+                assert_eq!(listed(name, wrong), (Some(2), None), "{wrong} {name}");
+            }
+        }
+        for action in ["key.create", "key.rotate", "key.delete"] {
+            for path in ["changes.scope", "changes.key.name"] {
+                let ran = door.run(&["audit", "list", "--action", action, "-o", "csv", "--columns", path], "");
+                assert_eq!((ran.code, ran.stdout.lines().next()), (Some(0), Some(path)), "{action}: {ran:?}");
+            }
+        }
+    }
+}
+
+/// The paths of all scalars.
+fn paths_of(value: &Value, before: &str, paths: &mut Vec<String>) {
+    let at = |part: &str| if before.is_empty() { part.to_owned() } else { format!("{before}.{part}") };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, inner)| paths_of(inner, &at(name), paths)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, inner)| paths_of(inner, &at(&index.to_string()), paths));
+        }
+        _ => paths.push(before.to_owned()),
+    }
+}

@@ -200,3 +200,42 @@ fn a_slot_without_a_way_to_open_it_names_both() {
     assert_eq!(both.code, Some(2), "{both:?}");
     home.ok(&["vault", "slots", "add", "--device-file", "f.key"]);
 }
+
+/// A support slot signs nothing that the vault would believe: this machine remembers that its session is over.
+#[test]
+fn a_support_session_that_was_ended_stays_ended_when_a_copy_of_its_file_is_put_back() {
+    let home = with_passphrase();
+    done(&home, "pp", "vault slots add --device-file desk.key --role support");
+    let opened = home.json(&["--key-file", "desk.key", "unlock", "--for", "1h"]);
+    let token = opened["secret"].as_str().unwrap();
+    let run = |line: &str| home.run_in(&line.split(' ').collect::<Vec<_>>(), &[("KEYWARD_SESSION", token)]);
+    assert_eq!(run("list").code, Some(0));
+    let file = home.find(&format!("{}.session", token.split('.').next().unwrap())).unwrap();
+    let copy = std::fs::read(&file).unwrap();
+    assert_eq!(run("lock").code, Some(0));
+    std::fs::write(&file, copy).unwrap();
+    let refused = run("list");
+    assert_eq!(refused.code, Some(7), "{refused:?}");
+    // Another one opens, and sweeps what is over.
+    let other = home.json(&["--key-file", "desk.key", "unlock", "--for", "1h"]);
+    let other = other["secret"].as_str().unwrap();
+    assert_eq!(home.run_in(&["list"], &[("KEYWARD_SESSION", other)]).code, Some(0));
+}
+
+/// Nothing is wrong with the passphrase or its slot: with more memory the same call succeeds.
+#[test]
+fn too_little_memory_for_a_passphrase_is_worth_another_try() {
+    let home = with_passphrase();
+    let limited = |kilobytes: u32| {
+        home.shell(&format!("ulimit -v {kilobytes} && exec keyward -o json --passphrase-file pp list"))
+    };
+    // How much the program takes by itself depends on the machine.
+    let found = (1..=40).map(|step| limited(step * 10_000)).find(|ran| ran.stderr.contains("not enough memory"));
+    let Some(refused) = found else {
+        eprintln!("skipped: no limit of memory leaves the program enough, and a passphrase too little");
+        return;
+    };
+    assert_eq!(refused.code, Some(9), "{refused:?}");
+    assert_eq!(refused.error()["retryable"], true, "{refused:?}");
+    assert_eq!(by(&home, "pp", "list").code, Some(0));
+}

@@ -8,19 +8,16 @@ use crate::{
         time::{format_duration, format_time},
     },
     ops::{
-        Applied, Apply, Context, Create, Created, CredentialReport, Delete, Deleted, EntryError, EntryErrors, Error,
-        Import, KeyName, KeyView, Kind, List, Listed, ListedNames, LogQuery, Logs, ObjectChange, ObjectKind,
-        ObjectView, Plan, Result, RotationView, Show, Stage, Staged, Step, Switch, SwitchKey, Switched, Update,
-        Updated, UsageQuery, UsageReport, Verify,
+        Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Delete, Deleted, Error, Import,
+        KeyName, KeyView, Kind, List, Listed, ListedNames, LogQuery, Logs, ObjectChange, ObjectKind, ObjectView, Plan,
+        Result, RotationView, Show, Stage, Staged, Step, Switch, SwitchKey, Switched, Update, Updated, UsageQuery,
+        UsageReport, Verify,
         identify::{Identified, Identify},
         webhooks::{AddWebhook, AddedWebhook},
     },
     wire::{
         declared::{AppliedReply, PlanReply},
-        keys::{
-            CreateMany, CreatedList, CreatedReply, KeyPage, KeyReply, MAX_PAGE, RefusedEntries, StopBody, UpdatedReply,
-            query_of,
-        },
+        keys::{CreatedReply, KeyPage, KeyReply, MAX_PAGE, StopBody, UpdatedReply, query_of},
         rotations::{RotateBody, RotateReply, RotationReply, StagedReply, StepBody},
         usage::{LogPage, RetentionBody, UsageReply},
         verdict::VerifyRequest,
@@ -68,31 +65,11 @@ impl Backend for Remote {
     fn create_many(
         &self,
         cx: &Context,
-        requests: Vec<Create>,
+        request: CreateMany,
         progress: &mut dyn FnMut(usize),
         keep: &mut dyn FnMut(&[Created]) -> Result<()>,
     ) -> std::result::Result<Vec<Created>, BulkError> {
-        let path = ["v1", "keys", "bulk"];
-        let made = self.change_or_refused::<CreatedList>(cx, Method::POST, &path, &[], &CreateMany { keys: requests });
-        match made {
-            Ok(list) => {
-                progress(list.items.len());
-                let made = list.items.into_iter().map(|one| one.try_into().map_err(BulkError::Whole));
-                let made = made.collect::<std::result::Result<Vec<Created>, _>>()?;
-                if !cx.dry_run {
-                    keep(&made).map_err(BulkError::Whole)?;
-                }
-                Ok(made)
-            }
-            Err(refused) => match serde_json::from_slice::<RefusedEntries>(&refused.body) {
-                Ok(told) => {
-                    let entries = told.entries.into_iter();
-                    let entries = entries.map(|one| EntryError { index: one.index, error: one.problem.into() });
-                    Err(BulkError::Entries(EntryErrors { told: entries.collect(), others: told.others }))
-                }
-                Err(_) => Err(BulkError::Whole(*refused.error)),
-            },
-        }
+        self.made_in_bulk(cx, request, progress, keep)
     }
 
     fn list(&self, cx: &Context, request: &List) -> Result<Listed> {

@@ -3,6 +3,7 @@
 //! A credential is sent over TLS, to this machine, or over a Unix socket, and nowhere else; no redirect is followed. Only
 //! calls that are safe to repeat are repeated.
 
+mod bulk;
 mod calls;
 mod http;
 mod reply;

@@ -35,7 +35,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let targets = args.deliver.targets(cx)?;
     let prune = (!args.prune.is_empty()).then_some(args.prune);
     let request = Apply { keys: file.keys.clone(), prune, ..Apply::default() };
-    let plan = cx.backend_or_new()?.plan(&cx.operation(), &request)?;
+    let backend = if cx.rehearse_if_new()? { cx.backend()? } else { cx.backend_or_new()? };
+    let plan = backend.plan(&cx.operation(), &request)?;
     carry_out(
         cx,
         Work { file: &file, deliver: &args.deliver, targets: &targets, verb: "apply", without_secrets: false },

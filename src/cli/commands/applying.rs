@@ -73,7 +73,8 @@ pub(super) fn carry_out(cx: &mut Ctx, work: Work<'_>, mut request: Apply, plan: 
     }
     request.expected = Some(plan);
     let stop = Stop::listen()?;
-    let applied = cx.backend()?.apply(&cx.operation(), &request)?;
+    // What was tried in a rehearsal is done where the vault is to be.
+    let applied = cx.backend_or_new()?.apply(&cx.operation(), &request)?;
     notes(cx, &applied);
     let deliveries = Deliveries { args, targets, stop: &stop, deadline: None };
     let failed = deliver(cx, &deliveries, &applied.created, &new, &resumed);

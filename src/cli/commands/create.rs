@@ -173,6 +173,7 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
         // A repetition must find out whether the secret was printed: then printing it is a delivery with a receipt.
         (request.sinks, request.intend) = (vec![rotating::STDOUT.to_owned()], true);
     }
+    cx.try_if_new(|backend, dry| backend.create(dry, request.clone()).map(drop))?;
     let mut created = cx.backend_or_new()?.create(&cx.operation(), request.clone())?;
     if let (Some(rotation), true) = (&created.rotation, created.existed) {
         match rotating::resume(cx, rotation) {
@@ -244,7 +245,9 @@ fn delivered(cx: &mut Ctx, args: &DeliverArgs, request: Create) -> Result<u8> {
 
 fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -> Result<()> {
     let targets = args.targets(cx)?;
-    let preview = cx.backend_or_new()?.create(&Context { dry_run: true, ..cx.operation() }, request.clone())?;
+    // Until all sinks are proven, also where there is no vault yet.
+    let backend = if cx.rehearse_if_new()? { cx.backend()? } else { cx.backend_or_new()? };
+    let preview = backend.create(&Context { dry_run: true, ..cx.operation() }, request.clone())?;
     let Some(target) = targets.for_key(&preview.key)? else {
         return Err(Error::usage(format!("no rule of the deliver map matches {}", preview.key.name)));
     };
@@ -269,7 +272,7 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
     }
     request.id = preview.key.id.parse().ok();
     request.sinks = target.names();
-    let created = cx.backend()?.create(&cx.operation(), request)?;
+    let created = cx.backend_or_new()?.create(&cx.operation(), request)?;
     notes(cx, &created);
     if created.existed {
         let sinks = target.names().join(", ");

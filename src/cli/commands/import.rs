@@ -58,6 +58,11 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         let judge = |backend: &dyn Backend, dry: &Context| backend.import(dry, &form, requests, &mut |_| ()).err();
         return Err(bulk::all_refused(cx, &place, "imported", wrong, &numbers, judge));
     }
+    if cx.rehearse_if_new()? {
+        let dry = Context { dry_run: true, ..cx.operation() };
+        let tried = cx.backend()?.import(&dry, &form, requests.clone(), &mut |_| ());
+        tried.map(drop).map_err(|error| bulk::failed(cx, &place, "imported", error, &numbers))?;
+    }
     let backend = cx.backend_or_new()?;
     let imported = {
         let mut progress = cx.out.progress(requests.len() as u64, "importing keys");

@@ -107,20 +107,22 @@ impl From<Described> for ObjectChange {
 
 /// Reads or changes objects, and tells.
 pub(crate) fn run<K: Kind>(cx: &mut Ctx, args: Args<K>) -> Result<u8> {
-    let backend = if matches!(args.command, Command::Create { .. }) { cx.backend_or_new()? } else { cx.backend()? };
     let (operation, kind) = (cx.operation(), K::KIND);
     match args.command {
         Command::List => {
-            let rows: Vec<_> = backend.objects(&operation, kind)?.into_iter().map(|object| object.fields).collect();
+            let rows: Vec<_> =
+                cx.backend()?.objects(&operation, kind)?.into_iter().map(|object| object.fields).collect();
             let total = rows.len();
             cx.list(K::LIST_SCHEMA, rows, total, K::COLUMNS)?;
         }
         Command::Show { name } => {
-            let object = backend.object(&operation, kind, &name)?;
+            let object = cx.backend()?.object(&operation, kind, &name)?;
             cx.item(K::SCHEMA, kind.noun(), object.fields, K::COLUMNS)?;
         }
         Command::Create { name, fields } => {
-            let object = backend.create_object(&operation, kind, &name, fields.into())?;
+            let change: ObjectChange = fields.into();
+            cx.try_if_new(|backend, dry| backend.create_object(dry, kind, &name, change.clone()).map(drop))?;
+            let object = cx.backend_or_new()?.create_object(&operation, kind, &name, change)?;
             told::<K>(cx, "created", "would create", object)?;
         }
         Command::Update { name, fields } => {
@@ -130,10 +132,11 @@ pub(crate) fn run<K: Kind>(cx: &mut Ctx, args: Args<K>) -> Result<u8> {
                     Error::usage("nothing to change was given").hint(format!("keyward {} update --help", K::COMMAND))
                 );
             }
-            let object = backend.update_object(&operation, kind, &name, change)?;
+            let object = cx.backend()?.update_object(&operation, kind, &name, change)?;
             told::<K>(cx, "updated", "would update", object)?;
         }
         Command::Delete { name } => {
+            let backend = cx.backend()?;
             backend.object(&operation, kind, &name)?;
             prompt::confirm(cx, &format!("Delete the {} '{name}'?", kind.noun()))?;
             let object = backend.delete_object(&operation, kind, &name)?;

@@ -93,6 +93,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         }
         Command::Create(create) => {
             let request = request(create)?;
+            cx.try_if_new(|backend, dry| backend.change(dry, request.clone()).map(drop))?;
             appoint(cx, "created", "would create", |cx| cx.backend_or_new()?.change(&cx.operation(), request))?;
         }
         Command::Rotate { name, overlap } => {

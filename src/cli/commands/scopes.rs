@@ -135,6 +135,9 @@ fn implied(given: Vec<values::ScopeArg>) -> Result<Option<BTreeSet<Scope>>> {
 
 fn change(cx: &mut Ctx, changes: Vec<ScopeChange>, what: &str) -> Result<()> {
     let adds = changes.iter().any(|change| matches!(change, ScopeChange::Add { .. }));
+    if adds {
+        cx.try_if_new(|backend, dry| backend.change(dry, ChangeScopes { changes: changes.clone() }).map(drop))?;
+    }
     let backend = if adds { cx.backend_or_new()? } else { cx.backend()? };
     let ScopesChanged { changed, notes } = backend.change(&cx.operation(), ChangeScopes { changes })?;
     for note in &notes {

@@ -108,6 +108,7 @@ fn add(cx: &mut Ctx, args: Add) -> Result<()> {
         denied_burst: args.denied_burst,
         allow_private: args.allow_private,
     };
+    cx.try_if_new(|backend, dry| backend.add_webhook(dry, request.clone()).map(drop))?;
     let added = cx.backend_or_new()?.add_webhook(&cx.operation(), request)?;
     let (name, id) = (added.webhook.name.clone(), added.webhook.id.clone());
     let verb = if cx.global.dry_run { "would add" } else { "added" };

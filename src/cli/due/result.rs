@@ -2,8 +2,8 @@
 
 use crate::{
     cli::{context::Ctx, delivery::Deliveries, exit::Exit},
-    domain::KeyRef,
-    ops::{Error, KeyView, OverlapWait, Result, RotationRef, ShowRotation, WaitOutcome},
+    domain::{KeyRef, time::format_time},
+    ops::{Error, KeyView, OverlapWait, Result, RotationRef, RotationView, ShowRotation, WaitOutcome},
     rotate::{Counts, Left, Outcome, Skipped},
 };
 use serde_json::{Value, json};
@@ -113,16 +113,21 @@ pub(super) fn of(cx: &mut Ctx, deliveries: &Deliveries<'_>, key: &KeyView, outco
     });
     // What was begun has an id by which it is resumed.
     let begun = match outcome {
-        Outcome::Undelivered(_) => {
+        Outcome::Undelivered(_) | Outcome::Failed(_) => {
             let of = key.id.parse().map(|id| RotationRef::Of(KeyRef::Id(id))).ok();
             let show = of.map(|rotation| ShowRotation { rotation, environment: None });
-            show.map(|show| cx.backend()?.ask(&cx.operation(), &show)).and_then(Result::ok)
+            let found = show.map(|show| cx.backend()?.ask(&cx.operation(), &show)).and_then(Result::ok);
+            // An earlier one is not of this run.
+            let begun = format_time(cx.now);
+            found.filter(|found| found.running || found.started_at >= begun)
         }
         _ => None,
     };
     let rotation = delivered.and_then(|delivered| delivered.rotation.as_ref()).or(begun.as_ref());
-    let sinks: Option<Vec<&str>> =
-        rotation.map(|rotation| rotation.deliveries.iter().map(|delivery| delivery.sink.as_str()).collect());
+    let begun = |rotation: &RotationView| rotation.deliveries.iter().map(|delivery| delivery.sink.clone()).collect();
+    // Where nothing was begun, it is where the secret would have gone.
+    let meant = || deliveries.targets.for_key(key).ok().flatten().map(|target| target.names());
+    let sinks: Option<Vec<String>> = rotation.map(begun).or_else(meant);
     let wait = match outcome {
         Outcome::Overlap(wait) => Some(wait),
         _ => None,

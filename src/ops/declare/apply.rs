@@ -79,7 +79,7 @@ pub fn apply(
     let is_new = |step: &&PlanStep| step.action == Verb::Create || step.is_refused_creation();
     let new: Vec<&Declared> = plan.steps.iter().filter(is_new).filter_map(of).collect();
     let requests: Vec<Create> = new.iter().map(|declared| declared.key.clone()).collect();
-    let made = create_many(tx, caps, rng, cx, requests, &mut |_| {}).map_err(|wrong| refused(&new, &wrong))?;
+    let made = create_many(tx, caps, rng, cx, requests.into(), &mut |_| {}).map_err(|wrong| refused(&new, &wrong))?;
     let (mut created, mut events) = (made.outcome, made.events);
     for (declared, created) in new.iter().zip(&mut created).filter(|(declared, _)| !declared.active) {
         let done = lifecycle::switch(tx, cx, &SwitchKey::of(by_id(&created.key.id)?, Switch::Deactivate))?;

@@ -18,12 +18,13 @@ use super::{context::Context, entitlement, error::Result, free_text, lookup};
 use crate::{
     domain::{
         Key, Workspace, closest,
-        text::{composed_owned, same},
+        text::{composed, composed_owned, same},
     },
     ops::{Create, Error},
     store::View,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// A key as a file declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ fn yes() -> bool {
 /// # Errors
 /// `Usage` when the file declares a key twice or selects by a label that no key has; those of the store.
 pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let declared: Vec<Declared> = request.keys.iter().cloned().map(Declared::composed).collect();
     for Declared { key, .. } in &declared {
         if !seen.insert((key.environment, key.name.as_str())) {
@@ -64,11 +65,12 @@ pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
     let declared = settled(tx, cx, &declared)?;
     let plan = plan(&keys, &declared, request.prune.as_deref(), &rules(tx, cx)?, cx.now);
     // What an older vault holds may stand in a file that was exported from it; what is new may not.
-    for step in plan.steps.iter().filter(|step| step.action == Verb::Update || step.key_id.is_none()) {
-        let meant =
-            |one: &&Declared| one.key.environment.as_str() == step.environment && same(&one.key.name, &step.name);
-        if let Some(one) = declared.iter().find(meant) {
-            free_text::of_key(&mut one.key.clone())?;
+    let looked_at = |step: &&PlanStep| step.action == Verb::Update || step.key_id.is_none();
+    let steps: HashSet<_> =
+        plan.steps.iter().filter(looked_at).map(|step| (&*step.environment, composed(&step.name))).collect();
+    for Declared { key, .. } in &declared {
+        if steps.contains(&(key.environment.as_str(), composed(&key.name))) {
+            free_text::of_key(&mut key.clone())?;
         }
     }
     Ok(plan)

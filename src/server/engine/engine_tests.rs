@@ -121,8 +121,8 @@ fn a_revocation_does_not_wait_for_the_keys_that_were_made_beside_it() {
     let (id, token) = vault.create("none");
     let mut backend = vault.serving.backend().unwrap();
     let backend = backend.current(Utc::now()).unwrap();
-    let requests = (0..3_000).map(|number| Create::named(format!("many-{number}"))).collect();
-    let made = backend.create_many(&context(), requests, &mut |_| (), &mut |_| Ok(())).ok().unwrap();
+    let requests: Vec<_> = (0..3_000).map(|number| Create::named(format!("many-{number}"))).collect();
+    let made = backend.create_many(&context(), requests.into(), &mut |_| (), &mut |_| Ok(())).ok().unwrap();
     backend.switch(&context(), &SwitchKey::of(named(&id), Switch::Revoke)).unwrap();
     vault.refresh();
     assert_eq!(vault.code(&token), Code::Revoked);

@@ -9,7 +9,10 @@ use crate::{
         caller::Caller,
         problem::Failed,
     },
-    wire::declared::{AppliedReply, PlanReply},
+    wire::{
+        declared::{AppliedReply, PlanReply},
+        keys::within_bulk,
+    },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
 use std::sync::Arc;
@@ -33,6 +36,7 @@ pub(super) async fn plan(
     Sent(asked): Sent<Apply, FILE>,
 ) -> Result<Response, Failed> {
     let cx = caller.permitted(&app, Permission::ReadKeys, "keys").await?;
+    within_bulk(asked.keys.len())?;
     let plan = app.ask(move |backend| backend.plan(&cx, &asked)).await?;
     Ok(reply(StatusCode::OK, &PlanReply { schema: "keyward.plan/v1".to_owned(), plan })?)
 }
@@ -55,6 +59,7 @@ pub(super) async fn apply(
     for permission in APPLYING {
         cx = caller.permitted(&app, permission, "keys").await?;
     }
+    within_bulk(asked.keys.len())?;
     let applied = app.change(move |backend| backend.apply(&cx, &asked)).await?;
     Ok(reply(StatusCode::OK, &AppliedReply::from(&applied))?)
 }

@@ -10,7 +10,7 @@ use crate::wire::{
 use crate::{
     backend::{Backend, BulkError},
     domain::{KeyFilter, KeyRef, Permission},
-    ops::{Context, Create, Delete, Error, KeyView, List, Listed, Result, Show, Switch, SwitchKey, Update},
+    ops::{Context, Create, CreateMany, Delete, Error, KeyView, List, Listed, Result, Show, Switch, SwitchKey, Update},
     server::{
         app::App,
         body::{Nothing, Path, Query, Sent, put, reply},
@@ -18,9 +18,7 @@ use crate::{
         listings::{Cursor, Listings},
         problem::{Failed, refused_entries},
     },
-    wire::keys::{
-        CreateMany, CreatedList, CreatedReply, KeyPage, MAX_PAGE, PAGE, StopBody, UpdatedReply, filter_of, within_bulk,
-    },
+    wire::keys::{CreatedList, CreatedReply, KeyPage, MAX_PAGE, PAGE, StopBody, UpdatedReply, filter_of, within_bulk},
 };
 use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::{TimeDelta, Utc};
@@ -155,8 +153,7 @@ pub(super) async fn create_many(
     let cx = caller.permitted(&app, Permission::CreateKeys, "keys").await?;
     within_bulk(request.keys.len())?;
     // An entry's error and an error of the whole are told apart after the transaction is gone.
-    let made =
-        app.change(move |backend| Ok(backend.create_many(&cx, request.keys, &mut |_| (), &mut |_| Ok(())))).await?;
+    let made = app.change(move |backend| Ok(backend.create_many(&cx, request, &mut |_| (), &mut |_| Ok(())))).await?;
     match made {
         Ok(made) => {
             let items = made.iter().map(CreatedReply::from).collect();

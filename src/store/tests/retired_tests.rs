@@ -81,7 +81,7 @@ fn deletion_and_new_keys_of_the_vault_take_them_along() {
     let fresh = store.capabilities().regenerate(&mut rand::rng()).unwrap();
     let mut slot = vault.slot.clone();
     slot.rewrap(&mut rand::rng(), &secret(), &fresh).unwrap();
-    store.rekey(&fresh, &[slot.clone()], event(Action::VaultRekey, "vault_1"), now()).unwrap();
+    store.rekey(&fresh, now(), |_| Ok::<_, Error>((vec![slot.clone()], event(Action::VaultRekey, "vault_1")))).unwrap();
     drop(store);
     let store = vault.open(&slot).unwrap();
     let found = store.read(now()).unwrap().key_by_lookup(&key(1).secrets[0].lookup).unwrap().unwrap();

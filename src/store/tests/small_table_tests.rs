@@ -133,7 +133,7 @@ fn new_keys_of_the_vault_keep_what_is_remembered_and_how_single_keys_are_checked
     let fresh = store.capabilities().regenerate(&mut rand::rng()).unwrap();
     let mut slot = vault.slot.clone();
     slot.rewrap(&mut rand::rng(), &secret(), &fresh).unwrap();
-    store.rekey(&fresh, &[slot.clone()], event(Action::VaultRekey, "vault_1"), now()).unwrap();
+    store.rekey(&fresh, now(), |_| Ok::<_, Error>((vec![slot.clone()], event(Action::VaultRekey, "vault_1")))).unwrap();
     drop(store);
     let store = vault.open(&slot).unwrap();
     let view = store.read(now()).unwrap();

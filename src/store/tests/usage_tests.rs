@@ -178,7 +178,7 @@ fn usage_survives_a_rekey_under_the_new_keys_alone() {
     let fresh = store.capabilities().regenerate(&mut rand::rng()).unwrap();
     let plan = SlotPlan { kind: SlotKind::Device, role: SlotRole::Admin, label: None };
     let slot = Slot::create(&mut rand::rng(), &fresh, plan, &secret(), now()).unwrap();
-    store.rekey(&fresh, std::slice::from_ref(&slot), event(Action::VaultRekey, "vault_1"), now()).unwrap();
+    store.rekey(&fresh, now(), |_| Ok::<_, Error>((vec![slot.clone()], event(Action::VaultRekey, "vault_1")))).unwrap();
     drop(store);
     let store = vault.open(&slot).unwrap();
     store.record_usage(&[record(1, "2026-01-03", Code::Valid)], &[], now()).unwrap();
