@@ -130,7 +130,7 @@ pub fn create_many(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Done<Vec<Created>>, EntryErrors> {
     let workspace = Standing::of(tx, cx).map_err(EntryErrors::of_all)?;
-    if !requests.is_empty() {
+    if !keys.is_empty() {
         // Not once a line: it is said once for all of them.
         super::policy::demanded_of_call(&workspace.policy, cx, "a new key").map_err(EntryErrors::of_all)?;
     }
