@@ -13,13 +13,12 @@ use super::{
     context::Ctx,
 };
 use crate::{
-    backend::{Backend, BulkError},
+    backend::{
+        Backend, BulkError,
+        remote::{SLICE, had_no_effect},
+    },
     domain::{KeyId, KeyRef, Overlap, counted},
     ops::{Context, Create, Created, Error, KeyView, Kind, Result, Show, Stage},
-    wire::{
-        keys::SLICE,
-        problem::{SERVER_BUSY, TOO_MANY},
-    },
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -318,12 +317,6 @@ impl Slices<'_> {
         let invocation = self.cx.invocation();
         error.hint(format!("{invocation}   (once more: it goes on where this one ended)"))
     }
-}
-
-/// Whether the server certainly did nothing.
-fn had_no_effect(error: &Error) -> bool {
-    let refused = [Kind::Usage, Kind::Auth, Kind::Forbidden, Kind::NotFound, Kind::Conflict];
-    refused.contains(&error.kind) || matches!(&*error.reason, "connect" | SERVER_BUSY | TOO_MANY)
 }
 
 fn without_secret(key: KeyView, existed: bool) -> Created {

@@ -34,9 +34,6 @@ pub fn within_bulk(count: usize) -> Result<()> {
         .hint("several files of fewer keys, one after the other"))
 }
 
-/// How many keys a client makes in one request where it has more to make: others wait for little.
-pub const SLICE: usize = 1_000;
-
 /// A key with its secret beside it, the only time it is seen.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]

@@ -3,10 +3,16 @@
 use super::{Remote, reply::Refused};
 use crate::{
     backend::BulkError,
-    ops::{Context, CreateMany, Created, EntryError, EntryErrors, Result},
-    wire::keys::{CreatedList, RefusedEntries, SLICE, within_bulk},
+    ops::{Context, CreateMany, Created, EntryError, EntryErrors, Error, Kind, Result},
+    wire::{
+        keys::{CreatedList, RefusedEntries, within_bulk},
+        problem::{SERVER_BUSY, TOO_MANY},
+    },
 };
 use reqwest::Method;
+
+/// How many keys go in one request where there are more: others wait for little.
+pub const SLICE: usize = 1_000;
 
 const PATH: [&str; 3] = ["v1", "keys", "bulk"];
 
@@ -70,6 +76,13 @@ impl Remote {
             Err(refused) => Err(entries_of(refused)),
         }
     }
+}
+
+/// Whether the server certainly made no key.
+#[must_use]
+pub fn had_no_effect(error: &Error) -> bool {
+    let refused = [Kind::Usage, Kind::Auth, Kind::Forbidden, Kind::NotFound, Kind::Conflict];
+    refused.contains(&error.kind) || matches!(&*error.reason, "connect" | SERVER_BUSY | TOO_MANY)
 }
 
 fn entries_of(refused: Refused) -> BulkError {

@@ -9,6 +9,8 @@ mod http;
 mod reply;
 mod trail;
 
+pub use bulk::{SLICE, had_no_effect};
+
 use crate::{
     domain::ids::random_base62,
     files,
