@@ -113,6 +113,15 @@ impl SecretsFile {
         }
     }
 
+    /// Ends the file behind its lines: room that was taken and not used would be read as a line of zeros.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        self.file.set_len(self.length)?;
+        self.file.sync_all()
+    }
+
     /// Writes a line a key, durably: the lines, the end of the file behind them, and its name in the directory.
     ///
     /// # Errors

@@ -262,7 +262,8 @@ impl Slices<'_> {
                 None => self.reissue(one.key)?,
             }
         }
-        Ok(())
+        // Where every line was there already, nothing has ended the file behind them.
+        self.file.end().map_err(|error| Error::cannot_write(self.out, &error))
     }
 
     fn append(&mut self, made: &[Created]) -> Result<()> {

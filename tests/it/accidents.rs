@@ -204,7 +204,6 @@ fn what_is_refused_leaves_no_empty_vault_behind() {
         "create k --expires-at 2020-01-01",
         "create k --rotate-every 1d --overlap 10d",
         "create k --deliver file:missing/dir/k.key",
-        "create k --deliver exec:false",
         "create --from unknown.csv --out out.jsonl",
         "create --from unknown.csv",
         "create --from fine.csv --out taken",

@@ -158,15 +158,14 @@ fn a_clock_before_the_last_commit_is_told_by_doctor_and_by_a_server() {
 fn no_webhook_that_comes_in_between_is_without_its_new_secret() {
     let home = Home::with_vault();
     home.ok(&["webhooks", "add", "first", "https://hooks.example.com/first"]);
-    let rekeyed = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let adding = scope.spawn(|| {
             for number in 0..8 {
                 home.ok(&["webhooks", "add", &format!("hook-{number}"), "https://hooks.example.com/x"]);
             }
         });
-        let rekeyed = home.json(&["--yes", "vault", "rekey", "--all", "--out", "new.jsonl"]);
+        home.ok(&["--yes", "vault", "rekey", "--all", "--out", "new.jsonl"]);
         adding.join().unwrap();
-        rekeyed
     });
     let events = home.json(&["audit", "list", "--limit", "100"]);
     let events: Vec<(&str, &serde_json::Value)> =
@@ -174,6 +173,5 @@ fn no_webhook_that_comes_in_between_is_without_its_new_secret() {
     let at = events.iter().position(|(action, _)| *action == "vault.rekey").unwrap();
     let before = events[..at].iter().filter(|(action, _)| *action == "webhook.add").count();
     assert_eq!(home.read("new.jsonl").lines().count(), before);
-    assert_eq!(rekeyed["webhooks"], before, "{rekeyed}");
     assert_eq!(home.json(&["webhooks", "list"])["page"]["total"], 9);
 }
