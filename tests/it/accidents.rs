@@ -222,8 +222,8 @@ fn what_is_refused_leaves_no_empty_vault_behind() {
         home.write("fine.csv", "name\na\n");
         home.write("taken", "mine\n");
         home.write("digests.csv", &format!("name,digest,project\na,{},nowhere\n", "0".repeat(64)));
-        home.write("nowhere.toml", "[[key]]\nname = \"a\"\n");
-        home.write("project.toml", "[[key]]\nname = \"a\"\nproject = \"nowhere\"\n");
+        home.write("nowhere.toml", "[[keys]]\nname = \"a\"\n");
+        home.write("project.toml", "[[keys]]\nname = \"a\"\nproject = \"nowhere\"\n");
         let ran = home.run(&line.split(' ').collect::<Vec<_>>());
         assert!(ran.code != Some(0) && !ran.stderr.contains("made a vault"), "{line}: {ran:?}");
         for left in ["keystore.db", "out.jsonl"] {
@@ -235,10 +235,10 @@ fn what_is_refused_leaves_no_empty_vault_behind() {
     // The same homes are where a vault may be made.
     let home = Home::new();
     home.write("fine.csv", "name\na\n");
-    home.write("keys.toml", "[[key]]\nname = \"b\"\n");
+    home.write("keys.toml", "[[keys]]\nname = \"b\"\n");
     home.ok(&["create", "--from", "fine.csv", "--out", "out.jsonl"]);
     let home = Home::new();
-    home.write("keys.toml", "[[key]]\nname = \"b\"\n");
+    home.write("keys.toml", "[[keys]]\nname = \"b\"\n");
     home.ok(&["--yes", "apply", "-f", "keys.toml", "--deliver", "file:{name}.key"]);
     assert_eq!(home.json(&["list"])["page"]["total"], 1);
     let home = Home::new();

@@ -168,7 +168,7 @@ impl Drop for SmallDisk {
 #[test]
 fn many_keys_are_made_only_where_there_is_room_for_their_secrets() {
     let Some(disk) = SmallDisk::mount("size=1m") else { return };
-    let home = Home::new();
+    let home = Home::with_vault();
     let names: Vec<String> = (0..1000).map(|number| format!("key-{number}")).collect();
     home.write("keys.csv", &format!("name\n{}\n", names.join("\n")));
     let out = disk.dir.path().join("secrets.jsonl");

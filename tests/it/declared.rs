@@ -23,7 +23,7 @@ fn apply(home: &Home, more: &[&str]) -> Ran {
 }
 
 fn with_places() -> Home {
-    let home = Home::new();
+    let home = Home::with_vault();
     fs::create_dir(home.path().join("secrets")).unwrap();
     home
 }
@@ -231,7 +231,6 @@ fn only_an_empty_set_that_was_written_down_prunes_everything() {
 #[test]
 fn a_plan_says_what_is_dangerous_in_a_new_key_and_where_its_secret_goes() {
     let home = with_places();
-    home.ok(&["init"]);
     let secret = "exec:cat > got";
     keep(
         &home,

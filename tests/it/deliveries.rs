@@ -265,10 +265,11 @@ fn a_failure_in_json_is_one_object_on_stderr() {
     // Where all went well, what was said is said.
     let fine = home.run(&["create", "d", "--deliver", "exec:cat > held; echo stored", "-o", "json"]);
     assert!(fine.code == Some(0) && fine.stderr.contains("stored") && fine.stderr.contains("created d"), "{fine:?}");
-    // A first command that fails has made a vault all the same.
+    // A first command that is refused has made no vault, and speaks of none.
     let first = Home::new();
     let told = first.run(&["create", "a", "--deliver", "file:nodir/x", "-o", "json"]).error();
-    assert!(told["notes"][0].as_str().unwrap().starts_with("made a vault: "), "{told:#}");
+    assert_eq!(told["notes"], serde_json::json!([]), "{told:#}");
+    assert!(first.find("keystore.db").is_none());
 }
 
 #[test]

@@ -41,6 +41,8 @@ const COMMANDS: &[(&str, Does)] = &[
     ("export", Answers(0)),
     ("diff -f keys.toml", Answers(10)),
     ("apply -f keys.toml --yes", IsRefused("key.apply")),
+    ("push --to ./elsewhere --yes", IsOwn(3)),
+    ("pull --from ./elsewhere --yes", IsOwn(3)),
     ("list --status any", Answers(0)),
     ("list --denied-since 1h", Answers(0)),
     ("show billing-sync", Answers(0)),
