@@ -4,18 +4,17 @@ use super::{columns::KEY, context::Ctx, render::minted};
 use crate::{
     domain::KeyRef,
     files,
-    ops::{Created, Error, KeyView, Kind, Show},
+    ops::{Created, Error, Kind, Show},
 };
-use serde::Deserialize;
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::File,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
 
 /// A line of secrets is shorter.
-const LONGEST_LINE: u64 = 1 << 20;
+pub(super) const LONGEST_LINE: u64 = 1 << 20;
 /// Secrets are written in pieces of this size.
 const PIECE: usize = 64 * 1024;
 /// What a line has beside what the caller wrote: names of fields, ids, times, the secret.
@@ -23,17 +22,9 @@ const OWN: usize = 2048;
 
 /// The file, and how much of it holds lines.
 pub(super) struct SecretsFile {
-    path: PathBuf,
-    file: File,
-    length: u64,
-}
-
-/// A line of it; the secret is left where it is.
-#[derive(Deserialize)]
-pub(super) struct Line {
-    pub(super) key: KeyView,
-    #[serde(default)]
-    pub(super) existed: bool,
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+    pub(super) length: u64,
 }
 
 impl SecretsFile {
@@ -49,77 +40,12 @@ impl SecretsFile {
         Ok(made)
     }
 
-    /// Opens the file of an earlier run; nothing where another process is at work with it.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub(super) fn reopen(path: &Path) -> io::Result<Option<Self>> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { path: path.to_owned(), length: file.metadata()?.len(), file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
-    }
-
     /// Takes room for the lines of so many more keys.
     ///
     /// # Errors
     /// When there is none.
     pub(super) fn take_room(&self, text: usize, keys: usize) -> io::Result<()> {
         files::reserve(&self.file, self.length + (2 * text + OWN * keys) as u64)
-    }
-
-    /// How much of it holds lines.
-    pub(super) fn length(&self) -> u64 {
-        self.length
-    }
-
-    /// The lines from `begin` on. What follows the last whole one is not held for a part of the file any more: it was
-    /// being written when a run ended.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub(super) fn lines_from(&mut self, begin: u64) -> io::Result<Vec<Line>> {
-        self.file.seek(SeekFrom::Start(begin))?;
-        let mut reader = BufReader::new(&self.file);
-        let (mut lines, mut end) = (Vec::new(), begin);
-        loop {
-            let mut text = Zeroizing::new(Vec::new());
-            let count = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut text)?;
-            let whole = if text.ends_with(b"\n") { serde_json::from_slice(&text).ok() } else { None };
-            let Some(line) = whole else { break };
-            lines.push(line);
-            end += count as u64;
-        }
-        self.length = end;
-        Ok(lines)
-    }
-
-    /// Whether bytes other than zero stand behind its lines.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub(super) fn holds_more(&mut self) -> io::Result<bool> {
-        self.file.seek(SeekFrom::Start(self.length))?;
-        let mut reader = BufReader::new(&self.file);
-        loop {
-            let bytes = reader.fill_buf()?;
-            let count = bytes.len();
-            if count == 0 || bytes.iter().any(|byte| *byte != 0) {
-                return Ok(count > 0);
-            }
-            reader.consume(count);
-        }
-    }
-
-    /// Ends the file behind its lines: room that was taken and not used would be read as a line of zeros.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub(super) fn end(&mut self) -> io::Result<()> {
-        self.file.set_len(self.length)?;
-        self.file.sync_all()
     }
 
     /// Writes a line a key, durably: the lines, the end of the file behind them, and its name in the directory.

@@ -7,6 +7,8 @@ mod args;
 mod asking;
 mod at_work;
 mod bulk;
+#[cfg(feature = "server")]
+mod bulk_again;
 mod bulk_file;
 #[cfg(feature = "server")]
 mod bulk_journal;

@@ -80,6 +80,7 @@ pub(super) fn end(text: &str) -> Parsed<Time, String> {
     time::parse_end(text)
 }
 
+#[cfg(feature = "server")]
 pub(super) fn rate_limit(text: &str) -> Parsed<RateLimitArg, String> {
     RateLimit::parse_or_none(text).map(RateLimitArg)
 }
