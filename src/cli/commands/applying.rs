@@ -88,9 +88,14 @@ pub(super) fn carry_out(cx: &mut Ctx, work: Work<'_>, mut request: Apply, plan: 
     }
     let bare = applied.created.iter().filter(|created| created.rotation.is_none()).map(|created| &created.key);
     for key in bare.filter(|_| without_secrets) {
-        // Whoever pulls is where the key was made; whoever pushes is not.
-        let on = if verb == "pull" { "" } else { " on the other side" };
-        cx.note(&format!("{} has no secret yet: keyward rotate {}{on} gives it one", key.name, key.id));
+        let (name, id) = (&key.name, &key.id);
+        // Whoever pulls is where the key was made. Whoever pushes is not: a command that is copied here would rotate the key of
+        // this side, which lives.
+        cx.note(&if verb == "pull" {
+            format!("{name} has no secret yet: keyward rotate {id} gives it one")
+        } else {
+            format!("{name} has no secret yet: a rotation of {id} on the other side gives it one")
+        });
     }
     let code = if failed.is_empty() { left(&applied.plan) } else { Exit::Undelivered.code() };
     Ok(stop.code().unwrap_or(code))

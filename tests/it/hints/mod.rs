@@ -163,7 +163,7 @@ const UNPROVOKED: &[(&str, Why)] = &[
     ("resume", Open),
     ("keyward unlock --for 15m  (asks for the passphrase, on a terminal), or --passphrase-file FILE", Open),
     ("type it again; dashes, spaces and case do not matter", Open),
-    ("{} has no secret yet: keyward rotate {}{on} gives it one", Open),
+    ("{name} has no secret yet: keyward rotate {id} gives it one", Open),
     ("keyward pull --from {other}", Open),
     ("keyward push --to {other}", Open),
     ("{} --ours    (what this side has)", Open),
