@@ -82,12 +82,8 @@ pub struct Route {
     pub query: &'static [&'static str],
     /// Whether a call without a body asks for what is usual.
     pub optional_body: bool,
-    /// Whether `If-Match` names the version of the key that is to be changed.
-    pub versioned: bool,
     /// Whether it may take minutes.
     pub long: bool,
-    /// The most bytes of a body.
-    pub body_limit: usize,
     /// Its name in generated clients.
     pub id: &'static str,
     /// The part of the API that it belongs to.
@@ -115,9 +111,6 @@ pub enum Method {
     Delete,
 }
 
-/// A body of this size holds anything but a bulk.
-const USUAL_BODY: usize = 1024 * 1024;
-
 impl Route {
     /// A route of a part of the API, with all else as it usually is.
     #[must_use]
@@ -127,9 +120,7 @@ impl Route {
             path,
             query: &[],
             optional_body: false,
-            versioned: false,
             long: false,
-            body_limit: USUAL_BODY,
             id,
             tag,
             summary: "",

@@ -6,15 +6,15 @@
 
 use super::{
     app::App,
-    body::{Query, object, put, read, reply},
+    body::{Query, object, read, reply},
     caller::Caller,
     problem::Failed,
 };
 use crate::{
     backend::Backend,
     ops::{
-        Abort, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, Error, ExportKeys, Kind, ListRotations,
-        ListScopes, Prolong, Result, ShowRotation, ShowScope,
+        Abort, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, ExportKeys, ListRotations, ListScopes,
+        Prolong, Result, ShowRotation, ShowScope,
         case::{Ask, Change, Method, Route, UseCase},
         operators::{CreateOperator, ListOperators, RevokeOperator, RotateOperator},
         webhooks::{ListWebhooks, RemoveWebhook},
@@ -115,6 +115,9 @@ fn filter(method: Method) -> MethodFilter {
     }
 }
 
+/// A declared request is no bulk.
+const MOST_BYTES: usize = 1024 * 1024;
+
 type Parameters = Query<Vec<(String, String)>>;
 
 async fn asked<Q: Ask>(
@@ -155,23 +158,13 @@ async fn taken<Q: UseCase>(
     body: Body,
 ) -> Result<(Q, Context), Failed> {
     let path = path.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-    let body = read(body, Q::ROUTE.body_limit).await?;
+    let body = read(body, MOST_BYTES).await?;
     let request: Q = unpack(&Q::ROUTE, path, query, &object(&body)?)?;
     let cx = caller.granted(app, &request).await?;
     Ok((request, cx))
 }
 
 fn told<T: Told>(route: &Route, outcome: T) -> Result<Response, Failed> {
-    let (status, version, location) = (outcome.status(), outcome.version(), outcome.location());
-    let usual = route.answers.first().map_or(200, |(status, _)| *status);
-    let status = StatusCode::from_u16(status.unwrap_or(usual))
-        .map_err(|error| Error::new(Kind::Internal, "reply", error.to_string()))?;
-    let mut response = reply(status, &outcome.tell())?;
-    if let Some(version) = version {
-        put(response.headers_mut(), "etag", &format!("\"v{version}\""));
-    }
-    if let Some(location) = location {
-        put(response.headers_mut(), "location", &location);
-    }
-    Ok(response)
+    let status = route.answers.first().and_then(|(status, _)| StatusCode::from_u16(*status).ok());
+    Ok(reply(status.unwrap_or(StatusCode::OK), &outcome.tell())?)
 }

@@ -27,19 +27,4 @@ pub trait Told: Sized {
     /// # Errors
     /// `Internal` for what no server of ours answers.
     fn read(body: Self::Body) -> Result<Self>;
-
-    /// The status of the answer, where it is not the first that the route names.
-    fn status(&self) -> Option<u16> {
-        None
-    }
-
-    /// The version of the one key that is told, for `ETag`.
-    fn version(&self) -> Option<u64> {
-        None
-    }
-
-    /// The path of what was made.
-    fn location(&self) -> Option<String> {
-        None
-    }
 }

@@ -31,14 +31,9 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 const RETRIES: usize = 3;
 /// How long an answer may take of what looks at every key or at the whole trail, or makes very many keys.
 const LONG_TIME: Duration = Duration::from_secs(300);
-const LONG: [&[&str]; 6] = [
-    &["v1", "keys", "bulk"],
-    &["v1", "keys", "plan"],
-    &["v1", "keys", "apply"],
-    &["v1", "keys", "export"],
-    &["v1", "keys", "check"],
-    &["v1", "audit", "verify"],
-];
+/// Those that are no declared use cases, which say it of themselves.
+const LONG: [&[&str]; 4] =
+    [&["v1", "keys", "bulk"], &["v1", "keys", "plan"], &["v1", "keys", "apply"], &["v1", "audit", "verify"]];
 /// How long an answer may be read that comes bit by bit.
 const STREAM_TIME: Duration = Duration::from_secs(3600);
 
@@ -52,7 +47,7 @@ impl Remote {
     where
         Q::Outcome: Told,
     {
-        self.called(cx, request, &Repeat::Always)
+        self.called(cx, request, Repeat::Always)
     }
 
     /// Has a use case change something; repeated only where that can have no second effect.
@@ -61,10 +56,10 @@ impl Remote {
         C::Outcome: Told,
     {
         cx.writable()?;
-        self.called(cx, request, &Repeat::Never)
+        self.called(cx, request, Repeat::Never)
     }
 
-    fn called<Q: UseCase>(&self, cx: &Context, request: &Q, repeat: &Repeat<'_>) -> Result<Q::Outcome>
+    fn called<Q: UseCase>(&self, cx: &Context, request: &Q, repeat: Repeat<'_>) -> Result<Q::Outcome>
     where
         Q::Outcome: Told,
     {
@@ -77,7 +72,7 @@ impl Remote {
             case::Method::Patch => Method::PATCH,
             case::Method::Delete => Method::DELETE,
         };
-        let told = self.post(Some(cx), method, &path, &query, &body, repeat);
+        let told = self.post(cx, &Call { long: Q::ROUTE.long, ..Call::of(method, &path, &query, repeat) }, &body);
         Q::Outcome::read(told.map_err(|refused| *refused.error)?)
     }
 
@@ -113,7 +108,7 @@ impl Remote {
         body: &impl Serialize,
     ) -> Result<T, Refused> {
         cx.writable()?;
-        self.post(Some(cx), method, path, query, body, &Repeat::Never)
+        self.post(cx, &Call::of(method, path, query, Repeat::Never), body)
     }
 
     /// A creation with an idempotency key, which may be repeated.
@@ -127,7 +122,7 @@ impl Remote {
     ) -> Result<T> {
         cx.writable()?;
         let repeat = idempotency_key.map_or(Repeat::Never, Repeat::By);
-        self.post(Some(cx), Method::POST, path, query, body, &repeat).map_err(|refused| *refused.error)
+        self.post(cx, &Call::of(Method::POST, path, query, repeat), body).map_err(|refused| *refused.error)
     }
 
     /// Asks with a body, and changes nothing: repeated as [`Remote::get`] is.
@@ -143,28 +138,20 @@ impl Remote {
         query: &[(&'static str, String)],
         body: &impl Serialize,
     ) -> Result<T> {
-        self.post(Some(cx), Method::POST, path, query, body, &Repeat::Always).map_err(|refused| *refused.error)
+        self.post(cx, &Call::of(Method::POST, path, query, Repeat::Always), body).map_err(|refused| *refused.error)
     }
 
-    fn post<T: DeserializeOwned>(
-        &self,
-        cx: Option<&Context>,
-        method: Method,
-        path: &[&str],
-        query: &[(&'static str, String)],
-        body: &impl Serialize,
-        repeat: &Repeat<'_>,
-    ) -> Result<T, Refused> {
+    fn post<T: DeserializeOwned>(&self, cx: &Context, call: &Call<'_>, body: &impl Serialize) -> Result<T, Refused> {
         let body = serde_json::to_vec(body).map(Zeroizing::new).map_err(|error| {
             Error::new(Kind::Internal, "request", "the request cannot be written").cause(error.to_string())
         })?;
-        let bytes = self.call(!matches!(repeat, Repeat::Never), || {
-            let mut request = self.request(cx, method.clone(), path).query(query);
+        let bytes = self.call(!matches!(call.repeat, Repeat::Never), || {
+            let mut request = self.request(Some(cx), call.method.clone(), call.path).query(call.query);
             request = request.header("content-type", "application/json").body(body.to_vec());
-            if LONG.contains(&path) {
+            if call.long {
                 request = request.timeout(LONG_TIME);
             }
-            if let Repeat::By(key) = repeat {
+            if let Repeat::By(key) = call.repeat {
                 request = request.header(header::IDEMPOTENCY_KEY, encoded(key));
             }
             Ok(request)
@@ -236,6 +223,22 @@ impl Remote {
                 }
             })
             .call()
+    }
+}
+
+/// A call with a body.
+struct Call<'c> {
+    method: Method,
+    path: &'c [&'c str],
+    query: &'c [(&'static str, String)],
+    repeat: Repeat<'c>,
+    /// Whether the answer may take minutes.
+    long: bool,
+}
+
+impl<'c> Call<'c> {
+    fn of(method: Method, path: &'c [&'c str], query: &'c [(&'static str, String)], repeat: Repeat<'c>) -> Self {
+        Self { method, path, query, repeat, long: LONG.contains(&path) }
     }
 }
 

@@ -4,13 +4,10 @@
 use crate::{
     domain::Role,
     ops::case::{Method, Route, UseCase},
-    wire::{
-        header,
-        told::{Described, Told},
-    },
+    wire::told::{Described, Told},
 };
 use serde_json::{Map, Value, json};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Adds the use case to a document.
 pub(in crate::server) fn describe<Q: UseCase + Described>(document: &mut Value)
@@ -68,10 +65,6 @@ fn parameters(route: &Route, request: &mut Value) -> Vec<Value> {
     };
     let mut all: Vec<Value> = route.path_names().filter_map(|name| taken(name, "path")).collect();
     all.extend(route.query.iter().filter_map(|name| taken(name, "query")));
-    if route.versioned {
-        let if_match = <header::IfMatch as IntoParams>::into_params(|| None);
-        all.extend(if_match.into_iter().map(|parameter| json!(parameter)));
-    }
     all
 }
 
