@@ -53,7 +53,10 @@ pub(super) fn create(cx: &mut Ctx, bulk: Bulk, out: &Path) -> Result<u8> {
         made: Vec::new(),
         left: Vec::new(),
     };
-    match run.all() {
+    let ran = run.all();
+    // However it went: room that was taken for lines that did not come reads as zeros behind those that did.
+    let ended = run.file.end().map_err(|error| Error::cannot_write(out, &error));
+    match ran.and(ended) {
         Ok(()) => {}
         Err(error) if run.journal.has_begun() => return Err(run.unfinished(error)),
         Err(error) => {
@@ -262,8 +265,7 @@ impl Slices<'_> {
                 None => self.reissue(one.key)?,
             }
         }
-        // Where every line was there already, nothing has ended the file behind them.
-        self.file.end().map_err(|error| Error::cannot_write(self.out, &error))
+        Ok(())
     }
 
     fn append(&mut self, made: &[Created]) -> Result<()> {

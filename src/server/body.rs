@@ -4,7 +4,10 @@
 use super::problem::Failed;
 use crate::{
     ops::{Error, Kind, Result},
-    wire::problem::{BODY_TOO_LARGE, BODY_TOO_SLOW},
+    wire::{
+        objects,
+        problem::{BODY_TOO_LARGE, BODY_TOO_SLOW},
+    },
 };
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -27,7 +30,7 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Failed> {
         let bytes = read(request.into_body(), LIMIT).await?;
-        let sent = serde_json::from_slice(&object(&bytes)?);
+        let sent = objects::read(&object(&bytes)?);
         Ok(Self(sent.map_err(|error| Error::usage("the body is not usable").cause(error.to_string()))?))
     }
 }
@@ -39,7 +42,6 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
 pub(super) fn object(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
     // An empty body is an empty object: what has defaults for everything need not be sent.
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
-    // A list would be read as the values of the fields in their order, which nobody means.
     if !text.trim_ascii_start().starts_with(b"{") {
         return Err(Error::usage("the body is no JSON object"));
     }

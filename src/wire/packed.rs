@@ -1,5 +1,6 @@
 //! A request on its way: the fields that the path and the query name as text, the others as a JSON body.
 
+use super::objects::Objects;
 use crate::ops::{
     Error, Kind, Result,
     case::{Route, UseCase},
@@ -75,7 +76,7 @@ pub fn unpack<Q: DeserializeOwned>(
     let told: Vec<_> = told.chain(query.into_iter().map(|(name, text)| (Part::Query, name, text))).collect();
     let refused = RefCell::new(None);
     let mut body = serde_json::Deserializer::from_slice(body);
-    let read = Q::deserialize(Whole { body: &mut body, told, refused: &refused });
+    let read = Q::deserialize(Whole { body: Objects(&mut body), told, refused: &refused });
     read.and_then(|read| body.end().map(|()| read)).map_err(|error| {
         refused.take().unwrap_or_else(|| Error::usage("the body is not usable").cause(error.to_string()))
     })
