@@ -1,6 +1,6 @@
 //! A change of the local keystore: one transaction that ends in its events, or a refusal that is an event of its own.
 
-use super::local::Local;
+use super::{local::Local, reserve::Reserve};
 use crate::{
     domain::{Action, Environment},
     ops::{
@@ -20,9 +20,16 @@ impl Local {
 
     /// Runs a use case that changes something.
     pub(super) fn changed<C: Change>(&self, cx: &Context, request: C) -> Result<C::Outcome> {
-        let (action, target, environment) = (request.action(), request.target(), request.environment());
-        let caps = self.store().capabilities();
-        let outcome = self.change_of((action, &target, environment), cx, |tx| request.change(tx, caps, cx))?;
+        let again = request.once_more().filter(|_| self.for_clients);
+        let once = |request: C| {
+            let (action, target, environment) = (request.action(), request.target(), request.environment());
+            let caps = self.store().capabilities();
+            self.change_of((action, &target, environment), cx, |tx| request.change(tx, caps, cx))
+        };
+        let outcome = match again {
+            Some(again) => Reserve::of(&self.dirs.data).used_by([request, again], once),
+            None => once(request),
+        }?;
         C::lets_go(&outcome).iter().for_each(|key| self.leases.release(key));
         Ok(outcome)
     }

@@ -6,7 +6,7 @@
 
 use super::{
     Backend, BulkError, Dirs, NewSlot, Rekey, Rekeyed, Runner, SlotView, VaultStatus, journal::Journal, lease::Leases,
-    maintenance, rekey, reserve::Reserve, slots, unlock,
+    maintenance, rekey, slots, unlock,
 };
 use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};
@@ -17,9 +17,8 @@ use crate::ops::{LogQuery, Logs};
 use crate::{
     domain::{Action, Event, Form, KeyId, Time, Verdict},
     ops::{
-        self, Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Delete, Deleted, Error, Import,
-        KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, Plan, Result, RotationView, Show, Stage, Staged,
-        Step, Switch, SwitchKey, Switched, Update, Updated, Verify, commit::commit,
+        self, Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Error, Import, KeyView, List,
+        Listed, Plan, Result, RotationView, Stage, Staged, Step, Verify, commit::commit,
     },
     store::Store,
 };
@@ -40,7 +39,7 @@ pub struct Local {
     pub(super) opened_by: unlock::OpenedBy,
     pub(super) leases: Leases,
     /// Whoever calls is behind a server: its process is not this one, and a lock would tell nothing of it.
-    for_clients: bool,
+    pub(super) for_clients: bool,
 }
 
 impl Local {
@@ -127,15 +126,6 @@ impl Backend for Local {
         self.read(cx, |view| ops::list::list_names(view, cx, request))
     }
 
-    fn show(&self, cx: &Context, request: &Show) -> Result<KeyView> {
-        self.read(cx, |view| ops::list::show(view, cx, request))
-    }
-
-    fn update(&self, cx: &Context, request: Update) -> Result<Updated> {
-        let (target, environment) = (request.key.to_string(), request.environment);
-        self.change_of((Action::KeyUpdate, &target, environment), cx, |tx| ops::update::update(tx, cx, request))
-    }
-
     fn stage(&self, cx: &Context, request: &Stage) -> Result<Staged> {
         let caps = self.store().capabilities();
         let target = match &request.resume {
@@ -173,23 +163,6 @@ impl Backend for Local {
         let caps = self.store().capabilities();
         let target = step.rotation.to_string();
         self.change(cx, Action::KeyDeliver, &target, |tx| ops::rotation::step(tx, caps, cx, step))
-    }
-
-    fn switch(&self, cx: &Context, request: &SwitchKey) -> Result<Switched> {
-        let (switch, target) = (request.switch, request.key.to_string());
-        let attempt = || {
-            self.change_of((switch.action(), &target, request.environment), cx, |tx| {
-                ops::lifecycle::switch(tx, cx, request)
-            })
-        };
-        // A server keeps some room, so that a full disk does not protect a secret that leaked.
-        let kept = (self.for_clients && switch != Switch::Activate).then(|| Reserve::of(&self.dirs.data));
-        kept.map_or_else(attempt, |reserve| reserve.used_by(attempt))
-    }
-
-    fn delete(&self, cx: &Context, request: &Delete) -> Result<Deleted> {
-        let target = request.key.to_string();
-        self.change_of((Action::KeyDelete, &target, request.environment), cx, |tx| ops::delete::delete(tx, cx, request))
     }
 
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
@@ -273,26 +246,6 @@ impl Backend for Local {
 
     fn retain(&self, cx: &Context, retention: &Retention) -> Result<Retention> {
         self.change(cx, Action::UsageRetention, "usage", |tx| ops::usage::retain(tx, cx, retention))
-    }
-
-    fn objects(&self, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {
-        self.read(cx, |view| ops::tenancy::list(view, cx, kind))
-    }
-
-    fn object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
-        self.read(cx, |view| ops::tenancy::show(view, cx, kind, name))
-    }
-
-    fn create_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView> {
-        self.change(cx, kind.actions()[0], name, |tx| ops::tenancy::create(tx, cx, kind, name, change))
-    }
-
-    fn update_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView> {
-        self.change(cx, kind.actions()[1], name, |tx| ops::tenancy::update(tx, cx, kind, name, change))
-    }
-
-    fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
-        self.change(cx, kind.actions()[2], name, |tx| ops::tenancy::delete(tx, cx, kind, name))
     }
 
     #[cfg(feature = "server")]

@@ -62,9 +62,9 @@ use crate::ops::{LogQuery, Logs};
 use crate::{
     domain::{Action, Form, KeyId, Verdict},
     ops::{
-        Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Delete, Deleted, EntryErrors, Error,
-        Import, KeyView, List, Listed, ObjectChange, ObjectKind, ObjectView, Plan, Result, RotationView, Show, Stage,
-        Staged, Step, SwitchKey, Switched, Update, Updated, Verify,
+        Activate, Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Deactivate, EntryErrors,
+        Error, Import, KeyView, List, Listed, Plan, Result, Revoke, RotationView, Stage, Staged, Step, Switch,
+        SwitchKey, Switched, Verify,
     },
 };
 
@@ -129,6 +129,21 @@ impl dyn Backend + '_ {
     }
 }
 
+impl dyn Backend + '_ {
+    /// Activates, deactivates or revokes a key.
+    ///
+    /// # Errors
+    /// Those of the one that it is.
+    pub fn switch(&self, cx: &Context, request: SwitchKey) -> Result<Switched> {
+        let SwitchKey { key, environment, switch, only_if_idle } = request;
+        match switch {
+            Switch::Activate => self.change(cx, Activate { key, environment }),
+            Switch::Deactivate => self.change(cx, Deactivate { key, environment, only_if_idle }),
+            Switch::Revoke => self.change(cx, Revoke { key, environment, only_if_idle }),
+        }
+    }
+}
+
 /// Every use case, over one keystore.
 pub trait Backend: Trail {
     /// What runs the use cases that are declared.
@@ -178,16 +193,6 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::list::list_again`].
     fn list_again(&self, cx: &Context, request: &List, keys: &[KeyId]) -> Result<Vec<KeyView>>;
-    /// Shows a key.
-    ///
-    /// # Errors
-    /// See [`crate::ops::list::show`].
-    fn show(&self, cx: &Context, request: &Show) -> Result<KeyView>;
-    /// Updates a key.
-    ///
-    /// # Errors
-    /// See [`crate::ops::update::update`].
-    fn update(&self, cx: &Context, request: Update) -> Result<Updated>;
     /// Begins a rotation, or goes on with one that was interrupted: mints a secret that works beside the old one.
     ///
     /// # Errors
@@ -203,16 +208,6 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::rotation::step`].
     fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView>;
-    /// Activates, deactivates or revokes a key.
-    ///
-    /// # Errors
-    /// See [`crate::ops::lifecycle::switch`].
-    fn switch(&self, cx: &Context, request: &SwitchKey) -> Result<Switched>;
-    /// Deletes a key.
-    ///
-    /// # Errors
-    /// See [`crate::ops::delete::delete`].
-    fn delete(&self, cx: &Context, request: &Delete) -> Result<Deleted>;
     /// Judges a token.
     ///
     /// # Errors
@@ -264,31 +259,6 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::usage::retain`].
     fn retain(&self, cx: &Context, retention: &Retention) -> Result<Retention>;
-    /// All workspaces, projects, customers or plans.
-    ///
-    /// # Errors
-    /// See [`crate::ops::tenancy::list`].
-    fn objects(&self, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>>;
-    /// One of them.
-    ///
-    /// # Errors
-    /// See [`crate::ops::tenancy::show`].
-    fn object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView>;
-    /// Creates one of them.
-    ///
-    /// # Errors
-    /// See [`crate::ops::tenancy::create`].
-    fn create_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView>;
-    /// Updates one of them.
-    ///
-    /// # Errors
-    /// See [`crate::ops::tenancy::update`].
-    fn update_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView>;
-    /// Deletes one of them.
-    ///
-    /// # Errors
-    /// See [`crate::ops::tenancy::delete`].
-    fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView>;
     /// Adds a webhook.
     ///
     /// # Errors

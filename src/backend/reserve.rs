@@ -38,12 +38,12 @@ impl Reserve {
         }
     }
 
-    /// Runs a change, which on a full disk gets what is kept.
-    pub(super) fn used_by<T>(&self, change: impl Fn() -> Result<T>) -> Result<T> {
-        match change() {
+    /// Makes a change, which on a full disk is tried again with what is kept.
+    pub(super) fn used_by<R, T>(&self, [first, again]: [R; 2], change: impl Fn(R) -> Result<T>) -> Result<T> {
+        match change(first) {
             Err(error) if error.reason == DISK_FULL && fs::remove_file(&self.0).is_ok() => {
                 tracing::warn!("the disk is full: what was kept for stopping keys is used");
-                change()
+                change(again)
             }
             Ok(done) => {
                 self.take();

@@ -22,7 +22,7 @@ pub(super) fn before(cx: &mut Ctx, what: &str, keys: &[KeyRef], environment: Opt
     }
     let backend = cx.backend()?;
     let operation = cx.operation();
-    let show = |key: &KeyRef| backend.show(&operation, &Show { key: key.clone(), environment }).ok();
+    let show = |key: &KeyRef| backend.ask(&operation, &Show { key: key.clone(), environment }).ok();
     let mut found: Vec<KeyView> = keys.iter().filter_map(show).collect();
     found.dedup_by(|one, other| one.id == other.id);
     let question = match found.as_slice() {

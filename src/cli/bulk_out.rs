@@ -108,8 +108,7 @@ pub(super) fn in_the_way(cx: &mut Ctx, path: &Path, error: &io::Error) -> Error 
     // A vault that is only just tried knows no key: that says nothing of this one.
     let dead = cx.rehearsal.is_none()
         && id.is_some_and(|key: KeyRef| {
-            let asked =
-                cx.backend().and_then(|backend| backend.show(&cx.operation(), &Show { key, environment: None }));
+            let asked = cx.backend().and_then(|backend| backend.ask(&cx.operation(), &Show { key, environment: None }));
             asked.is_err_and(|error| error.kind == Kind::NotFound)
         });
     if unwritten || dead {

@@ -225,7 +225,7 @@ impl Slices<'_> {
     /// The keys of a request that was refused because it was heeded before; nothing when it was not.
     fn there(&mut self, ids: &[KeyId]) -> Result<Option<Vec<Created>>> {
         let cx = self.cx.operation();
-        let shown = |key: KeyRef, environment| match self.backend.show(&cx, &Show { key, environment }) {
+        let shown = |key: KeyRef, environment| match self.backend.ask(&cx, &Show { key, environment }) {
             Ok(key) => Ok(Some(without_secret(key, true))),
             Err(error) if error.kind == Kind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -156,7 +156,7 @@ pub(super) fn distinct(
     let backend = cx.backend()?;
     let (mut seen, mut meant) = (HashSet::new(), Vec::with_capacity(keys.len()));
     for key in keys {
-        let view = backend.show(&cx.operation(), &Show { key: key.clone(), environment });
+        let view = backend.ask(&cx.operation(), &Show { key: key.clone(), environment });
         if let Ok(view) = &view
             && !seen.insert(view.id.clone())
         {

@@ -64,6 +64,12 @@ pub trait Change: UseCase {
         None
     }
 
+    /// The same once more, of what has to succeed on a full disk too: a server keeps some room for a second try, so that
+    /// no secret that leaked goes on working for want of it.
+    fn once_more(&self) -> Option<Self> {
+        None
+    }
+
     /// Makes the change; the caller commits it with its events.
     ///
     /// # Errors
@@ -78,10 +84,14 @@ pub struct Route {
     pub method: Method,
     /// Its path; the names in braces are fields of the request.
     pub path: &'static str,
+    /// The fields of the request whose value the path says, without naming them.
+    pub fixed: &'static [(&'static str, &'static str)],
     /// The fields of the request that stand in the query.
     pub query: &'static [&'static str],
     /// Whether a call without a body asks for what is usual.
     pub optional_body: bool,
+    /// Whether it heeds `If-Match`, by [`Context::expects`].
+    pub if_match: bool,
     /// Whether it may take minutes.
     pub long: bool,
     /// Its name in generated clients.
@@ -118,8 +128,10 @@ impl Route {
         Self {
             method,
             path,
+            fixed: &[],
             query: &[],
             optional_body: false,
+            if_match: false,
             long: false,
             id,
             tag,

@@ -2,6 +2,7 @@
 
 use super::{
     Done,
+    case::{Change, Method, Route, UseCase},
     context::Context,
     error::Result,
     idle::{self, Seen},
@@ -9,20 +10,28 @@ use super::{
     view::KeyView,
 };
 use crate::{
-    domain::{Action, Environment, KeyRef, Usage},
+    domain::{Action, Environment, KeyRef, Permission, Usage, serde_text},
     store::Tx,
+    vault::Capabilities,
 };
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// A key to be deleted; the caller has confirmed it by name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Delete {
-    /// Which key.
+    /// The id of the key, its name, or a prefix of its id.
+    #[cfg_attr(test, schema(value_type = String))]
     pub key: KeyRef,
-    /// Decides between keys of one name.
+    /// The environment, where keys of several have the name.
+    #[serde(default)]
     pub environment: Option<Environment>,
-    /// Refuses a key that was used within so long.
+    /// Refuses while the key was seen in use within so long, such as `1h`.
+    #[serde(default, with = "serde_text::optional_duration")]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     pub only_if_idle: Option<TimeDelta>,
 }
 
@@ -33,11 +42,39 @@ pub struct Deleted {
     pub key: KeyView,
 }
 
+impl UseCase for Delete {
+    type Outcome = Deleted;
+    const PERMISSION: Permission = Permission::DeleteKeys;
+    const ROUTE: Route = Route {
+        query: &["environment", "only_if_idle"],
+        if_match: true,
+        summary: "Delete a key for good; its trail stays",
+        answers: &[(200, "The key as it was.")],
+        ..Route::new(Method::Delete, "/v1/keys/{key}", "delete_key", "keys")
+    };
+
+    fn target(&self) -> String {
+        self.key.to_string()
+    }
+}
+
+impl Change for Delete {
+    const ACTION: Action = Action::KeyDelete;
+
+    fn environment(&self) -> Option<Environment> {
+        self.environment
+    }
+
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<Deleted>> {
+        delete(tx, cx, &self)
+    }
+}
+
 /// Deletes a key.
 ///
 /// # Errors
 /// `NotFound` or `Conflict` when the reference names none or several; `Conflict` when the key is in use and was to be idle.
-pub fn delete(tx: &mut Tx<'_>, cx: &Context, request: &Delete) -> Result<Done<Deleted>> {
+fn delete(tx: &mut Tx<'_>, cx: &Context, request: &Delete) -> Result<Done<Deleted>> {
     let key = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
     cx.expects(&key)?;
     if let Some(period) = request.only_if_idle {

@@ -2,6 +2,7 @@
 
 use super::{
     Done,
+    case::{Change, Method, Route, UseCase},
     context::Context,
     entitlement,
     error::{Error, Result},
@@ -11,10 +12,12 @@ use super::{
     view::KeyView,
 };
 use crate::{
-    domain::{Action, Environment, KeyRef, time::format_time},
+    domain::{Action, Environment, KeyRef, Permission, serde_text, time::format_time},
     store::Tx,
+    vault::Capabilities,
 };
 use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// Which way a key is switched.
@@ -61,6 +64,42 @@ impl SwitchKey {
     }
 }
 
+/// A key that is to work again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct Activate {
+    /// The id of the key, its name, or a prefix of its id.
+    #[cfg_attr(test, schema(value_type = String))]
+    pub key: KeyRef,
+    /// The environment, where keys of several have the name.
+    #[serde(default)]
+    pub environment: Option<Environment>,
+}
+
+/// How to stop a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = StopBody))]
+pub struct Stop<const FOR_EVER: bool> {
+    /// The id of the key, its name, or a prefix of its id.
+    #[cfg_attr(test, schema(value_type = String))]
+    pub key: KeyRef,
+    /// The environment, where keys of several have the name.
+    #[serde(default)]
+    pub environment: Option<Environment>,
+    /// Refuses while the key was seen in use within so many seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "serde_text::optional_seconds")]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
+    pub only_if_idle: Option<TimeDelta>,
+}
+
+/// A key that is to stop until it is activated.
+pub type Deactivate = Stop<false>;
+/// A key that is to stop for ever.
+pub type Revoke = Stop<true>;
+
 /// What came of a switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switched {
@@ -68,6 +107,73 @@ pub struct Switched {
     pub key: KeyView,
     /// Whether anything changed; switching twice is no error.
     pub changed: bool,
+}
+
+impl UseCase for Activate {
+    type Outcome = Switched;
+    const PERMISSION: Permission = Permission::ActivateKeys;
+    const ROUTE: Route = Route {
+        query: &["environment"],
+        if_match: true,
+        summary: "Switch a key on again",
+        answers: &[(200, "The key, and whether anything changed.")],
+        ..Route::new(Method::Post, "/v1/keys/{key}/activate", "activate_key", "keys")
+    };
+
+    fn target(&self) -> String {
+        self.key.to_string()
+    }
+}
+
+impl Change for Activate {
+    const ACTION: Action = Action::KeyActivate;
+
+    fn environment(&self) -> Option<Environment> {
+        self.environment
+    }
+
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<Switched>> {
+        switch(tx, cx, &SwitchKey { environment: self.environment, ..SwitchKey::of(self.key, Switch::Activate) })
+    }
+}
+
+impl<const FOR_EVER: bool> UseCase for Stop<FOR_EVER> {
+    type Outcome = Switched;
+    const PERMISSION: Permission = Permission::StopKeys;
+    const ROUTE: Route = Route {
+        query: &["environment"],
+        optional_body: true,
+        if_match: true,
+        summary: if FOR_EVER { "Cut a key off for good" } else { "Switch a key off" },
+        answers: &[(200, "The key, and whether anything changed.")],
+        ..if FOR_EVER {
+            Route::new(Method::Post, "/v1/keys/{key}/revoke", "revoke_key", "keys")
+        } else {
+            Route::new(Method::Post, "/v1/keys/{key}/deactivate", "deactivate_key", "keys")
+        }
+    };
+
+    fn target(&self) -> String {
+        self.key.to_string()
+    }
+}
+
+impl<const FOR_EVER: bool> Change for Stop<FOR_EVER> {
+    const ACTION: Action = if FOR_EVER { Action::KeyRevoke } else { Action::KeyDeactivate };
+
+    fn environment(&self) -> Option<Environment> {
+        self.environment
+    }
+
+    fn once_more(&self) -> Option<Self> {
+        Some(self.clone())
+    }
+
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<Switched>> {
+        let Self { key, environment, only_if_idle } = self;
+        let switch = if FOR_EVER { Switch::Revoke } else { Switch::Deactivate };
+        self::switch(tx, cx, &SwitchKey { key, environment, switch, only_if_idle })
+    }
 }
 
 /// Switches one key.

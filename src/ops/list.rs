@@ -1,6 +1,7 @@
 //! Finding keys: the filtered list, and single keys by reference.
 
 use super::{
+    case::{Ask, Method, Route, UseCase},
     context::Context,
     entitlement,
     error::{Error, Result},
@@ -8,10 +9,11 @@ use super::{
     view::{DenialView, KeyView},
 };
 use crate::{
-    domain::{Environment, Key, KeyFilter, KeyId, KeyRef, Status, Time, Usage, time::format_time},
+    domain::{Environment, Key, KeyFilter, KeyId, KeyRef, Permission, Status, Time, Usage, time::format_time},
     store::{ClearFilter, Sieve, VerdictFilter, View},
+    vault::Capabilities,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
 /// Which keys to list.
@@ -219,20 +221,39 @@ fn sieve(filter: &KeyFilter) -> Sieve<'_> {
 }
 
 /// Which key to show.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Show {
-    /// Which key.
+    /// The id of the key, its name, or a prefix of its id.
+    #[cfg_attr(test, schema(value_type = String))]
     pub key: KeyRef,
-    /// Decides between keys of one name.
+    /// The environment, where keys of several have the name.
+    #[serde(default)]
     pub environment: Option<Environment>,
 }
 
-/// Shows one key.
-///
-/// # Errors
-/// `NotFound` or `Conflict` when the reference names none or several.
-pub fn show(tx: &View<'_>, cx: &Context, request: &Show) -> Result<KeyView> {
-    let key = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
-    let usage = tx.usage(&key.id)?;
-    Ok(KeyView::of(key, &usage, cx.now))
+impl UseCase for Show {
+    type Outcome = KeyView;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    // Whoever rotates a key is told of it anyway.
+    const OR: Option<Permission> = Some(Permission::RotateKeys);
+    const ROUTE: Route = Route {
+        query: &["environment"],
+        summary: "One key",
+        answers: &[(200, "The key.")],
+        ..Route::new(Method::Get, "/v1/keys/{key}", "show_key", "keys")
+    };
+
+    fn target(&self) -> String {
+        self.key.to_string()
+    }
+}
+
+impl Ask for Show {
+    fn ask(&self, tx: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<KeyView> {
+        let key = lookup::key(tx, &cx.workspace, &self.key, self.environment)?;
+        let usage = tx.usage(&key.id)?;
+        Ok(KeyView::of(key, &usage, cx.now))
+    }
 }

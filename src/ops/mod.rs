@@ -32,6 +32,7 @@ pub mod lifecycle;
 pub mod list;
 pub mod logs;
 mod lookup;
+pub mod objects;
 pub mod operators;
 mod policy;
 pub mod profiles;
@@ -44,7 +45,7 @@ pub mod rotation_view;
 pub mod scopes;
 pub mod stage;
 mod store_error;
-pub mod tenancy;
+mod tenancy;
 pub mod update;
 pub mod usage;
 pub mod verify;
@@ -62,9 +63,12 @@ pub use declare::{Agreed, Applied, Apply, Carried, CarryKeys, Declared, ExportKe
 pub use delete::{Delete, Deleted};
 pub use error::{Error, Kind, Result};
 pub use import::Import;
-pub use lifecycle::{Switch, SwitchKey, Switched};
+pub use lifecycle::{Activate, Deactivate, Revoke, Stop, Switch, SwitchKey, Switched};
 pub use list::{KeyName, List, Listed, ListedNames, Show};
 pub use logs::{LogEntry, LogQuery, Logs};
+pub use objects::{
+    CreateObject, DeleteObject, ListObjects, ObjectChange, ObjectKind, ObjectView, Objects, ShowObject, UpdateObject,
+};
 pub use operators::{Appointed, CreateOperator, ListOperators, OperatorView, RevokeOperator, RotateOperator};
 pub use prolong::{OverlapWait, Prolong, WaitOutcome};
 pub use rotation::{Abort, Commit, ListRotations, Progress, Rotated, RotationRef, ShowRotation, Step};
@@ -72,7 +76,6 @@ pub use rotation_view::RotationView;
 pub use scopes::{ChangeScopes, ListScopes, ScopeChange, ScopeList, ScopeView, ScopesChanged, ShowScope};
 pub use stage::{Stage, Staged};
 pub use store_error::{DISK_FULL, GONE, REKEYED};
-pub use tenancy::{ObjectChange, ObjectKind, ObjectView};
 pub use update::{Update, Updated};
 pub use usage::{UsageBy, UsageQuery, UsageReport, UsageRow};
 pub use verify::Verify;

@@ -1,164 +1,28 @@
-//! Workspaces, projects, customers and plans: listed, created, shown, updated, deleted.
+//! Workspaces, projects, customers and plans in the keystore: listed, created, shown, updated, deleted.
 
 use super::{
     Done,
     context::Context,
     entitlement,
     error::{Error, Result},
-    existing, free_text, repetition,
+    existing,
+    objects::{ObjectChange, ObjectKind, ObjectView},
+    repetition,
 };
 use crate::{
     domain::{
-        Action, Catalogue, Customer, Demand, Key, ObjectName, Operator, Plan, Project, RateLimit, Scope, Workspace,
-        closest, counted, serde_text, text::same,
+        Action, Catalogue, Customer, Key, ObjectName, Operator, Plan, Project, Workspace, closest, counted, text::same,
     },
     store::{Tx, View},
 };
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-
-/// The kinds of thing a key can belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ObjectKind {
-    /// A tenant, with a plan.
-    Workspace,
-    /// A project of a workspace.
-    Project,
-    /// A customer of a workspace.
-    Customer,
-    /// What a workspace is entitled to.
-    Plan,
-}
-
-/// One object, as JSON with the fields of its kind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "Value", try_from = "Value")]
-pub struct ObjectView {
-    /// Its name.
-    pub name: String,
-    /// Its fields, frozen as JSON.
-    pub fields: Value,
-}
-
-/// A change of one object. A field that is `None` stays (or takes its default at creation).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-pub struct ObjectChange {
-    /// Free text, for workspaces, projects and customers; `Some(None)` clears it.
-    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change")]
-    pub description: Option<Option<String>>,
-    /// The plan of a workspace.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub plan: Option<String>,
-    /// How often the secrets of a workspace's new keys are rotated; `Some(None)` is never.
-    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
-    pub rotate_every: Option<Option<TimeDelta>>,
-    /// How long old secrets of a workspace's keys go on working; `Some(None)` returns to 24 hours.
-    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
-    pub overlap: Option<Option<TimeDelta>>,
-    /// The longest a workspace's keys may live; `Some(None)` is no bound.
-    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
-    pub max_lifetime: Option<Option<TimeDelta>>,
-    /// Whether a rotation starts the lifetime of a workspace's keys again, where they do not say so themselves.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub renew_on_rotation: Option<bool>,
-    /// What a workspace's new keys may do that say nothing of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default_scopes: Option<Vec<Scope>>,
-    /// What nobody makes or changes a key of a workspace without; an empty list is nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub required: Option<Vec<Demand>>,
-    /// How long the trail may go without a review; `Some(None)` leaves it to whoever checks.
-    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_seconds")]
-    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
-    pub review_every: Option<Option<TimeDelta>>,
-    /// Whose reviews of the trail count for a workspace; an empty list is anybody's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reviewers: Option<Vec<String>>,
-    /// A plan's access to the API.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_access: Option<bool>,
-    /// A plan's number of keys; `Some(None)` is no cap.
-    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change")]
-    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64))]
-    pub max_keys: Option<Option<u32>>,
-    /// A plan's highest rate limit; `Some(None)` is no cap.
-    #[serde(skip_serializing_if = "Option::is_none", with = "serde_text::change_limit")]
-    #[cfg_attr(test, schema(value_type = Option<crate::domain::SaidLimit>))]
-    pub max_rate_limit: Option<Option<RateLimit>>,
-    /// Whether a plan shows the audit trail.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub audit_view: Option<bool>,
-    /// Whether a plan exports the audit trail.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub audit_export: Option<bool>,
-}
-
-impl ObjectChange {
-    /// Brings what is said of the object into the form that is kept.
-    fn write_down(&mut self) -> Result<()> {
-        for reviewer in self.reviewers.iter_mut().flatten() {
-            free_text::one_line("reviewer", reviewer)?;
-        }
-        match &mut self.description {
-            Some(Some(description)) => free_text::lines("description", description),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl From<ObjectView> for Value {
-    fn from(object: ObjectView) -> Self {
-        object.fields
-    }
-}
-
-impl TryFrom<Value> for ObjectView {
-    type Error = &'static str;
-
-    fn try_from(fields: Value) -> Result<Self, Self::Error> {
-        let name = fields.get("name").and_then(Value::as_str).ok_or("expected an object with a name")?;
-        Ok(Self { name: name.to_owned(), fields })
-    }
-}
-
-impl ObjectKind {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Workspace, Self::Project, Self::Customer, Self::Plan];
-
-    /// The word for one of them.
-    #[must_use]
-    pub fn noun(self) -> &'static str {
-        match self {
-            Self::Workspace => "workspace",
-            Self::Project => "project",
-            Self::Customer => "customer",
-            Self::Plan => "plan",
-        }
-    }
-
-    /// The actions that create, update and delete it.
-    #[must_use]
-    pub fn actions(self) -> [Action; 3] {
-        match self {
-            Self::Workspace => [Action::WorkspaceCreate, Action::WorkspaceUpdate, Action::WorkspaceDelete],
-            Self::Project => [Action::ProjectCreate, Action::ProjectUpdate, Action::ProjectDelete],
-            Self::Customer => [Action::CustomerCreate, Action::CustomerUpdate, Action::CustomerDelete],
-            Self::Plan => [Action::PlanCreate, Action::PlanUpdate, Action::PlanDelete],
-        }
-    }
-}
 
 /// All objects of a kind, by name.
 ///
 /// # Errors
 /// `NotFound` for the members of an unknown workspace.
-pub fn list(tx: &View<'_>, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {
+pub(super) fn list(tx: &View<'_>, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {
     if matches!(kind, ObjectKind::Project | ObjectKind::Customer) {
         entitlement::workspace(tx, &cx.workspace)?;
     }
@@ -184,7 +48,7 @@ pub fn list(tx: &View<'_>, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectV
 ///
 /// # Errors
 /// `NotFound` with suggestions.
-pub fn show(tx: &View<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
+pub(super) fn show(tx: &View<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
     let all = list(tx, cx, kind)?;
     if let Some(found) = all.iter().find(|object| same(&object.name, name)) {
         return Ok(found.clone());
@@ -199,7 +63,7 @@ pub fn show(tx: &View<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result
 ///
 /// # Errors
 /// `Conflict` when the name is taken, `NotFound` for an unknown plan.
-pub fn create(
+pub(super) fn create(
     tx: &mut Tx<'_>,
     cx: &Context,
     kind: ObjectKind,
@@ -227,7 +91,7 @@ pub fn create(
 ///
 /// # Errors
 /// `NotFound`; `Forbidden` for a built-in plan.
-pub fn update(
+pub(super) fn update(
     tx: &mut Tx<'_>,
     cx: &Context,
     kind: ObjectKind,
@@ -262,7 +126,7 @@ pub fn update(
 /// # Errors
 /// `NotFound`; `Conflict` when keys, projects, customers, webhooks, operators or workspaces still refer to it; `Forbidden` for a built-in plan and
 /// the workspace `default`.
-pub fn delete(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<Done<ObjectView>> {
+pub(super) fn delete(tx: &mut Tx<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<Done<ObjectView>> {
     let before = show(tx, cx, kind, name)?;
     let name = before.name.as_str();
     let users = users(tx, cx, kind, name)?;

@@ -1,7 +1,9 @@
 //! Changing a key's metadata, scopes, limits and policy; never its expiry.
 
 use super::{
-    Change, Done, changes_json,
+    Change, Done,
+    case::{self, Method, Route, UseCase},
+    changes_json,
     context::Context,
     entitlement,
     error::{Error, Result},
@@ -10,10 +12,11 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Allowlist, Environment, Feature, Key, KeyRef, RateLimit, Scope, serde_text, text::same,
+        Action, Allowlist, Environment, Feature, Key, KeyRef, Permission, RateLimit, Scope, serde_text, text::same,
         time::format_time,
     },
     store::{Tx, View},
+    vault::Capabilities,
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -25,11 +28,11 @@ use serde_json::{Value, json};
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(example = json!({"owner": "billing@example.com", "add_scopes": ["invoices:write"], "rate_limit": null})))]
 pub struct Update {
-    /// Which key.
-    #[serde(skip, default = "nobody")]
+    /// The id of the key, its name, or a prefix of its id.
+    #[cfg_attr(test, schema(value_type = String))]
     pub key: KeyRef,
-    /// Decides between keys of one name.
-    #[serde(skip)]
+    /// The environment, where keys of several have the name.
+    #[serde(default)]
     pub environment: Option<Environment>,
     /// The new name.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "serde_text::optional_name")]
@@ -86,11 +89,6 @@ pub struct Update {
     pub renew_on_rotation: Option<bool>,
 }
 
-/// The path names the key; a body that is not yet joined with it means none.
-fn nobody() -> KeyRef {
-    KeyRef::Name(String::new())
-}
-
 impl Update {
     /// An update that changes nothing yet.
     #[must_use]
@@ -127,6 +125,35 @@ pub struct Updated {
     pub changes: Vec<Change>,
     /// What the caller should know, such as a scope declared by its first use.
     pub notes: Vec<String>,
+}
+
+impl UseCase for Update {
+    type Outcome = Updated;
+    const PERMISSION: Permission = Permission::UpdateKeys;
+    const ROUTE: Route = Route {
+        query: &["environment"],
+        if_match: true,
+        summary: "Change a key, never its expiry",
+        description: "What is absent stays; null clears.",
+        answers: &[(200, "The key, and what changed.")],
+        ..Route::new(Method::Patch, "/v1/keys/{key}", "update_key", "keys")
+    };
+
+    fn target(&self) -> String {
+        self.key.to_string()
+    }
+}
+
+impl case::Change for Update {
+    const ACTION: Action = Action::KeyUpdate;
+
+    fn environment(&self) -> Option<Environment> {
+        self.environment
+    }
+
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<Updated>> {
+        update(tx, cx, self)
+    }
 }
 
 /// Updates a key. A change of owner is an event of its own.

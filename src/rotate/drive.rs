@@ -274,7 +274,7 @@ impl Driver<'_> {
     fn may_come_back(&self, fresh: &Fresh<'_>, held: &Lookup) -> bool {
         let looked = || -> Result<KeyView> {
             let rotation = self.backend.ask(self.cx, &ShowRotation::of(fresh.rotation.clone()))?;
-            self.backend.show(self.cx, &Show { key: rotation.key()?, environment: None })
+            self.backend.ask(self.cx, &Show { key: rotation.key()?, environment: None })
         };
         // Who cannot look leaves the new secret where it is: it works.
         looked().is_ok_and(|key| {

@@ -6,16 +6,18 @@
 
 use super::{
     app::App,
-    body::{Query, object, read, reply},
+    body::{Path, Query, object, put, read, reply},
     caller::Caller,
     problem::Failed,
 };
 use crate::{
     backend::Backend,
     ops::{
-        Abort, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, ExportKeys, ListRotations, ListScopes,
-        Prolong, Result, ShowRotation, ShowScope,
+        Abort, Activate, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, CreateObject, Deactivate, Delete,
+        DeleteObject, ExportKeys, ListObjects, ListRotations, ListScopes, Prolong, Result, Revoke, Show, ShowObject,
+        ShowRotation, ShowScope, Update, UpdateObject,
         case::{Ask, Change, Method, Route, UseCase},
+        objects::CREATE_PROJECT,
         operators::{CreateOperator, ListOperators, RevokeOperator, RotateOperator},
         webhooks::{ListWebhooks, RemoveWebhook},
     },
@@ -27,7 +29,7 @@ use crate::{
 use axum::{
     Router,
     body::Body,
-    extract::{RawPathParams, State},
+    extract::{FromRequest, FromRequestParts, Request},
     http::StatusCode,
     response::Response,
     routing::{MethodFilter, MethodRouter, on},
@@ -39,7 +41,7 @@ pub(super) struct Door {
     route: Route,
     serve: fn(Route) -> MethodRouter<Arc<App>>,
     #[cfg(test)]
-    describe: fn(&mut serde_json::Value),
+    describe: fn(&Route, &mut serde_json::Value),
 }
 
 impl Door {
@@ -50,7 +52,7 @@ impl Door {
     {
         Self {
             route: Q::ROUTE,
-            serve: |route| on(filter(route.method), asked::<Q>),
+            serve: |route| on(filter(route.method), move |call: Call| asked::<Q>(route, call)),
             #[cfg(test)]
             describe: super::openapi::declared::describe::<Q>,
         }
@@ -63,16 +65,33 @@ impl Door {
     {
         Self {
             route: C::ROUTE,
-            serve: |route| on(filter(route.method), changed::<C>),
+            serve: |route| on(filter(route.method), move |call: Call| changed::<C>(route, call)),
             #[cfg(test)]
             describe: super::openapi::declared::describe::<C>,
         }
     }
+
+    /// The same in another place.
+    fn at(self, route: Route) -> Self {
+        Self { route, ..self }
+    }
 }
 
 /// Every use case that is declared.
-fn doors() -> [Door; 18] {
-    [
+fn doors() -> Vec<Door> {
+    vec![
+        Door::asks::<Show>(),
+        Door::changes::<Update>(),
+        Door::changes::<Delete>(),
+        Door::changes::<Activate>(),
+        Door::changes::<Deactivate>(),
+        Door::changes::<Revoke>(),
+        Door::asks::<ListObjects>(),
+        Door::asks::<ShowObject>(),
+        Door::changes::<CreateObject>(),
+        Door::changes::<CreateObject>().at(CREATE_PROJECT),
+        Door::changes::<UpdateObject>(),
+        Door::changes::<DeleteObject>(),
         Door::asks::<ListScopes>(),
         Door::asks::<ShowScope>(),
         Door::changes::<ChangeScopes>(),
@@ -102,7 +121,7 @@ pub(super) fn routed(router: Router<Arc<App>>) -> Router<Arc<App>> {
 /// Adds them to the OpenAPI document.
 #[cfg(test)]
 pub(super) fn described(document: &mut serde_json::Value) {
-    doors().iter().for_each(|door| (door.describe)(document));
+    doors().iter().for_each(|door| (door.describe)(&door.route, document));
 }
 
 fn filter(method: Method) -> MethodFilter {
@@ -118,53 +137,76 @@ fn filter(method: Method) -> MethodFilter {
 /// A declared request is no bulk.
 const MOST_BYTES: usize = 1024 * 1024;
 
-type Parameters = Query<Vec<(String, String)>>;
-
-async fn asked<Q: Ask>(
-    State(app): State<Arc<App>>,
+/// A call of an operator, before its use case is known.
+struct Call {
+    app: Arc<App>,
     caller: Caller,
-    path: RawPathParams,
-    query: Parameters,
+    path: Vec<(String, String)>,
+    query: Vec<(String, String)>,
     body: Body,
-) -> Result<Response, Failed>
+}
+
+impl FromRequest<Arc<App>> for Call {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Failed> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, app).await?;
+        let Path(path) = Path::from_request_parts(&mut parts, app).await?;
+        let Query(query) = Query::from_request_parts(&mut parts, app).await?;
+        Ok(Self { app: Arc::clone(app), caller, path, query, body })
+    }
+}
+
+impl Call {
+    /// The request, and the circumstances of the call, once they are granted.
+    async fn taken<Q: UseCase>(self, route: &Route) -> Result<(Arc<App>, Q, Context), Failed> {
+        let body = read(self.body, MOST_BYTES).await?;
+        let request: Q = unpack(route, self.path, self.query, &object(&body)?)?;
+        let cx = self.caller.granted(&self.app, &request).await?;
+        Ok((self.app, request, cx))
+    }
+}
+
+async fn asked<Q: Ask>(route: Route, call: Call) -> Result<Response, Failed>
 where
     Q::Outcome: Told,
 {
-    let (request, cx) = taken::<Q>(&app, &caller, &path, query, body).await?;
-    let ask = move |backend: &dyn Backend| backend.ask(&cx, &request);
-    told(&Q::ROUTE, if Q::ROUTE.long { app.ask_at_length(ask).await? } else { app.ask(ask).await? })
+    let (app, request, cx) = call.taken::<Q>(&route).await?;
+    answer(&app, &route, cx, request).await
 }
 
-async fn changed<C: Change>(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    path: RawPathParams,
-    query: Parameters,
-    body: Body,
-) -> Result<Response, Failed>
+async fn changed<C: Change>(route: Route, call: Call) -> Result<Response, Failed>
 where
     C::Outcome: Told,
 {
-    let (request, cx) = taken::<C>(&app, &caller, &path, query, body).await?;
-    told(&C::ROUTE, app.change(move |backend| backend.change(&cx, request)).await?)
+    let (app, request, cx) = call.taken::<C>(&route).await?;
+    told(&route, app.change(move |backend| backend.change(&cx, request)).await?)
 }
 
-/// The request, and the circumstances of the call, once they are granted.
-async fn taken<Q: UseCase>(
-    app: &Arc<App>,
-    caller: &Caller,
-    path: &RawPathParams,
-    Query(query): Parameters,
-    body: Body,
-) -> Result<(Q, Context), Failed> {
-    let path = path.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-    let body = read(body, MOST_BYTES).await?;
-    let request: Q = unpack(&Q::ROUTE, path, query, &object(&body)?)?;
+/// What an operator is answered who asks where the holders of keys ask as well.
+pub(super) async fn asks<Q: Ask>(app: &Arc<App>, caller: &Caller, request: Q) -> Result<Response, Failed>
+where
+    Q::Outcome: Told,
+{
     let cx = caller.granted(app, &request).await?;
-    Ok((request, cx))
+    answer(app, &Q::ROUTE, cx, request).await
+}
+
+async fn answer<Q: Ask>(app: &Arc<App>, route: &Route, cx: Context, request: Q) -> Result<Response, Failed>
+where
+    Q::Outcome: Told,
+{
+    let ask = move |backend: &dyn Backend| backend.ask(&cx, &request);
+    told(route, if route.long { app.ask_at_length(ask).await? } else { app.ask(ask).await? })
 }
 
 fn told<T: Told>(route: &Route, outcome: T) -> Result<Response, Failed> {
+    let head = outcome.head();
     let status = route.answers.first().and_then(|(status, _)| StatusCode::from_u16(*status).ok());
-    Ok(reply(status.unwrap_or(StatusCode::OK), &outcome.tell())?)
+    let mut response = reply(status.unwrap_or(StatusCode::OK), &outcome.tell())?;
+    if let Some(version) = head.version {
+        put(response.headers_mut(), "etag", &format!("\"v{version}\""));
+    }
+    Ok(response)
 }

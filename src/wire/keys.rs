@@ -1,12 +1,13 @@
 //! Keys: filters as query parameters, and the replies that carry a secret.
 
+use super::told::{Head, Told};
 use crate::{
     domain::{
         Environment, KeyFilter, PlainToken, Status, Time,
         text::composed,
         time::{format_duration, parse_duration, parse_past},
     },
-    ops::{Change, Created, Error, KeyView, Kind, Result, Updated, rotation_view::RotationView},
+    ops::{Change, Created, Deleted, Error, KeyView, Kind, Result, Switched, Updated, rotation_view::RotationView},
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -328,14 +329,20 @@ pub struct UpdatedReply {
     pub notes: Vec<String>,
 }
 
-impl From<&Updated> for UpdatedReply {
-    fn from(updated: &Updated) -> Self {
-        Self {
-            schema: "keyward.key/v1".to_owned(),
-            key: updated.key.clone(),
-            changes: updated.changes.clone(),
-            notes: updated.notes.clone(),
-        }
+impl Told for Updated {
+    type Body = UpdatedReply;
+
+    fn head(&self) -> Head {
+        Head::of(&self.key)
+    }
+
+    fn tell(self) -> UpdatedReply {
+        let Self { key, changes, notes } = self;
+        UpdatedReply { schema: "keyward.key/v1".to_owned(), key, changes, notes }
+    }
+
+    fn read(reply: UpdatedReply) -> Result<Self> {
+        Ok(Self { key: reply.key, changes: reply.changes, notes: reply.notes })
     }
 }
 
@@ -349,19 +356,63 @@ pub struct KeyReply {
     /// The key.
     pub key: KeyView,
     /// Whether anything changed.
-    #[serde(default)]
-    pub changed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(value_type = bool))]
+    pub changed: Option<bool>,
 }
 
-/// How to stop a key.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-pub struct StopBody {
-    /// Refuses while the key was seen in use within so many seconds.
-    #[serde(skip_serializing_if = "Option::is_none", with = "crate::domain::serde_text::optional_seconds")]
-    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1, maximum = 3_162_240_000_i64))]
-    pub only_if_idle: Option<TimeDelta>,
+impl KeyReply {
+    fn of(key: KeyView, changed: Option<bool>) -> Self {
+        Self { schema: "keyward.key/v1".to_owned(), key, changed }
+    }
+}
+
+impl Told for KeyView {
+    type Body = KeyReply;
+
+    fn head(&self) -> Head {
+        Head::of(self)
+    }
+
+    fn tell(self) -> KeyReply {
+        KeyReply::of(self, None)
+    }
+
+    fn read(reply: KeyReply) -> Result<Self> {
+        Ok(reply.key)
+    }
+}
+
+impl Told for Switched {
+    type Body = KeyReply;
+
+    fn head(&self) -> Head {
+        Head::of(&self.key)
+    }
+
+    fn tell(self) -> KeyReply {
+        KeyReply::of(self.key, Some(self.changed))
+    }
+
+    fn read(reply: KeyReply) -> Result<Self> {
+        Ok(Self { key: reply.key, changed: reply.changed.unwrap_or(false) })
+    }
+}
+
+impl Told for Deleted {
+    type Body = KeyReply;
+
+    fn head(&self) -> Head {
+        Head::of(&self.key)
+    }
+
+    fn tell(self) -> KeyReply {
+        KeyReply::of(self.key, None)
+    }
+
+    fn read(reply: KeyReply) -> Result<Self> {
+        Ok(Self { key: reply.key })
+    }
 }
 
 /// The errors of entries of a bulk request.

@@ -7,7 +7,7 @@ use crate::ops::{
 };
 use serde::{
     Deserializer,
-    de::{DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, Visitor, value},
+    de::{self, DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, Visitor},
     forward_to_deserialize_any,
 };
 use serde_json::{Map, Value};
@@ -72,7 +72,8 @@ pub fn unpack<Q: DeserializeOwned>(
         let known = route.query.join(", ");
         return Err(Error::usage("the query is not usable").cause(format!("unknown field `{name}`, expected {known}")));
     }
-    let told = path.into_iter().map(|(name, text)| (Part::Path, name, text));
+    let fixed = route.fixed.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let told = path.into_iter().chain(fixed).map(|(name, text)| (Part::Path, name, text));
     let told: Vec<_> = told.chain(query.into_iter().map(|(name, text)| (Part::Query, name, text))).collect();
     let refused = RefCell::new(None);
     let mut body = serde_json::Deserializer::from_slice(body);
@@ -90,11 +91,12 @@ enum Part {
 }
 
 impl Part {
-    fn refuses(self, name: &str, why: String) -> Error {
-        match self {
+    fn refuses(self, name: &str, why: &Unread) -> Error {
+        match (self, why) {
+            (Self::Path, Unread::Unknown(_)) => Error::not_found("there is nothing at this path"),
             // What is wrong with the name of a key says all.
-            Self::Path => Error::usage(why),
-            Self::Query => Error::usage("the query is not usable").cause(format!("'{name}': {why}")),
+            (Self::Path, Unread::Unusable(why)) => Error::usage(why.clone()),
+            (Self::Query, why) => Error::usage("the query is not usable").cause(format!("'{name}': {why}")),
         }
     }
 }
@@ -168,7 +170,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> std::result::Result<S::Value, A::Error> {
         let Some((part, name, text)) = self.at.take() else { return self.body.next_value_seed(seed) };
         seed.deserialize(Text(text)).map_err(|error| {
-            self.refused.replace(Some(part.refuses(&name, error.to_string())));
+            self.refused.replace(Some(part.refuses(&name, &error)));
             A::Error::custom(error)
         })
     }
@@ -177,21 +179,49 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
 /// A text that is read as what its field is.
 struct Text(String);
 
+/// Why it cannot be.
+#[derive(Debug)]
+enum Unread {
+    /// It is none of the few words that its field may be.
+    Unknown(String),
+    /// Anything else.
+    Unusable(String),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Unknown(why) | Self::Unusable(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl std::error::Error for Unread {}
+
+impl de::Error for Unread {
+    fn custom<T: fmt::Display>(why: T) -> Self {
+        Self::Unusable(why.to_string())
+    }
+
+    fn unknown_variant(word: &str, known: &'static [&'static str]) -> Self {
+        Self::Unknown(format!("'{word}' is none of {}", known.join(", ")))
+    }
+}
+
 macro_rules! parsed {
     ($($method:ident $visit:ident $what:literal;)*) => { $(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, value::Error> {
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, Unread> {
             match self.0.parse() {
                 Ok(value) => visitor.$visit(value),
-                Err(_) => Err(value::Error::custom(concat!("expected ", $what))),
+                Err(_) => Err(Unread::custom(concat!("expected ", $what))),
             }
         }
     )* };
 }
 
 impl<'de> Deserializer<'de> for Text {
-    type Error = value::Error;
+    type Error = Unread;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, value::Error> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, Unread> {
         visitor.visit_string(self.0)
     }
 
@@ -203,7 +233,16 @@ impl<'de> Deserializer<'de> for Text {
         deserialize_i64 visit_i64 "a whole number";
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, value::Error> {
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _words: &'static [&'static str],
+        visitor: V,
+    ) -> std::result::Result<V::Value, Unread> {
+        visitor.visit_enum(self.0.into_deserializer())
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, Unread> {
         visitor.visit_some(self)
     }
 
@@ -211,20 +250,20 @@ impl<'de> Deserializer<'de> for Text {
         self,
         _name: &'static str,
         visitor: V,
-    ) -> std::result::Result<V::Value, value::Error> {
+    ) -> std::result::Result<V::Value, Unread> {
         visitor.visit_newtype_struct(self)
     }
 
     forward_to_deserialize_any! {
         i8 i16 i32 i128 u8 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
-        enum identifier ignored_any
+        identifier ignored_any
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::case::Method;
+    use crate::ops::{CreateObject, ObjectKind, case::Method};
     use serde::Deserialize;
 
     #[derive(Debug, PartialEq, Deserialize)]
@@ -271,5 +310,21 @@ mod tests {
         assert!(refused(&[], r#"{"force":1}"#).starts_with("the body is not usable"));
         assert!(refused(&[], "{} {}").starts_with("the body is not usable"));
         assert!(refused(&[], "[]").starts_with("the body is not usable"));
+    }
+
+    #[test]
+    fn a_struct_flattened_into_a_request_refuses_what_it_does_not_know() {
+        let create = |path: &str, body: &str| {
+            let path = vec![("kind".to_owned(), path.to_owned())];
+            unpack::<CreateObject>(&CreateObject::ROUTE, path, Vec::new(), body.as_bytes())
+        };
+        let made = create("plans", r#"{"name":"p","api_access":false,"max_keys":null}"#).unwrap();
+        assert_eq!(
+            (made.kind, made.change.api_access, made.change.max_keys),
+            (ObjectKind::Plan, Some(false), Some(None))
+        );
+        // A slip that passed would give access.
+        assert!(create("plans", r#"{"name":"p","api_acces":false}"#).unwrap_err().causes[0].contains("api_acces"));
+        assert_eq!(create("planes", r#"{"name":"p"}"#).unwrap_err().kind, Kind::NotFound);
     }
 }

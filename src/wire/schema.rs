@@ -114,22 +114,7 @@ schema! {
         .item(text("Refuses scopes that are not declared.", &[]).enum_values(Some(["close"])))
         .item(text("Declares scopes by first use again.", &[]).enum_values(Some(["open"])));
     ObjectView => super::workspace::ObjectBody::schema();
-}
-
-/// The word of a path for a kind of object.
-pub struct ObjectWord;
-
-impl PartialSchema for ObjectWord {
-    fn schema() -> RefOr<Schema> {
-        let all = ObjectKind::ALL.map(|kind| format!("{}s", kind.noun()));
-        words("The kind.", all.iter().map(String::as_str))
-    }
-}
-
-impl ToSchema for ObjectWord {
-    fn name() -> Cow<'static, str> {
-        Cow::Borrowed("ObjectKind")
-    }
+    ObjectKind => words("The kind.", ObjectKind::ALL.map(|kind| format!("{}s", kind.noun())).iter().map(String::as_str));
 }
 
 /// The code of a problem: that of the command line's exit codes, or of a verdict.

@@ -1,6 +1,6 @@
 //! The outcome of a use case on its way: the body of the reply, and what its status and headers say.
 
-use crate::ops::Result;
+use crate::ops::{KeyView, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// What the OpenAPI document has a schema of. The document is made by a test, and no other build carries the schemas.
@@ -14,10 +14,45 @@ pub trait Described {}
 #[cfg(not(test))]
 impl<T> Described for T {}
 
+/// What a reply says beside its body.
+#[derive(Debug, Clone, Default)]
+pub struct Head {
+    /// The version of the key that it tells, for `If-Match`.
+    pub version: Option<u64>,
+}
+
+impl Head {
+    /// That of a reply with one key.
+    #[must_use]
+    pub fn of(key: &KeyView) -> Self {
+        Self { version: Some(key.version) }
+    }
+}
+
+/// An outcome that is its own reply.
+pub trait Plain: Serialize + DeserializeOwned + Described {}
+
+impl<T: Plain> Told for T {
+    type Body = Self;
+
+    fn tell(self) -> Self {
+        self
+    }
+
+    fn read(body: Self) -> Result<Self> {
+        Ok(body)
+    }
+}
+
 /// An outcome that can be told over HTTP.
 pub trait Told: Sized {
     /// The reply.
     type Body: Serialize + DeserializeOwned + Described;
+
+    /// What the status and the headers say.
+    fn head(&self) -> Head {
+        Head::default()
+    }
 
     /// What the server answers.
     fn tell(self) -> Self::Body;

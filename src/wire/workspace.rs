@@ -1,10 +1,12 @@
 //! Scopes, workspaces, projects, customers and plans.
 
-use super::{keys::PageInfo, told::Told};
+use super::{
+    keys::PageInfo,
+    told::{Plain, Told},
+};
 use crate::domain::{Demand, RateLimit, Scope};
-use crate::ops::{ObjectChange, ObjectKind, ObjectView, Result, ScopeList, ScopeView, ScopesChanged};
-use serde::{Deserialize, Serialize, de::Error as _};
-use serde_json::{Map, Value};
+use crate::ops::{Error, Kind, ObjectKind, ObjectView, Objects, Result, ScopeList, ScopeView, ScopesChanged};
+use serde::{Deserialize, Serialize};
 
 /// The catalogue of a workspace.
 #[derive(Serialize, Deserialize)]
@@ -42,28 +44,6 @@ pub struct AddScope {
     pub implies: Option<Vec<Scope>>,
 }
 
-/// A workspace, project, customer or plan to be created.
-#[derive(Serialize, Deserialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-#[serde(try_from = "Map<String, Value>")]
-pub struct CreateObject {
-    /// Its name.
-    pub name: String,
-    /// Its fields.
-    #[serde(flatten)]
-    pub change: ObjectChange,
-}
-
-impl TryFrom<Map<String, Value>> for CreateObject {
-    type Error = serde_json::Error;
-
-    /// By hand, for a flattened struct cannot refuse what it does not know: a slip in `api_access` would give access.
-    fn try_from(mut fields: Map<String, Value>) -> std::result::Result<Self, Self::Error> {
-        let name = fields.remove("name").ok_or_else(|| serde_json::Error::missing_field("name"))?;
-        Ok(Self { name: serde_json::from_value(name)?, change: serde_json::from_value(Value::Object(fields))? })
-    }
-}
-
 /// All objects of a kind.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -74,14 +54,6 @@ pub struct ObjectList {
     pub items: Vec<ObjectView>,
     /// Where the page stands.
     pub page: PageInfo,
-}
-
-impl ObjectList {
-    /// The objects of a kind.
-    #[must_use]
-    pub fn new(kind: ObjectKind, items: Vec<ObjectView>) -> Self {
-        Self { schema: format!("keyward.{}-list/v1", kind.noun()), page: PageInfo::whole(items.len()), items }
-    }
 }
 
 impl Told for ScopeList {
@@ -109,15 +81,26 @@ impl Told for ScopeView {
     }
 }
 
-impl Told for ScopesChanged {
-    type Body = Self;
+impl Plain for ScopesChanged {}
 
-    fn tell(self) -> Self {
-        self
+impl Plain for ObjectView {}
+
+fn schema(kind: ObjectKind) -> String {
+    format!("keyward.{}-list/v1", kind.noun())
+}
+
+impl Told for Objects {
+    type Body = ObjectList;
+
+    fn tell(self) -> ObjectList {
+        let Self { kind, items } = self;
+        ObjectList { schema: schema(kind), page: PageInfo::whole(items.len()), items }
     }
 
-    fn read(body: Self) -> Result<Self> {
-        Ok(body)
+    fn read(list: ObjectList) -> Result<Self> {
+        let kind = ObjectKind::ALL.into_iter().find(|kind| schema(*kind) == list.schema);
+        let kind = kind.ok_or_else(|| Error::new(Kind::Internal, "reply", "a list of no kind"))?;
+        Ok(Self { kind, items: list.items })
     }
 }
 

@@ -281,7 +281,7 @@ fn old_home() -> Home {
             environment: None,
             only_if_idle: None,
         };
-        backend.delete(&at("2020-03-01"), &request).unwrap();
+        backend.change(&at("2020-03-01"), request).unwrap();
     }
     home
 }

@@ -166,7 +166,7 @@ proptest! {
                         Step::Deactivate(_) => Switch::Deactivate,
                         _ => Switch::Revoke,
                     };
-                    let switched = backend.switch(&cx, &SwitchKey::of(key_ref(key), switch)).map_err(|error| error.kind);
+                    let switched = backend.switch(&cx, SwitchKey::of(key_ref(key), switch)).map_err(|error| error.kind);
                     match model.get_mut(&key) {
                         None => prop_assert_eq!(switched.err(), Some(Kind::NotFound)),
                         Some(expected) if switch == Switch::Revoke => expected.revoked = true,
@@ -175,7 +175,7 @@ proptest! {
                     }
                 }
                 Step::Delete(key) => {
-                    let deleted = backend.delete(&cx, &Delete { key: key_ref(key), environment: None, only_if_idle: None });
+                    let deleted = backend.change(&cx, Delete { key: key_ref(key), environment: None, only_if_idle: None });
                     match model.remove(&key) {
                         None => prop_assert_eq!(deleted.err().map(|error| error.kind), Some(Kind::NotFound)),
                         Some(gone) => dead.extend(gone.tokens.into_iter().map(|(token, _)| token)),

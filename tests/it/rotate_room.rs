@@ -86,7 +86,7 @@ fn a_rotation_needs_no_command_line() {
     let supersede = Stage { supersede: true, ..stage(&key) };
     let failure = driver.rotate(&target, supersede, &mut heard).err().unwrap();
     assert!(matches!(failure, Failure::ThrownAway { .. }), "{failure:?}");
-    let shown = backend.show(&cx, &Show { key: key.id.parse().unwrap(), environment: None }).unwrap();
+    let shown = backend.ask(&cx, &Show { key: key.id.parse().unwrap(), environment: None }).unwrap();
     assert_eq!(shown.rotation.id, None, "no rotation is left running");
     assert!(heard.lines.iter().any(|line| line.ends_with("not today")), "{:?}", heard.lines);
 }
@@ -111,7 +111,7 @@ fn a_due_run_is_bounded_and_tells_of_each_key() {
     assert_eq!(words, ["rotated", "rotated", "enough"], "{:?}", heard.ended);
     for (name, word) in &heard.ended {
         assert_eq!(home.path().join(format!("{name}.key")).exists(), *word == "rotated", "{name}");
-        let key = backend.show(&later, &Show { key: name.parse().unwrap(), environment: None }).unwrap();
+        let key = backend.ask(&later, &Show { key: name.parse().unwrap(), environment: None }).unwrap();
         assert_eq!(key.rotation.id, None, "{name}: no rotation is left running");
     }
     // Nothing is begun any more once somebody asked to stop.

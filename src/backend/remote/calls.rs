@@ -3,26 +3,21 @@
 use super::Remote;
 use crate::{
     backend::{Backend, BulkError, NewSlot, Rekey, Rekeyed, Runner, SlotView, VaultStatus},
-    domain::{
-        Action, Environment, Form, KeyId, Retention, Time, Verdict,
-        time::{format_duration, format_time},
-    },
+    domain::{Action, Environment, Form, KeyId, Retention, Time, Verdict, time::format_time},
     ops::{
-        Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Delete, Deleted, Error, Import,
-        KeyName, KeyView, Kind, List, Listed, ListedNames, LogQuery, Logs, ObjectChange, ObjectKind, ObjectView, Plan,
-        Result, RotationView, Show, Stage, Staged, Step, Switch, SwitchKey, Switched, Update, Updated, UsageQuery,
+        Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Error, Import, KeyName, KeyView, Kind,
+        List, Listed, ListedNames, LogQuery, Logs, Plan, Result, RotationView, Stage, Staged, Step, UsageQuery,
         UsageReport, Verify,
         identify::{Identified, Identify},
         webhooks::{AddWebhook, AddedWebhook},
     },
     wire::{
         declared::{AppliedReply, PlanReply},
-        keys::{CreatedReply, KeyPage, KeyReply, MAX_PAGE, StopBody, UpdatedReply, query_of},
+        keys::{CreatedReply, KeyPage, MAX_PAGE, query_of},
         rotations::{RotateBody, RotateReply, RotationReply, StagedReply, StepBody},
         usage::{LogPage, RetentionBody, UsageReply},
         verdict::VerifyRequest,
         webhooks::{AddedWebhookReply, WebhookTested},
-        workspace::{CreateObject, ObjectList},
     },
 };
 use reqwest::Method;
@@ -40,10 +35,6 @@ fn mine(mine: bool) -> Query {
 /// What decides between keys of one name.
 fn which(environment: Option<Environment>) -> Query {
     environment.map(|environment| ("environment", environment.to_string())).into_iter().collect()
-}
-
-fn plural(kind: ObjectKind) -> String {
-    format!("{}s", kind.noun())
 }
 
 /// What concerns the keystore itself is done where it is.
@@ -118,18 +109,6 @@ impl Backend for Remote {
         Ok(listed)
     }
 
-    fn show(&self, cx: &Context, request: &Show) -> Result<KeyView> {
-        let reply: KeyReply =
-            self.get(Some(cx), &["v1", "keys", &request.key.to_string()], &which(request.environment))?;
-        Ok(reply.key)
-    }
-
-    fn update(&self, cx: &Context, request: Update) -> Result<Updated> {
-        let (key, query) = (request.key.to_string(), which(request.environment));
-        let reply: UpdatedReply = self.change(cx, Method::PATCH, &["v1", "keys", &key], &query, &request)?;
-        Ok(Updated { key: reply.key, changes: reply.changes, notes: reply.notes })
-    }
-
     fn stage(&self, cx: &Context, request: &Stage) -> Result<Staged> {
         let (key, query) = (request.key.to_string(), which(request.environment));
         let path = ["v1", "keys", &key, "rotations"];
@@ -152,26 +131,6 @@ impl Backend for Remote {
         let body = StepBody { secret: step.secret.to_string(), sink: step.sink, progress: (&step.progress).into() };
         let path = ["v1", "rotations", step.rotation.as_str(), "steps"];
         Ok(self.change::<RotationReply>(cx, Method::POST, &path, &[], &body)?.rotation)
-    }
-
-    fn switch(&self, cx: &Context, request: &SwitchKey) -> Result<Switched> {
-        let verb = match request.switch {
-            Switch::Activate => "activate",
-            Switch::Deactivate => "deactivate",
-            Switch::Revoke => "revoke",
-        };
-        let path = ["v1", "keys", &request.key.to_string(), verb];
-        let body = StopBody { only_if_idle: request.only_if_idle };
-        let reply: KeyReply = self.change(cx, Method::POST, &path, &which(request.environment), &body)?;
-        Ok(Switched { key: reply.key, changed: reply.changed })
-    }
-
-    fn delete(&self, cx: &Context, request: &Delete) -> Result<Deleted> {
-        let path = ["v1", "keys", &request.key.to_string()];
-        let mut query = which(request.environment);
-        query.extend(request.only_if_idle.map(|period| ("only_if_idle", format_duration(period))));
-        let reply: KeyReply = self.change(cx, Method::DELETE, &path, &query, &json!({}))?;
-        Ok(Deleted { key: reply.key })
     }
 
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
@@ -256,27 +215,6 @@ impl Backend for Remote {
     fn retain(&self, cx: &Context, retention: &Retention) -> Result<Retention> {
         let body = RetentionBody::from(retention);
         self.change::<RetentionBody>(cx, Method::PUT, &["v1", "usage", "retention"], &[], &body)?.try_into()
-    }
-
-    fn objects(&self, cx: &Context, kind: ObjectKind) -> Result<Vec<ObjectView>> {
-        Ok(self.get::<ObjectList>(Some(cx), &["v1", &plural(kind)], &[])?.items)
-    }
-
-    fn object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
-        self.get(Some(cx), &["v1", &plural(kind), name], &[])
-    }
-
-    fn create_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView> {
-        let body = CreateObject { name: name.to_owned(), change };
-        self.change(cx, Method::POST, &["v1", &plural(kind)], &[], &body)
-    }
-
-    fn update_object(&self, cx: &Context, kind: ObjectKind, name: &str, change: ObjectChange) -> Result<ObjectView> {
-        self.change(cx, Method::PATCH, &["v1", &plural(kind), name], &[], &change)
-    }
-
-    fn delete_object(&self, cx: &Context, kind: ObjectKind, name: &str) -> Result<ObjectView> {
-        self.change(cx, Method::DELETE, &["v1", &plural(kind), name], &[], &json!({}))
     }
 
     fn add_webhook(&self, cx: &Context, request: AddWebhook) -> Result<AddedWebhook> {

@@ -162,7 +162,7 @@ fn interrupted(cx: &mut Ctx, plan: &Plan, file: &KeysFile, targets: &Targets) ->
     let mut found = Vec::new();
     for id in steps.filter_map(|step| step.key_id.as_ref()) {
         let key: KeyRef = id.parse().map_err(|_| Error::new(Kind::Internal, "plan", "a step names no key"))?;
-        let key = cx.backend()?.show(&cx.operation(), &Show { key, environment: None })?;
+        let key = cx.backend()?.ask(&cx.operation(), &Show { key, environment: None })?;
         found.push(waiting(key, file, targets)?);
     }
     Ok(found)

@@ -28,15 +28,14 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     let backend = cx.backend()?;
     let show = Show { key: args.key.key.clone(), environment: args.key.env };
-    let found = backend.show(&cx.operation(), &show)?;
+    let found = backend.ask(&cx.operation(), &show)?;
     let question = format!("delete {} '{}' of {} for good", found.id, found.name, found.environment);
     // A name that cannot be typed as it is shown confirms nothing: then the id does.
     let name = if found.name.chars().any(hides) { &found.id } else { &found.name };
     prompt::confirm_name(cx, name, args.confirm.as_deref(), &question)?;
     // By id from here on: what was confirmed is what is deleted, whatever happens to names meanwhile.
     let key: KeyRef = found.id.parse().map_err(|_| Error::usage("the id of the key found is no id"))?;
-    let deleted =
-        backend.delete(&cx.operation(), &Delete { key, environment: None, only_if_idle: args.idle.period })?;
+    let deleted = backend.change(&cx.operation(), Delete { key, environment: None, only_if_idle: args.idle.period })?;
     let verb = if cx.global.dry_run { "would delete" } else { "deleted" };
     cx.note(&format!("{verb}: {} ({})", deleted.key.name, deleted.key.id));
     cx.item_if_asked("keyward.key/v1", "key", json!(deleted.key), columns::KEY)?;

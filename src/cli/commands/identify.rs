@@ -319,7 +319,7 @@ fn revoke(cx: &mut Ctx, found: &[Identified]) -> Result<Revoked> {
         let mut operation = cx.operation();
         operation.workspace = one.workspace.clone().unwrap_or(operation.workspace);
         operation.reason.get_or_insert_with(|| "leaked".to_owned());
-        cx.backend()?.switch(&operation, &SwitchKey::of(key, Switch::Revoke))?;
+        cx.backend()?.switch(&operation, SwitchKey::of(key, Switch::Revoke))?;
         let verb = if cx.global.dry_run { "would be revoked" } else { "revoked" };
         cx.note(&format!("{verb}: {name} ({id})"));
         revoked.any = true;

@@ -2,7 +2,10 @@
 
 use crate::{
     cli::{context::Ctx, exit::Exit, prompt, values},
-    ops::{Error, ObjectChange, ObjectKind, ObjectView, Result},
+    ops::{
+        CreateObject, DeleteObject, Error, ListObjects, ObjectChange, ObjectKind, ObjectView, Result, ShowObject,
+        UpdateObject,
+    },
     output::Column,
 };
 use std::fmt::Debug;
@@ -110,19 +113,24 @@ pub(crate) fn run<K: Kind>(cx: &mut Ctx, args: Args<K>) -> Result<u8> {
     let (operation, kind) = (cx.operation(), K::KIND);
     match args.command {
         Command::List => {
-            let rows: Vec<_> =
-                cx.backend()?.objects(&operation, kind)?.into_iter().map(|object| object.fields).collect();
+            let rows: Vec<_> = cx
+                .backend()?
+                .ask(&operation, &ListObjects { kind })?
+                .items
+                .into_iter()
+                .map(|object| object.fields)
+                .collect();
             let total = rows.len();
             cx.list(K::LIST_SCHEMA, rows, total, K::COLUMNS)?;
         }
         Command::Show { name } => {
-            let object = cx.backend()?.object(&operation, kind, &name)?;
+            let object = cx.backend()?.ask(&operation, &ShowObject { kind, name })?;
             cx.item(K::SCHEMA, kind.noun(), object.fields, K::COLUMNS)?;
         }
         Command::Create { name, fields } => {
-            let change: ObjectChange = fields.into();
-            cx.try_if_new(|backend, dry| backend.create_object(dry, kind, &name, change.clone()).map(drop))?;
-            let object = cx.backend_or_new()?.create_object(&operation, kind, &name, change)?;
+            let request = CreateObject { kind, name, change: fields.into() };
+            cx.try_if_new(|backend, dry| backend.change(dry, request.clone()).map(drop))?;
+            let object = cx.backend_or_new()?.change(&operation, request)?;
             told::<K>(cx, "created", "would create", object)?;
         }
         Command::Update { name, fields } => {
@@ -132,14 +140,14 @@ pub(crate) fn run<K: Kind>(cx: &mut Ctx, args: Args<K>) -> Result<u8> {
                     Error::usage("nothing to change was given").hint(format!("keyward {} update --help", K::COMMAND))
                 );
             }
-            let object = cx.backend()?.update_object(&operation, kind, &name, change)?;
+            let object = cx.backend()?.change(&operation, UpdateObject { kind, name, change })?;
             told::<K>(cx, "updated", "would update", object)?;
         }
         Command::Delete { name } => {
             let backend = cx.backend()?;
-            backend.object(&operation, kind, &name)?;
+            backend.ask(&operation, &ShowObject { kind, name: name.clone() })?;
             prompt::confirm(cx, &format!("Delete the {} '{name}'?", kind.noun()))?;
-            let object = backend.delete_object(&operation, kind, &name)?;
+            let object = backend.change(&operation, DeleteObject { kind, name })?;
             told::<K>(cx, "deleted", "would delete", object)?;
         }
     }

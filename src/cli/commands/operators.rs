@@ -3,7 +3,7 @@
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, prompt, values},
     domain::{Expiry, Overlap, Role, Scope, Time},
-    ops::{Appointed, CreateOperator, ListOperators, ObjectKind, Result, RevokeOperator, RotateOperator},
+    ops::{Appointed, CreateOperator, ListOperators, ObjectKind, Result, RevokeOperator, RotateOperator, ShowObject},
     output::Report,
 };
 use chrono::TimeDelta;
@@ -84,7 +84,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             let mut operators = cx.backend()?.ask(&cx.operation(), &ListOperators {})?;
             // Who names a workspace asks for those that are bound to it.
             if let Some(workspace) = cx.given.workspace.clone() {
-                cx.backend()?.object(&cx.operation(), ObjectKind::Workspace, &workspace)?;
+                let request = ShowObject { kind: ObjectKind::Workspace, name: workspace.clone() };
+                cx.backend()?.ask(&cx.operation(), &request)?;
                 operators.retain(|operator| operator.workspace.as_ref() == Some(&workspace));
             }
             let items: Vec<_> = operators.into_iter().map(|one| json!(one)).collect();

@@ -186,7 +186,7 @@ fn resume(cx: &mut Ctx, rotation: &ShowRotation, deliver: &DeliverArgs) -> Resul
     if deliver.is_asked() {
         let (targets, stop) = (deliver.targets(cx)?, Stop::listen()?);
         let deliveries = Deliveries { args: deliver, targets: &targets, stop: &stop, deadline: None };
-        let key = cx.backend()?.show(&cx.operation(), &Show { key: view.key()?, environment: None })?;
+        let key = cx.backend()?.ask(&cx.operation(), &Show { key: view.key()?, environment: None })?;
         targets.refuse_shared([&key])?;
         let request = Stage { park: view.parked, ..Stage::resume(&view, Vec::new())? };
         let ended = deliveries.rotate(cx, &key, request);

@@ -4,7 +4,8 @@ use crate::{
     cli::{bulk_file, columns, context::Ctx, csv_text::misquoted, exit::Exit, values},
     domain::{Scope, text::decode},
     ops::{
-        ChangeScopes, Error, Kind, ListScopes, ObjectChange, ObjectKind, Result, ScopeChange, ScopesChanged, ShowScope,
+        ChangeScopes, Error, Kind, ListScopes, ObjectChange, ObjectKind, Result, ScopeChange, ScopesChanged,
+        ShowObject, ShowScope, UpdateObject,
     },
 };
 use serde::Deserialize;
@@ -162,13 +163,15 @@ fn default(cx: &mut Ctx, scopes: Vec<Scope>, none: bool) -> Result<()> {
     let (backend, operation) = (cx.backend()?, cx.operation());
     let name = operation.workspace.clone();
     let asks = scopes.is_empty() && !none;
+    let show = ShowObject { kind: ObjectKind::Workspace, name: name.clone() };
     let workspace = if asks {
         cx.refuse_reason()?;
-        backend.object(&operation, ObjectKind::Workspace, &name)?
+        backend.ask(&operation, &show)?
     } else {
-        let before = backend.object(&operation, ObjectKind::Workspace, &name)?;
+        let before = backend.ask(&operation, &show)?;
         let change = ObjectChange { default_scopes: Some(scopes), ..ObjectChange::default() };
-        let changed = backend.update_object(&operation, ObjectKind::Workspace, &name, change)?;
+        let request = UpdateObject { kind: show.kind, name: show.name, change };
+        let changed = backend.change(&operation, request)?;
         let verb = if cx.global.dry_run { "would have" } else { "have" };
         let already = if changed == before { "already so: " } else { "" };
         let told = match changed.fields["default_scopes"].as_array().map(Vec::as_slice) {

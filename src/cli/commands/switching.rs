@@ -36,7 +36,7 @@ pub(super) fn switch_all(
     }
     let (switched, code) = each(cx, &named.keys, |cx, key| {
         let request = SwitchKey { key: key.clone(), environment: operands.env, switch, only_if_idle };
-        let switched = backend.switch(&cx.operation(), &request)?;
+        let switched = backend.switch(&cx.operation(), request)?;
         let (would, verb) = (cx.global.dry_run, word(switch));
         cx.note(&match (switched.changed, would) {
             (true, true) => format!("would be {verb}: {} ({})", switched.key.name, switched.key.id),

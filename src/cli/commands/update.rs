@@ -80,7 +80,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             .hint("keyward rotate KEY --renew   starts the original lifetime again, with a new secret")
             .hint("keyward create NAME --expires-in D   makes a key with another lifetime"));
     }
-    let updated = cx.backend()?.update(&cx.operation(), request(args)?)?;
+    let updated = cx.backend()?.change(&cx.operation(), request(args)?)?;
     for note in &updated.notes {
         cx.note(note);
     }

@@ -26,7 +26,7 @@ impl<'a> Watch<'a> {
     /// A key before its rotation; as it was typed where there is none.
     pub(in crate::cli) fn before(cx: &mut Ctx, key: &KeyRef, environment: Option<Environment>) -> KeyView {
         let request = Show { key: key.clone(), environment };
-        let found = cx.backend().and_then(|backend| backend.show(&cx.operation(), &request));
+        let found = cx.backend().and_then(|backend| backend.ask(&cx.operation(), &request));
         found.unwrap_or_else(|_| KeyView { name: key.to_string(), ..KeyView::default() })
     }
 
@@ -57,7 +57,7 @@ impl<'a> Watch<'a> {
 fn after(cx: &mut Ctx, before: &KeyView) -> Result<Outcome> {
     let id: KeyRef = before.id.parse().map_err(|why| Error::new(Kind::Internal, "key", format!("{why}")))?;
     let (backend, operation) = (cx.backend()?, cx.operation());
-    let key = backend.show(&operation, &Show { key: id.clone(), environment: None })?;
+    let key = backend.ask(&operation, &Show { key: id.clone(), environment: None })?;
     if key.version == before.version {
         return Ok(Outcome::Skipped(Skipped::Unchanged));
     }

@@ -73,7 +73,7 @@ impl Desk<'_> {
     }
 
     fn switch(&self, cx: &Context, id: &str, switch: Switch) -> Result<Outcome> {
-        let switched = self.backend.switch(cx, &SwitchKey::of(reference(id)?, switch))?;
+        let switched = self.backend.switch(cx, SwitchKey::of(reference(id)?, switch))?;
         let verb = match switch {
             Switch::Activate => "activated",
             Switch::Deactivate => "deactivated",
@@ -88,8 +88,7 @@ impl Desk<'_> {
     }
 
     fn delete(&self, cx: &Context, id: &str) -> Result<Outcome> {
-        let deleted =
-            self.backend.delete(cx, &Delete { key: reference(id)?, environment: None, only_if_idle: None })?;
+        let deleted = self.backend.change(cx, Delete { key: reference(id)?, environment: None, only_if_idle: None })?;
         let verb = if cx.dry_run { "would be deleted" } else { "deleted" };
         Ok(Outcome { said: format!("{verb}: {}", deleted.key.name), key: None })
     }

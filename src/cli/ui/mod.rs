@@ -163,7 +163,7 @@ impl Desk<'_> {
             UsageQuery { key: some.clone(), environment: None, since, by: UsageBy::Day, unknown: false, mine: false };
         let audit = AuditFilter { key: some, limit: Some(NEWEST), ..AuditFilter::default() };
         Ok(Known {
-            key: self.backend.show(cx, &Show { key, environment: None })?,
+            key: self.backend.ask(cx, &Show { key, environment: None })?,
             denied: self.backend.logs(cx, &logs),
             usage: self.backend.usage(cx, &usage),
             audit: self.backend.audit(cx, &audit),

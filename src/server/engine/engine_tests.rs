@@ -101,14 +101,14 @@ fn every_change_of_a_key_is_heeded() {
     for (switch, code) in
         [(Switch::Deactivate, Code::Inactive), (Switch::Activate, Code::Valid), (Switch::Revoke, Code::Revoked)]
     {
-        backend.switch(&context(), &SwitchKey::of(named(&id), switch)).unwrap();
+        backend.switch(&context(), SwitchKey::of(named(&id), switch)).unwrap();
         vault.refresh();
         assert_eq!(vault.code(&token), code);
     }
     let new = rotate(backend, &id, true);
     vault.refresh();
     assert_eq!((vault.code(&token), vault.code(new.expose_plaintext())), (Code::Superseded, Code::Valid));
-    backend.delete(&context(), &Delete { key: named(&id), environment: None, only_if_idle: None }).unwrap();
+    backend.change(&context(), Delete { key: named(&id), environment: None, only_if_idle: None }).unwrap();
     vault.refresh();
     assert_eq!((vault.code(&token), vault.code(new.expose_plaintext())), (Code::Unknown, Code::Unknown));
     assert_eq!(vault.engine.size(), 0);
@@ -123,7 +123,7 @@ fn a_revocation_does_not_wait_for_the_keys_that_were_made_beside_it() {
     let backend = backend.current(Utc::now()).unwrap();
     let requests: Vec<_> = (0..3_000).map(|number| Create::named(format!("many-{number}"))).collect();
     let made = backend.create_many(&context(), requests.into(), &mut |_| (), &mut |_| Ok(())).ok().unwrap();
-    backend.switch(&context(), &SwitchKey::of(named(&id), Switch::Revoke)).unwrap();
+    backend.switch(&context(), SwitchKey::of(named(&id), Switch::Revoke)).unwrap();
     vault.refresh();
     assert_eq!(vault.code(&token), Code::Revoked);
     assert!(
@@ -133,8 +133,8 @@ fn a_revocation_does_not_wait_for_the_keys_that_were_made_beside_it() {
     let taken = made.iter().map(|one| one.secret.as_ref().unwrap().expose_plaintext());
     let codes = |code| taken.clone().filter(|token| vault.code(token) == code).count();
     assert!(codes(Code::Valid) > 0 && codes(Code::Unknown) > 0);
-    backend.switch(&context(), &SwitchKey::of(named(&made[0].key.id), Switch::Revoke)).unwrap();
-    backend.switch(&context(), &SwitchKey::of(named(&made[2_999].key.id), Switch::Revoke)).unwrap();
+    backend.switch(&context(), SwitchKey::of(named(&made[0].key.id), Switch::Revoke)).unwrap();
+    backend.switch(&context(), SwitchKey::of(named(&made[2_999].key.id), Switch::Revoke)).unwrap();
     vault.refresh();
     assert_eq!((codes(Code::Valid), codes(Code::Revoked), codes(Code::Unknown)), (2_998, 2, 0));
     assert_eq!(vault.engine.size(), 3_001);

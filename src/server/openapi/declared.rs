@@ -4,21 +4,27 @@
 use crate::{
     domain::Role,
     ops::case::{Method, Route, UseCase},
-    wire::told::{Described, Told},
+    wire::{
+        header::IfMatch,
+        told::{Described, Told},
+    },
 };
 use serde_json::{Map, Value, json};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{RefOr, Schema, path::ParameterIn},
+};
 
 /// Adds the use case to a document.
-pub(in crate::server) fn describe<Q: UseCase + Described>(document: &mut Value)
+pub(in crate::server) fn describe<Q: UseCase + Described>(route: &Route, document: &mut Value)
 where
     Q::Outcome: Told,
 {
     type Body<Q> = <<Q as UseCase>::Outcome as Told>::Body;
-    let mut request = json!(Q::schema());
-    let parameters = parameters(&Q::ROUTE, &mut request);
     let mut schemas = Vec::new();
     Q::schemas(&mut schemas);
+    let mut request = flat(json!(Q::schema()), &schemas);
+    let parameters = parameters(route, &mut request);
     <Body<Q>>::schemas(&mut schemas);
     schemas.push((<Body<Q>>::name().into_owned(), <Body<Q>>::schema()));
     for (name, schema) in schemas {
@@ -29,7 +35,7 @@ where
     if let Some(name) = &body {
         document["components"]["schemas"][&**name] = request;
     }
-    let method = match Q::ROUTE.method {
+    let method = match route.method {
         Method::Get => "get",
         Method::Post => "post",
         Method::Put => "put",
@@ -38,9 +44,31 @@ where
     };
     let may = |role: &Role| role.may(Q::PERMISSION) || Q::OR.is_some_and(|or| role.may(or));
     let roles: Vec<&str> = Role::ALL.into_iter().filter(may).map(Role::as_str).collect();
-    let operation = &mut document["paths"][Q::ROUTE.path][method];
-    *operation = self::operation(&Q::ROUTE, parameters, body.as_deref(), &<Body<Q>>::name());
+    let operation = &mut document["paths"][route.path][method];
+    *operation = self::operation(route, parameters, body.as_deref(), &<Body<Q>>::name());
     operation["x-keyward-roles"] = json!(roles);
+}
+
+/// A struct with another one flattened into it, as the one object that it is in JSON: two that refuse what they do not know
+/// would refuse each other's fields.
+fn flat(schema: Value, parts: &[(String, RefOr<Schema>)]) -> Value {
+    let Some(all) = schema["allOf"].as_array() else { return schema };
+    let mut whole = json!({ "type": "object", "description": schema["description"], "properties": {}, "required": [] });
+    for one in all {
+        let name = one["$ref"].as_str().and_then(|to| to.rsplit('/').next());
+        let part = parts
+            .iter()
+            .find(|(own, _)| Some(own.as_str()) == name)
+            .map_or_else(|| one.clone(), |(_, part)| json!(part));
+        if let (Some(to), Some(from)) = (whole["properties"].as_object_mut(), part["properties"].as_object()) {
+            to.extend(from.clone());
+        }
+        if let (Some(to), Some(from)) = (whole["required"].as_array_mut(), part["required"].as_array()) {
+            to.extend(from.clone());
+        }
+    }
+    whole["additionalProperties"] = json!(false);
+    whole
 }
 
 /// The parameters, taken out of the schema of the request.
@@ -63,8 +91,14 @@ fn parameters(route: &Route, request: &mut Value) -> Vec<Value> {
         }
         Some(json!({ "name": name, "in": place, "description": description, "required": required, "schema": schema }))
     };
+    for (name, _) in route.fixed {
+        taken(name, "path");
+    }
     let mut all: Vec<Value> = route.path_names().filter_map(|name| taken(name, "path")).collect();
     all.extend(route.query.iter().filter_map(|name| taken(name, "query")));
+    if route.if_match {
+        all.extend(IfMatch::into_params(|| Some(ParameterIn::Header)).iter().map(|one| json!(one)));
+    }
     all
 }
 

@@ -25,13 +25,9 @@ fn needs(operation: &str) -> Needs {
     match operation {
         "apply_keys" => Needs::All(&[P::ReadKeys, P::CreateKeys, P::UpdateKeys, P::ActivateKeys, P::StopKeys]),
         other => Needs::Any(match other {
-            "list_keys" | "show_key" => &[P::ReadKeys, P::RotateKeys],
+            "list_keys" => &[P::ReadKeys, P::RotateKeys],
             "plan_keys" | "show_usage" | "show_retention" => &[P::ReadKeys],
             "create_key" | "create_keys" => &[P::CreateKeys],
-            "update_key" => &[P::UpdateKeys],
-            "delete_key" => &[P::DeleteKeys],
-            "activate_key" => &[P::ActivateKeys],
-            "deactivate_key" | "revoke_key" => &[P::StopKeys],
             "stage_rotation" | "rotate_key" | "step_rotation" => &[P::RotateKeys],
             "list_events" => &[P::ReadAudit, P::ReadHistory],
             "list_verdicts" => &[P::ReadKeys, P::ReadAudit],
@@ -40,10 +36,8 @@ fn needs(operation: &str) -> Needs {
             }
             "export_trail" => &[P::ExportAudit],
             "verify" => &[P::AskVerdicts, P::ExplainVerdicts],
-            "list_objects" | "show_object" | "list_projects" => &[P::ReadWorkspace],
-            "create_project" | "create_object" | "update_object" | "delete_object" | "add_webhook" | "test_webhook" => {
-                &[P::ChangeWorkspace]
-            }
+            "list_projects" => &[P::ReadWorkspace],
+            "add_webhook" | "test_webhook" => &[P::ChangeWorkspace],
             "change_retention" => &[P::ChangePlatform],
             // Whoever has a credential may ask what it is.
             _ => &P::ALL,

@@ -5,12 +5,7 @@
 //! formats that follow from a field's name.
 
 use super::permissions;
-use crate::wire::{
-    Problem, header,
-    problem::MEDIA_TYPE,
-    schema::{ObjectWord, ProblemCode},
-    workspace::AddScope,
-};
+use crate::wire::{Problem, header, problem::MEDIA_TYPE, schema::ProblemCode, workspace::AddScope};
 use serde_json::{Map, Value, json};
 use utoipa::PartialSchema;
 
@@ -68,7 +63,6 @@ pub(super) fn finish(mut document: Value) -> Value {
     document["servers"] = json!([{ "url": "/" }]);
     document["tags"] = TAGS.iter().map(|(name, about)| json!({ "name": name, "description": about })).collect();
     components(&mut document["components"]);
-    join_creation(&mut document["components"]["schemas"]);
     let paths = document["paths"].take();
     document["paths"] = match paths {
         Value::Object(paths) => paths.into_iter().map(|(path, item)| (plain(&path), whole(&path, item))).collect(),
@@ -86,16 +80,6 @@ pub(super) fn finish(mut document: Value) -> Value {
 /// A path without axum's mark for "and what follows".
 fn plain(path: &str) -> String {
     path.replace("{*", "{")
-}
-
-/// What is created has a name and the fields of a change, in one object: two that refuse what they do not know would refuse
-/// each other's fields.
-fn join_creation(schemas: &mut Value) {
-    let mut joined = schemas["ObjectChange"].clone();
-    joined["description"] = schemas["CreateObject"]["description"].clone();
-    joined["properties"]["name"] = json!({ "type": "string", "description": "Its name." });
-    joined["required"] = json!(["name"]);
-    schemas["CreateObject"] = joined;
 }
 
 fn components(components: &mut Value) {
@@ -135,7 +119,6 @@ fn components(components: &mut Value) {
     components["schemas"]["Problem"] = json!(Problem::schema());
     components["schemas"]["ProblemCode"] = json!(ProblemCode::schema());
     components["schemas"]["AddScope"] = json!(AddScope::schema());
-    components["schemas"]["ObjectKind"] = json!(ObjectWord::schema());
     components["securitySchemes"] = json!({
         "operator": { "type": "http", "scheme": "bearer", "bearerFormat": "kwop_…", "description": "The credential of an operator." },
         "key": { "type": "apiKey", "in": "header", "name": header::API_KEY, "description": "A key. Some deployments also read it from a query parameter." },

@@ -1,28 +1,26 @@
-//! The keys: list, create, show, update, delete, and the switches of their life.
+//! The keys, page by page; and new ones, one or many.
 
-use super::{Which, WhichIfIdle};
 #[cfg(test)]
 use crate::wire::{
-    header::{IdempotencyKey, IfMatch},
-    keys::{KeyReply, ListParameters, RefusedEntries},
+    header::IdempotencyKey,
+    keys::{ListParameters, RefusedEntries},
     problem::MEDIA_TYPE,
 };
 use crate::{
     backend::{Backend, BulkError},
     domain::{KeyFilter, KeyRef, Permission},
-    ops::{Context, Create, CreateMany, Delete, Error, KeyView, List, Listed, Result, Show, Switch, SwitchKey, Update},
+    ops::{Context, Create, CreateMany, Error, List, Listed, Result},
     server::{
         app::App,
-        body::{Nothing, Path, Query, Sent, put, reply},
+        body::{Query, Sent, put, reply},
         caller::Caller,
         listings::{Cursor, Listings},
         problem::{Failed, refused_entries},
     },
-    wire::keys::{CreatedList, CreatedReply, KeyPage, MAX_PAGE, PAGE, StopBody, UpdatedReply, filter_of, within_bulk},
+    wire::keys::{CreatedList, CreatedReply, KeyPage, MAX_PAGE, PAGE, filter_of, within_bulk},
 };
 use axum::{extract::State, http::StatusCode, response::Response};
-use chrono::{TimeDelta, Utc};
-use serde_json::json;
+use chrono::Utc;
 use std::sync::Arc;
 
 /// A file of 100,000 keys.
@@ -31,17 +29,6 @@ const BULK: usize = 64 * 1024 * 1024;
 /// The key that a path names.
 pub(super) fn key_ref(text: &str) -> Result<KeyRef> {
     text.parse().map_err(|error: crate::domain::RefError| Error::usage(error.to_string()))
-}
-
-/// One key, with the version that `If-Match` compares.
-pub(super) fn one(status: StatusCode, key: &KeyView, changed: Option<bool>) -> Result<Response, Failed> {
-    let mut body = json!({ "schema": "keyward.key/v1", "key": key });
-    if let Some(changed) = changed {
-        body["changed"] = json!(changed);
-    }
-    let mut response = reply(status, &body)?;
-    put(response.headers_mut(), "etag", &format!("\"v{}\"", key.version));
-    Ok(response)
 }
 
 /// Keys, a page of them
@@ -162,136 +149,4 @@ pub(super) async fn create_many(
         Err(BulkError::Whole(error)) => Err(error.into()),
         Err(BulkError::Entries(entries)) => Ok(refused_entries(entries)?),
     }
-}
-
-/// One key
-#[cfg_attr(test, utoipa::path(
-    get, path = "/v1/keys/{key}", operation_id = "show_key", tag = "keys",
-    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which),
-    responses((status = 200, description = "The key.", body = KeyReply)),
-    security(("operator" = [])),
-))]
-pub(super) async fn show(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(key): Path<String>,
-    Query(which): Query<Which>,
-) -> Result<Response, Failed> {
-    let request = Show { key: key_ref(&key)?, environment: which.environment()? };
-    // Whoever rotates a key is told of it anyway.
-    let permission = caller.either(Permission::ReadKeys, Permission::RotateKeys);
-    let cx = caller.permitted(&app, permission, &key).await?;
-    one(StatusCode::OK, &app.ask(move |backend| backend.show(&cx, &request)).await?, None)
-}
-
-/// Change a key, never its expiry
-///
-/// What is absent stays; null clears.
-#[cfg_attr(test, utoipa::path(
-    patch, path = "/v1/keys/{key}", operation_id = "update_key", tag = "keys",
-    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
-    request_body = Update,
-    responses((status = 200, description = "The key, and what changed.", body = UpdatedReply)),
-    security(("operator" = [])),
-))]
-pub(super) async fn update(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(key): Path<String>,
-    Query(which): Query<Which>,
-    Sent(mut request): Sent<Update>,
-) -> Result<Response, Failed> {
-    (request.key, request.environment) = (key_ref(&key)?, which.environment()?);
-    let cx = caller.permitted(&app, Permission::UpdateKeys, &key).await?;
-    let updated = app.change(move |backend| backend.update(&cx, request)).await?;
-    let mut response = reply(StatusCode::OK, &UpdatedReply::from(&updated))?;
-    put(response.headers_mut(), "etag", &format!("\"v{}\"", updated.key.version));
-    Ok(response)
-}
-
-/// Delete a key for good; its trail stays
-#[cfg_attr(test, utoipa::path(
-    delete, path = "/v1/keys/{key}", operation_id = "delete_key", tag = "keys",
-    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), WhichIfIdle, IfMatch),
-    responses((status = 200, description = "The key as it was.", body = KeyReply)),
-    security(("operator" = [])),
-))]
-pub(super) async fn delete(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(key): Path<String>,
-    Query(which): Query<WhichIfIdle>,
-) -> Result<Response, Failed> {
-    let only_if_idle = which.only_if_idle()?;
-    let request = Delete { key: key_ref(&key)?, environment: which.environment()?, only_if_idle };
-    let cx = caller.permitted(&app, Permission::DeleteKeys, &key).await?;
-    let deleted = app.change(move |backend| backend.delete(&cx, &request)).await?;
-    one(StatusCode::OK, &deleted.key, None)
-}
-
-/// Switch a key on again
-#[cfg_attr(test, utoipa::path(
-    post, path = "/v1/keys/{key}/activate", operation_id = "activate_key", tag = "keys",
-    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
-    responses((status = 200, description = "The key, and whether anything changed.", body = KeyReply)),
-    security(("operator" = [])),
-))]
-pub(super) async fn activate(
-    state: State<Arc<App>>,
-    caller: Caller,
-    key: Path<String>,
-    which: Query<Which>,
-    _: Sent<Nothing>,
-) -> Result<Response, Failed> {
-    switch(state, caller, key, which, Permission::ActivateKeys, (Switch::Activate, None)).await
-}
-
-/// Switch a key off
-#[cfg_attr(test, utoipa::path(
-    post, path = "/v1/keys/{key}/deactivate", operation_id = "deactivate_key", tag = "keys",
-    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
-    request_body = Option<StopBody>,
-    responses((status = 200, description = "The key, and whether anything changed.", body = KeyReply)),
-    security(("operator" = [])),
-))]
-pub(super) async fn deactivate(
-    state: State<Arc<App>>,
-    caller: Caller,
-    key: Path<String>,
-    which: Query<Which>,
-    Sent(body): Sent<StopBody>,
-) -> Result<Response, Failed> {
-    switch(state, caller, key, which, Permission::StopKeys, (Switch::Deactivate, body.only_if_idle)).await
-}
-
-/// Cut a key off for good
-#[cfg_attr(test, utoipa::path(
-    post, path = "/v1/keys/{key}/revoke", operation_id = "revoke_key", tag = "keys",
-    params(("key" = String, Path, description = "The id of the key, its name, or a prefix of its id."), Which, IfMatch),
-    request_body = Option<StopBody>,
-    responses((status = 200, description = "The key, and whether anything changed.", body = KeyReply)),
-    security(("operator" = [])),
-))]
-pub(super) async fn revoke(
-    state: State<Arc<App>>,
-    caller: Caller,
-    key: Path<String>,
-    which: Query<Which>,
-    Sent(body): Sent<StopBody>,
-) -> Result<Response, Failed> {
-    switch(state, caller, key, which, Permission::StopKeys, (Switch::Revoke, body.only_if_idle)).await
-}
-
-async fn switch(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(key): Path<String>,
-    Query(which): Query<Which>,
-    permission: Permission,
-    (switch, only_if_idle): (Switch, Option<TimeDelta>),
-) -> Result<Response, Failed> {
-    let request = SwitchKey { key: key_ref(&key)?, environment: which.environment()?, switch, only_if_idle };
-    let cx = caller.permitted(&app, permission, &request.key.to_string()).await?;
-    let switched = app.change(move |backend| backend.switch(&cx, &request)).await?;
-    one(StatusCode::OK, &switched.key, Some(switched.changed))
 }

@@ -20,14 +20,13 @@ mod usage;
 mod verdict;
 mod webhooks;
 mod whoami;
-mod workspace;
 
 use super::{app::App, door, extras, log, openapi, reference};
 #[cfg(test)]
 use crate::wire::workspace::ObjectList;
 use crate::{
-    domain::{Environment, time::parse_duration},
-    ops::{Error, ObjectKind, Result},
+    domain::Environment,
+    ops::{Error, ListObjects, ObjectKind, Result},
     server::{
         caller::{self, Caller},
         listen::Peer,
@@ -44,7 +43,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use chrono::TimeDelta;
 use serde::Deserialize;
 use std::sync::Arc;
 use tower::ServiceExt;
@@ -64,31 +62,6 @@ struct Which {
 impl Which {
     fn environment(&self) -> Result<Option<Environment>> {
         self.environment.as_ref().map(|name| name.parse().map_err(Error::usage)).transpose()
-    }
-}
-
-/// [`Which`], of what ends.
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(utoipa::IntoParams))]
-#[cfg_attr(test, into_params(parameter_in = Query))]
-#[serde(deny_unknown_fields)]
-struct WhichIfIdle {
-    /// The environment, where keys of several have the name.
-    #[cfg_attr(test, param(value_type = Option<Environment>))]
-    #[serde(alias = "env")]
-    environment: Option<String>,
-    /// Refuses while the key was seen in use within so long, such as `1h`.
-    only_if_idle: Option<String>,
-}
-
-impl WhichIfIdle {
-    fn environment(&self) -> Result<Option<Environment>> {
-        self.environment.as_ref().map(|name| name.parse().map_err(Error::usage)).transpose()
-    }
-
-    fn only_if_idle(&self) -> Result<Option<TimeDelta>> {
-        let refused = |why: String| Error::usage(format!("'only_if_idle': {why}"));
-        self.only_if_idle.as_ref().map(|text| parse_duration(text).map_err(refused)).transpose()
     }
 }
 
@@ -116,10 +89,6 @@ fn managing() -> Router<Arc<App>> {
         .route("/v1/keys/bulk", post(keys::create_many))
         .route("/v1/keys/plan", post(declared::plan))
         .route("/v1/keys/apply", post(declared::apply))
-        .route("/v1/keys/{key}", get(keys::show).patch(keys::update).delete(keys::delete))
-        .route("/v1/keys/{key}/activate", post(keys::activate))
-        .route("/v1/keys/{key}/deactivate", post(keys::deactivate))
-        .route("/v1/keys/{key}/revoke", post(keys::revoke))
         .route("/v1/keys/{key}/rotations", post(rotations::stage))
         .route("/v1/keys/{key}/rotate", post(rotations::rotate))
         .route("/v1/rotations/{rotation}/steps", post(rotations::step))
@@ -135,9 +104,7 @@ fn managing() -> Router<Arc<App>> {
         .route("/v1/logs", get(usage::logs))
         .route("/v1/webhooks", post(webhooks::add))
         .route("/v1/webhooks/{name}/test", post(webhooks::test))
-        .route("/v1/projects", get(projects).post(workspace::create_project))
-        .route("/v1/{kind}", get(workspace::list).post(workspace::create))
-        .route("/v1/{kind}/{name}", get(workspace::show).patch(workspace::update).delete(workspace::delete))
+        .route("/v1/projects", get(projects))
 }
 
 /// What the annotated handlers say of themselves in the OpenAPI document.
@@ -159,12 +126,6 @@ fn managing() -> Router<Arc<App>> {
     keys::list,
     keys::create,
     keys::create_many,
-    keys::show,
-    keys::update,
-    keys::delete,
-    keys::activate,
-    keys::deactivate,
-    keys::revoke,
     declared::plan,
     declared::apply,
     rotations::stage,
@@ -185,12 +146,6 @@ fn managing() -> Router<Arc<App>> {
     webhooks::add,
     webhooks::test,
     projects,
-    workspace::list,
-    workspace::create,
-    workspace::create_project,
-    workspace::show,
-    workspace::update,
-    workspace::delete,
 ))]
 struct Annotated;
 
@@ -249,7 +204,7 @@ pub(super) async fn answer(app: &Arc<App>, router: &Router, peer: Peer, request:
 async fn projects(State(app): State<Arc<App>>, mut parts: Parts) -> Result<Response, Failed> {
     if holder::is_operator(&parts) {
         let caller = Caller::from_request_parts(&mut parts, &app).await?;
-        return workspace::objects(&app, &caller, ObjectKind::Project).await;
+        return door::asks(&app, &caller, ListObjects { kind: ObjectKind::Project }).await;
     }
     holder::projects(State(app), parts).await
 }
