@@ -30,6 +30,16 @@ pub(super) fn confirm(cx: &Ctx, question: &str) -> Result<()> {
     if answer { Ok(()) } else { Err(refused()) }
 }
 
+/// Asks for the number of what is meant to be typed.
+///
+/// # Errors
+/// `Failure` when another is typed, or cancelled.
+pub(super) fn confirm_count(cx: &Ctx, count: usize, what: &str) -> Result<()> {
+    let question = format!("{what} Type {count} to confirm");
+    let typed = ask(cx, || Input::<String>::new().with_prompt(question).allow_empty(true).interact_text())?;
+    if typed.trim() == count.to_string() { Ok(()) } else { Err(refused()) }
+}
+
 /// Asks for a name to be typed, or accepts it from `--confirm`.
 ///
 /// # Errors

@@ -32,6 +32,7 @@ pub mod lifecycle;
 pub mod list;
 pub mod logs;
 mod lookup;
+pub mod many;
 pub mod objects;
 pub mod operators;
 mod policy;

@@ -76,6 +76,7 @@ mod keystore_file;
 mod lifecycle;
 mod listing;
 #[cfg(feature = "server")]
+mod many_keys;
 mod metrics;
 #[cfg(feature = "server")]
 mod mission;
