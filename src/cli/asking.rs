@@ -37,12 +37,7 @@ pub(super) fn before(cx: &mut Ctx, what: &str, keys: &[KeyRef], environment: Opt
 ///
 /// # Errors
 /// Those of the vault.
-pub(super) fn question(
-    cx: &mut Ctx,
-    what: &str,
-    keys: &[KeyRef],
-    environment: Option<Environment>,
-) -> Result<String> {
+pub(super) fn question(cx: &mut Ctx, what: &str, keys: &[KeyRef], environment: Option<Environment>) -> Result<String> {
     let (backend, operation) = (cx.backend()?, cx.operation());
     let show = |key: &KeyRef| backend.ask(&operation, &Show { key: key.clone(), environment });
     let first: Vec<KeyView> = keys.iter().take(TOLD).map(show).collect::<Result<_>>()?;

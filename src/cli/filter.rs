@@ -40,7 +40,7 @@ pub(super) struct StateFilter {
     pub(super) denied_since: Option<TimeDelta>,
     /// Keys narrowed to this customer
     #[arg(long, value_name = "C")]
-    customer: Option<String>,
+    pub(super) customer: Option<String>,
     /// Keys that may do this
     #[arg(long, value_name = "SCOPE", add = values::scopes())]
     pub(super) scope: Option<Scope>,

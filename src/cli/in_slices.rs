@@ -1,11 +1,7 @@
 //! The same change of many keys, a slice at a time: others may write in between, and a run that is ended leaves the rest to
 //! the next one.
 
-use super::{
-    context::Ctx,
-    operand::outcome,
-    selection::Chosen,
-};
+use super::{context::Ctx, operand::outcome, selection::Chosen};
 use crate::{
     domain::{KeyRef, counted},
     ops::{

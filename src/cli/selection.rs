@@ -39,7 +39,7 @@ pub(super) struct By {
     mine: bool,
     /// Keys of this project
     #[arg(long, value_name = "P")]
-    project: Option<String>,
+    pub(super) project: Option<String>,
     /// Keys in whose name, description, owner or labels these words are found, in whatever case
     #[arg(long, value_name = "WORDS", value_parser = values::words)]
     search: Vec<Search>,

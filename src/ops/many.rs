@@ -9,12 +9,12 @@ use super::{
     error::{Error, Kind, Result},
     free_text,
     lifecycle::{Activate, Deactivate, Revoke},
-    refused_key,
+    lookup,
     update::Update,
     view::KeyView,
 };
 use crate::{
-    domain::{Action, Environment, Event, Permission},
+    domain::{Action, Environment, Event, KeyRef, Permission},
     ops::authority::Authority,
     store::{self, Tx},
     vault::Capabilities,
@@ -32,15 +32,15 @@ pub const MOST: usize = 500;
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub enum KeyChange {
     /// It works again.
-    Activate(Activate),
+    Activate(#[cfg_attr(test, schema(inline))] Activate),
     /// It stops until it is activated.
-    Deactivate(Deactivate),
+    Deactivate(#[cfg_attr(test, schema(inline))] Deactivate),
     /// It stops for ever.
-    Revoke(Revoke),
+    Revoke(#[cfg_attr(test, schema(inline))] Revoke),
     /// It is removed; its trail stays.
-    Delete(Delete),
+    Delete(#[cfg_attr(test, schema(inline))] Delete),
     /// Its fields change.
-    Update(Box<Update>),
+    Update(#[cfg_attr(test, schema(inline))] Box<Update>),
 }
 
 /// Changes of keys, all of one kind, such as revocations.
@@ -106,13 +106,13 @@ impl KeyChange {
         }
     }
 
-    fn environment(&self) -> Option<Environment> {
+    fn key(&mut self) -> (&mut KeyRef, Option<Environment>) {
         match self {
-            Self::Activate(one) => one.environment,
-            Self::Deactivate(one) => one.environment,
-            Self::Revoke(one) => one.environment,
-            Self::Delete(one) => one.environment,
-            Self::Update(one) => one.environment,
+            Self::Activate(one) => (&mut one.key, one.environment),
+            Self::Deactivate(one) => (&mut one.key, one.environment),
+            Self::Revoke(one) => (&mut one.key, one.environment),
+            Self::Delete(one) => (&mut one.key, one.environment),
+            Self::Update(one) => (&mut one.key, one.environment),
         }
     }
 
@@ -128,8 +128,7 @@ impl KeyChange {
             Self::Revoke(one) => one.change(tx, caps, cx).map(switched),
             Self::Delete(one) => {
                 let Done { outcome, events } = one.change(tx, caps, cx)?;
-                let outcome =
-                    KeyChanged { key: outcome.key, changed: true, changes: Vec::new(), notes: Vec::new() };
+                let outcome = KeyChanged { key: outcome.key, changed: true, changes: Vec::new(), notes: Vec::new() };
                 Ok(Done { outcome, events })
             }
             Self::Update(one) => {
@@ -174,18 +173,16 @@ impl Change for ChangeKeys {
         stops.then(|| self.clone())
     }
 
-    fn change(self, tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context) -> Result<Done<KeysChanged>> {
+    fn change(mut self, tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context) -> Result<Done<KeysChanged>> {
         self.judge()?;
-        let mut refused = BTreeMap::new();
+        let (named, mut refused) = self.found(tx, cx)?;
         loop {
             match tx.part(|tx| self.attempt(tx, caps, cx, &refused)) {
-                Ok((mut done, events)) => {
-                    let refusals = self.refusals(tx, cx, &refused)?;
-                    let items = (0..self.changes.len()).filter_map(|at| {
-                        done.remove(&at).map(Ok).or_else(|| refused.remove(&at).map(Err))
-                    });
-                    let outcome = KeysChanged { items: items.collect() };
-                    return Ok(Done { outcome, events: [events, refusals].concat() });
+                Ok((mut done, mut events)) => {
+                    events.extend(self.refusals(cx, &named, &refused));
+                    let items = (0..self.changes.len())
+                        .filter_map(|at| done.remove(&at).map(Ok).or_else(|| refused.remove(&at).map(Err)));
+                    return Ok(Done { outcome: KeysChanged { items: items.collect() }, events });
                 }
                 Err(Unfinished::Refused(more)) => refused.extend(more),
                 Err(Unfinished::Failed(error)) => return Err(error),
@@ -197,7 +194,7 @@ impl Change for ChangeKeys {
 /// Why a pass over the keys left nothing.
 enum Unfinished {
     /// These are refused: the next pass leaves them out.
-    Refused(BTreeMap<usize, Error>),
+    Refused(Refused),
     /// Nothing can be changed now.
     Failed(Error),
 }
@@ -209,6 +206,8 @@ impl From<store::Error> for Unfinished {
 }
 
 type Pass = (BTreeMap<usize, KeyChanged>, Vec<Event>);
+/// Why a key stays as it was, by its place in the request.
+type Refused = BTreeMap<usize, Error>;
 
 impl ChangeKeys {
     /// Refuses what is no request for one kind of change.
@@ -216,10 +215,11 @@ impl ChangeKeys {
         let kinds = |change: &KeyChange| std::mem::discriminant(change);
         match self.changes.as_slice() {
             [] => Err(Error::usage("no key is named")),
-            many if many.len() > MOST => {
-                Err(Error::usage(format!("at most {MOST} keys are changed in one request, and these are {}", many.len()))
-                    .hint("several requests of fewer keys, one after the other"))
-            }
+            many if many.len() > MOST => Err(Error::usage(format!(
+                "at most {MOST} keys are changed in one request, and these are {}",
+                many.len()
+            ))
+            .hint("several requests of fewer keys, one after the other")),
             [first, rest @ ..] if rest.iter().any(|one| kinds(one) != kinds(first)) => {
                 Err(Error::usage("the changes of one request are of one kind"))
             }
@@ -233,7 +233,7 @@ impl ChangeKeys {
         tx: &mut Tx<'_>,
         caps: &Capabilities,
         cx: &Context,
-        refused: &BTreeMap<usize, Error>,
+        refused: &Refused,
     ) -> Result<Pass, Unfinished> {
         let (mut done, mut events, mut more) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
         for (at, change) in self.changes.iter().enumerate().filter(|(at, _)| !refused.contains_key(at)) {
@@ -253,21 +253,36 @@ impl ChangeKeys {
         if more.is_empty() { Ok((done, events)) } else { Err(Unfinished::Refused(more)) }
     }
 
-    /// The refusals as the trail tells them, each under the id and the name of its key.
-    fn refusals(&self, tx: &Tx<'_>, cx: &Context, refused: &BTreeMap<usize, Error>) -> Result<Vec<Event>> {
-        let refusals = refused.iter().filter(|(_, error)| error.kind != Kind::Usage);
-        refusals
-            .map(|(at, error)| {
-                let change = &self.changes[*at];
-                let (action, target) = (change.action(), change.target());
-                let mut event = cx.refusal(action, &target, error);
-                if let Some(key) = refused_key(tx, &cx.workspace, action, &target, change.environment())? {
-                    event.target = key.id.to_string();
-                    event.changes["name"] = json!(key.name);
+    /// Finds every key, before one is changed: whoever asks for a key that is not there is told of others by their names, and
+    /// those of all keys are compared with what is signed, as it was when this began.
+    fn found(&mut self, tx: &Tx<'_>, cx: &Context) -> Result<(BTreeMap<usize, String>, Refused)> {
+        let (mut named, mut refused) = (BTreeMap::new(), Refused::new());
+        for (at, change) in self.changes.iter_mut().enumerate() {
+            let (key, environment) = change.key();
+            match lookup::key(tx, &cx.workspace, key, environment) {
+                Ok(found) => {
+                    *key = KeyRef::Id(found.id);
+                    named.insert(at, found.name);
                 }
-                Ok(event)
-            })
-            .collect()
+                Err(error) if is_of_one_key(error.kind) => drop(refused.insert(at, error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((named, refused))
+    }
+
+    /// The refusals as the trail tells them, each under the id and the name of its key.
+    fn refusals(&self, cx: &Context, named: &BTreeMap<usize, String>, refused: &Refused) -> Vec<Event> {
+        let refusals = refused.iter().filter(|(_, error)| error.kind != Kind::Usage);
+        let event = |(at, error): (&usize, &Error)| {
+            let change = &self.changes[*at];
+            let mut event = cx.refusal(change.action(), &change.target(), error);
+            if let Some(name) = named.get(at) {
+                event.changes["name"] = json!(name);
+            }
+            event
+        };
+        refusals.map(event).collect()
     }
 }
 

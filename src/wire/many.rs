@@ -2,7 +2,7 @@
 
 use super::{problem::Problem, told::Told};
 use crate::ops::{
-    Change, KeyView, Result,
+    Change, Error, KeyView, Kind, Result,
     many::{KeyChanged, KeysChanged},
 };
 use serde::{Deserialize, Serialize};
@@ -60,7 +60,11 @@ impl Told for KeysChanged {
         let read = |KeyChangedItem { key, changed, changes, notes, error }: KeyChangedItem| match (key, error) {
             (_, Some(problem)) => Err(problem.into()),
             (Some(key), None) => Ok(KeyChanged { key, changed, changes, notes }),
-            (None, None) => Err(super::told::unusable("a key is neither changed nor refused")),
+            (None, None) => Err(Error::new(
+                Kind::Internal,
+                "reply",
+                "the server tells of a key neither that it was changed nor why not",
+            )),
         };
         Ok(Self { items: body.items.into_iter().map(read).collect() })
     }

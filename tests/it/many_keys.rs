@@ -16,7 +16,8 @@ impl Away {
     fn both() -> [Self; 2] {
         [false, true].map(|through_server| {
             let behind = Home::with_vault();
-            for (name, owner) in [("one", "alice"), ("two", "alice"), ("three", "alice"), ("four", "bob"), ("five", "")] {
+            for (name, owner) in [("one", "alice"), ("two", "alice"), ("three", "alice"), ("four", "bob"), ("five", "")]
+            {
                 let mut args = vec!["create", name, "--label", "team=web"];
                 args.extend(["--owner", owner].iter().filter(|_| !owner.is_empty()));
                 behind.ok(&args);
@@ -103,7 +104,7 @@ fn off_a_terminal_their_number_has_to_be_bounded_and_more_than_that_touches_none
 #[test]
 fn what_says_no_keys_or_says_them_twice_is_refused() {
     let [away, _] = Away::both();
-    for command in ["revoke", "deactivate", "activate", "delete", "rotate", "update"] {
+    for command in ["revoke", "deactivate", "activate", "delete", "update"] {
         let with = |more: &[&'static str]| {
             let change: &[&str] = if command == "update" { &["--add-scope", "a:read"] } else { &[] };
             let ran = away.run(&[&[command, "--yes", "--max", "9"], change, more].concat());
@@ -192,25 +193,6 @@ fn keys_named_on_standard_input_are_changed_alike() {
 }
 
 #[test]
-fn expired_keys_come_back_with_their_lifetime_in_one_command() {
-    for away in Away::both() {
-        for name in ["ci-a", "ci-b"] {
-            away.behind.ok(&["create", name, "--expires-in", "1s"]);
-        }
-        while away.names(&["--expired"]).len() < 2 {}
-        let ran = away.run(&["rotate", "--expired", "--renew", "--yes", "--max", "5", "-o", "jsonl"]);
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-        let secrets: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(secrets.len(), 2);
-        assert!(secrets.iter().all(|one| away.behind.works(one["secret"].as_str().unwrap())
-            || one["key"]["status"] == "active"));
-        let few = away.run(&["rotate", "--label", "team=web", "--yes", "--max", "4", "-q"]);
-        assert_eq!(few.code, Some(6), "{few:?}");
-        assert_eq!(few.stdout, "");
-    }
-}
-
-#[test]
 fn a_person_is_told_how_many_there_are_and_asked_once() {
     let [away, _] = Away::both();
     let mut shell = Terminal::open(&away.behind);
@@ -234,17 +216,41 @@ fn a_person_is_told_how_many_there_are_and_asked_once() {
 fn an_operator_changes_many_keys_only_as_it_may_change_one() {
     let [_, away] = Away::both();
     let url = &away.server.as_ref().unwrap().url;
-    for (role, may) in [("revoker", "revoke"), ("issuer", "update")] {
-        let token = away.behind.ok(&["operators", "create", role, "--role", role, "--bind", "default"]);
-        away.client.private(role, &token);
-        for (command, more) in [("revoke", &[][..]), ("update", &["--add-scope", "a:read"]), ("delete", &[])] {
-            let args = ["--server", url, "--token-file", role, command, "-", "--yes", "--max", "9"];
-            let ran = away.client.run_with(&[&args[..], more].concat(), "four\n");
-            if command == may {
-                assert_ne!(ran.code, Some(5), "{role} {command}: {ran:?}");
-            } else {
-                assert_eq!(ran.code, Some(5), "{role} {command}: {ran:?}");
-            }
-        }
+    let token = away.behind.ok(&["operators", "create", "stops", "--role", "revoker", "--bind", "default"]);
+    away.client.private("stops", &token);
+    for (command, more, code) in
+        [("update", &["--add-scope", "a:read"][..], 5), ("delete", &[], 5), ("activate", &[], 5), ("revoke", &[], 0)]
+    {
+        let args = ["--server", url, "--token-file", "stops", command, "-", "--yes", "--max", "9"];
+        let ran = away.client.run_with(&[&args[..], more].concat(), "four\n");
+        assert_eq!(ran.code, Some(code), "{command}: {ran:?}");
     }
+    assert_eq!(away.names(&["--status", "revoked"]), ["four"]);
+}
+
+#[test]
+fn a_request_for_many_keys_is_of_one_kind_and_bounded() {
+    let [_, away] = Away::both();
+    let (server, token) = (away.server.as_ref().unwrap(), away.client.read("token"));
+    let bearer = format!("Bearer {}", token.trim());
+    let ask = |changes: Value| {
+        let body = serde_json::json!({ "changes": changes }).to_string();
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let answer = server.send("POST", "/v1/keys/changes", &headers, &body);
+        (answer.status, answer.json())
+    };
+    let revoke = serde_json::json!({ "revoke": { "key": "one" } });
+    let (status, refused) = ask(vec![revoke.clone(); 501].into());
+    assert_eq!((status, refused["code"].as_str()), (400, Some("USAGE")), "{refused}");
+    assert!(refused["hints"][0].as_str().unwrap().contains("several requests"), "{refused}");
+    let mixed = serde_json::json!([revoke, { "delete": { "key": "two" } }]);
+    for wrong in [mixed, serde_json::json!([]), serde_json::json!([{ "revoke": [null] }]), serde_json::json!([null])] {
+        assert_eq!(ask(wrong.clone()).0, 400, "{wrong}");
+    }
+    assert_eq!(away.names(&["--status", "active"]).len(), 5);
+    let (status, done) = ask(serde_json::json!([{ "revoke": { "key": "one" } }, { "revoke": { "key": "nobody" } }]));
+    assert_eq!(status, 200, "{done}");
+    assert_eq!(done["schema"], "keyward.key-changes/v1");
+    assert_eq!(done["items"][0]["key"]["status"], "revoked");
+    assert_eq!(done["items"][1]["error"]["code"], "NOT_FOUND");
 }

@@ -9,7 +9,7 @@ use crate::{
 /// Let deactivated keys work again
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyward activate billing-sync\n  \
-    keyward activate --status inactive --label team=billing --yes --max 20")]
+    keyward activate --status inactive --env staging --yes --max 20")]
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,

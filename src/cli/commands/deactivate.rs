@@ -10,7 +10,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyward deactivate billing-sync --reason 'suspected misuse'\n  \
     keyward deactivate billing-sync --only-if-idle 1h\n  \
-    keyward deactivate --unused-for 90d --yes --max 50        none, where more than 50 are found")]
+    keyward deactivate --never-used --env staging --yes --max 50   none, where more than 50 are found")]
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,

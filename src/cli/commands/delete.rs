@@ -18,11 +18,9 @@ use serde_json::json;
 
 /// Delete keys for good; their audit trail stays
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  keyward delete billing-sync --confirm billing-sync --reason \
+#[command(after_help = "Examples:\n  keyward delete billing-sync --confirm billing-sync --reason \
     'system switched off'\n  keyward delete billing-sync --confirm billing-sync --only-if-idle 30d\n  \
-    keyward delete --status revoked --unused-for 1y --yes --max 100"
-)]
+    keyward delete --status revoked --never-used --yes --max 100")]
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
@@ -65,8 +63,7 @@ fn delete_one(cx: &mut Ctx, asked: Delete, confirmed: Option<&str>) -> Result<u8
     prompt::confirm_name(cx, name, confirmed, &question)?;
     // By id from here on: what was confirmed is what is deleted, whatever happens to names meanwhile.
     let key: KeyRef = found.id.parse().map_err(|_| Error::usage("the id of the key found is no id"))?;
-    let deleted =
-        backend.change(&cx.operation(), Delete { key, environment: None, only_if_idle })?;
+    let deleted = backend.change(&cx.operation(), Delete { key, environment: None, only_if_idle })?;
     tell(cx, &deleted.key);
     cx.item_if_asked("keyward.key/v1", "key", json!(deleted.key), columns::KEY)?;
     Ok(Exit::Ok.code())

@@ -5,8 +5,8 @@ use crate::{
         columns,
         context::Ctx,
         exit::Exit,
-        grouping::{self, GroupBy},
         filter::StateFilter,
+        grouping::{self, GroupBy},
         operand::KeysOf,
         values,
     },
@@ -65,7 +65,8 @@ pub(crate) struct Args {
 
 /// Lists keys.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
-    let (count, exit_code, scope, searched) = (args.count, args.exit_code, args.state.scope.clone(), !args.words.is_empty());
+    let (count, exit_code, scope, searched) =
+        (args.count, args.exit_code, args.state.scope.clone(), !args.words.is_empty());
     let (group_by, shown) =
         (args.group_by, if args.state.denied_since.is_some() { columns::DENIED_KEYS } else { columns::KEYS });
     let request = List { filter: filter(args)? };

@@ -23,12 +23,7 @@ pub(super) struct IfIdle {
 }
 
 /// Switches every key and tells what came of it.
-pub(super) fn switch_all(
-    cx: &mut Ctx,
-    which: Which,
-    switch: Switch,
-    only_if_idle: Option<TimeDelta>,
-) -> Result<u8> {
+pub(super) fn switch_all(cx: &mut Ctx, which: Which, switch: Switch, only_if_idle: Option<TimeDelta>) -> Result<u8> {
     let (backend, meant) = (cx.backend()?, which.meant(cx)?);
     let environment = meant.environment();
     let (asked, doing) = match switch {

@@ -91,13 +91,7 @@ struct Changes {
 
 /// Updates keys and tells what changed.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
-    // Beside a key that is named, a filter for keys without expiry is a wish for one.
-    if args.expires_in.is_some() || (!args.which.named.is_empty() && args.which.by.state.no_expiry) {
-        return Err(Error::usage("a key's expiry is set at creation and never edited afterwards")
-            .cause("a life that can be lengthened later is no limit")
-            .hint("keyward rotate KEY --renew   starts the original lifetime again, with a new secret")
-            .hint("keyward create NAME --expires-in D   makes a key with another lifetime"));
-    }
+    refuse_fixed(&args)?;
     let Args { which, to, .. } = args;
     let meant = which.meant(cx)?;
     let environment = meant.environment();
@@ -117,6 +111,26 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         cx.after_change(written)?;
     }
     Ok(code)
+}
+
+/// Says why not, where somebody wants to change what never changes. Beside a key that is named, what would be a filter is such a
+/// wish.
+fn refuse_fixed(args: &Args) -> Result<()> {
+    let (named, by) = (!args.which.named.is_empty(), &args.which.by);
+    if args.expires_in.is_some() || (named && by.state.no_expiry) {
+        return Err(Error::usage("a key's expiry is set at creation and never edited afterwards")
+            .cause("a life that can be lengthened later is no limit")
+            .hint("keyward rotate KEY --renew   starts the original lifetime again, with a new secret")
+            .hint("keyward create NAME --expires-in D   makes a key with another lifetime"));
+    }
+    if named && by.project.is_some() {
+        return Err(Error::usage("a key's project never changes")
+            .hint("keyward create NAME: a key's project is set when it is made"));
+    }
+    if named && by.state.customer.is_some() {
+        return Err(Error::usage("--customer finds keys, and one is named").hint("--add-customer or --remove-customer"));
+    }
+    Ok(())
 }
 
 /// One of many: a line names it, and what changed.

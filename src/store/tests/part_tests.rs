@@ -22,7 +22,9 @@ fn a_part_that_fails_leaves_nothing_of_itself_and_the_rest_holds() {
         tx.put_key(&key(6))
     });
     done.unwrap();
-    tx.commit_all(vec![event(Action::KeyUpdate, "several")]).unwrap();
+    let of_key = |action, number: u8| event(action, key(number).id.as_str());
+    let events = vec![of_key(Action::KeyCreate, 4), of_key(Action::KeyDelete, 2), of_key(Action::KeyCreate, 6)];
+    tx.commit_all(events).unwrap();
     drop(store);
     let store = vault.admin();
     let view = store.read(now()).unwrap();
@@ -30,5 +32,31 @@ fn a_part_that_fails_leaves_nothing_of_itself_and_the_rest_holds() {
     assert_eq!([1, 2, 3, 4, 5, 6].map(there), [true, false, true, true, false, true]);
     assert!(!view.catalogue("default").unwrap().closed);
     drop(view);
+    store.verify_all(now()).unwrap();
+}
+
+/// What was read before a part that fails, and after it, is checked against the rows that are there.
+#[test]
+fn names_and_rows_are_found_after_a_part_that_fails() {
+    let vault = Vault::new();
+    let store = vault.admin();
+    let mut tx = store.begin(now()).unwrap();
+    let production = crate::domain::Environment::Production;
+    let renamed = |tx: &mut Tx<'_>, name: &str| -> Result<(), Error> {
+        let found = tx.key_named("default", production, "canary-name-1")?.unwrap();
+        tx.put_key(&Key { name: name.to_owned(), ..found })?;
+        assert!(tx.key_named("default", production, "nobody")?.is_none());
+        Ok(())
+    };
+    let failed: Result<(), Error> = tx.part(|tx| {
+        renamed(tx, "another")?;
+        Err(Error::Unrecorded)
+    });
+    assert!(failed.is_err());
+    assert!(tx.key_named("default", production, "another").unwrap().is_none());
+    assert!(tx.key_named("default", production, "canary-name-1").unwrap().is_some());
+    tx.part(|tx| renamed(tx, "other")).unwrap();
+    assert!(tx.key_named("default", production, "canary-name-1").unwrap().is_none());
+    tx.commit_all(vec![event(Action::KeyUpdate, key(1).id.as_str())]).unwrap();
     store.verify_all(now()).unwrap();
 }

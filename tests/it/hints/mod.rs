@@ -110,6 +110,11 @@ const UNPROVOKED: &[(&str, Why)] = &[
         Moment("a server goes between two calls"),
     ),
     ("the secret has arrived: keyward rotation commit {rotation}", Moment("a server goes between two calls")),
+    ("{}   (does the rest)", Moment("a server goes while many keys are changed")),
+    (
+        "several requests of fewer keys, one after the other",
+        Test("many_keys::a_request_for_many_keys_is_of_one_kind_and_bounded"),
+    ),
     ("try again later; nothing is lost", Moment("another process holds the rotation")),
     ("open it again: eval \"$(keyward unlock --for 15m)\"", Moment("new keys come while a command runs")),
     (
