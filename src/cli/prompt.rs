@@ -134,6 +134,8 @@ pub(super) fn text(cx: &Ctx, question: &str, fits: impl Fn(&str) -> std::result:
 /// # Errors
 /// `Failure` when cancelled.
 pub(super) fn one_of(cx: &Ctx, question: &str, words: &[impl std::fmt::Display]) -> Result<usize> {
+    // A list takes no letters: whoever types one must be told what it takes.
+    let question = format!("{question} (arrows move, return chooses)");
     let chosen = ask(cx, || Select::new().with_prompt(question).items(words).default(0).interact_opt())?;
     chosen.ok_or_else(refused)
 }

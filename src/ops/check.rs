@@ -2,10 +2,11 @@
 
 use super::{
     audit_review,
+    authority::Authority,
     case::{Ask, Method, Route, UseCase},
     context::Context,
     entitlement,
-    error::Result,
+    error::{Error, Result},
     lookup,
     view::KeyView,
 };
@@ -126,6 +127,16 @@ pub struct RuleAnswer {
 impl UseCase for Check {
     type Outcome = Checked;
     const PERMISSION: Permission = Permission::ReadKeys;
+    const OR: Option<Permission> = Some(Permission::ReadOwnKeys);
+
+    fn permission(&self, by: &Authority) -> Permission {
+        if self.mine { by.either(Self::PERMISSION, Permission::ReadOwnKeys) } else { Self::PERMISSION }
+    }
+
+    fn refused(&self, by: &Authority, error: Error) -> Error {
+        if self.mine { error } else { by.of_own_instead(error) }
+    }
+
     const ROUTE: Route = Route {
         query: &["mine"],
         optional_body: true,

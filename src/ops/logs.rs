@@ -224,6 +224,9 @@ pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
     if query.mine && (query.key.is_some() || query.is_of_operators()) {
         return Err(super::mine_of_all("one key or to operators"));
     }
+    if query.is_of_operators() {
+        super::audit::whole_trail(tx, "keyward logs  (requests with keys)")?;
+    }
     let one = query.key.as_ref().map(|key| lookup::key(tx, &cx.workspace, key, query.environment)).transpose()?;
     let filter = VerdictFilter {
         key: one.as_ref().map(|key| key.id.clone()),

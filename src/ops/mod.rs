@@ -20,6 +20,7 @@ pub mod create_many;
 pub mod credentials;
 pub mod declare;
 pub mod delete;
+pub mod demands;
 mod entitlement;
 pub mod error;
 mod existing;
@@ -60,8 +61,11 @@ pub use context::Context;
 pub use create::{Create, Created};
 pub use create_many::{CreateMany, EntryError, EntryErrors};
 pub use credentials::{CredentialReport, RefusedCredentials};
-pub use declare::{Agreed, Applied, Apply, Carried, CarryKeys, Declared, ExportKeys, Plan, PlanStep, Prefer, Verb};
+pub use declare::{
+    Agreed, Applied, Apply, Carried, CarryKeys, Carrying, Declared, ExportKeys, Plan, PlanStep, Prefer, Verb,
+};
 pub use delete::{Delete, Deleted};
+pub use demands::{Demanded, ShowDemands};
 pub use error::{Error, Kind, Result};
 pub use import::Import;
 pub use lifecycle::{Activate, Deactivate, Revoke, Stop, Switch, SwitchKey, Switched};

@@ -14,7 +14,7 @@ use crate::{
     backend::Backend,
     ops::{
         Abort, Activate, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, CreateObject, Deactivate, Delete,
-        DeleteObject, ExportKeys, ListObjects, ListRotations, ListScopes, Prolong, Result, Revoke, Show, ShowObject,
+        DeleteObject, ExportKeys, ListObjects, ListRotations, ListScopes, Prolong, Result, Revoke, Show, ShowDemands, ShowObject,
         ShowRotation, ShowScope, Update, UpdateObject,
         case::{Ask, Change, Method, Route, UseCase},
         many::ChangeKeys,
@@ -94,6 +94,7 @@ fn doors() -> Vec<Door> {
         Door::changes::<CreateObject>().at(CREATE_PROJECT),
         Door::changes::<UpdateObject>(),
         Door::changes::<DeleteObject>(),
+        Door::asks::<ShowDemands>(),
         Door::asks::<ListScopes>(),
         Door::asks::<ShowScope>(),
         Door::changes::<ChangeScopes>(),
@@ -183,6 +184,10 @@ where
     C::Outcome: Told,
 {
     let (app, request, cx) = call.taken::<C>(&route).await?;
+    if request.looks_at_use() {
+        // Also uses of a moment ago count, which wait here to be written.
+        app.uses.now().await?;
+    }
     told(&route, app.change(move |backend| backend.change(&cx, request)).await?)
 }
 

@@ -99,6 +99,8 @@ mod pipelines;
 mod places;
 mod quiet;
 mod refusals;
+#[cfg(feature = "server")]
+mod refused_together;
 mod released;
 #[cfg(feature = "server")]
 mod remote;

@@ -57,6 +57,8 @@ pub enum Verb {
     Activate,
     /// It is switched off.
     Deactivate,
+    /// It is cut off for good, as it is in the keystore that the declarations are carried from.
+    Revoke,
     /// A difference that cannot be applied.
     Blocked,
     /// Both sides have changed it, and somebody has to decide; only where declarations are carried between keystores.
@@ -73,6 +75,7 @@ impl Verb {
             Self::Update => "update",
             Self::Activate => "activate",
             Self::Deactivate => "deactivate",
+            Self::Revoke => "revoke",
             Self::Blocked => "blocked",
             Self::Conflict => "conflict",
         }
@@ -88,6 +91,11 @@ impl Verb {
 }
 
 impl PlanStep {
+    /// Whether it would be the creation of a key with an id of its own.
+    pub(super) fn creates(&self) -> bool {
+        self.key_id.is_none() && matches!(self.action, Verb::Create | Verb::Blocked)
+    }
+
     /// Whether it would be the creation of a key, and something speaks against it.
     pub(super) fn is_refused_creation(&self) -> bool {
         self.action == Verb::Blocked && self.key_id.is_none()
@@ -425,7 +433,7 @@ fn creation(declared: &Declared, rules: &Rules, now: Time) -> PlanStep {
     }
 }
 
-fn step(action: Verb, key: &Key) -> PlanStep {
+pub(super) fn step(action: Verb, key: &Key) -> PlanStep {
     PlanStep {
         action,
         key_id: Some(key.id.to_string()),
