@@ -116,6 +116,16 @@ impl KeyChange {
         }
     }
 
+    fn looks_at_use(&self) -> bool {
+        match self {
+            Self::Activate(one) => one.looks_at_use(),
+            Self::Deactivate(one) => one.looks_at_use(),
+            Self::Revoke(one) => one.looks_at_use(),
+            Self::Delete(one) => one.looks_at_use(),
+            Self::Update(one) => one.looks_at_use(),
+        }
+    }
+
     fn change(self, tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context) -> Result<Done<KeyChanged>> {
         let switched = |done: Done<super::Switched>| {
             let super::Switched { key, changed } = done.outcome;
@@ -166,6 +176,10 @@ impl Change for ChangeKeys {
 
     fn action(&self) -> Action {
         self.changes.first().map_or(Self::ACTION, KeyChange::action)
+    }
+
+    fn looks_at_use(&self) -> bool {
+        self.changes.iter().any(KeyChange::looks_at_use)
     }
 
     fn once_more(&self) -> Option<Self> {

@@ -201,6 +201,10 @@ fn a_server_counts_the_uses_of_a_moment_ago_before_it_ends_anything() {
         let answer = server.send("POST", &format!("/v1/keys/used/{verb}"), &headers, r#"{"only_if_idle":3600}"#);
         assert_eq!((answer.status, &answer.json()["reason"]), (409, &json!("still_used")), "{answer:?}");
     }
+    // Many at once, each by its own use.
+    let many = r#"{"changes":[{"revoke":{"key":"used","only_if_idle":3600}}]}"#;
+    let answer = server.send("POST", "/v1/keys/changes", &headers, many);
+    assert!(answer.status == 200 && answer.body.contains("still_used"), "{answer:?}");
     assert_eq!(home.json(&["show", "used"])["key"]["status"], "active");
 
     // A rotation that is committed by hand waits for the old secret too.
