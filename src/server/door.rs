@@ -14,8 +14,8 @@ use crate::{
     backend::Backend,
     ops::{
         Abort, Activate, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, CreateObject, Deactivate, Delete,
-        DeleteObject, ExportKeys, ListObjects, ListRotations, ListScopes, Prolong, Result, Revoke, Show, ShowDemands, ShowObject,
-        ShowRotation, ShowScope, Update, UpdateObject,
+        DeleteObject, ExportKeys, ListObjects, ListRotations, ListScopes, Prolong, Result, Revoke, Show, ShowDemands,
+        ShowObject, ShowRotation, ShowScope, Update, UpdateObject,
         case::{Ask, Change, Method, Route, UseCase},
         many::ChangeKeys,
         objects::CREATE_PROJECT,
