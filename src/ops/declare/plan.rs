@@ -29,14 +29,17 @@ pub struct Plan {
 
 /// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PlanStep {
+    /// What is to be done.
     pub action: Verb,
     /// Null for a key that is not there yet.
     pub key_id: Option<String>,
+    /// The name of the key.
     pub name: String,
+    /// Its environment.
     pub environment: String,
+    /// What changes.
     pub changes: Vec<Change>,
     /// Why it cannot be done, or is to be done although nothing was changed.
     pub why: Option<String>,
