@@ -87,7 +87,7 @@ fn verdicts(criterion: &mut Criterion) {
         lookup: "0123456789abcdef",
         state: SecretState::Current { until: None },
         plan: &plan,
-        known: Named::default(),
+        projects: &[],
     };
     let address: IpAddr = "10.1.2.3".parse().unwrap();
     let request = Request {
@@ -138,7 +138,6 @@ fn vault(home: &Path) -> (Box<dyn Backend>, Context) {
         client: None,
         read_only: false,
         dry_run: false,
-        rehearses: false,
     };
     vault.init(&cx, InitOptions::default()).unwrap();
     let unlock = Unlock {

@@ -52,6 +52,12 @@ impl Dirs {
         self.state.join("bulk")
     }
 
+    /// What runs of a rotation still have to tell their hooks.
+    #[must_use]
+    pub fn owed(&self) -> PathBuf {
+        self.state.join("owed")
+    }
+
     /// The journal of what happened to a vault while no signing key was at hand.
     #[must_use]
     pub fn journal(&self, vault_id: &str) -> PathBuf {
@@ -98,7 +104,10 @@ impl Dirs {
         if ["config.toml", "profile", "check.toml"].iter().any(|name| is(&self.config.join(name))) {
             return Some("a file of settings");
         }
-        if ["pins", "journals", "leases", "run", "bulk", "ended"].iter().any(|name| inside(&self.state.join(name))) {
+        if ["pins", "journals", "leases", "run", "bulk", "ended", "owed"]
+            .iter()
+            .any(|name| inside(&self.state.join(name)))
+        {
             return Some("what this machine remembers of the vault");
         }
         let session = real.extension().is_some_and(|extension| extension == "session");

@@ -143,6 +143,16 @@ impl LocalVault {
         self.pins().check().err().map(|error| error.to_string())
     }
 
+    /// Whether this machine remembers nothing of the vault, so that an older copy of it would not be noticed.
+    ///
+    /// # Errors
+    /// `Integrity` for a damaged or foreign file; `Unavailable` when what is remembered cannot be read.
+    pub fn is_seen_first(&self) -> Result<bool> {
+        let id = Store::open(&self.dirs.keystore())?.meta().vault_id.clone();
+        let seen = self.pins().load(&id).map_err(|error| Dirs::cannot_look(&self.dirs.state, &error))?;
+        Ok(seen.is_none())
+    }
+
     /// What its tokens begin with; that stands in the clear and needs no unlocking.
     ///
     /// # Errors

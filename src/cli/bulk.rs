@@ -191,6 +191,11 @@ fn on_lines(entries: EntryErrors, lines: &[u64]) -> (Vec<(u64, Error)>, Vec<u64>
 
 /// Prints a line a key, before the keys are committed: whoever is killed in between loses none.
 fn print_secrets(cx: &mut Ctx, created: &[Created]) -> Result<()> {
+    if cx.global.dry_run {
+        let planned = created.iter().map(|one| cx.minted(cx.created_key(one), None).existed(one.existed));
+        let planned: Vec<_> = planned.collect();
+        return cx.emit_lines(MINTED, &planned);
+    }
     let reports: Vec<_> =
         created.iter().map(|one| cx.minted(&one.key, one.secret.as_ref()).existed(one.existed)).collect();
     cx.emit_lines(MINTED, &reports)

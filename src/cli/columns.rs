@@ -7,7 +7,7 @@ pub(super) use reports::{COUNTS, EXPIRING, OWNERS, ROTATED, STALE};
 use crate::output::{
     Column,
     ColumnKind::{
-        Deliveries, Duration, Environment, List, LiveSecrets, Number, RateLimit, Reasons, Summary, Text, Time,
+        Deliveries, Duration, Environment, Expiry, List, LiveSecrets, Number, RateLimit, Reasons, Summary, Text, Time,
     },
 };
 
@@ -18,7 +18,7 @@ pub(super) const KEYS: &[Column] = &[
     Column::new("environment", "env", Environment),
     Column::new("status", "status", Text),
     Column::new("scopes", "scopes", Summary).late(),
-    Column::new("expires_at", "expires", Time),
+    Column::new("expires_at", "expires", Expiry),
     Column::new("last_used_at", "last used", Time),
     Column::new("hint", "hint", Text).late(),
     Column::new("owner", "owner", Text),

@@ -124,7 +124,6 @@ impl Ctx {
             client: None,
             read_only: self.global.read_only,
             dry_run: self.global.dry_run,
-            rehearses: false,
         }
     }
 
@@ -263,6 +262,7 @@ impl Ctx {
     /// `NotFound` where there is none; `Locked` when nothing opens it.
     pub(super) fn unlock(&mut self, session: bool) -> Result<Box<dyn Backend>> {
         let vault = self.existing_vault()?;
+        self.warn_if_seen_first(&vault)?;
         tracing::info!(keystore = %vault.dirs().keystore().display(), "opening the vault");
         self.with_sources(session, |operation, unlock| vault.unlock(operation, unlock))
     }
@@ -278,6 +278,7 @@ impl Ctx {
             self.make_vault_if_none()?;
         }
         let vault = self.existing_vault()?;
+        self.warn_if_seen_first(&vault)?;
         self.with_sources(true, |operation, unlock| vault.serve(operation, unlock))
     }
 

@@ -41,6 +41,19 @@ impl Ctx {
         Err(self.no_vault(&vault))
     }
 
+    /// Where this machine has to remember the vault and does not: it sees it first, or the memory is lost. Also with `-q`.
+    pub(super) fn warn_if_seen_first(&mut self, vault: &LocalVault) -> Result<()> {
+        if self.require_state && vault.is_seen_first()? {
+            self.out.warn(&format!(
+                "nothing in {} remembers this vault: an older copy of it would not be noticed until the next change is \
+                 remembered; where it was used before, that memory is lost",
+                vault.dirs().state.display()
+            ));
+            self.note("hint: keyward audit verify --checkpoint FILE   (compares it with one that was kept elsewhere)");
+        }
+        Ok(())
+    }
+
     /// Makes the vault with a device slot where there is none, unless that would be an accident.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::{columns, context::Ctx, exit::Exit, values};
 use crate::{
     domain::{Environment, KeyRef},
     ops::{Error, KeyView, Result, Show},
-    output::Format,
+    output::{Format, Page, Report},
 };
 use serde_json::Value;
 use std::{collections::HashSet, io::Read};
@@ -71,19 +71,6 @@ impl MaybeKeys {
         self.keys.is_empty()
     }
 
-    /// Whether standard input names them.
-    pub(super) fn is_stdin(&self) -> bool {
-        matches!(self.keys.as_slice(), [Operand::Stdin])
-    }
-
-    /// The key, where exactly one is typed and no list is asked for.
-    pub(super) fn one(&self) -> Option<&KeyRef> {
-        match self.keys.as_slice() {
-            [Operand::Key(key)] if !self.items => Some(key),
-            _ => None,
-        }
-    }
-
     /// Names a key that was chosen otherwise.
     pub(super) fn choose(&mut self, key: KeyRef) {
         self.keys = vec![Operand::Key(key)];
@@ -125,11 +112,15 @@ fn from_stdin(cx: &mut Ctx) -> Result<Vec<KeyRef>> {
 pub(super) fn reply(cx: &mut Ctx, single: bool, mut keys: Vec<Value>) -> Result<()> {
     const LIST: &str = "keyward.key-list/v1";
     let of_rows = cx.out.options.field.is_none() && matches!(cx.format(), Format::Jsonl | Format::Csv);
-    if single && !of_rows && keys.len() == 1 {
-        return cx.item("keyward.key/v1", "key", keys.remove(0), columns::KEY);
-    }
-    let total = keys.len();
-    cx.list(LIST, keys, total, if cx.format() == Format::Csv { columns::KEY } else { columns::KEYS })
+    let report = if single && !of_rows && keys.len() == 1 {
+        Report::item("keyward.key/v1", "key", keys.remove(0), None).with_columns(columns::KEY)
+    } else {
+        let (page, columns) =
+            (Page::whole(keys.len()), if cx.format() == Format::Csv { columns::KEY } else { columns::KEYS });
+        Report::list(LIST, keys, page, columns, "name")
+    };
+    let dry_run = cx.global.dry_run;
+    cx.emit(&report.dry_run(dry_run))
 }
 
 /// The keys of somebody or something.
@@ -199,17 +190,11 @@ pub(super) fn each<K, T>(
             }
         }
     }
-    let code = outcome(!done.is_empty(), &failures);
-    Ok((done, code))
-}
-
-/// The exit code of an action on several keys, of which some failed.
-pub(super) fn outcome(any_done: bool, failures: &[Error]) -> u8 {
     // Nothing at all worked, and always for the same kind of reason: then that is the reason.
-    let exit = match failures.first() {
+    let code = match failures.first() {
         None => Exit::Ok,
-        Some(first) if !any_done && failures.iter().all(|error| error.kind == first.kind) => first.kind.into(),
+        Some(first) if done.is_empty() && failures.iter().all(|error| error.kind == first.kind) => first.kind.into(),
         Some(_) => Exit::Partial,
     };
-    exit.code()
+    Ok((done, code.code()))
 }

@@ -5,7 +5,7 @@
 use super::{columns, context::Ctx, exit::Exit, hints::Said};
 use crate::{
     domain::PlainToken,
-    ops::{Error, Kind, Result},
+    ops::{Created, Error, Kind, Result},
     output::{Column, EmitError, Emitter, ErrorReport, Format, Page, Report, Row},
 };
 use serde_json::{Value, json};
@@ -111,7 +111,8 @@ impl Ctx {
         if !self.reply_asked() {
             return Ok(());
         }
-        let written = self.item(schema, name, value, columns);
+        let report = Report::item(schema, name, value, None).with_columns(columns).dry_run(self.global.dry_run);
+        let written = self.emit(&report);
         self.after_change(written)
     }
 
@@ -162,7 +163,7 @@ impl Ctx {
         if !self.reply_asked() {
             return Ok(());
         }
-        let report = report.with_columns(columns::KEY).minting();
+        let report = report.with_columns(columns::KEY).minting().dry_run(self.global.dry_run);
         let written = self.emit(&report);
         self.after_change(written)
     }
@@ -177,7 +178,16 @@ impl Ctx {
     /// The reply of create and rotate, with the secret beside the key. People see a few facts of it, all with `-v`.
     pub(super) fn minted<R: Row>(&self, key: R, secret: Option<&PlainToken>) -> Report<R> {
         let few = columns::minted();
-        minted(key, secret, if self.global.verbose == 0 { &few } else { columns::KEY })
+        minted(key, secret, if self.global.verbose == 0 { &few } else { columns::KEY }).dry_run(self.global.dry_run)
+    }
+
+    /// A key that was made, or that would be: then nobody will ever find it by what was drawn for it in the rehearsal.
+    pub(super) fn created_key(&self, created: &Created) -> Value {
+        let mut key = json!(created.key);
+        if self.global.dry_run && !created.existed {
+            (key["id"], key["hint"], key["secrets"]) = (Value::Null, Value::Null, json!([]));
+        }
+        key
     }
 
     /// Puts the secret to come on the clipboard too.

@@ -41,6 +41,11 @@ impl Stop {
         Ok(Self { asked, signal })
     }
 
+    /// Listens to nothing: a signal ends the process as ever.
+    pub(super) fn deaf() -> Self {
+        Self { asked: Arc::default(), signal: Arc::default() }
+    }
+
     /// The flag, for what runs long.
     pub(super) fn flag(&self) -> &AtomicBool {
         &self.asked

@@ -13,6 +13,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use std::os::unix::process::ExitStatusExt;
 use std::{
     ffi::OsString,
+    path::Path,
     process::{Command, ExitStatus},
     sync::atomic::AtomicBool,
     time::Duration,
@@ -212,7 +213,9 @@ pub fn probe(
     run: &Running<'_>,
 ) -> Result<(), SinkError> {
     let mask = Mask::of(token);
-    let try_once = || say_yes(command, token.expose_plaintext().as_bytes(), Some(&mask), options, run);
+    let program = label(command);
+    let secret = token.expose_plaintext().as_bytes();
+    let try_once = || say_yes(shell(command), &program, secret, Some(&mask), options, run);
     let waits = ExponentialBuilder::new()
         .with_factor(2.0)
         .with_min_delay(retry.backoff)
@@ -227,33 +230,36 @@ pub fn probe(
     try_once()
 }
 
-/// Runs a command that is told something: JSON on standard input, one line.
+/// Runs a command that is told something: JSON on standard input, one line; in a directory, or in that of this process.
 ///
 /// # Errors
 /// When it does not end with 0.
-pub fn hook(command: &str, json: &serde_json::Value, options: &Options, run: &Running<'_>) -> Result<(), SinkError> {
-    say_yes(command, format!("{json}\n").as_bytes(), None, options, run)
+pub fn hook(
+    command: &str,
+    json: &serde_json::Value,
+    directory: Option<&Path>,
+    options: &Options,
+    run: &Running<'_>,
+) -> Result<(), SinkError> {
+    let mut started = shell(command);
+    if let Some(directory) = directory {
+        started.current_dir(directory);
+    }
+    say_yes(started, &label(command), format!("{json}\n").as_bytes(), None, options, run)
 }
 
 fn say_yes(
-    command: &str,
+    command: Command,
+    program: &str,
     input: &[u8],
     mask: Option<&Mask>,
     options: &Options,
     run: &Running<'_>,
 ) -> Result<(), SinkError> {
-    let program = label(command);
-    let job = Job {
-        command: shell(command),
-        program: &program,
-        input,
-        mask,
-        path: options.path.as_deref(),
-        limit: options.timeout,
-    };
-    let ended = child::run(job, run).map_err(|failed| not_ended(&program, failed, |_| Reached::No))?;
+    let job = Job { command, program, input, mask, path: options.path.as_deref(), limit: options.timeout };
+    let ended = child::run(job, run).map_err(|failed| not_ended(program, failed, |_| Reached::No))?;
     // A service may need longer than the tries of a probe to take a new secret.
-    if ended.status.success() { Ok(()) } else { Err(failed_with(Fault::Unavailable, &program, &ended)) }
+    if ended.status.success() { Ok(()) } else { Err(failed_with(Fault::Unavailable, program, &ended)) }
 }
 
 #[cfg(test)]

@@ -224,7 +224,7 @@ fn a_hook_gets_one_line_of_json_and_need_not_read_it() {
     stand_ins.add("notify", "");
     let json = serde_json::json!({"event": "rotated", "key": {"name": "billing-sync"}});
     let listener = Listener::default();
-    let run_hook = |command: &str| listener.with(|run| hook(command, &json, &stand_ins.options(), run));
+    let run_hook = |command: &str| listener.with(|run| hook(command, &json, None, &stand_ins.options(), run));
     run_hook("notify").unwrap();
     assert_eq!(stand_ins.record("notify", "stdin"), format!("{json}\n"));
     run_hook("true").unwrap();

@@ -1,7 +1,7 @@
 //! What stands around a secret that was pasted with more than itself. It says so in fixed words alone, for any part of
 //! what was presented may be the secret.
 
-use super::TokenError;
+use super::{Brand, Environment, TokenError, token::TOKEN_TAIL};
 
 /// Pairs of quotes, as shells, documents and chats write them.
 const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
@@ -10,7 +10,20 @@ const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“',
 #[must_use]
 pub fn why_malformed(error: TokenError, presented: &str) -> String {
     let found = if error == TokenError::Shape { around(presented) } else { Vec::new() };
+    if found.is_empty() && error == TokenError::Shape && is_cut_short(presented) {
+        return "it begins as a token does, and its end is missing: a token is one word without blanks, and longer"
+            .to_owned();
+    }
     if found.is_empty() { error.to_string() } else { format!("{error}: {}; paste the secret alone", found.join(", ")) }
+}
+
+/// Whether it is the beginning of a token, as a terminal or a field that is too short leaves it.
+fn is_cut_short(presented: &str) -> bool {
+    let Some((brand, rest)) = presented.split_once('_') else { return false };
+    let Some((code, rest)) = rest.split_once('_') else { return false };
+    let plain = rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    // The tail is counted from the mark before it.
+    Brand::fits(brand) && Environment::from_token_code(code).is_some() && plain && rest.len() + 1 < TOKEN_TAIL
 }
 
 /// What stands around the secret, from the outside inwards, each once.
@@ -116,6 +129,15 @@ mod tests {
         ] {
             assert_eq!(around(presented), told, "{presented:?}");
         }
+    }
+
+    #[test]
+    fn a_token_whose_end_is_missing_is_called_that() {
+        let whole = format!("kw_prod_{}_{}", "a".repeat(16), "b".repeat(49));
+        let told = |length: usize| why_malformed(TokenError::Shape, &whole[..length]).contains("its end is missing");
+        assert!([8, 12, 24, 30, whole.len() - 1].into_iter().all(told));
+        assert!(!told(2) && !told(7) && !told(whole.len()));
+        assert!(!why_malformed(TokenError::Shape, "kw_prod_a b").contains("its end is missing"));
     }
 
     proptest! {

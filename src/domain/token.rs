@@ -34,7 +34,7 @@ impl Brand {
         &self.0
     }
 
-    fn fits(text: &str) -> bool {
+    pub(super) fn fits(text: &str) -> bool {
         (1..=MAX_BRAND).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_lowercase())
             && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())

@@ -111,26 +111,23 @@ pub fn may_export(tx: &View<'_>, cx: &Context) -> Result<()> {
     entitlement::require(&plan, Feature::AuditExport)
 }
 
-/// What a support slot may ask instead of the whole trail.
-const OF_A_KEY: &str = "keyward audit list --key KEY  (what happened to a key)";
-
 /// Refuses a support slot, which reads the history of keys alone: what a server lets the role support see.
-pub(super) fn whole_trail(tx: &View<'_>, instead: &str) -> Result<()> {
+fn whole_trail(tx: &View<'_>) -> Result<()> {
     if tx.capabilities().admin.is_some() {
         return Ok(());
     }
-    Err(super::support_refused().hint(instead))
+    Err(super::support_refused().hint("keyward audit list --key KEY  (what happened to a key)"))
 }
 
 /// Lists events.
 ///
 /// # Errors
-/// `Forbidden` when the plan has no audit view, and for a support slot that names no key; `Conflict` for a name of several
-/// keys; `Integrity` when an event does not open.
+/// `Forbidden` when the plan has no audit view, and for a support slot that names no key; `NotFound` for a key that neither is
+/// nor was; `Conflict` for a name of several keys; `Integrity` when an event does not open.
 pub fn list(tx: &View<'_>, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {
     may_view(tx, cx)?;
     if filter.key.is_none() {
-        whole_trail(tx, OF_A_KEY)?;
+        whole_trail(tx)?;
     }
     let last = tx.trail_size();
     let stored = usize::try_from(last + 1 - tx.first_event()).unwrap_or(usize::MAX);
@@ -161,7 +158,7 @@ pub fn list(tx: &View<'_>, cx: &Context, filter: &AuditFilter) -> Result<AuditLi
 /// `NotFound`; `Forbidden` when the plan has no audit view, and for a support slot.
 pub fn show(tx: &View<'_>, cx: &Context, seq: u64) -> Result<Recorded> {
     may_view(tx, cx)?;
-    whole_trail(tx, OF_A_KEY)?;
+    whole_trail(tx)?;
     let mut found = None;
     let wanted = |_: &PublicFacts| true;
     tx.each_entry(Selection { targets: None, first: seq, last: seq, wanted: &wanted }, |entry| {
@@ -177,7 +174,8 @@ pub fn show(tx: &View<'_>, cx: &Context, seq: u64) -> Result<Recorded> {
 /// Hands over the events between two, ends included, that a filter lets through, oldest first.
 ///
 /// # Errors
-/// `Conflict` for a name of several keys; `Integrity` when an event does not open; those of `take`.
+/// `NotFound` for a key that neither is nor was; `Conflict` for a name of several keys; `Integrity` when an event does not open;
+/// those of `take`.
 pub fn select(
     tx: &View<'_>,
     cx: &Context,
@@ -187,6 +185,7 @@ pub fn select(
 ) -> Result<()> {
     let story = filter.key.as_ref().map(|key| Story::of(tx, cx, key, filter.environment)).transpose()?;
     let targets = story.as_ref().map(|story| story.targets.as_slice());
+    let mut found = false;
     // Under what was typed there are also workspaces and other things of that name, which support does not open.
     let all = story.is_none() || tx.capabilities().admin.is_some();
     let wanted = |facts: &PublicFacts| (all || facts.of_key) && filter.public(facts);
@@ -199,8 +198,20 @@ pub fn select(
             return Ok(());
         }
         tx.vouch_for(&entry)?;
+        found = true;
         take(entry)
-    })
+    })?;
+    match (&filter.key, &story) {
+        // A slip must not pass for a key of which nothing is told.
+        (Some(key), Some(story)) if !found && !story.is_told(tx, cx)? => {
+            lookup::known_key(tx, &cx.workspace, key, filter.environment).map_err(|error| match tx.first_event() {
+                ..=1 => error,
+                _ => error
+                    .cause("events of the trail were archived; what became of the keys of that time is in the archive"),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the caller may know of an event: whoever is bound to a workspace sees what happened in it.
@@ -237,6 +248,19 @@ impl Story {
         targets.sort();
         targets.dedup();
         Ok(Self { targets, typed: Some(typed) })
+    }
+
+    /// Whether the trail tells anything of the key.
+    fn is_told(&self, tx: &View<'_>, cx: &Context) -> Result<bool> {
+        let mut told = false;
+        let all = tx.capabilities().admin.is_some();
+        let wanted = |facts: &PublicFacts| all || facts.of_key;
+        let every = Selection { targets: Some(&self.targets), first: 1, last: tx.trail_size(), wanted: &wanted };
+        tx.each_entry(every, |entry| {
+            told |= self.tells(&entry.recorded, cx) && may_see(cx, &entry.recorded);
+            Ok::<_, Error>(())
+        })?;
+        Ok(told)
     }
 
     /// Whether an event is about the key: under what was typed there are also workspaces and other things of that name.

@@ -47,19 +47,8 @@ impl Authority {
         let what =
             format!("operator '{}' may not {}: its role is {}", operator.name, permission.words(), operator.role);
         Err(Error::forbidden("role", what)
-            .cause(format!("a {} may {}", operator.role, allowed.join(", ")))
+            .cause(format!("the role {} may {}", operator.role, allowed.join(", ")))
             .hint(permission.who_may()))
-    }
-
-    /// The refusal of what is about all keys, for who could ask the same about its own.
-    #[must_use]
-    pub fn of_own_instead(&self, error: Error) -> Error {
-        match self {
-            Self::Operator(operator) if error.reason == "role" && operator.role.may(Permission::ReadOwnKeys) => {
-                error.hint("--mine, or mine=true over HTTP: the keys that you made or own")
-            }
-            _ => error,
-        }
     }
 
     /// What is needed where one of two permissions is enough: the second for who has it and not the first.
@@ -170,7 +159,7 @@ impl Authority {
         let Self::Operator(caller) = self else { return Ok(()) };
         let wider = |what: String| Err(Error::forbidden("wider", format!("operator '{}' may not {what}", caller.name)));
         if !caller.role.may_appoint(role) {
-            return wider(format!("manage a {role}: it is itself a {}", caller.role));
+            return wider(format!("manage operators of the role {role}: its own is {}", caller.role));
         }
         if caller.workspace.is_some() && caller.workspace.as_deref() != workspace {
             return wider("manage operators beyond its workspace".to_owned());

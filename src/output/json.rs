@@ -110,6 +110,9 @@ impl<R: Row> Report<R> {
         if let Some(existed) = self.existed {
             map.serialize_entry("existed", &existed)?;
         }
+        if self.dry_run {
+            map.serialize_entry("dry_run", &true)?;
+        }
         Ok(())
     }
 }

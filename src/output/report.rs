@@ -15,6 +15,8 @@ pub enum ColumnKind {
     Text,
     /// RFC 3339, shown in the chosen time style; null is "never".
     Time,
+    /// When a key ends; for one that ends unless it is rotated, people see when its secret does.
+    Expiry,
     /// An array or a map, joined by commas.
     List,
     /// An array, joined by commas where there is room, and else its first item and how many more there are.
@@ -114,6 +116,8 @@ pub struct Report<R = Value> {
     pub(super) secret: Option<(&'static str, Zeroizing<String>)>,
     /// Whether what was to be created was there before; of creations alone.
     pub(super) existed: Option<bool>,
+    /// Nothing was changed: it is what would be.
+    pub(super) dry_run: bool,
     pub(super) columns: Vec<Column>,
     pub(super) name_path: &'static str,
     pub(super) noun: Option<&'static str>,
@@ -159,6 +163,7 @@ impl<R: Row> Report<R> {
             body,
             secret,
             existed: None,
+            dry_run: false,
             columns,
             name_path,
             noun: None,
@@ -201,6 +206,13 @@ impl<R: Row> Report<R> {
     #[must_use]
     pub fn existed(mut self, existed: bool) -> Self {
         self.existed = Some(existed);
+        self
+    }
+
+    /// The reply of a change that was only tried, where it was.
+    #[must_use]
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
         self
     }
 

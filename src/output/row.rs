@@ -96,6 +96,7 @@ impl Row for KeyView {
             "created_at" => Cell::text(&self.created_at),
             "created_by" => Cell::text(&self.created_by),
             "rotation.due_at" => Cell::optional(self.rotation.due_at.as_deref()),
+            "rotation.ends_at" => Cell::optional(self.rotation.ends_at.as_deref()),
             _ => return None,
         })
     }

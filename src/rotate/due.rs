@@ -140,8 +140,9 @@ impl Counts {
 impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
         match failure.of_keystore() {
-            Some(Error { kind: Kind::Busy, reason, message, .. }) if reason == "lease" => {
-                Self::Skipped(Skipped::Busy(message.clone()))
+            Some(Error { kind: Kind::Busy, reason, message, causes, .. }) if reason == "lease" => {
+                let until = causes.iter().map(|cause| format!(": {cause}")).collect::<String>();
+                Self::Skipped(Skipped::Busy(format!("{message}{until}")))
             }
             _ if failure.kind() == Kind::Undelivered => Self::Undelivered(failure),
             _ => Self::Failed(failure),
@@ -225,6 +226,7 @@ impl Driver<'_> {
         let id = key.id.parse().map_err(|why| Error::new(Kind::Internal, "key", format!("{why}")))?;
         let (overlap, park, renew, due_within) = (due.overlap, due.park, due.renew, Some(due.within));
         let request = target.request(Stage { overlap, park, renew, due_within, ..Stage::of(id) });
+        observer.begins(key)?;
         self.rotate(&target, request, observer).map(Some)
     }
 }

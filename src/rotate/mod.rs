@@ -38,6 +38,14 @@ pub trait Observer {
     /// What whoever delivers to a sink should know of it, before anything is minted.
     fn remarked(&mut self, remark: &str);
 
+    /// A key of a due run has its turn, and nothing was minted yet.
+    ///
+    /// # Errors
+    /// What is to leave the key alone.
+    fn begins(&mut self, _key: &KeyView) -> Result<()> {
+        Ok(())
+    }
+
     /// What came of one key of a due run.
     ///
     /// # Errors

@@ -85,7 +85,6 @@ pub(super) struct Caller {
     reason: Option<String>,
     ticket: Option<String>,
     dry_run: bool,
-    rehearses: bool,
     client: Option<String>,
     pub(super) idempotency_key: Option<String>,
     expected_version: Option<u64>,
@@ -165,7 +164,6 @@ async fn intruded(app: &Arc<App>, operator: &Arc<Operator>, ip: Option<IpAddr>, 
         reason: None,
         ticket: None,
         dry_run: false,
-        rehearses: false,
         client: None,
         idempotency_key: None,
         expected_version: None,
@@ -243,8 +241,7 @@ impl Caller {
             reason: text(headers, header::REASON)?,
             ticket: text(headers, header::TICKET)?,
             client: text(headers, header::CLIENT)?.filter(|name| (8..=64).contains(&name.len())),
-            dry_run: yes_or_no(headers, header::DRY_RUN)?,
-            rehearses: yes_or_no(headers, header::REHEARSAL)?,
+            dry_run: dry_run(headers)?,
             idempotency_key: text(headers, header::IDEMPOTENCY_KEY)?,
             expected_version: expected_version(headers)?,
         })
@@ -257,7 +254,7 @@ impl Caller {
 
     /// What a call needs that one of two permissions allows: the second only for whoever has it and not the first.
     pub(super) fn either(&self, first: Permission, second: Permission) -> Permission {
-        self.authority().either(first, second)
+        Authority::Operator(Arc::clone(&self.operator)).either(first, second)
     }
 
     /// The workspace that the call names.
@@ -275,25 +272,8 @@ impl Caller {
     /// # Errors
     /// `Forbidden`.
     pub(super) async fn granted(&self, app: &Arc<App>, request: &impl UseCase) -> Result<Context> {
-        let by = self.authority();
-        let granted = self.permitted(app, request.permission(&by), &request.target()).await;
-        granted.map_err(|error| request.refused(&by, error))
-    }
-
-    /// The circumstances of reading keys: all of them, or the caller's own.
-    ///
-    /// # Errors
-    /// As [`Caller::permitted`].
-    pub(super) async fn reads_keys(&self, app: &Arc<App>, mine: bool, target: &str) -> Result<Context> {
-        let by = self.authority();
-        if mine {
-            return self.permitted(app, by.either(Permission::ReadKeys, Permission::ReadOwnKeys), target).await;
-        }
-        self.permitted(app, Permission::ReadKeys, target).await.map_err(|error| by.of_own_instead(error))
-    }
-
-    fn authority(&self) -> Authority {
-        Authority::Operator(Arc::clone(&self.operator))
+        let permission = request.permission(&Authority::Operator(Arc::clone(&self.operator)));
+        self.permitted(app, permission, &request.target()).await
     }
 
     /// The circumstances of the call, once the operator's role and bounds allow it. A refusal is recorded.
@@ -335,7 +315,7 @@ impl Caller {
 
     fn check(&self, permission: Permission) -> Result<()> {
         let operator = &self.operator;
-        self.authority().may(permission)?;
+        Authority::Operator(Arc::clone(operator)).may(permission)?;
         if !operator.reaches(self.workspace()) {
             let own = operator.workspace.as_deref().unwrap_or_default();
             return Err(Error::forbidden(
@@ -356,23 +336,21 @@ impl Caller {
             reason: self.reason.clone(),
             ticket: self.ticket.clone(),
             workspace: self.workspace().to_owned(),
-            authority: self.authority(),
+            authority: Authority::Operator(Arc::clone(&self.operator)),
             client: self.client.clone(),
             expected_version: self.expected_version,
             read_only: false,
-            // What is only rehearsed changes nothing, whatever else is said.
-            dry_run: self.dry_run || self.rehearses,
-            rehearses: self.rehearses,
+            dry_run: self.dry_run,
         }
     }
 }
 
-/// Whether a header says that nothing is to be changed. What is neither true nor false must not pass for a leave to change.
-fn yes_or_no(headers: &HeaderMap, name: &str) -> Result<bool> {
-    match headers.get(name).map(HeaderValue::as_bytes) {
+/// Whether nothing is to be changed. What is neither true nor false must not pass for a leave to change.
+fn dry_run(headers: &HeaderMap) -> Result<bool> {
+    match headers.get(header::DRY_RUN).map(HeaderValue::as_bytes) {
         None | Some(b"false") => Ok(false),
         Some(b"true") => Ok(true),
-        Some(_) => Err(Error::usage(format!("the header {name} is true or false"))),
+        Some(_) => Err(Error::usage(format!("the header {} is true or false", header::DRY_RUN))),
     }
 }
 

@@ -4,7 +4,6 @@ pub mod audit;
 pub mod declared;
 pub mod header;
 pub mod keys;
-pub mod many;
 pub mod objects;
 pub mod operators;
 pub mod packed;

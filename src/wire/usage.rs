@@ -126,9 +126,10 @@ pub struct LogParameters {
     /// With this code: of a verdict, of an error, or `OK`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// Answered with this status.
+    /// Answered with this status, or with one of a class: `404` or `4xx`.
+    #[cfg_attr(test, param(pattern = "^[1-5]([0-9][0-9]|xx)$", example = "4xx"))]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
+    pub status: Option<String>,
     /// With a path that begins so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,

@@ -22,8 +22,30 @@ fn the_story_of_a_name_tells_of_all_keys_that_had_it_and_of_nothing_else() {
     home.ok(&["workspaces", "create", "nope"]);
     home.ok(&["workspaces", "update", "nope", "--description", "d"]);
     home.ok(&["--workspace", "nope", "create", "a"]);
-    assert!(actions(&home, &["--key", "nope"]).is_empty());
+    assert_eq!(home.run(&["audit", "list", "--key", "nope"]).code, Some(3));
     assert_eq!(actions(&home, &["--key", "a"]).len(), 4);
+}
+
+/// A slip must not pass for a key of which there is nothing to tell.
+#[cfg(feature = "server")]
+#[test]
+fn the_story_of_a_key_that_never_was_is_not_found() {
+    let doors = crate::support::door::Doors::new();
+    for door in [doors.here(), doors.there()] {
+        for line in ["-q create kept", "-q create gone", "-q delete gone --confirm gone", "revoke tried"] {
+            door.run(&line.split(' ').collect::<Vec<_>>(), "");
+        }
+        for line in ["audit list --key kep", "audit list --key key_0123456789abcdef", "audit export --key kep"] {
+            let ran = door.run(&line.split(' ').collect::<Vec<_>>(), "");
+            assert!(ran.code == Some(3) && ran.stderr.contains("no key"), "{line}: {ran:?}");
+        }
+        assert!(door.run(&["audit", "--key", "kep"], "").stderr.contains("kept"), "what could have been meant");
+        // One that was deleted, one that somebody tried in vain, and one of which a filter leaves nothing.
+        for line in ["audit --key gone", "audit --key tried", "audit --key kept --outcome failed"] {
+            let ran = door.run(&line.split(' ').collect::<Vec<_>>(), "");
+            assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+        }
+    }
 }
 
 #[test]

@@ -214,7 +214,13 @@ fn a_run_names_what_it_rotated_and_an_odd_field_changes_no_exit_code() {
     }
     home.write("map.toml", "[[rule]]\nname = \"a\"\ndeliver = [\"file:{name}\"]\n");
     let run = home.run(&due(&["--deliver-map", "map.toml", "-q"]));
-    assert_eq!((run.code, run.stdout.as_str()), (Some(11), "a\n"), "{run:?}");
+    // -q prints ids, which name one key each, and -o name names.
+    let id = home.json(&["show", "a"])["key"]["id"].as_str().unwrap().to_owned();
+    assert_eq!((run.code, run.stdout), (Some(11), format!("{id}\n")), "{}", run.stderr);
+    home.ok(&["create", "c", "--rotate-every", "30d"]);
+    home.write("map.toml", "[[rule]]\nname = \"c\"\ndeliver = [\"file:{name}\"]\n");
+    let run = home.run(&due(&["--deliver-map", "map.toml", "-o", "name"]));
+    assert_eq!((run.code, run.stdout.as_str()), (Some(11), "c\n"), "{run:?}");
     let run = home.run(&due(&["--deliver-map", "map.toml", "--field", "nosuch"]));
     assert_eq!((run.code, run.stdout.as_str()), (Some(11), ""), "{run:?}");
     let deleted = home.run(&["delete", "b", "--confirm", "b", "--yes", "--field", "nosuch"]);

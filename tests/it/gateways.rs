@@ -42,6 +42,9 @@ fn guards(site: &Site, gateway: &Gateway) {
     assert_eq!(send("POST", "/invoices/7", &with(&site.key, &[])).0, 403);
     assert_eq!(send("GET", "/elsewhere", &with(&site.key, &[])).0, 403, "no route fits");
     assert_eq!(send("GET", "/invoices/7", &[]).0, 401);
+    // A path that programs read in several ways is told of as that to whoever has a good key alone.
+    assert_eq!(send("GET", "/invoices/x;y", &with(&site.key, &[])).0, 400);
+    assert_eq!(send("GET", "/invoices/x;y", &[]).0, 401);
     assert_eq!(send("GET", "/invoices/7", &with("kw_prod_nonsense", &[])).0, 401);
 
     // The address is that of the connection, whatever the caller says.

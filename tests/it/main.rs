@@ -41,6 +41,8 @@ mod demands;
 mod doctor;
 #[cfg(feature = "server")]
 mod doors;
+#[cfg(feature = "server")]
+mod dry_runs;
 mod due_runs;
 mod earlier_formats;
 mod examples;
@@ -76,7 +78,6 @@ mod keystore_file;
 mod lifecycle;
 mod listing;
 #[cfg(feature = "server")]
-mod many_keys;
 mod metrics;
 #[cfg(feature = "server")]
 mod mission;
@@ -92,6 +93,8 @@ mod openapi;
 mod operators;
 mod output;
 #[cfg(feature = "server")]
+mod owed_hooks;
+#[cfg(feature = "server")]
 mod own_keys;
 mod packaging;
 #[cfg(feature = "server")]
@@ -99,8 +102,6 @@ mod pipelines;
 mod places;
 mod quiet;
 mod refusals;
-#[cfg(feature = "server")]
-mod refused_together;
 mod released;
 #[cfg(feature = "server")]
 mod remote;

@@ -170,3 +170,23 @@ fn the_trail_is_checked_alike_through_every_door_on_a_plan_without_a_view() {
         assert_eq!(by(&narrowed, &[]), [Some(named); 3], "{line} of a workspace");
     }
 }
+
+/// Whoever may not even look is told that it may not do what it asked for, and what its role may.
+#[test]
+fn a_refusal_names_what_was_asked_for() {
+    let (home, client) = (Home::new(), Home::new());
+    home.ok(&["create", "sync"]);
+    let token = home.ok(&["operators", "create", "stop", "--role", "revoker"]);
+    let issuer = home.ok(&["operators", "create", "ci", "--role", "issuer", "--ceiling", "a:read"]);
+    let server = Served::start(&home, &[]);
+    let run = |token: &str, args: &[&str]| -> Ran {
+        client.run_with_in(args, "", &[("KEYWARD_SERVER", server.url.as_str()), ("KEYWARD_TOKEN", token)])
+    };
+    for (token, role) in [(&token, "revoker"), (&issuer, "issuer")] {
+        let refused = run(token, &["delete", "sync", "--confirm", "sync"]);
+        assert_eq!(refused.code, Some(5), "{refused:?}");
+        assert!(refused.stderr.contains("may not delete keys"), "{refused:?}");
+        assert!(refused.stderr.contains(&format!("the role {role} may ")), "{refused:?}");
+    }
+    assert_eq!(home.run(&["show", "sync"]).code, Some(0));
+}

@@ -83,6 +83,8 @@ fn requests_with_keys_are_kept_one_by_one_with_what_was_asked() {
         ("--code VALID", 3),
         ("--code rate_limited", 1),
         ("--status 429", 1),
+        ("--status 4xx --path /limited", 1),
+        ("--status 5xx", 0),
         ("--path /limited", 2),
         ("--address 192.0.2.1", 2),
         ("--address 192.0.2.0/24 --code VALID", 2),
@@ -186,13 +188,36 @@ fn a_code_or_status_that_nothing_is_answered_with_is_refused() {
             ("--code HTTP_099", "a request of an operator: OK, FAILURE"),
             ("--status 99", "100 to 599"),
             ("--status 600", "100 to 599"),
+            ("--status 6xx", "or a class: 4xx"),
         ] {
             let ran = door.run(&["logs"].into_iter().chain(line.split(' ')).collect::<Vec<_>>(), "");
             assert!(ran.code == Some(2) && ran.stderr.contains(said), "{line}: {ran:?}");
         }
-        for line in ["--code HTTP_404", "--code valid", "--code conflict", "--status 404"] {
+        for line in
+            ["--code HTTP_404", "--code valid", "--code conflict", "--status 404", "--status 4xx", "--status 5XX"]
+        {
             let ran = door.run(&["logs"].into_iter().chain(line.split(' ')).collect::<Vec<_>>(), "");
             assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
         }
     }
+}
+
+/// Between two writes of the server, too: the log is in the order in which things were asked, whoever they were about.
+#[test]
+fn the_log_is_in_the_order_of_time() {
+    let home = Home::new();
+    home.write("routes.toml", ROUTES);
+    let keys: Vec<String> = ["a", "b"].iter().map(|name| home.ok(&["create", name, "--env", "production"])).collect();
+    let server = Served::start(&home, &["--routes", "routes.toml", "--usage-interval", "1h"]);
+    for at in 0..8 {
+        let key = if at % 3 == 2 { "kw_prod_nobody" } else { &keys[at % 2] };
+        let id = format!("req-{at}");
+        let headers =
+            [("X-API-Key", key), ("X-Original-Method", "GET"), ("X-Original-URI", "/open"), ("X-Request-Id", &id)];
+        server.get("/v1/authz", &headers);
+    }
+    server.stop(Signal::SIGTERM);
+    let ids: Vec<String> =
+        items(&home, "logs").iter().map(|one| one["request_id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids, (0..8).map(|at| format!("req-{at}")).collect::<Vec<_>>());
 }

@@ -178,3 +178,20 @@ fn commands_hear_of_keys_that_were_named() {
         assert_eq!((both.code, &read("done")["rotated"], &read("done")["failed"]), (Some(11), &1.into(), &1.into()));
     }
 }
+
+/// A client that is no more has its turn for a while: a run that meets it says until when, and that it is then gone on with.
+#[test]
+fn a_run_says_until_when_another_machine_has_its_turn() {
+    let doors = Doors::new();
+    let door = doors.there();
+    door.run(&["-q", "create", "app", "--rotate-every", "30d"], "");
+    let due = ["rotate", "--due", "--due-within", "31d", "--yes", "--max", "9", "-o", "jsonl", "--deliver"];
+    let killed = door.run(&[&due[..], &["exec:kill -9 $PPID; cat >/dev/null"]].concat(), "");
+    assert_eq!(killed.code, None, "{killed:?}");
+    let next = door.run(&[&due[..], &["exec:cat >/dev/null"]].concat(), "");
+    let told: Value = serde_json::from_str(next.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((next.code, &told["outcome"]), (Some(0), &"skipped".into()), "{next:?}");
+    let until = told["lease_until"].as_str().unwrap_or_else(|| panic!("{told:#}"));
+    let why = told["why"].as_str().unwrap();
+    assert!(why.contains(until) && why.contains("the first run after that goes on"), "{why}");
+}

@@ -75,8 +75,6 @@ const COMMANDS: &[(&str, Does)] = &[
     ("usage retention", Answers(0)),
     ("usage retention --counts 20d", IsRefused("usage.retention")),
     ("logs", Answers(0)),
-    ("logs --operators", IsKept),
-    ("logs --operator root", IsKept),
     ("check", Answers(10)),
     ("report", Answers(0)),
     ("report stale", Answers(0)),
@@ -302,4 +300,18 @@ fn a_support_slot_judges_secrets_and_reads_the_history_of_keys() {
     let session = session.trim_start_matches("export KEYWARD_SESSION=").trim_matches('\'').to_owned();
     let ran = home.run_with_in(&["verify", "-", "--env", "production"], &secret, &[("KEYWARD_SESSION", &session)]);
     assert_eq!(ran.code, Some(13), "{ran:?}");
+}
+
+/// What support is told to do it can do, or it is told who can.
+#[test]
+fn support_knows_what_it_is_and_for_whom_a_command_is() {
+    let home = furnished();
+    let own = as_support(&home, "whoami -o json");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&own.stdout).unwrap()["role"], "support", "{own:?}");
+    assert_eq!(home.json(&["whoami"])["role"], "admin");
+    let named = as_support(&home, "identify --secret-file token");
+    for line in named.stderr.lines().filter(|line| line.starts_with("hint: ")) {
+        assert!(line.contains("for an administrator"), "{line}");
+    }
+    assert!(!home.run(&["identify", "--secret-file", "token"]).stderr.contains("for an administrator"));
 }

@@ -10,8 +10,8 @@ use crate::{
         signals::Stop,
         values,
     },
-    domain::{Demand, Environment, Expiry, Scope, Time, time::format_duration},
-    ops::{Create, Created, Error, KeyView, Result},
+    domain::{Environment, Expiry, Scope, Time, time::format_duration},
+    ops::{Context, Create, Created, Error, KeyView, Result},
     rotate::ByHand,
 };
 use chrono::TimeDelta;
@@ -117,14 +117,6 @@ fn asked(cx: &mut Ctx, mut args: Args) -> Result<Args> {
         words.extend(["--env".to_owned(), env.to_string()]);
         args.env = Some(env);
     }
-    let demands = guided::demands(cx)?;
-    for (demand, given) in [(Demand::Owner, &mut args.owner), (Demand::Description, &mut args.description)] {
-        if given.is_none() && demands.contains(&demand) {
-            let told = guided::demanded(cx, demand)?;
-            words.extend([format!("--{}", demand.as_str()), told.clone()]);
-            *given = Some(told);
-        }
-    }
     if args.expires_in.is_none() && args.expires_at.is_none() && !args.no_expiry {
         match guided::life(cx)? {
             Some(Expiry::In(life)) => {
@@ -147,16 +139,6 @@ fn asked(cx: &mut Ctx, mut args: Args) -> Result<Args> {
     if args.scope.is_empty() {
         args.scope = guided::scopes(cx)?;
         words.extend(args.scope.iter().flat_map(|scope| ["--scope".to_owned(), scope.to_string()]));
-    }
-    if cx.global.reason.is_none() && demands.contains(&Demand::Reason) {
-        let told = guided::demanded(cx, Demand::Reason)?;
-        words.extend(["--reason".to_owned(), told.clone()]);
-        cx.global.reason = Some(told);
-    }
-    if cx.global.ticket.is_none() && demands.contains(&Demand::Ticket) {
-        let told = guided::demanded(cx, Demand::Ticket)?;
-        words.extend(["--ticket".to_owned(), told.clone()]);
-        cx.global.ticket = Some(told);
     }
     guided::note_the_same(cx, &words);
     Ok(args)
@@ -211,7 +193,7 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
     let (id, name) = (created.key.id.clone(), created.key.name.clone());
     let staged = created.rotation.as_ref().filter(|_| created.secret.is_some());
     let staged = staged.map(|rotation| ByHand::of(rotation, rotating::STDOUT)).transpose()?;
-    let report = cx.minted(json!(created.key), created.secret.as_ref()).existed(created.existed);
+    let report = cx.minted(cx.created_key(&created), created.secret.as_ref()).existed(created.existed);
     let written = cx.emit(&report);
     let (backend, operation) = (cx.backend()?, cx.operation());
     if let (Some(staged), Err(error)) = (&staged, &written) {
@@ -265,7 +247,7 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
     let targets = args.targets(cx)?;
     // Until all sinks are proven, also where there is no vault yet.
     let backend = if cx.rehearse_if_new()? { cx.backend()? } else { cx.backend_or_new()? };
-    let preview = backend.create(&cx.operation().rehearsal(), request.clone())?;
+    let preview = backend.create(&Context { dry_run: true, ..cx.operation() }, request.clone())?;
     let Some(target) = targets.for_key(&preview.key)? else {
         return Err(Error::usage(format!("no rule of the deliver map matches {}", preview.key.name)));
     };
@@ -305,7 +287,8 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
         told(cx, &created);
         cx.note(&format!("delivered to {}", target.names().join(", ")));
     }
-    cx.created_without_secret(json!(key), created.existed)
+    let key = if cx.global.dry_run { cx.created_key(&created) } else { json!(key) };
+    cx.created_without_secret(key, created.existed)
 }
 
 /// The key is there and its secret is lost: says which, and the way out.

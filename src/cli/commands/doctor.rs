@@ -2,7 +2,7 @@
 
 use crate::{
     backend::{Backend, CLOCK_SLACK, VerifyAudit},
-    cli::{columns, context::Ctx, exit::Exit, hints::Said},
+    cli::{columns, context::Ctx, due, exit::Exit, hints::Said},
     config::{self, ConfigFile},
     domain::{KeyFilter, Time, counted, time::format_time},
     files,
@@ -56,6 +56,14 @@ fn places(cx: &Ctx, findings: &mut Vec<Finding>) -> Result<()> {
             "state" => remembering(cx, writable(found, path))?,
             _ => writable(found, path),
         });
+    }
+    let owed = due::owed_notes(&dirs);
+    if owed > 0 {
+        let detail = format!(
+            "{} ended before every hook was told: the next keyward rotate or rotation resume tells them",
+            counted(owed, "run")
+        );
+        findings.push(Finding { check: "hooks", ok: None, detail });
     }
     let devices = std::fs::read_dir(dirs.config.join("devices")).into_iter().flatten().flatten();
     findings.extend(devices.map(|entry| place("device key", &entry.path())));
@@ -166,7 +174,8 @@ fn look(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
         detail: if spare {
             kinds.join(", ")
         } else {
-            format!("{}: one admin slot only; `keyward vault recovery` prints a code to keep", kinds.join(", "))
+            let who = if status.role == "admin" { "" } else { ", for an administrator" };
+            format!("{}: one admin slot only; `keyward vault recovery` prints a code to keep{who}", kinds.join(", "))
         },
     });
     let at = |text: &str| DateTime::parse_from_rfc3339(text).map(|at| at.with_timezone(&Utc));

@@ -235,8 +235,15 @@ fn tell(cx: &mut Ctx, found: &[Identified], places: &[Place], read: &Scanned, sc
     let page = Page::whole(rows.len());
     cx.emit(&Report::list("keyward.identify/v1", rows, page, columns, "key_id").without_page().noun("keys"))?;
     let commands: BTreeSet<&String> = found.iter().filter_map(|one| one.revoke.as_ref()).collect();
+    if commands.is_empty() {
+        return Ok(());
+    }
+    // Whoever may only look hands it on.
+    let (backend, operation) = (cx.backend()?, cx.operation());
+    let stops = backend.status(&operation)?.role == SlotRole::Admin.as_str();
+    let whose = if stops { "" } else { "   (for an administrator: this slot changes nothing)" };
     for command in commands {
-        cx.note(&format!("hint: {command}"));
+        cx.note(&format!("hint: {command}{whose}"));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, values},
     domain::{Environment, KeyRef, Time},
-    ops::{LogQuery, Result},
+    ops::{LogQuery, Result, Statuses},
     output::Format,
 };
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Show recent requests with keys, and why they were denied; and what operators asked of a server
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyward logs --denied --since 1h\n  keyward logs --key billing-sync -o jsonl\n  \
-    keyward logs --path /invoices --status 403\n  keyward logs --operators --denied")]
+    keyward logs --path /invoices --status 4xx\n  keyward logs --operators --denied")]
 pub(crate) struct Args {
     /// Requests with this key: an id, an exact name, or the first 8 or more characters of an id
     #[arg(long, value_name = "KEY", value_parser = values::key_ref, add = values::keys())]
@@ -38,9 +38,9 @@ pub(crate) struct Args {
     /// With this code: VALID, RATE_LIMITED; of operators OK, FORBIDDEN
     #[arg(long, value_name = "CODE")]
     code: Option<String>,
-    /// Answered with this HTTP status
+    /// Answered with this HTTP status, or with one of a class: 404 or 4xx
     #[arg(long, value_name = "N")]
-    status: Option<u16>,
+    status: Option<Statuses>,
     /// With a path that begins so
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
@@ -103,7 +103,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
                 _ => cx.list("keyward.log-list/v1", vec![row], 1, columns)?,
             }
         }
-        query.after = new.last().map(|entry| entry.seq).or(query.after);
+        query.after = new.iter().map(|entry| entry.seq).max().or(query.after);
         // Nobody reads any more: that ends it, and is no error.
         if cx.out.streams.check_stdout_writable().is_err() {
             return Ok(Exit::Ok.code());

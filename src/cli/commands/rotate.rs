@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "D", value_parser = values::duration)]
     overlap: Option<TimeDelta>,
     /// Every older secret stops once the new one has arrived, those of an overlap or a rotation that still runs too
-    #[arg(long, conflicts_with_all = ["overlap", "only_if_idle"])]
+    #[arg(long, conflicts_with = "overlap")]
     now: bool,
     /// Start the key's original lifetime again; with --due that of every key that is rotated, of those that have expired too
     #[arg(long)]
@@ -66,34 +66,15 @@ pub(crate) struct Args {
     idempotency_key: Option<String>,
 }
 
-/// Whether a person who named a key, and nothing else of how, is there to be asked the rest. Whoever says any of it, or reads the
-/// secret with a program, has a rotation in mind, and at an incident no time for questions.
-fn guides(cx: &Ctx, args: &Args) -> bool {
-    let says = args.now
-        || args.overlap.is_some()
-        || args.deliver.is_asked()
-        || args.deliver.probe.is_some()
-        || args.copy
-        || args.reinstate
-        || args.stage
-        || args.supersede
-        || args.idempotency_key.is_some();
-    let person = cx.can_prompt() && cx.out.streams.stdout_terminal && !cx.program_reads();
-    person && !says && !cx.global.yes && !cx.global.dry_run && args.keys.one().is_some()
-}
-
 /// What a person at a terminal did not say, asked: which key, and unless that is said already how and where to.
 fn asked(cx: &mut Ctx, args: &mut Args) -> Result<()> {
     if !cx.can_prompt() {
         return Err(Error::usage("which keys are meant is missing, and there is no terminal to ask on")
             .hint("keyward rotate KEY, or keyward rotate --due for those that are due"));
     }
-    let key = args.keys.one().map(|key| (key.clone(), args.keys.env));
-    let end = args.now || args.overlap.is_some();
-    let turn = guided::rotate(cx, guided::Said { key, end, place: args.deliver.is_asked() })?;
+    let turn = guided::rotate(cx, args.now || args.overlap.is_some(), args.deliver.is_asked())?;
     args.keys.choose(turn.key);
     args.now |= turn.now;
-    args.overlap = args.overlap.or(turn.overlap);
     if let Some(sink) = turn.sink {
         args.deliver.deliver = vec![sink];
         args.deliver.probe = args.deliver.probe.take().or(turn.probe);
@@ -105,7 +86,7 @@ fn asked(cx: &mut Ctx, args: &mut Args) -> Result<()> {
 pub(crate) fn run(cx: &mut Ctx, mut args: Args) -> Result<u8> {
     // Before a sink is tried, a hook is run or a list is read.
     cx.operation().writable()?;
-    if !args.due.due && (args.keys.is_empty() || guides(cx, &args)) {
+    if args.keys.is_empty() && !args.due.due {
         asked(cx, &mut args)?;
     }
     let args = &args;
@@ -119,9 +100,17 @@ pub(crate) fn run(cx: &mut Ctx, mut args: Args) -> Result<u8> {
     }
     args.deliver.refuse_idle()?;
     let named = args.keys.named(cx)?;
+    due::pay_owed(cx)?;
     if args.now {
         asking::before(cx, "End the working secret at once of", &named.keys, args.keys.env)?;
     }
+    let ended = rotated(cx, args, named);
+    // A hook of an earlier run may have waited for this rotation.
+    due::pay_owed(cx)?;
+    ended
+}
+
+fn rotated(cx: &mut Ctx, args: &Args, named: Named) -> Result<u8> {
     if args.deliver.is_asked() {
         return delivered(cx, args, &named);
     }
@@ -142,10 +131,15 @@ fn printed(cx: &mut Ctx, args: &Args, named: Named) -> Result<u8> {
     if keys.len() > 1 {
         keys = distinct(cx, &keys, args.keys.env)?.into_iter().map(|(key, _)| key).collect();
     }
-    let watch = Watch::of(&args.due.hooks, keys.len());
+    let (targets, stop) = (args.deliver.targets(cx)?, Stop::deaf());
+    let deliveries = Deliveries { args: &args.deliver, targets: &targets, stop: &stop, deadline: None };
+    let mut watch = Watch::begin(cx, &args.due.hooks, keys.len())?;
     let mut watched = Vec::new();
     let rotated = each(cx, &keys, |cx, key| {
         let before = watch.is_some().then(|| Watch::before(cx, key, args.keys.env));
+        if let (Some(watch), Some(before)) = (&mut watch, &before) {
+            watch.begins(before)?;
+        }
         let request = ByHand::request(request(args, key), rotating::STDOUT);
         let rotated = rotating::rotate(cx, request, !single);
         let rotated = rotated.map_err(|error| with_what_was_said(cx, args, single, error));
@@ -161,8 +155,8 @@ fn printed(cx: &mut Ctx, args: &Args, named: Named) -> Result<u8> {
         Ok(code)
     });
     let Some(mut watch) = watch else { return ended };
-    let (targets, stop) = (args.deliver.targets(cx)?, Stop::listen()?);
-    let deliveries = Deliveries { args: &args.deliver, targets: &targets, stop: &stop, deadline: None };
+    let stop = Stop::listen()?;
+    let deliveries = Deliveries { stop: &stop, ..deliveries };
     for (before, one) in &watched {
         // Secrets that were gathered for one document are out, or lost, together.
         let one = match (one, &ended) {
@@ -180,8 +174,11 @@ fn delivered(cx: &mut Ctx, args: &Args, named: &Named) -> Result<u8> {
     let deliveries = Deliveries { args: &args.deliver, targets: &targets, stop: &stop, deadline: None };
     let keys = distinct(cx, &named.keys, args.keys.env)?;
     targets.refuse_shared(keys.iter().filter_map(|(_, view)| view.as_ref().ok()))?;
-    let mut watch = Watch::of(&args.due.hooks, keys.len());
+    let mut watch = Watch::begin(cx, &args.due.hooks, keys.len())?;
     let ended = each(cx, &keys, |cx, (key, view)| {
+        if let (Some(watch), Ok(view)) = (&mut watch, view) {
+            watch.begins(view)?;
+        }
         let told = view.as_ref().map_err(Clone::clone).and_then(|view| {
             let rotated = deliveries.rotate(cx, view, request(args, key));
             rotated.map_err(|error| with_what_was_said(cx, args, keys.len() == 1, error))

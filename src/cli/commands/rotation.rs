@@ -5,6 +5,7 @@ use crate::{
         columns,
         context::Ctx,
         delivery::{DeliverArgs, Deliveries},
+        due,
         exit::Exit,
         prompt, rotating,
         signals::Stop,
@@ -130,6 +131,8 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             let rotated = cx.backend()?.change(&cx.operation(), commit)?;
             told(cx, "committed", "would commit", &rotated.rotation)?;
             cx.note(&format!("the old secret {}", rotating::old_secret(rotated.old_valid_until)));
+            // A hook that waited for this rotation.
+            due::pay_owed(cx)?;
         }
         Command::Abort { rotation, force } => abort(cx, rotation.rotation()?, force)?,
     }
@@ -175,6 +178,14 @@ fn holders(view: &RotationView) -> String {
 fn resume(cx: &mut Ctx, rotation: &ShowRotation, deliver: &DeliverArgs) -> Result<u8> {
     deliver.refuse_idle()?;
     cx.operation().writable()?;
+    due::pay_owed(cx)?;
+    let ended = resumed(cx, rotation, deliver);
+    // A hook that waited for this rotation.
+    due::pay_owed(cx)?;
+    ended
+}
+
+fn resumed(cx: &mut Ctx, rotation: &ShowRotation, deliver: &DeliverArgs) -> Result<u8> {
     let view = cx.backend()?.ask(&cx.operation(), rotation)?;
     if view.running && view.parked && view.state == "delivered" {
         let force = if holders(&view).is_empty() { "--yes" } else { "--force" };

@@ -12,7 +12,7 @@ use serde_json::json;
 /// Show everything about keys but their secrets
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyward show billing-sync\n  keyward show key_4fK2 --field key.expires_at\n  \
-    keyward list --expires-within 14d -o name | keyward show - -o json")]
+    keyward list --expires-within 14d -q | keyward show - -o json")]
 pub(crate) struct Args {
     #[command(flatten)]
     keys: KeyOperands,

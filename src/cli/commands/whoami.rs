@@ -25,6 +25,7 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
         )
         .hint("leave out -q, -o name and --columns"));
     }
+    let role = own_role(cx);
     let mut reply = match cx.remote()? {
         Some(remote) => {
             let me = remote.whoami()?;
@@ -36,7 +37,7 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
         }
         None => json!({
             "mode": "local", "server": null, "profile": null, "vault": cx.vault()?.dirs().keystore(), "actor": config::actor(&cx.env),
-            "role": null, "workspace": cx.operation().workspace, "address": null, "expires_at": null,
+            "role": role, "workspace": cx.operation().workspace, "address": null, "expires_at": null,
             "permissions": [],
         }),
     };
@@ -55,4 +56,14 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
         cx.emit(&Report::list("keyward.setting-list/v1", settings, page, columns::SETTINGS, "setting"))?;
     }
     Ok(Exit::Ok.code())
+}
+
+/// The role of the slot that opens the local vault, where one opens it without a question. Looking changes nothing.
+fn own_role(cx: &mut Ctx) -> Option<&'static str> {
+    if cx.is_remote() {
+        return None;
+    }
+    (cx.global.no_input, cx.global.read_only) = (true, true);
+    let backend = cx.backend().ok()?;
+    backend.status(&cx.operation()).ok().map(|status| status.role)
 }

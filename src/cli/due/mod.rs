@@ -3,11 +3,13 @@
 
 mod hooks;
 mod named;
+mod owed;
 mod result;
 mod summary;
 
-pub(super) use hooks::HookArgs;
+pub(super) use hooks::{HookArgs, pay_owed};
 pub(super) use named::Watch;
+pub(super) use owed::count as owed_notes;
 
 use super::{
     context::Ctx,
@@ -96,31 +98,42 @@ pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How)
             environment: how.environment,
         }),
     };
-    let hooks = Hooks::of(&due.hooks);
-    let (counts, results) = deliveries.drive(cx, |driver, cx| {
-        let mut told = Told { cx, deliveries: &deliveries, hooks: &hooks, results: Vec::new() };
+    pay_owed(cx)?;
+    let mut hooks = Hooks::begin(cx, &due.hooks)?;
+    let ran = deliveries.drive(cx, |driver, cx| {
+        let mut told = Told { cx, deliveries: &deliveries, hooks: &mut hooks, results: Vec::new() };
         let counts = driver.run_due(&which, &mut told)?;
         Ok((counts, told.results))
-    })?;
+    });
+    let (counts, results) = match ran {
+        Ok(ran) => ran,
+        Err(error) => {
+            hooks.close(cx, &deliveries);
+            return Err(error);
+        }
+    };
     let code = exit_code(&counts, due.detailed_exitcode);
     let code = stop.code().unwrap_or(code);
     let summary = result::summary_of(&counts, code, cx.global.dry_run);
-    let sentence = summary::tell(cx, &counts, &results, &summary)?;
+    let sentence = summary::tell(cx, &counts, &results, &summary);
+    // Whoever cannot be told on standard output is no reason to tell nobody.
     hooks.of_run(cx, &deliveries, &summary);
+    hooks.close(cx, &deliveries);
+    let sentence = sentence?;
     let renewal = (counts.expired > 0).then(|| renewal(cx));
     ended(cx, sentence, code, stop.code().is_some(), renewal);
     Ok(code)
 }
 
 /// Tells what came of each key as it comes, to whoever reads and to the hooks.
-struct Told<'a> {
+struct Told<'a, 'h> {
     cx: &'a mut Ctx,
     deliveries: &'a Deliveries<'a>,
-    hooks: &'a Hooks<'a>,
+    hooks: &'a mut Hooks<'h>,
     results: Vec<Value>,
 }
 
-impl Observer for Told<'_> {
+impl Observer for Told<'_, '_> {
     fn said(&mut self, shown: Shown<'_>) {
         self.cx.said(shown);
     }
@@ -129,13 +142,17 @@ impl Observer for Told<'_> {
         self.cx.remarked(remark);
     }
 
+    fn begins(&mut self, key: &KeyView) -> Result<()> {
+        self.hooks.begins(key)
+    }
+
     fn ended(&mut self, key: &KeyView, outcome: &Outcome) -> Result<()> {
         let Self { cx, deliveries, .. } = self;
         let result = result::of(cx, deliveries, key, outcome);
         if cx.format() == Format::Jsonl && cx.out.options.field.is_none() {
             cx.raw(format!("{result}\n").as_bytes())?;
         }
-        self.hooks.of_key(cx, deliveries, outcome, &result);
+        self.hooks.of_key(cx, deliveries, &result);
         // Where names are all that is printed, those that failed are not among them.
         if let Some(error) = result::error(cx, deliveries, outcome).filter(|_| cx.names_suffice()) {
             cx.error(&Error { message: format!("{} ({}): {}", key.name, key.id, error.message), ..error });
@@ -208,6 +225,16 @@ fn wait(jitter: Option<TimeDelta>, bounds: Bounds<'_>) {
     if let Some(longest) = jitter.and_then(|jitter| jitter.to_std().ok()) {
         bounds.sleep(longest.mul_f64(rand::rng().random::<f64>()));
     }
+}
+
+/// The exit code of a run in which nothing but this came of a key.
+fn exit_of(outcome: &str) -> u8 {
+    let exit = match outcome {
+        "undelivered" => Exit::Undelivered,
+        "failed" | "unmatched" | "expired" | "given_up" => Exit::Partial,
+        _ => Exit::Ok,
+    };
+    exit.code()
 }
 
 fn exit_code(counts: &Counts, detailed: bool) -> u8 {

@@ -19,8 +19,15 @@ pub(in crate::cli) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// `None` where no command is to be told.
-    pub(in crate::cli) fn of(args: &'a HookArgs, keys: usize) -> Option<Self> {
-        args.is_asked().then(|| Self { hooks: Hooks::of(args), counts: Counts::of(keys) })
+    ///
+    /// # Errors
+    /// When what is owed to the commands cannot be kept, where it must be.
+    pub(in crate::cli) fn begin(cx: &mut Ctx, args: &'a HookArgs, keys: usize) -> Result<Option<Self>> {
+        if !args.is_asked() {
+            return Ok(None);
+        }
+        let hooks = Hooks::begin(cx, args)?;
+        Ok(Some(Self { hooks, counts: Counts::of(keys) }))
     }
 
     /// A key before its rotation; as it was typed where there is none.
@@ -28,6 +35,14 @@ impl<'a> Watch<'a> {
         let request = Show { key: key.clone(), environment };
         let found = cx.backend().and_then(|backend| backend.ask(&cx.operation(), &request));
         found.unwrap_or_else(|_| KeyView { name: key.to_string(), ..KeyView::default() })
+    }
+
+    /// A key is going to be rotated.
+    ///
+    /// # Errors
+    /// When that cannot be kept: nothing is minted then.
+    pub(in crate::cli) fn begins(&mut self, key: &KeyView) -> Result<()> {
+        self.hooks.begins(key)
     }
 
     /// Tells what came of a key.
@@ -43,18 +58,23 @@ impl<'a> Watch<'a> {
             Err(error) => Failure::from(error.clone()).into(),
         };
         let result = result::of(cx, deliveries, before, &outcome);
-        self.hooks.of_key(cx, deliveries, &outcome, &result);
+        self.hooks.of_key(cx, deliveries, &result);
         self.counts.count(&outcome);
     }
 
     /// Tells how it ended for all of them.
-    pub(in crate::cli) fn over(self, cx: &mut Ctx, deliveries: &Deliveries<'_>, code: u8) {
+    pub(in crate::cli) fn over(mut self, cx: &mut Ctx, deliveries: &Deliveries<'_>, code: u8) {
         let summary = summary_of(&self.counts, code, cx.global.dry_run);
         self.hooks.of_run(cx, deliveries, &summary);
+        self.hooks.close(cx, deliveries);
     }
 }
 
-fn after(cx: &mut Ctx, before: &KeyView) -> Result<Outcome> {
+/// What came of a key, as it is now.
+///
+/// # Errors
+/// `NotFound` for a key that is not there, or never had a rotation.
+pub(super) fn after(cx: &mut Ctx, before: &KeyView) -> Result<Outcome> {
     let id: KeyRef = before.id.parse().map_err(|why| Error::new(Kind::Internal, "key", format!("{why}")))?;
     let (backend, operation) = (cx.backend()?, cx.operation());
     let key = backend.ask(&operation, &Show { key: id.clone(), environment: None })?;

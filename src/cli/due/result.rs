@@ -3,7 +3,7 @@
 use crate::{
     cli::{context::Ctx, delivery::Deliveries, exit::Exit},
     domain::{KeyRef, time::format_time},
-    ops::{Error, KeyView, OverlapWait, Result, RotationRef, RotationView, ShowRotation, WaitOutcome},
+    ops::{Error, KeyView, OverlapWait, RotationRef, RotationView, ShowRotation, WaitOutcome},
     rotate::{Counts, Left, Outcome, Skipped},
 };
 use serde_json::{Value, json};
@@ -61,7 +61,9 @@ fn why(outcome: &Outcome) -> Option<String> {
         Outcome::Skipped(Skipped::Rotated) => "somebody else has rotated it".to_owned(),
         Outcome::Skipped(Skipped::Parked) => "an earlier rotation waits for a commit".to_owned(),
         Outcome::Skipped(Skipped::Overlap) => "an earlier rotation waits for the overlap to end".to_owned(),
-        Outcome::Skipped(Skipped::Busy(who)) => who.clone(),
+        Outcome::Skipped(Skipped::Busy(who)) => {
+            format!("{who}; if it is no more, the first run after that goes on")
+        }
         Outcome::Skipped(Skipped::Unchanged) => "nothing was to be done".to_owned(),
         Outcome::Left(Left::Over) => "the run ended before its turn".to_owned(),
         Outcome::Left(Left::Enough) => "--max was reached".to_owned(),
@@ -90,8 +92,14 @@ pub(super) fn summary_of(counts: &Counts, code: u8, dry_run: bool) -> Value {
         "schema": "keyward.rotation-run/v1", "due": counts.due, "rotated": counts.rotated, "staged": counts.staged,
         "failed": counts.failed, "undelivered": counts.undelivered, "unmatched": counts.unmatched,
         "expired": counts.expired, "skipped": counts.skipped, "left": counts.left, "waiting": counts.waiting,
-        "given_up": counts.given_up, "ended": counts.ended, "dry_run": dry_run, "exit": code,
+        "given_up": counts.given_up, "ended": counts.ended, "dry_run": dry_run, "interrupted": false,
+        "exit": code,
     })
+}
+
+fn last_rotation(cx: &mut Ctx, key: &KeyView) -> Option<RotationView> {
+    let rotation = RotationRef::Of(KeyRef::Id(key.id.parse().ok()?));
+    cx.backend().and_then(|backend| backend.ask(&cx.operation(), &ShowRotation { rotation, environment: None })).ok()
 }
 
 /// The result as JSON.
@@ -114,13 +122,13 @@ pub(super) fn of(cx: &mut Ctx, deliveries: &Deliveries<'_>, key: &KeyView, outco
     // What was begun has an id by which it is resumed.
     let begun = match outcome {
         Outcome::Undelivered(_) | Outcome::Failed(_) => {
-            let of = key.id.parse().map(|id| RotationRef::Of(KeyRef::Id(id))).ok();
-            let show = of.map(|rotation| ShowRotation { rotation, environment: None });
-            let found = show.map(|show| cx.backend()?.ask(&cx.operation(), &show)).and_then(Result::ok);
+            let found = last_rotation(cx, key);
             // An earlier one is not of this run.
             let begun = format_time(cx.now);
             found.filter(|found| found.running || found.started_at >= begun)
         }
+        // Whose lease it is, and until when.
+        Outcome::Skipped(Skipped::Busy(_)) => last_rotation(cx, key),
         _ => None,
     };
     let rotation = delivered.and_then(|delivered| delivered.rotation.as_ref()).or(begun.as_ref());
@@ -146,6 +154,7 @@ pub(super) fn of(cx: &mut Ctx, deliveries: &Deliveries<'_>, key: &KeyView, outco
         "sinks": sinks,
         "due_at": key.rotation.due_at, "next_due_at": delivered.map(|delivered| &delivered.key.rotation.due_at),
         "old_valid_until": delivered.map(|delivered| &delivered.key).or(wait.map(|wait| &wait.key)).and_then(overlapping),
+        "lease_until": rotation.filter(|_| matches!(outcome, Outcome::Skipped(_))).and_then(|rotation| rotation.lease_until.as_deref()),
         "old_last_used_at": wait.and_then(|wait| wait.last_used_at.as_deref()),
         "old_last_used_ip": wait.and_then(|wait| wait.last_used_ip.as_deref()),
         "old_last_user_agent": wait.and_then(|wait| wait.last_user_agent.as_deref()),

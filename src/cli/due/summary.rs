@@ -28,7 +28,9 @@ pub(super) fn tell(cx: &mut Ctx, counts: &Counts, results: &[Value], summary: &V
                 rows.retain(|row| ["rotated", "staged", "would_rotate"].map(Some).contains(&row["outcome"].as_str()));
             }
             let page = Page::whole(rows.len());
-            let report = Report::list("keyward.rotation-result-list/v1", rows, page, columns::ROTATION_RESULTS, "name");
+            // As everywhere: -q prints ids, which name one key each, and -o name names.
+            let named = if cx.out.options.format == Format::Name { "name" } else { "key_id" };
+            let report = Report::list("keyward.rotation-result-list/v1", rows, page, columns::ROTATION_RESULTS, named);
             let written = cx.emit(&report);
             cx.after_change(written)?;
         }

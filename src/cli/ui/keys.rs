@@ -24,12 +24,8 @@ pub(super) struct KeyRow {
 }
 
 impl KeyRow {
-    /// Of a key, and whether it is of whoever looks.
-    pub(super) fn of(key: KeyView, mine: bool) -> Self {
+    pub(super) fn of(key: KeyView) -> Self {
         let mut words = format!("{} {} env:{} status:{}", key.name, key.id, key.environment, key.status);
-        if mine {
-            words.push_str(" is:mine");
-        }
         let named = [("owner", &key.owner), ("project", &key.project), ("hint", &key.hint)];
         for (name, value) in named {
             if let Some(value) = value {
@@ -55,7 +51,8 @@ impl KeyRow {
             environment: key.environment,
             status: key.status.into_owned(),
             owner: key.owner,
-            expires_at: key.expires_at,
+            // What ends unless it is rotated says so in its details.
+            expires_at: key.expires_at.or(key.rotation.ends_at),
             last_used_at: key.last_used_at,
             uses: key.uses,
             denied: key.denied,
@@ -229,7 +226,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn row(name: &str, at: usize) -> KeyRow {
-        let key = KeyView {
+        KeyRow::of(KeyView {
             id: format!("key_{at:016}"),
             name: name.to_owned(),
             environment: ["production", "staging"][at % 2].to_owned(),
@@ -240,8 +237,7 @@ mod tests {
             description: Some("for the café".to_owned()),
             uses: at as u64 % 7,
             ..KeyView::default()
-        };
-        KeyRow::of(key, at == 7)
+        })
     }
 
     fn names(keys: &Keys) -> Vec<&str> {
@@ -256,7 +252,6 @@ mod tests {
             ("", 12),
             ("svc-1", 3),
             ("status:expired", 4),
-            ("is:mine", 1),
             ("env:prod TEAM-2", 3),
             ("invoices:read", 12),
             ("FOR THE Cafe\u{301}", 12),

@@ -71,6 +71,9 @@ fn document<R: Row>(report: &Report<R>, path: &str) -> Option<String> {
     if let (Some(existed), "existed") = (report.existed, path) {
         return Some(existed.to_string());
     }
+    if report.dry_run && path == "dry_run" {
+        return Some(true.to_string());
+    }
     let Body::List { items, page } = &report.body else {
         return None;
     };

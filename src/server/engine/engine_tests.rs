@@ -26,7 +26,6 @@ fn context() -> Context {
         client: None,
         read_only: false,
         dry_run: false,
-        rehearses: false,
     }
 }
 

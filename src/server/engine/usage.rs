@@ -11,7 +11,8 @@ use super::{Asked, Judged, KeyRecord, index::LookupBytes};
 use crate::domain::{Code, KeyId, OperatorRequest, RequestFacts, SecretState, Spent, UsageRecord, decide};
 use chrono::DateTime;
 use std::{
-    collections::HashMap,
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
     hash::{BuildHasher, RandomState},
     net::IpAddr,
     sync::{
@@ -232,25 +233,22 @@ impl Buffer {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let [refused, answered] = std::mem::take(&mut *requests);
         drop(requests);
+        // The newest first, for the oldest are written first, and taken off the end.
         let mut requests = [refused, answered].concat();
-        requests.sort_by_key(|request| request.at);
-        batch.sort_by(|(_, one), (_, other)| (one.id(), one.at_us).cmp(&(other.id(), other.at_us)));
+        requests.sort_by_key(|request| Reverse(request.at));
+        batch.sort_by_key(|(_, noted)| Reverse(noted.at_us));
         Batch { verdicts: batch.into_iter().filter_map(|(which, noted)| noted.record(&which)).collect(), requests }
     }
 }
 
 impl Noted {
-    fn id(&self) -> Option<&KeyId> {
-        self.key.as_ref().map(|key| &key.id)
-    }
-
     fn record(self, which: &Which) -> Option<(UsageRecord, Option<Arc<KeyRecord>>)> {
         let lookup = which.secret.and_then(|lookup| std::str::from_utf8(&lookup).ok()?.parse().ok());
         let (request, operator) = self.request.map(|known| *known).unzip();
         let record = UsageRecord {
             request,
             operator: operator.flatten(),
-            at: DateTime::from_timestamp(self.at_us.div_euclid(1_000_000), 0)?,
+            at: DateTime::from_timestamp_micros(self.at_us)?,
             count: self.count,
             key: self.key.as_ref().map(|key| key.id.clone()),
             lookup,
@@ -268,22 +266,20 @@ impl Batch {
         self.verdicts.is_empty() && self.requests.is_empty()
     }
 
-    /// The last so many verdicts, what their keys have spent of their limits by now, and the last requests of operators;
+    /// The oldest so many verdicts, what their keys have spent of their limits by now, and the oldest requests of operators;
     /// limits are ahead of the clock by so much.
-    pub(super) fn last(&self, count: usize, ahead_ms: i64) -> (Vec<UsageRecord>, Vec<Spent>, &[OperatorRequest]) {
-        let last = &self.verdicts[self.verdicts.len().saturating_sub(count)..];
-        let mut spent: Vec<Spent> = Vec::new();
-        for (record, key) in last {
-            let known = spent.last().is_some_and(|spent| Some(&spent.key) == record.key.as_ref());
-            if record.code == Code::Valid && !known {
-                spent.extend(key.as_ref().and_then(|key| key.spent(ahead_ms)));
-            }
+    pub(super) fn oldest(&self, count: usize, ahead_ms: i64) -> (Vec<UsageRecord>, Vec<Spent>, &[OperatorRequest]) {
+        let oldest = &self.verdicts[self.verdicts.len().saturating_sub(count)..];
+        let mut spending: BTreeMap<&KeyId, &KeyRecord> = BTreeMap::new();
+        for (record, key) in oldest.iter().filter(|(record, _)| record.code == Code::Valid) {
+            spending.extend(record.key.as_ref().zip(key.as_deref()));
         }
+        let spent = spending.into_values().filter_map(|key| key.spent(ahead_ms)).collect();
         let requests = &self.requests[self.requests.len().saturating_sub(count)..];
-        (last.iter().map(|(record, _)| record.clone()).collect(), spent, requests)
+        (oldest.iter().map(|(record, _)| record.clone()).collect(), spent, requests)
     }
 
-    /// Drops the last so many verdicts and requests: they are written.
+    /// Drops the oldest so many verdicts and requests: they are written.
     pub(super) fn written(&mut self, verdicts: usize, requests: usize) {
         self.verdicts.truncate(self.verdicts.len().saturating_sub(verdicts));
         self.requests.truncate(self.requests.len().saturating_sub(requests));

@@ -74,7 +74,7 @@ fn requests_of_operators_are_kept_while_there_is_room() {
     buffer.note_request(request(OperatorRequest::OK));
     let mut batch = buffer.take();
     assert_eq!(batch.requests.len(), ONE_BY_ONE as usize + 1);
-    let written = batch.last(600, 0).2.len();
+    let written = batch.oldest(600, 0).2.len();
     batch.written(0, written);
     assert_eq!((written, batch.requests.len(), batch.is_empty()), (600, 401, false));
 }
@@ -126,9 +126,9 @@ fn what_was_written_is_dropped_from_the_end() {
     let buffer = pressed();
     (0..10).for_each(|number| note(&buffer, number, Code::Unknown, "a"));
     let mut batch = buffer.take();
-    let last = batch.last(4, 0).0;
+    let last = batch.oldest(4, 0).0;
     batch.written(last.len(), 0);
-    let rest = batch.last(100, 0).0;
+    let rest = batch.oldest(100, 0).0;
     assert_eq!((last.len(), rest.len(), batch.verdicts.len()), (4, 6, 6));
     assert!(rest.iter().all(|record| !last.contains(record)));
 }

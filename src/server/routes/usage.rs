@@ -41,7 +41,7 @@ pub(super) async fn usage(
         unknown: caller.operator.workspace.is_none(),
         mine: asked.mine,
     };
-    let cx = caller.reads_keys(&app, query.mine, "usage").await?;
+    let cx = caller.permitted(&app, Permission::ReadKeys, "usage").await?;
     let report = app.ask(move |backend| backend.usage(&cx, &query)).await?;
     Ok(reply(StatusCode::OK, &UsageReply { schema: "keyward.usage/v1".to_owned(), report })?)
 }
@@ -70,7 +70,7 @@ pub(super) async fn logs(
         limit: asked.limit,
         unknown: caller.operator.workspace.is_none(),
         code: asked.code,
-        status: asked.status,
+        status: asked.status.map(|status| status.parse().map_err(Error::usage)).transpose()?,
         path: asked.path,
         address: asked.address.map(|address| parse_range(&address).map_err(Error::usage)).transpose()?,
         operator: asked.operator,
@@ -78,11 +78,8 @@ pub(super) async fn logs(
         mine: asked.mine,
     };
     // What operators do is no matter of who reads keys alone.
-    let cx = if query.is_of_operators() {
-        caller.permitted(&app, Permission::ReadAudit, "logs").await?
-    } else {
-        caller.reads_keys(&app, query.mine, "logs").await?
-    };
+    let permission = if query.is_of_operators() { Permission::ReadAudit } else { Permission::ReadKeys };
+    let cx = caller.permitted(&app, permission, "logs").await?;
     let logs = app.ask(move |backend| backend.logs(&cx, &query)).await?;
     Ok(reply(StatusCode::OK, &LogPage::from(logs))?)
 }

@@ -14,7 +14,10 @@ use crate::{
     vault::Capabilities,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 /// What is too old is looked for this often, in seconds.
 const PRUNE_EVERY: i64 = 3_600;
@@ -54,11 +57,13 @@ impl Store {
         for record in records {
             by_key.entry(record.key.as_ref()).or_default().push(record);
         }
-        for (key, mut records) in by_key {
+        let mut rows = Vec::new();
+        for (key, records) in &mut by_key {
             records.sort_by_key(|record| record.at);
-            writer.add(key, &records)?;
+            rows.extend(writer.add(*key, records)?);
         }
-        writer.add_requests(requests)?;
+        rows.extend(writer.requests(requests));
+        writer.add_rows(rows)?;
         spent::put(&self.connection, spent)?;
         writer.prune(now)?;
         Ok(transaction.commit()?)
@@ -67,7 +72,10 @@ impl Store {
 
 /// A row that is kept by itself.
 struct Row<'r> {
-    at: i64,
+    at: Time,
+    /// The key or the operator; with this it says of what only so many are kept.
+    id: &'r str,
+    allowed: bool,
     lookup: &'r str,
     code: &'r str,
     count: i64,
@@ -120,23 +128,29 @@ impl<'r> Sum<'r> {
 }
 
 impl Writer<'_> {
-    fn add(&self, key: Option<&KeyId>, records: &[&UsageRecord]) -> Result<()> {
+    /// Adds the verdicts on a key to its sums; answers with those that are kept by themselves.
+    fn add<'r>(&self, key: Option<&'r KeyId>, records: &[&'r UsageRecord]) -> Result<Vec<Row<'r>>> {
         let id = key.map_or("", KeyId::as_str);
         if key.is_some() {
             let mut known = self.connection.prepare_cached("SELECT 1 FROM keys WHERE id = ?1")?;
             if known.query_row((id,), |_| Ok(())).optional()?.is_none() {
-                return Ok(());
+                return Ok(Vec::new());
             }
             self.add_totals(id, &Sum::of(records))?;
             self.add_secrets(id, records)?;
         }
         self.add_hours(id, records)?;
         self.add_addresses(id, records)?;
-        for allowed in [true, false] {
-            let kind: Vec<_> = records.iter().copied().filter(|record| record.is_use() == allowed).collect();
-            self.add_verdicts(id, allowed, &kind)?;
-        }
-        Ok(())
+        let row = |record: &'r UsageRecord| Row {
+            at: record.at,
+            id,
+            allowed: record.is_use(),
+            lookup: record.lookup.as_ref().map_or("", |lookup| lookup.as_str()),
+            code: record.code.as_str(),
+            count: counted(record),
+            seen: Box::new(|| seen(record)),
+        };
+        Ok(records.iter().copied().map(row).collect())
     }
 
     fn add_totals(&self, id: &str, sum: &Sum<'_>) -> Result<()> {
@@ -286,54 +300,47 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn add_verdicts(&self, id: &str, allowed: bool, records: &[&UsageRecord]) -> Result<()> {
-        let rows = records.iter().map(|record| Row {
-            at: record.at.timestamp(),
-            lookup: record.lookup.as_ref().map_or("", |lookup| lookup.as_str()),
-            code: record.code.as_str(),
-            count: counted(record),
-            seen: Box::new(|| seen(record)),
+    /// Requests of operators, as they are kept.
+    fn requests<'r>(&self, requests: &'r [OperatorRequest]) -> impl Iterator<Item = Row<'r>> {
+        requests.iter().map(|request| Row {
+            at: request.at,
+            id: request.operator.as_deref().unwrap_or(OPERATORS),
+            allowed: request.is_ok(),
+            lookup: "",
+            code: &request.code,
+            count: 1,
+            seen: Box::new(|| {
+                let OperatorRequest { name, address, user_agent, request, .. } = request.clone().bounded();
+                let address = address.map(|address| address.to_string());
+                Seen { address, user_agent, operator: name, ..Seen::default() }.of_request(Some(request))
+            }),
+        })
+    }
+
+    /// Adds what is kept one by one, in the order of time whoever it is about, and removes what is beyond the bounds.
+    fn add_rows(&self, mut rows: Vec<Row<'_>>) -> Result<()> {
+        rows.sort_by_key(|row| Reverse(row.at));
+        let mut kinds: BTreeMap<(&str, bool), u32> = BTreeMap::new();
+        // What would be removed at once is not written.
+        rows.retain(|row| {
+            let held = kinds.entry((row.id, row.allowed)).or_default();
+            *held += 1;
+            *held <= self.retention.verdicts_per_key
         });
-        self.add_rows(id, allowed, rows.collect())
-    }
-
-    fn add_requests(&self, requests: &[OperatorRequest]) -> Result<()> {
-        let mut by_operator: BTreeMap<(&str, bool), Vec<&OperatorRequest>> = BTreeMap::new();
-        for request in requests {
-            let id = request.operator.as_deref().unwrap_or(OPERATORS);
-            by_operator.entry((id, request.is_ok())).or_default().push(request);
-        }
-        for ((id, allowed), requests) in by_operator {
-            let rows = requests.iter().map(|request| Row {
-                at: request.at.timestamp(),
-                lookup: "",
-                code: &request.code,
-                count: 1,
-                seen: Box::new(|| {
-                    let OperatorRequest { name, address, user_agent, request, .. } = (**request).clone().bounded();
-                    let address = address.map(|address| address.to_string());
-                    Seen { address, user_agent, operator: name, ..Seen::default() }.of_request(Some(request))
-                }),
-            });
-            self.add_rows(id, allowed, rows.collect())?;
-        }
-        Ok(())
-    }
-
-    /// Adds what is kept one by one of a key or an operator, and removes what is beyond that.
-    fn add_rows(&self, id: &str, allowed: bool, rows: Vec<Row<'_>>) -> Result<()> {
-        let keep = self.retention.verdicts_per_key;
-        let kept = &rows[rows.len().saturating_sub(keep as usize)..];
-        if kept.is_empty() {
-            return Ok(());
-        }
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO verdicts (at, key_id, lookup, code, allowed, count, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
-        for Row { at, lookup, code, count, seen } in kept {
-            let sealed = Place::Verdict { key: id, lookup, at: *at, code }.seal(self.caps, &seen())?;
+        for Row { at, id, allowed, lookup, code, count, seen } in rows.iter().rev() {
+            let at = at.timestamp();
+            let sealed = Place::Verdict { key: id, lookup, at, code }.seal(self.caps, &seen())?;
             statement.execute((at, id, lookup, code, allowed, count, sealed))?;
         }
+        kinds.into_keys().try_for_each(|(id, allowed)| self.remove_beyond(id, allowed))
+    }
+
+    /// Removes the oldest of one kind beyond so many as are kept.
+    fn remove_beyond(&self, id: &str, allowed: bool) -> Result<()> {
+        let keep = self.retention.verdicts_per_key;
         // Asked first: mostly there are fewer, and a DELETE that finds nothing costs several times as much.
         let mut beyond = self.connection.prepare_cached(
             "SELECT seq FROM verdicts WHERE key_id = ?1 AND allowed = ?2 ORDER BY seq DESC LIMIT 1 OFFSET ?3",

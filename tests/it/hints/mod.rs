@@ -110,11 +110,6 @@ const UNPROVOKED: &[(&str, Why)] = &[
         Moment("a server goes between two calls"),
     ),
     ("the secret has arrived: keyward rotation commit {rotation}", Moment("a server goes between two calls")),
-    ("{}   (does the rest)", Moment("a server goes while many keys are changed")),
-    (
-        "several requests of fewer keys, one after the other",
-        Test("many_keys::a_request_for_many_keys_is_of_one_kind_and_bounded"),
-    ),
     ("try again later; nothing is lost", Moment("another process holds the rotation")),
     ("open it again: eval \"$(keyward unlock --for 15m)\"", Moment("new keys come while a command runs")),
     (
@@ -163,43 +158,14 @@ const UNPROVOKED: &[(&str, Why)] = &[
     ("{}   (gives it up: keys it made stay, and may be without a secret)", Open),
     ("{invocation}   (once more: it goes on where this one ended)", Open),
     ("several files of fewer keys, one after the other", Open),
-    ("&near", Open),
     ("cx.invocation()", Open),
     ("resume", Open),
     ("keyward unlock --for 15m  (asks for the passphrase, on a terminal), or --passphrase-file FILE", Open),
-    ("type it again; dashes, spaces and case do not matter", Open),
-    ("{name} has no secret yet: keyward rotate {id} gives it one", Open),
-    ("keyward pull", NoAdvice("a word of the command that is put together beside it")),
-    ("keyward push", NoAdvice("a word of the command that is put together beside it")),
-    ("{again} {word}  ({what})", Test("carrying::what_both_sides_changed_is_a_conflict_that_somebody_decides")),
-    (
-        "keyward operators create {} --role auditor --bind {workspace}",
-        Test("reviewers::who_cannot_review_cannot_be_named_as_a_reviewer"),
-    ),
-    (
-        "or a user of a machine, as the trail names it: USER@HOST",
-        Test("reviewers::who_cannot_review_cannot_be_named_as_a_reviewer"),
-    ),
-    ("keyward operators list  (who works)", Test("reviewers::who_cannot_review_cannot_be_named_as_a_reviewer")),
-    (
-        "an operator that is bound to this workspace, or to none",
-        Test("reviewers::who_cannot_review_cannot_be_named_as_a_reviewer"),
-    ),
-    (
-        "--mine, or mine=true over HTTP: the keys that you made or own",
-        Test("own_keys::every_role_that_has_to_do_with_keys_reads_its_own_and_is_told_so"),
-    ),
-    ("instead", NoAdvice("it is worded where the trail is asked")),
-    ("leave one of them out: the local vault is this side (--vault DIR)", Open),
-    ("{option} URL, {option} PROFILE or {option} DIR; or choose a server with --server", Open),
     ("this is a secret, which is not searched for: keyward identify -   names its key", Open),
-    ("keyward audit list --key KEY  (what happened to a key)", Open),
     ("keyward vault restore FILE  (from a backup that is newer)", Open),
-    ("the name is that of {holder} on the other side: rename one of them with keyward update --name", Open),
     ("leave out --mine, or mine=true over HTTP", Open),
     ("keyward vault slots remove SLOT  (where the vault is, with a slot of the role admin: it is made anew)", Open),
     ("keyward vault slots add --passphrase --role support  (where the vault is, with a slot of the role admin)", Open),
-    ("keyward workspaces update {} --require LIST  (for those who may)", Open),
 ];
 
 /// Where calls of `hint` get a text that does not stand in them: the file, the expression, and words that it gives.
@@ -222,6 +188,7 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
     ("ops/authority.rs", "self.own_bounds()", &["--expires-at"]),
     ("ops/error.rs", "hint", &[]),
     ("ops/lookup.rs", "list", &["keyward list --status any"]),
+    ("ops/lookup.rs", "LIST", &["keyward list --status any"]),
     ("ops/lookup.rs", "create", &["keyward projects create"]),
     ("ops/rotation.rs", "LIST", &["keyward rotation list --all"]),
     ("ops/rotation_view.rs", "resume", &["--deliver SINK  (deliver a fresh secret"]),
