@@ -87,7 +87,7 @@ fn verdicts(criterion: &mut Criterion) {
         lookup: "0123456789abcdef",
         state: SecretState::Current { until: None },
         plan: &plan,
-        projects: &[],
+        known: Named::default(),
     };
     let address: IpAddr = "10.1.2.3".parse().unwrap();
     let request = Request {
@@ -138,6 +138,7 @@ fn vault(home: &Path) -> (Box<dyn Backend>, Context) {
         client: None,
         read_only: false,
         dry_run: false,
+        rehearses: false,
     };
     vault.init(&cx, InitOptions::default()).unwrap();
     let unlock = Unlock {

@@ -21,8 +21,15 @@ impl Local {
             let recorded = self.record_refusal(cx, Action::KeyCreate, &cx.workspace, &error);
             BulkError::Whole(recorded.err().unwrap_or(error))
         })?;
-        let done = ops::create_many::create_many(&mut tx, caps, &mut rand::rng(), cx, request, progress)
-            .map_err(BulkError::Entries)?;
+        let made = ops::create_many::create_many(&mut tx, caps, &mut rand::rng(), cx, request, progress);
+        let done = match made {
+            Ok(done) => done,
+            Err(wrong) => {
+                drop(tx);
+                let recorded = self.record_refusal(cx, Action::KeyCreate, &cx.workspace, &wrong.as_one());
+                return Err(recorded.map_or_else(BulkError::Whole, |()| BulkError::Entries(wrong)));
+            }
+        };
         if cx.dry_run {
             return Ok(done.outcome);
         }

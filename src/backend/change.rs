@@ -4,7 +4,7 @@ use super::{local::Local, reserve::Reserve};
 use crate::{
     domain::{Action, Environment},
     ops::{
-        self, Context, Done, Error, Kind, Result,
+        self, Context, Done, Error, Result,
         case::{Ask, Change},
         commit::commit,
     },
@@ -86,10 +86,11 @@ impl Local {
         cx: &Context,
         error: &Error,
     ) -> Result<()> {
-        let is_refusal = matches!(error.kind, Kind::Forbidden | Kind::Conflict | Kind::NotFound | Kind::Auth);
-        if !is_refusal || cx.dry_run || cx.read_only {
+        if !error.is_refusal() || (cx.dry_run && !cx.rehearses) || cx.read_only {
             return Ok(());
         }
+        // What was only rehearsed is refused in earnest: its event is kept.
+        let cx = &Context { dry_run: false, ..cx.clone() };
         // A row that cannot be read leaves the name that was typed.
         let key =
             self.read(cx, |view| ops::refused_key(view, &cx.workspace, action, target, environment)).ok().flatten();

@@ -207,9 +207,9 @@ impl Backend for Local {
         let mut wrong = None;
         let imported = self.change(cx, Action::KeyImport, &cx.workspace, |tx| {
             ops::import::import(tx, caps, &mut rand::rng(), cx, form, requests, progress).map_err(|entries| {
-                let first = entries.told.first().map(|entry| entry.error.clone());
+                let one = entries.as_one();
                 wrong = Some(entries);
-                first.unwrap_or_else(|| Error::usage("the keys cannot be imported"))
+                one
             })
         });
         imported.map_err(|error| wrong.map_or(BulkError::Whole(error), BulkError::Entries))

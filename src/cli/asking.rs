@@ -28,15 +28,29 @@ pub(super) fn before(cx: &mut Ctx, what: &str, keys: &[KeyRef], environment: Opt
     let question = match found.as_slice() {
         [] => return Ok(()),
         [one] => format!("{what} {}?", told(cx, one)),
-        several => {
-            let mut all: Vec<String> = several.iter().take(TOLD).map(|key| told(cx, key)).collect();
-            if several.len() > TOLD {
-                all.push(format!("and {} more", several.len() - TOLD));
-            }
-            format!("{what} these {}: {}?", counted(several.len(), "key"), all.join("; "))
-        }
+        several => of_several(cx, what, several, several.len()),
     };
     prompt::confirm(cx, &question)
+}
+
+/// The question that names how many keys there are, and tells the first of them.
+///
+/// # Errors
+/// Those of the vault.
+pub(super) fn question(cx: &mut Ctx, what: &str, keys: &[KeyRef], environment: Option<Environment>) -> Result<String> {
+    let (backend, operation) = (cx.backend()?, cx.operation());
+    let show = |key: &KeyRef| backend.ask(&operation, &Show { key: key.clone(), environment });
+    let first: Vec<KeyView> = keys.iter().take(TOLD).map(show).collect::<Result<_>>()?;
+    Ok(of_several(cx, what, &first, keys.len()))
+}
+
+fn of_several(cx: &Ctx, what: &str, keys: &[KeyView], count: usize) -> String {
+    let mut all: Vec<String> = keys.iter().take(TOLD).map(|key| told(cx, key)).collect();
+    if count > TOLD {
+        all.push(format!("and {} more", count - TOLD));
+    }
+    let these = if count == 1 { "this" } else { "these" };
+    format!("{what} {these} {}: {}?", counted(count, "key"), all.join("; "))
 }
 
 /// A key by its name and id, and when and from where it was last used.

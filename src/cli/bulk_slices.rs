@@ -18,7 +18,7 @@ use crate::{
         remote::{SLICE, had_no_effect},
     },
     domain::{KeyId, KeyRef, Overlap, counted},
-    ops::{Context, Create, Created, Error, KeyView, Kind, Result, Show, Stage},
+    ops::{Create, Created, Error, KeyView, Kind, Result, Show, Stage},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -181,7 +181,7 @@ impl Slices<'_> {
     /// Tries all that is to come: what is wrong is told, and no key is made.
     fn try_rest(&mut self) -> Result<()> {
         let kept = self.journal.run.kept;
-        let dry = Context { dry_run: true, ..self.cx.operation() };
+        let dry = self.cx.operation().rehearsal();
         let rest = self.bulk.requests[kept..].to_vec();
         let tried = {
             let mut progress = self.cx.out.progress(rest.len() as u64, "checking keys");

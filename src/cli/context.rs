@@ -124,6 +124,7 @@ impl Ctx {
             client: None,
             read_only: self.global.read_only,
             dry_run: self.global.dry_run,
+            rehearses: false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Another keystore than the one a command works on: a vault in another directory, or a server.
 
-use super::context::Ctx;
+use super::{args::Global, context::Ctx};
 use crate::{
     backend::{Agreements, Backend},
     ops::{Error, Result},
@@ -34,15 +34,21 @@ impl Elsewhere {
         Self::Vault(PathBuf::from(text))
     }
 
-    /// The option that makes another command work there.
-    pub(super) fn option(&self) -> String {
+    /// The options that make another command work there, beside what else was given.
+    pub(super) fn given(&self, given: &Global) -> Global {
+        let mut there = Global { vault: None, ..given.clone() };
+        #[cfg(feature = "server")]
+        {
+            (there.server, there.profile) = (None, None);
+        }
         match self {
             #[cfg(feature = "server")]
-            Self::Server(address) => format!("--server {address}"),
+            Self::Server(address) => there.server = Some(address.clone()),
             #[cfg(feature = "server")]
-            Self::Profile(name) => format!("--profile {name}"),
-            Self::Vault(directory) => format!("--vault {}", shell_words::quote(&directory.to_string_lossy())),
+            Self::Profile(name) => there.profile = Some(name.clone()),
+            Self::Vault(directory) => there.vault = Some(directory.clone()),
         }
+        there
     }
 }
 

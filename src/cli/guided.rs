@@ -3,9 +3,10 @@
 use super::{context::Ctx, prompt, values};
 use crate::{
     deliver::SinkSpec,
-    domain::{Environment, Expiry, KeyFilter, KeyRef, Scope},
-    ops::{Error, Kind, List, ListScopes, Result},
+    domain::{Demand, Environment, Expiry, KeyFilter, KeyRef, Scope, time::format_duration},
+    ops::{Error, Kind, List, ListScopes, Result, Show, ShowDemands},
 };
+use chrono::TimeDelta;
 
 /// So many keys or scopes can be chosen from; more are named.
 pub(super) const CHOICES: usize = 100;
@@ -17,6 +18,8 @@ pub(super) const LIMITS: [&str; 5] =
     ["as usual: 100/h, less where the plan says so", "100/h", "1000/h", "10000/h", "none"];
 /// When the old secret ends.
 pub(super) const OLD_SECRET_ENDS: [&str; 2] = ["after its overlap: whoever still has it is not cut off", "at once"];
+/// An overlap of this one rotation.
+const ANOTHER_OVERLAP: &str = "after another time …";
 /// What is none of the presets.
 const ANOTHER: &str = "another …";
 
@@ -46,6 +49,38 @@ pub(super) fn limit_of(word: &str) -> Result<Option<values::RateLimitArg>> {
 /// `Failure` when cancelled, as with every question here.
 pub(super) fn name(cx: &Ctx) -> Result<String> {
     prompt::text(cx, "Name of the one system that will use the key", |name| values::name(name).map(drop))
+}
+
+/// What its workspace demands of a new key. Where there is no vault yet it demands nothing, and a server of an earlier version
+/// says so only of the key that is refused.
+///
+/// # Errors
+/// Those of the vault.
+pub(super) fn demands(cx: &mut Ctx) -> Result<Vec<Demand>> {
+    if !cx.has_vault()? {
+        return Ok(Vec::new());
+    }
+    match cx.backend()?.ask(&cx.operation(), &ShowDemands {}) {
+        Ok(demanded) => Ok(demanded.required),
+        Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NotFound | Kind::Usage) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A fact that the workspace demands.
+///
+/// # Errors
+/// `Failure` when cancelled.
+pub(super) fn demanded(cx: &Ctx, demand: Demand) -> Result<String> {
+    let question = match demand {
+        Demand::Owner => "Who answers for the key",
+        Demand::Description => "What it is for",
+        Demand::Reason => "Why it is made, for the audit trail",
+        Demand::Ticket => "The ticket that asks for it",
+    };
+    prompt::text(cx, question, |typed| {
+        if typed.is_empty() { Err(format!("the workspace demands it: {}", demand.as_str())) } else { Ok(()) }
+    })
 }
 
 /// Where it works.
@@ -90,7 +125,7 @@ pub(super) fn scopes(cx: &mut Ctx) -> Result<Vec<Scope>> {
         let typed = prompt::text(cx, "What it may do, such as invoices:read; nothing for none", fits)?;
         typed.split_whitespace().map(str::to_owned).collect()
     } else {
-        let places = prompt::any_of(cx, "What it may do (space chooses, return ends)", &known)?;
+        let places = prompt::any_of(cx, "What it may do (arrows move, space chooses, return ends)", &known)?;
         places.into_iter().filter_map(|place| known.get(place).cloned()).collect()
     };
     chosen.iter().map(|scope| scope.parse().map_err(|why: String| Error::usage(why))).collect()
@@ -112,7 +147,9 @@ fn catalogue(cx: &mut Ctx) -> Result<Vec<String>> {
 /// Says how the same is done by a script: what was typed, and what was answered.
 pub(super) fn note_the_same(cx: &mut Ctx, words: &[String]) {
     let typed = cx.invocation();
-    cx.note(&format!("the same without these questions: {typed} {}", shell_words::join(words)));
+    // Where nothing is to be added, it is the confirmation that asks nothing.
+    let words = if words.is_empty() { "-y".to_owned() } else { shell_words::join(words) };
+    cx.note(&format!("the same without these questions: {typed} {words}"));
 }
 
 /// What was answered about a rotation.
@@ -121,25 +158,50 @@ pub(super) struct Turn {
     pub(super) key: KeyRef,
     /// Whether its old secret stops at once.
     pub(super) now: bool,
+    /// How long it goes on working, where that is not as usual.
+    pub(super) overlap: Option<TimeDelta>,
     /// Where the new one goes; `None` for standard output.
     pub(super) sink: Option<SinkSpec>,
     /// The command that tries it there.
     pub(super) probe: Option<String>,
 }
 
-/// Asks which key is to be rotated and, unless that is said, when its old secret ends, where the new one goes and how it is
-/// tried.
+/// What of a rotation was said already.
+pub(super) struct Said {
+    /// Which key, and what decides between keys of one name.
+    pub(super) key: Option<(KeyRef, Option<Environment>)>,
+    /// When its old secret ends.
+    pub(super) end: bool,
+    /// Where the new one goes.
+    pub(super) place: bool,
+}
+
+/// Asks, unless it is said, which key is to be rotated, when its old secret ends, where the new one goes and how it is tried.
 ///
 /// # Errors
-/// `NotFound` without keys; those of the vault.
-pub(super) fn rotate(cx: &mut Ctx, end_said: bool, place_said: bool) -> Result<Turn> {
-    let mut words = vec![which(cx)?];
-    let key = values::key_ref(&words[0]).map_err(Error::usage)?;
-    let now = !end_said && prompt::one_of(cx, "When the old secret ends", &OLD_SECRET_ENDS)? == 1;
+/// `NotFound` without keys, and for a key that is none; those of the vault.
+pub(super) fn rotate(cx: &mut Ctx, said: Said) -> Result<Turn> {
+    let mut words = Vec::new();
+    let (key, ends) = match said.key {
+        Some((key, environment)) => {
+            // Before anybody answers questions about it.
+            let shown = cx.backend()?.ask(&cx.operation(), &Show { key: key.clone(), environment })?;
+            let ends = format!("When the old secret of {} ends", shown.name);
+            (key, ends)
+        }
+        None => {
+            let id = which(cx)?;
+            let key = values::key_ref(&id).map_err(Error::usage)?;
+            words.push(id);
+            (key, "When the old secret ends".to_owned())
+        }
+    };
+    let (now, overlap) = if said.end { (false, None) } else { end(cx, &ends)? };
     if now {
         words.push("--now".to_owned());
     }
-    let sink = if place_said { None } else { place(cx)? };
+    words.extend(overlap.iter().flat_map(|overlap| ["--overlap".to_owned(), format_duration(*overlap)]));
+    let sink = if said.place { None } else { place(cx)? };
     let mut probe = None;
     if let Some(sink) = &sink {
         words.extend(["--deliver".to_owned(), sink.to_string()]);
@@ -151,7 +213,21 @@ pub(super) fn rotate(cx: &mut Ctx, end_said: bool, place_said: bool) -> Result<T
         words.extend(probe.iter().flat_map(|command| ["--probe".to_owned(), command.clone()]));
     }
     note_the_same(cx, &words);
-    Ok(Turn { key, now, sink, probe })
+    Ok(Turn { key, now, overlap, sink, probe })
+}
+
+/// Whether the old secret stops at once, and after how long otherwise; `None` as usual.
+fn end(cx: &Ctx, question: &str) -> Result<(bool, Option<TimeDelta>)> {
+    let all: Vec<&str> = OLD_SECRET_ENDS.into_iter().chain([ANOTHER_OVERLAP]).collect();
+    match prompt::one_of(cx, question, &all)? {
+        0 => Ok((false, None)),
+        1 => Ok((true, None)),
+        _ => {
+            let fits = |typed: &str| values::duration(typed).map(drop);
+            let typed = prompt::text(cx, "After how long, such as 2h or 3d", fits)?;
+            Ok((false, Some(values::duration(&typed).map_err(Error::usage)?)))
+        }
+    }
 }
 
 /// The id of a key.

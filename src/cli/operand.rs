@@ -71,6 +71,19 @@ impl MaybeKeys {
         self.keys.is_empty()
     }
 
+    /// Whether standard input names them.
+    pub(super) fn is_stdin(&self) -> bool {
+        matches!(self.keys.as_slice(), [Operand::Stdin])
+    }
+
+    /// The key, where exactly one is typed and no list is asked for.
+    pub(super) fn one(&self) -> Option<&KeyRef> {
+        match self.keys.as_slice() {
+            [Operand::Key(key)] if !self.items => Some(key),
+            _ => None,
+        }
+    }
+
     /// Names a key that was chosen otherwise.
     pub(super) fn choose(&mut self, key: KeyRef) {
         self.keys = vec![Operand::Key(key)];
@@ -190,11 +203,17 @@ pub(super) fn each<K, T>(
             }
         }
     }
+    let code = outcome(!done.is_empty(), &failures);
+    Ok((done, code))
+}
+
+/// The exit code of an action on several keys, of which some failed.
+pub(super) fn outcome(any_done: bool, failures: &[Error]) -> u8 {
     // Nothing at all worked, and always for the same kind of reason: then that is the reason.
-    let code = match failures.first() {
+    let exit = match failures.first() {
         None => Exit::Ok,
-        Some(first) if done.is_empty() && failures.iter().all(|error| error.kind == first.kind) => first.kind.into(),
+        Some(first) if !any_done && failures.iter().all(|error| error.kind == first.kind) => first.kind.into(),
         Some(_) => Exit::Partial,
     };
-    Ok((done, code.code()))
+    exit.code()
 }

@@ -30,6 +30,16 @@ pub(super) fn confirm(cx: &Ctx, question: &str) -> Result<()> {
     if answer { Ok(()) } else { Err(refused()) }
 }
 
+/// Asks for the number of what is meant to be typed.
+///
+/// # Errors
+/// `Failure` when another is typed, or cancelled.
+pub(super) fn confirm_count(cx: &Ctx, count: usize, what: &str) -> Result<()> {
+    let question = format!("{what} Type {count} to confirm");
+    let typed = ask(cx, || Input::<String>::new().with_prompt(question).allow_empty(true).interact_text())?;
+    if typed.trim() == count.to_string() { Ok(()) } else { Err(refused()) }
+}
+
 /// Asks for a name to be typed, or accepts it from `--confirm`.
 ///
 /// # Errors
@@ -124,6 +134,8 @@ pub(super) fn text(cx: &Ctx, question: &str, fits: impl Fn(&str) -> std::result:
 /// # Errors
 /// `Failure` when cancelled.
 pub(super) fn one_of(cx: &Ctx, question: &str, words: &[impl std::fmt::Display]) -> Result<usize> {
+    // A list takes no letters: whoever types one must be told what it takes.
+    let question = format!("{question} (arrows move, return chooses)");
     let chosen = ask(cx, || Select::new().with_prompt(question).items(words).default(0).interact_opt())?;
     chosen.ok_or_else(refused)
 }

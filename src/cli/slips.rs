@@ -70,7 +70,7 @@ const COMMANDS: [(&[&str], &str); 11] = [
 ];
 
 /// The same for options, of one command or of any: what to type instead.
-const OPTIONS: [(&[&str], Option<&str>, &str); 18] = [
+const OPTIONS: [(&[&str], Option<&str>, &str); 17] = [
     (&["--json"], None, "-o json"),
     (&["--csv"], None, "-o csv"),
     (&["--format"], None, "-o table, wide, json, jsonl, csv, markdown or name"),
@@ -80,11 +80,6 @@ const OPTIONS: [(&[&str], Option<&str>, &str); 18] = [
         "keyward import FILE: keyward makes the secrets of new keys itself, and takes over those that exist by their digests",
     ),
     (&["--name"], Some("create"), "keyward create NAME: the name stands without an option"),
-    (
-        &["--project", "--customer"],
-        Some("update"),
-        "keyward create NAME: a key's project and customers are set when it is made",
-    ),
     (&["--ip", "--cidr", "--allow-ip"], Some("update"), "--add-ip or --remove-ip"),
     (&["--ip", "--cidr"], Some("create"), "--allow-ip"),
     (&["--to", "--sink", "--destination", "--target"], None, "--deliver"),

@@ -132,7 +132,10 @@ impl Code {
             Self::InsufficientScope => ("the route or the request", "a scope is missing"),
             Self::IpNotAllowed => ("the key", "the address is not on its allowlist, or not known"),
             Self::WrongProject => ("the request", "the project is another one, or its workspace has none of this name"),
-            Self::WrongCustomer => ("the request", "the key is narrowed to other customers"),
+            Self::WrongCustomer => (
+                "the request",
+                "the key is narrowed to other customers, or its workspace has customers, and none of this name",
+            ),
             Self::PlanForbidden => ("the plan", "the plan of the workspace has no API access"),
             Self::NoRoute => ("the route table", "no route fits the method and the path"),
             Self::NotAsked => (

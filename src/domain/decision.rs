@@ -106,9 +106,26 @@ pub enum Presented<'a> {
         state: SecretState,
         /// The plan of its workspace.
         plan: &'a Plan,
-        /// The projects of its workspace, sorted.
-        projects: &'a [String],
+        /// What its workspace has.
+        known: Named<'a>,
     },
+}
+
+/// What a workspace has that a request can name; both sorted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Named<'a> {
+    /// Its projects.
+    pub projects: &'a [String],
+    /// Its customers.
+    pub customers: &'a [String],
+}
+
+impl Named<'_> {
+    /// Whether one of these names is meant.
+    fn has(names: &[String], named: &String) -> bool {
+        let in_another_form = || !named.is_ascii() && names.iter().any(|own| same(own, named));
+        names.binary_search(named).is_ok() || in_another_form()
+    }
 }
 
 /// What a verdict needs of a key, borrowed from wherever the key is kept.
@@ -169,8 +186,8 @@ impl<'a> Facts<'a> {
 impl<'a> Presented<'a> {
     /// A version of a key's secret, its verifier matched.
     #[must_use]
-    pub fn known(key: &'a Key, secret: &'a Secret, plan: &'a Plan, projects: &'a [String]) -> Self {
-        Self::Known { key: Facts::of(key), lookup: secret.lookup.as_str(), state: secret.state, plan, projects }
+    pub fn known(key: &'a Key, secret: &'a Secret, plan: &'a Plan, known: Named<'a>) -> Self {
+        Self::Known { key: Facts::of(key), lookup: secret.lookup.as_str(), state: secret.state, plan, known }
     }
 }
 
@@ -280,10 +297,11 @@ fn permissions(
     judge: &mut Judge,
     key: &Facts<'_>,
     plan: &Plan,
-    projects: &[String],
+    known: Named<'_>,
     request: &Request,
     catalogue: &Catalogue,
 ) {
+    let projects = known.projects;
     judge.asked("environment", request.environment, |judge, wanted| {
         judge.check("environment", Code::WrongEnvironment, wanted == key.environment, || {
             format!("the key is for {}", key.environment)
@@ -323,10 +341,14 @@ fn permissions(
         project(judge, key, projects, request);
     }
     judge.asked("customer", request.customer.as_ref(), |judge, customer| {
-        let fits = key.customers.is_empty() || key.customers.iter().any(|own| same(own, customer));
-        judge.check("customer", Code::WrongCustomer, fits, || {
-            let own = if key.customers.is_empty() { "every customer".to_owned() } else { key.customers.join(", ") };
-            format!("the key is for {own}")
+        let every = key.customers.is_empty();
+        // A workspace that declares its customers has no others. Where it declares none, its services alone know them.
+        let unknown = every && !known.customers.is_empty() && !Named::has(known.customers, customer);
+        let fits = !unknown && (every || key.customers.iter().any(|own| same(own, customer)));
+        judge.check("customer", Code::WrongCustomer, fits, || match (unknown, every) {
+            (true, _) => format!("no customer '{customer}' is known in the workspace of the key"),
+            (false, true) => "the key is for every customer".to_owned(),
+            (false, false) => format!("the key is for {}", key.customers.join(", ")),
         });
     });
     let api = plan.permits(Feature::ApiAccess).is_ok();
@@ -362,8 +384,7 @@ fn project(judge: &mut Judge, key: &Facts<'_>, projects: &[String], request: &Re
             judge.check("project", Code::WrongProject, same(own, named), || format!("the key is for project '{own}'"));
         }
         (None, Some(named), _) => {
-            let in_another_form = || !named.is_ascii() && projects.iter().any(|own| same(own, named));
-            let known = projects.binary_search(named).is_ok() || in_another_form();
+            let known = Named::has(projects, named);
             judge.check("project", Code::WrongProject, known, || {
                 if known {
                     "a workspace-level key reaches every project of its workspace".to_owned()
@@ -396,10 +417,10 @@ impl Judge {
         }
         self.pass("format", || "shape and checksum fit".to_owned());
         match presented {
-            Presented::Known { key, lookup, state, plan, projects } => {
+            Presented::Known { key, lookup, state, plan, known } => {
                 self.pass("known", || format!("key {}, secret {lookup}", key.id));
                 credential(self, key, *state, now);
-                permissions(self, key, plan, projects, request, catalogue);
+                permissions(self, key, plan, *known, request, catalogue);
             }
             Presented::Malformed(..) | Presented::Unknown => {
                 self.fail("known", Code::Unknown, || "no key has this secret".to_owned());

@@ -131,6 +131,44 @@ impl fmt::Display for Sort {
 }
 
 impl KeyFilter {
+    /// Whether a condition says which keys are meant: an environment, an order and a limit do not.
+    #[must_use]
+    pub fn narrows(&self) -> bool {
+        let Self {
+            statuses,
+            expired,
+            expires_within,
+            no_expiry,
+            unused_for,
+            never_used,
+            older_than,
+            used_since,
+            denied_since,
+            due_within,
+            environment: _,
+            owner,
+            mine,
+            project,
+            customer,
+            scope,
+            labels,
+            name,
+            search,
+            sort: _,
+            limit: _,
+        } = self;
+        let of_time = [expires_within, unused_for, older_than, used_since, denied_since, due_within];
+        let of_word = [owner, project, customer];
+        of_time.iter().any(|time| time.is_some())
+            || of_word.iter().any(|word| word.is_some())
+            || [*expired, *no_expiry, *never_used, *mine].contains(&true)
+            || statuses.is_some()
+            || scope.is_some()
+            || name.is_some()
+            || !labels.is_empty()
+            || !search.is_empty()
+    }
+
     /// Whether a key is shown.
     #[must_use]
     pub fn matches(&self, key: &Key, usage: &Usage, catalogue: &Catalogue, now: Time) -> bool {

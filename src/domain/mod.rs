@@ -38,7 +38,7 @@ pub mod words;
 pub use allowlist::Allowlist;
 pub use around::why_malformed;
 pub use code::{Code, Door};
-pub use decision::{Check, Facts, NotAsked, Presented, Request, Verdict, decide, decide_code};
+pub use decision::{Check, Facts, Named, NotAsked, Presented, Request, Verdict, decide, decide_code};
 pub use environment::Environment;
 pub use event::{Action, Event, Outcome, Recorded};
 pub use field_name::field_path;

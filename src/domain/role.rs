@@ -69,6 +69,8 @@ pub enum Role {
 pub enum Permission {
     /// List and show keys and how they are used.
     ReadKeys,
+    /// The same, of keys that the operator made or owns.
+    ReadOwnKeys,
     /// Create keys.
     CreateKeys,
     /// Change the metadata, scopes and limits of keys.
@@ -140,11 +142,15 @@ impl Role {
         match self {
             Self::PlatformAdmin => true,
             Self::WorkspaceAdmin => permission != P::ChangePlatform,
-            Self::Issuer => matches!(permission, P::CreateKeys | P::RotateKeys | P::RenewKeys),
-            Self::Rotator => permission == P::RotateKeys,
-            Self::Revoker => permission == P::StopKeys,
-            Self::Auditor => matches!(permission, P::ReadKeys | P::ReadAudit | P::ReadHistory | P::ExportAudit),
-            Self::Support => matches!(permission, P::ReadKeys | P::ExplainVerdicts | P::ReadHistory),
+            Self::Issuer => matches!(permission, P::ReadOwnKeys | P::CreateKeys | P::RotateKeys | P::RenewKeys),
+            Self::Rotator => matches!(permission, P::ReadOwnKeys | P::RotateKeys),
+            Self::Revoker => matches!(permission, P::ReadOwnKeys | P::StopKeys),
+            Self::Auditor => {
+                matches!(permission, P::ReadKeys | P::ReadOwnKeys | P::ReadAudit | P::ReadHistory | P::ExportAudit)
+            }
+            Self::Support => {
+                matches!(permission, P::ReadKeys | P::ReadOwnKeys | P::ExplainVerdicts | P::ReadHistory)
+            }
             Self::Verifier => matches!(permission, P::AskVerdicts | P::ExplainVerdicts),
         }
     }
@@ -158,8 +164,9 @@ impl Role {
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ReadKeys,
+        Self::ReadOwnKeys,
         Self::CreateKeys,
         Self::UpdateKeys,
         Self::RotateKeys,
@@ -199,6 +206,7 @@ impl Permission {
             Self::DeleteKeys => Action::KeyDelete,
             Self::ExportAudit => Action::AuditExport,
             Self::ReadKeys
+            | Self::ReadOwnKeys
             | Self::ReadWorkspace
             | Self::ChangeWorkspace
             | Self::ChangePlatform
@@ -215,6 +223,7 @@ impl Permission {
     pub fn words(self) -> &'static str {
         match self {
             Self::ReadKeys => "read keys",
+            Self::ReadOwnKeys => "read its own keys",
             Self::CreateKeys => "create keys",
             Self::UpdateKeys => "update keys",
             Self::RotateKeys => "rotate keys",
@@ -264,6 +273,7 @@ mod tests {
         let table = [
             //                              platform workspace issuer rotator revoker auditor support verifier
             (Permission::ReadKeys,        [true,  true,  false, false, false, true,  true,  false]),
+            (Permission::ReadOwnKeys,     [true,  true,  true,  true,  true,  true,  true,  false]),
             (Permission::CreateKeys,      [true,  true,  true,  false, false, false, false, false]),
             (Permission::UpdateKeys,      [true,  true,  false, false, false, false, false, false]),
             (Permission::RotateKeys,      [true,  true,  true,  true,  false, false, false, false]),

@@ -111,12 +111,15 @@ pub fn may_export(tx: &View<'_>, cx: &Context) -> Result<()> {
     entitlement::require(&plan, Feature::AuditExport)
 }
 
+/// What a support slot may ask instead of the whole trail.
+const OF_A_KEY: &str = "keyward audit list --key KEY  (what happened to a key)";
+
 /// Refuses a support slot, which reads the history of keys alone: what a server lets the role support see.
-fn whole_trail(tx: &View<'_>) -> Result<()> {
+pub(super) fn whole_trail(tx: &View<'_>, instead: &str) -> Result<()> {
     if tx.capabilities().admin.is_some() {
         return Ok(());
     }
-    Err(super::support_refused().hint("keyward audit list --key KEY  (what happened to a key)"))
+    Err(super::support_refused().hint(instead))
 }
 
 /// Lists events.
@@ -127,7 +130,7 @@ fn whole_trail(tx: &View<'_>) -> Result<()> {
 pub fn list(tx: &View<'_>, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {
     may_view(tx, cx)?;
     if filter.key.is_none() {
-        whole_trail(tx)?;
+        whole_trail(tx, OF_A_KEY)?;
     }
     let last = tx.trail_size();
     let stored = usize::try_from(last + 1 - tx.first_event()).unwrap_or(usize::MAX);
@@ -158,7 +161,7 @@ pub fn list(tx: &View<'_>, cx: &Context, filter: &AuditFilter) -> Result<AuditLi
 /// `NotFound`; `Forbidden` when the plan has no audit view, and for a support slot.
 pub fn show(tx: &View<'_>, cx: &Context, seq: u64) -> Result<Recorded> {
     may_view(tx, cx)?;
-    whole_trail(tx)?;
+    whole_trail(tx, OF_A_KEY)?;
     let mut found = None;
     let wanted = |_: &PublicFacts| true;
     tx.each_entry(Selection { targets: None, first: seq, last: seq, wanted: &wanted }, |entry| {

@@ -3,13 +3,14 @@
 use super::{
     Done,
     audit::{self, AuditFilter, may_view},
+    authority::Authority,
     context::{Context, goes_by},
     entitlement,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     free_text,
 };
 use crate::{
-    domain::{Action, Recorded, Time, time::format_duration},
+    domain::{Action, Permission, Recorded, Time, text::same, time::format_duration},
     store::{Tx, View},
 };
 use chrono::TimeDelta;
@@ -71,6 +72,43 @@ pub struct Tally {
     pub first_seq: u64,
     /// The last.
     pub last_seq: u64,
+}
+
+/// Refuses a reviewer whose review would never count: an operator that cannot review the trail of this workspace, and a name
+/// that nobody has. The user of another machine is spelled with the machine, as the trail names it, so that a slip is no
+/// silent yes.
+///
+/// # Errors
+/// `Usage`, naming the reason.
+pub(super) fn may_be_named(tx: &View<'_>, cx: &Context, workspace: &str, name: &str) -> Result<()> {
+    if !matches!(cx.authority, Authority::Operator(_)) && cx.goes_by(name) {
+        return Ok(());
+    }
+    let operators = tx.operators()?;
+    let mut named: Vec<_> = operators.iter().filter(|operator| same(&operator.name, name)).collect();
+    named.sort_by_key(|operator| operator.active_at(cx.now));
+    let cannot = |why: String| Error::new(Kind::Usage, "reviewer", format!("'{name}' cannot review the trail: {why}"));
+    let Some(operator) = named.pop() else {
+        if name.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty()) {
+            return Ok(());
+        }
+        return Err(cannot("no operator has this name".to_owned())
+            .hint(format!("keyward operators create {} --role auditor --bind {workspace}", shell_words::quote(name)))
+            .hint("or a user of a machine, as the trail names it: USER@HOST"));
+    };
+    if !operator.active_at(cx.now) {
+        return Err(cannot(format!("the operator is {}", operator.status_at(cx.now)))
+            .hint("keyward operators list  (who works)"));
+    }
+    if !operator.role.may(Permission::ReadAudit) {
+        return Err(cannot(format!("its role is {}", operator.role)).hint(Permission::ReadAudit.who_may()));
+    }
+    if !operator.reaches(workspace) {
+        let bound = operator.workspace.as_deref().unwrap_or_default();
+        return Err(cannot(format!("it is bound to the workspace '{bound}'"))
+            .hint("an operator that is bound to this workspace, or to none"));
+    }
+    Ok(())
 }
 
 /// How far the trail is reviewed, by those whose reviews count for the workspace.

@@ -51,6 +51,17 @@ impl Authority {
             .hint(permission.who_may()))
     }
 
+    /// The refusal of what is about all keys, for who could ask the same about its own.
+    #[must_use]
+    pub fn of_own_instead(&self, error: Error) -> Error {
+        match self {
+            Self::Operator(operator) if error.reason == "role" && operator.role.may(Permission::ReadOwnKeys) => {
+                error.hint("--mine, or mine=true over HTTP: the keys that you made or own")
+            }
+            _ => error,
+        }
+    }
+
     /// What is needed where one of two permissions is enough: the second for who has it and not the first.
     #[must_use]
     pub fn either(&self, first: Permission, second: Permission) -> Permission {

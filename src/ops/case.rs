@@ -6,7 +6,12 @@
 //! (`server/door.rs`). The fields of a request are its names on every way: those that [`Route::path`] names stand in the
 //! path, those of [`Route::query`] in the query, and the others in the body.
 
-use super::{Done, authority::Authority, context::Context, error::Result};
+use super::{
+    Done,
+    authority::Authority,
+    context::Context,
+    error::{Error, Result},
+};
 use crate::{
     domain::{Action, Environment, KeyId, Permission},
     store::{Tx, View},
@@ -29,6 +34,11 @@ pub trait UseCase: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The permission, where it depends on what is asked.
     fn permission(&self, by: &Authority) -> Permission {
         Self::OR.map_or(Self::PERMISSION, |or| by.either(Self::PERMISSION, or))
+    }
+
+    /// The refusal of who is not allowed to, with what it may ask instead.
+    fn refused(&self, _by: &Authority, error: Error) -> Error {
+        error
     }
 
     /// What it is about, as the trail names it where it is refused: such as the key that was typed.
@@ -57,6 +67,11 @@ pub trait Change: UseCase {
     /// What decides between keys of one name, where the target may be one.
     fn environment(&self) -> Option<Environment> {
         None
+    }
+
+    /// Whether it depends on when something was last used: a server then writes the uses that it knows of first.
+    fn looks_at_use(&self) -> bool {
+        false
     }
 
     /// The key whose rotation is over with this: nobody has to wait for this process any more.

@@ -2,10 +2,11 @@
 
 use super::{
     audit_review,
+    authority::Authority,
     case::{Ask, Method, Route, UseCase},
     context::Context,
     entitlement,
-    error::Result,
+    error::{Error, Result},
     lookup,
     view::KeyView,
 };
@@ -51,16 +52,21 @@ pub struct Checked {
 
 /// One finding, about a key or about none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Finding {
+    /// The rule that is broken.
     #[cfg_attr(test, schema(value_type = String))]
     pub rule: Rule,
+    /// How bad that is.
     #[cfg_attr(test, schema(value_type = String))]
     pub severity: Severity,
+    /// The key that it is about; null where it is about none.
     pub key_id: Option<String>,
+    /// The name of that key.
     pub name: Option<String>,
+    /// Its environment.
     pub environment: Option<String>,
+    /// Who answers for it.
     pub owner: Option<String>,
     /// What is wrong, in a sentence.
     pub message: String,
@@ -72,10 +78,11 @@ pub struct Finding {
 
 /// An exception as it is shown with a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Excepted {
+    /// Until when the exception holds.
     pub until: String,
+    /// Why there is one.
     pub reason: String,
 }
 
@@ -108,24 +115,37 @@ pub struct CheckedKey {
 
 /// What one rule says of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RuleAnswer {
+    /// The rule.
     #[cfg_attr(test, schema(value_type = String))]
     pub rule: Rule,
+    /// How bad it is to break it.
     #[cfg_attr(test, schema(value_type = String))]
     pub severity: Severity,
     /// Null where the rule is not about such a key.
     pub ok: Option<bool>,
+    /// What was found, in a sentence.
     pub detail: String,
     /// What mends it; null when nothing is wrong.
     pub fix: Option<String>,
+    /// The exception that covers it, for now.
     pub excepted: Option<Excepted>,
 }
 
 impl UseCase for Check {
     type Outcome = Checked;
     const PERMISSION: Permission = Permission::ReadKeys;
+    const OR: Option<Permission> = Some(Permission::ReadOwnKeys);
+
+    fn permission(&self, by: &Authority) -> Permission {
+        if self.mine { by.either(Self::PERMISSION, Permission::ReadOwnKeys) } else { Self::PERMISSION }
+    }
+
+    fn refused(&self, by: &Authority, error: Error) -> Error {
+        if self.mine { error } else { by.of_own_instead(error) }
+    }
+
     const ROUTE: Route = Route {
         query: &["mine"],
         optional_body: true,

@@ -40,6 +40,8 @@ pub struct Context {
     pub read_only: bool,
     /// Changes are worked out and shown, then thrown away.
     pub dry_run: bool,
+    /// It is tried before it is done in earnest: nothing of it is kept but its refusal, which is an event.
+    pub rehearses: bool,
 }
 
 impl Context {
@@ -83,6 +85,13 @@ impl Context {
     fn workspace_of(&self, action: Action) -> Option<String> {
         let bound = self.authority.bound_to().map(str::to_owned);
         if action.is_of_workspace() { Some(self.workspace.clone()) } else { bound }
+    }
+
+    /// The same, tried before it is done in earnest. What is refused here is not done at all, and the trail is to know of it;
+    /// a dry run that somebody asked for is no attempt.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        Self { dry_run: true, rehearses: !self.dry_run, ..self.clone() }
     }
 
     /// Refuses to change a key that has changed since the caller saw it.

@@ -88,6 +88,14 @@ impl EntryErrors {
         self.cut();
     }
 
+    /// All of them as one, for the trail: the first that a rule or a state speaks against, else the first.
+    #[must_use]
+    pub fn as_one(&self) -> Error {
+        let refusal = self.told.iter().find(|entry| entry.error.is_refusal());
+        let one = refusal.or_else(|| self.told.first()).map(|entry| entry.error.clone());
+        one.unwrap_or_else(|| Error::usage("the keys cannot be made"))
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

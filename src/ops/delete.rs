@@ -65,6 +65,10 @@ impl Change for Delete {
         self.environment
     }
 
+    fn looks_at_use(&self) -> bool {
+        self.only_if_idle.is_some()
+    }
+
     fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<Deleted>> {
         delete(tx, cx, &self)
     }

@@ -115,6 +115,12 @@ impl Error {
         Self { kind, reason: reason.into(), message: message.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
+    /// Whether a rule or the state of things speaks against what was asked; wrong arguments and a store that is away are none.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.kind, Kind::Forbidden | Kind::Conflict | Kind::NotFound | Kind::Auth)
+    }
+
     /// The arguments are wrong.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, "usage", message)

@@ -19,6 +19,8 @@ pub struct WorkspaceFacts {
     pub catalogue: Catalogue,
     /// Its projects, sorted.
     pub projects: Vec<String>,
+    /// Its customers, sorted.
+    pub customers: Vec<String>,
 }
 
 /// Everything but the keys, as of one moment.
@@ -115,6 +117,7 @@ fn workspaces(view: &View<'_>) -> Result<Vec<WorkspaceFacts>> {
                 plan: entitlement::plan_of(view, &workspace.name)?,
                 catalogue: view.catalogue(&workspace.name)?,
                 projects: verify::project_names(view, &workspace.name)?,
+                customers: verify::customer_names(view, &workspace.name)?,
                 name: workspace.name,
             })
         })

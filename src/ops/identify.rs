@@ -46,24 +46,36 @@ pub struct Identify {
 
 /// A key, by one of its secrets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct Identified {
+    /// The id of the key.
     pub key_id: Option<String>,
+    /// Its name.
     pub name: Option<String>,
+    /// Who answers for it.
     pub owner: Option<String>,
+    /// Its workspace.
     pub workspace: Option<String>,
+    /// Its environment.
     pub environment: Option<String>,
+    /// What has become of it; `unknown` where no key has such a secret.
     pub status: &'static str,
+    /// The public part of the secret.
     pub lookup: Option<String>,
+    /// What has become of this version of the secret.
     pub secret_state: Option<Cow<'static, str>>,
     /// Whether the secret is the key's own: null where this slot cannot tell, or only a hint was given.
     pub genuine: Option<bool>,
     /// Whether it still opens anything.
     pub works: bool,
+    /// The one project that the key reaches.
     pub project: Option<String>,
+    /// The customers that it is narrowed to.
     pub customers: Vec<String>,
+    /// What it may do.
     pub scopes: Vec<String>,
+    /// When it was last used.
     pub last_used_at: Option<String>,
+    /// When it ends.
     pub expires_at: Option<String>,
     /// The command that stops the key; null when neither the key nor this version of its secret works ever again.
     pub revoke: Option<String>,

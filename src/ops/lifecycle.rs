@@ -165,6 +165,10 @@ impl<const FOR_EVER: bool> Change for Stop<FOR_EVER> {
         self.environment
     }
 
+    fn looks_at_use(&self) -> bool {
+        self.only_if_idle.is_some()
+    }
+
     fn once_more(&self) -> Option<Self> {
         Some(self.clone())
     }

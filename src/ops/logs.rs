@@ -102,20 +102,31 @@ impl fmt::Display for Statuses {
 /// A recent request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct LogEntry {
+    /// The number of the entry: `after` goes on behind it.
     pub seq: i64,
+    /// When it was.
     pub at: String,
+    /// The code of the verdict.
     #[cfg_attr(test, schema(value_type = String))]
     pub code: Cow<'static, str>,
+    /// Whether it was let in.
     pub allowed: bool,
+    /// The key that it was made with.
     pub key_id: Option<String>,
+    /// The name of that key.
     pub name: Option<String>,
+    /// Its environment.
     pub environment: Option<String>,
+    /// The public part of the secret.
     pub lookup: Option<String>,
+    /// The address that it came from.
     pub address: Option<String>,
+    /// Its user agent.
     pub user_agent: Option<String>,
+    /// What the code does not say.
     pub detail: Option<String>,
+    /// How many like it there were.
     pub count: u64,
     /// The method of the request, where it is kept by itself.
     #[serde(default)]
@@ -126,6 +137,7 @@ pub struct LogEntry {
     /// The status of the answer.
     #[serde(default)]
     pub status: Option<u16>,
+    /// The id that the request had.
     #[serde(default)]
     pub request_id: Option<String>,
     /// How long the answer took, in microseconds.
@@ -260,6 +272,9 @@ pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
     entitlement::workspace(tx, &cx.workspace)?;
     if query.mine && (query.key.is_some() || query.is_of_operators()) {
         return Err(super::mine_of_all("one key or to operators"));
+    }
+    if query.is_of_operators() {
+        super::audit::whole_trail(tx, "keyward logs  (requests with keys)")?;
     }
     let one = query.key.as_ref().map(|key| lookup::key(tx, &cx.workspace, key, query.environment)).transpose()?;
     let filter = VerdictFilter {

@@ -71,7 +71,7 @@ pub fn refused_key(
     typed: &str,
     environment: Option<Environment>,
 ) -> Result<Option<Key>> {
-    if !action.is_of_key() || matches!(action, Action::KeyCreate | Action::KeyImport) {
+    if !action.is_of_key() || matches!(action, Action::KeyCreate | Action::KeyImport | Action::KeyApply) {
         return Ok(None);
     }
     if let Ok(rotation) = typed.parse() {

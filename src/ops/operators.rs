@@ -116,20 +116,30 @@ pub struct Appointed {
 
 /// An operator's public facts; never its credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = Operator))]
 pub struct OperatorView {
+    /// Its id.
     pub id: String,
+    /// Its name.
     pub name: String,
+    /// Its role.
     pub role: String,
+    /// The workspace that it is bound to; null: it acts in every one.
     pub workspace: Option<String>,
+    /// The scopes that it can give at most; null: any.
     pub ceiling: Option<Vec<String>>,
+    /// The addresses and ranges that it acts from; none: from anywhere.
     pub allow_ips: Vec<String>,
+    /// `active`, `expired` or `revoked`.
     pub status: String,
+    /// When its credential ends; null: never.
     pub expires_at: Option<String>,
+    /// When it was made.
     pub created_at: String,
+    /// Who made it, as the trail names them.
     pub created_by: String,
+    /// The last characters of its credential.
     pub hint: Option<String>,
 }
 

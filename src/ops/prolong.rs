@@ -95,6 +95,10 @@ impl UseCase for Prolong {
 impl Change for Prolong {
     const ACTION: Action = Action::KeyProlong;
 
+    fn looks_at_use(&self) -> bool {
+        true
+    }
+
     fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<Vec<OverlapWait>>> {
         prolong(tx, cx, &self)
     }

@@ -15,49 +15,74 @@ pub const STALE_AFTER: TimeDelta = TimeDelta::days(90);
 
 /// A key that works and that nobody uses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct StaleKey {
+    /// Its id.
     pub id: String,
+    /// Its name.
     pub name: String,
+    /// Its environment.
     pub environment: String,
+    /// Who answers for it.
     pub owner: Option<String>,
+    /// Its project; null where it reaches every one.
     pub project: Option<String>,
+    /// When it was last used.
     pub last_used_at: Option<String>,
     /// Since the last use, or since it was created.
     pub idle_seconds: i64,
+    /// When it was made.
     pub created_at: String,
+    /// When it ends.
     pub expires_at: Option<String>,
+    /// How many requests with it were let in.
     pub uses: u64,
 }
 
 /// A key that will expire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct ExpiringKey {
+    /// Its id.
     pub id: String,
+    /// Its name.
     pub name: String,
+    /// Its environment.
     pub environment: String,
+    /// Who answers for it.
     pub owner: Option<String>,
+    /// Its project; null where it reaches every one.
     pub project: Option<String>,
+    /// What has become of it.
     pub status: String,
+    /// When it ends.
     pub expires_at: String,
+    /// How long that is from now.
     pub left_seconds: i64,
+    /// When it was last used.
     pub last_used_at: Option<String>,
 }
 
 /// A key that is to be rotated from time to time, or whose rotation has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct RotatedKey {
+    /// Its id.
     pub id: String,
+    /// Its name.
     pub name: String,
+    /// Its environment.
     pub environment: String,
+    /// Who answers for it.
     pub owner: Option<String>,
+    /// Its project; null where it reaches every one.
     pub project: Option<String>,
+    /// What has become of it.
     pub status: String,
+    /// How often its secret is to be rotated.
     pub every_seconds: Option<i64>,
+    /// When the next rotation is due.
     pub due_at: Option<String>,
+    /// Whether it should have been rotated already.
     pub overdue: bool,
+    /// Where its rotation stands.
     pub state: String,
     /// The key's own end.
     pub expires_at: Option<String>,
@@ -69,12 +94,16 @@ pub struct RotatedKey {
 
 /// What the keys of an owner, an environment or a workspace add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct Counts {
+    /// All of them.
     pub keys: usize,
+    /// Those that are active.
     pub active: usize,
+    /// Those that are switched off.
     pub inactive: usize,
+    /// Those that have expired.
     pub expired: usize,
+    /// Those that were revoked.
     pub revoked: usize,
     /// Those that are neither expired nor revoked and expire within thirty days.
     pub expiring: usize,
@@ -86,6 +115,7 @@ pub struct Counts {
     pub no_expiry: usize,
     /// Those that work and should have been rotated.
     pub overdue: usize,
+    /// When one of them was last used.
     pub last_used_at: Option<String>,
 }
 

@@ -227,6 +227,10 @@ impl Change for Commit {
         self.environment
     }
 
+    fn looks_at_use(&self) -> bool {
+        self.only_if_idle.is_some()
+    }
+
     fn lets_go(rotated: &Rotated) -> Option<KeyId> {
         rotated.rotation.key_id.parse().ok()
     }

@@ -9,52 +9,70 @@ use std::borrow::Cow;
 
 /// A rotation's public facts; never a secret. The order of the fields is the order in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = Rotation))]
 pub struct RotationView {
+    /// Its id.
     pub id: String,
+    /// The key whose secret is rotated.
     pub key_id: String,
+    /// The name of that key.
     pub key_name: String,
+    /// The environment of that key.
     #[cfg_attr(test, schema(value_type = crate::domain::Environment))]
     pub environment: String,
+    /// Where it stands: `staged`, `delivering`, `delivered`, `committed` or `aborted`.
     pub state: Cow<'static, str>,
+    /// Whether it has not ended.
     pub running: bool,
+    /// Whether it waits for a decision: `rotation commit` or `rotation abort`.
     pub parked: bool,
+    /// Who began it, as the trail names them.
     pub actor: String,
+    /// When it began.
     pub started_at: String,
+    /// When it ended.
     pub finished_at: Option<String>,
+    /// Until when it belongs to the process that is at it.
     pub lease_until: Option<String>,
     /// Zero: the old secret stops at the commit.
     pub overlap_seconds: i64,
+    /// Whether it starts the lifetime of the key again.
     pub renew: bool,
     /// It brings a revoked key back.
     #[serde(default)]
     pub reinstate: bool,
+    /// The new version of the secret.
     pub secret: VersionView,
+    /// An earlier version that may have arrived somewhere, and works until this is over.
     pub in_doubt: Option<VersionView>,
+    /// What is known of each place that the secret goes to.
     pub deliveries: Vec<DeliveryView>,
 }
 
 /// A version of the secret, by its public look-up id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = SecretOfRotation))]
 pub struct VersionView {
+    /// The public part of the secret.
     pub lookup: String,
+    /// The last characters of the secret.
     pub hint: String,
+    /// `staged`, `current`, `retiring` or `dead`.
     pub state: Cow<'static, str>,
 }
 
 /// What is known of a sink.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = Delivery))]
 pub struct DeliveryView {
+    /// Where the secret goes.
     pub sink: String,
+    /// How far it is, `pending`, `in_doubt`, `delivered` or `failed`.
     pub state: Cow<'static, str>,
+    /// Since when.
     pub at: String,
 }
 

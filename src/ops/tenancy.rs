@@ -1,7 +1,7 @@
 //! Workspaces, projects, customers and plans in the keystore: listed, created, shown, updated, deleted.
 
 use super::{
-    Done,
+    Done, audit_review,
     context::Context,
     entitlement,
     error::{Error, Result},
@@ -79,7 +79,7 @@ pub(super) fn create(
     match kind {
         ObjectKind::Workspace => {
             let fresh = Workspace { name: name.to_owned(), plan: "unlimited".to_owned(), ..Workspace::default() };
-            put_workspace(tx, fresh, change)?;
+            put_workspace(tx, cx, fresh, change)?;
         }
         ObjectKind::Plan => tx.put_plan(&changed_plan(Plan::unrestricted(name), change))?,
         ObjectKind::Project | ObjectKind::Customer => put_member(tx, cx, kind, name, change.description.flatten())?,
@@ -102,7 +102,7 @@ pub(super) fn update(
     let before = show(tx, cx, kind, name)?;
     let name = before.name.as_str();
     match kind {
-        ObjectKind::Workspace => put_workspace(tx, entitlement::workspace(tx, name)?, change)?,
+        ObjectKind::Workspace => put_workspace(tx, cx, entitlement::workspace(tx, name)?, change)?,
         ObjectKind::Plan => {
             let plan = entitlement::plan(tx, name)?;
             refuse_builtin(&plan)?;
@@ -217,7 +217,7 @@ fn finish(
     Ok(Done { outcome: after, events })
 }
 
-fn put_workspace(tx: &mut Tx<'_>, mut workspace: Workspace, change: ObjectChange) -> Result<()> {
+fn put_workspace(tx: &mut Tx<'_>, cx: &Context, mut workspace: Workspace, change: ObjectChange) -> Result<()> {
     if let Some(plan) = change.plan {
         workspace.plan = entitlement::plan(tx, &plan)?.name;
     }
@@ -232,6 +232,9 @@ fn put_workspace(tx: &mut Tx<'_>, mut workspace: Workspace, change: ObjectChange
     review.every = change.review_every.unwrap_or(review.every);
     if let Some(mut reviewers) = change.reviewers {
         reviewers.retain(|reviewer| !reviewer.trim().is_empty());
+        for new in reviewers.iter().filter(|new| !review.reviewers.contains(new)) {
+            audit_review::may_be_named(tx, cx, &workspace.name, new)?;
+        }
         review.reviewers = once(reviewers);
     }
     if let Some(scopes) = change.default_scopes {

@@ -89,14 +89,18 @@ pub struct UsageQuery {
 /// One group of usage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct UsageRow {
     /// The day, key id, code or address; null for credentials that no key has.
     pub group: Option<String>,
+    /// The name of the key, where the group is one.
     pub name: Option<String>,
+    /// Its environment.
     pub environment: Option<String>,
+    /// How many requests were let in.
     pub uses: u64,
+    /// How many were refused.
     pub denied: u64,
+    /// When the last one was let in.
     pub last_at: Option<String>,
     /// Requests by day, oldest first, over all days of the report; empty where nothing is kept by the day.
     pub daily: Vec<u64>,
@@ -105,36 +109,52 @@ pub struct UsageRow {
 /// One version of a key's secret, and how it was used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct SecretUsage {
+    /// The public part of the secret.
     pub lookup: String,
+    /// `staged`, `current`, `retiring` or `dead`.
     #[cfg_attr(test, schema(value_type = String))]
     pub state: Cow<'static, str>,
+    /// Until when it works, or since when it does not.
     pub valid_until: Option<String>,
+    /// How many requests with it were let in.
     pub uses: u64,
+    /// When the last one was.
     pub last_used_at: Option<String>,
+    /// From which address that was.
     pub last_ip: Option<String>,
+    /// How many were refused.
     pub denied: u64,
+    /// When the last one was.
     pub last_denied_at: Option<String>,
 }
 
 /// What came of a [`UsageQuery`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct UsageReport {
+    /// What the rows are grouped by.
     #[cfg_attr(test, schema(value_type = String))]
     pub by: Cow<'static, str>,
+    /// From when on requests are counted; null: all that is kept.
     pub since: Option<String>,
+    /// The one key that was asked about.
     pub key_id: Option<String>,
+    /// How many requests were let in.
     pub uses: u64,
+    /// How many were refused.
     pub denied: u64,
+    /// When the last one was let in.
     pub last_used_at: Option<String>,
+    /// From which address that was.
     pub last_used_ip: Option<String>,
+    /// Its user agent.
     pub last_user_agent: Option<String>,
+    /// When the last one was refused.
     pub last_denied_at: Option<String>,
     /// Of one key: its secrets, oldest first.
     pub secrets: Vec<SecretUsage>,
+    /// The groups.
     pub items: Vec<UsageRow>,
 }
 

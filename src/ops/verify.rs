@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Code, Key, KeyId, Lookup, PlainToken, Presented, Request, Secret, SecretState, Time, UsageRecord, Verdict,
-        decide, text::same, time::format_time,
+        Code, Key, KeyId, Lookup, Named, PlainToken, Presented, Request, Secret, SecretState, Time, UsageRecord,
+        Verdict, decide, time::format_time,
     },
     store::View,
     vault::Capabilities,
@@ -99,13 +99,16 @@ fn known(tx: &View<'_>, cx: &Context, key: Key, lookup: &Lookup, request: &Verif
     let (now, judged) = then.as_ref().map_or((cx.now, &key), |(at, then)| (*at, then));
     let plan = entitlement::plan_of(tx, &key.workspace)?;
     let secret = judged.secrets.iter().find(|secret| secret.lookup == *lookup);
-    let projects = project_names(tx, &key.workspace)?;
-    let presented = secret.map_or(Presented::Unknown, |secret| Presented::known(judged, secret, &plan, &projects));
+    let (projects, customers) = (project_names(tx, &key.workspace)?, customer_names(tx, &key.workspace)?);
+    let known = Named { projects: &projects, customers: &customers };
+    let presented = secret.map_or(Presented::Unknown, |secret| Presented::known(judged, secret, &plan, known));
     let mut verdict = decide(&presented, &request.request, &tx.catalogue(&key.workspace)?, now);
     if then.is_some() {
         tell_since(&mut verdict, &key, lookup, now);
     }
-    doubt(tx, &key, &request.request, &mut verdict)?;
+    if customers.is_empty() {
+        doubt(&key, &request.request, &mut verdict);
+    }
     Ok(verdict)
 }
 
@@ -150,17 +153,20 @@ pub(super) fn project_names(tx: &View<'_>, workspace: &str) -> Result<Vec<String
     Ok(names)
 }
 
-/// Says that nobody knows the customer which the request is about: a key that is not narrowed reaches all of them, and a
-/// slip would look like a yes.
-fn doubt(tx: &View<'_>, key: &Key, request: &Request, verdict: &mut Verdict) -> Result<()> {
-    let Some(wanted) = request.customer.as_ref().filter(|_| key.customers.is_empty()) else { return Ok(()) };
-    if tx.customers(&key.workspace)?.iter().any(|customer| same(&customer.name, wanted)) {
-        return Ok(());
-    }
+/// The names of the customers of a workspace, sorted.
+pub(super) fn customer_names(tx: &View<'_>, workspace: &str) -> Result<Vec<String>> {
+    let mut names: Vec<String> = tx.customers(workspace)?.into_iter().map(|customer| customer.name).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Says that nobody knows the customer which the request is about, where the workspace declares none: a key that is not
+/// narrowed reaches all of them, and a slip would look like a yes.
+fn doubt(key: &Key, request: &Request, verdict: &mut Verdict) {
+    let Some(wanted) = request.customer.as_ref().filter(|_| key.customers.is_empty()) else { return };
     let note = format!("no customer '{wanted}' is known in workspace '{}'", key.workspace);
     for check in verdict.checks.iter_mut().filter(|check| check.check == "customer") {
         check.detail = format!("{}; {note}", check.detail);
     }
     verdict.notes.push(note);
-    Ok(())
 }

@@ -6,40 +6,68 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 /// A key's public facts; never its secret. The order of the fields is the order in JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = Key))]
 pub struct KeyView {
+    /// Its id, such as `key_EI80Ykea8W5vq5d3`: it never changes.
     pub id: String,
+    /// Its name: the one system that uses the key.
     pub name: String,
+    /// What it is for.
     pub description: Option<String>,
+    /// Who answers for it.
     pub owner: Option<String>,
+    /// The workspace that it belongs to.
     pub workspace: String,
+    /// Where it works, and nowhere else.
     #[cfg_attr(test, schema(value_type = crate::domain::Environment))]
     pub environment: String,
+    /// `workspace`: it reaches every project; `project`: it reaches one.
     pub level: Cow<'static, str>,
+    /// The one project that it reaches.
     pub project: Option<String>,
+    /// The customers that it is narrowed to; none: it reaches every customer.
     pub customers: Vec<String>,
+    /// What it may do, such as `invoices:read`.
     pub scopes: Vec<String>,
+    /// How many requests it may make; null: as many as it likes.
     pub rate_limit: Option<RateLimitView>,
+    /// The addresses and ranges that it works from; none: from anywhere.
     pub allow_ips: Vec<String>,
+    /// Labels that were put on it.
     pub labels: BTreeMap<String, String>,
+    /// Active, inactive, expired or revoked.
     #[cfg_attr(test, schema(value_type = crate::domain::Status))]
     pub status: Cow<'static, str>,
+    /// Whether it is active.
     pub active: bool,
+    /// When it was made.
     pub created_at: String,
+    /// Who made it, as the trail names them.
     pub created_by: String,
+    /// When it ends; null: never.
     pub expires_at: Option<String>,
+    /// When a request with it was last let in.
     pub last_used_at: Option<String>,
+    /// From which address that was.
     pub last_used_ip: Option<String>,
+    /// How many requests with it were let in.
     pub uses: u64,
+    /// Whether none ever was.
     pub never_used: bool,
+    /// The user agent of the last one.
     pub last_user_agent: Option<String>,
+    /// How many requests with it were refused.
     pub denied: u64,
+    /// When the last one was.
     pub last_denied_at: Option<String>,
+    /// The last characters of its newest secret.
     pub hint: Option<String>,
+    /// How its secret is rotated, and where that stands.
     pub rotation: RotationView,
+    /// The versions of its secret, oldest first.
     pub secrets: Vec<SecretView>,
+    /// It counts the changes of the key; `If-Match` names it.
     pub version: u64,
     /// A secret that was issued elsewhere still works.
     #[serde(default)]
@@ -51,12 +79,14 @@ pub struct KeyView {
 
 /// Refusals of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = DenialOfKey))]
 pub struct DenialView {
+    /// Why, by the code of the verdict.
     pub code: Cow<'static, str>,
+    /// How many there were.
     pub count: u64,
+    /// When the last one was.
     pub last_at: String,
     /// Of the last one.
     pub detail: Option<String>,
@@ -64,22 +94,25 @@ pub struct DenialView {
 
 /// A rate limit: so many requests in a window of so many seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = RateLimitOfKey))]
 pub struct RateLimitView {
+    /// So many requests.
     pub limit: u32,
+    /// In so many seconds.
     pub window_seconds: u32,
 }
 
 /// The rotation policy and where the key stands in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = RotationOfKey))]
 pub struct RotationView {
+    /// How often the secret is to be rotated; null: nothing is planned.
     pub every_seconds: Option<i64>,
+    /// How long an old secret goes on working after a rotation; null: as the workspace has it.
     pub overlap_seconds: Option<i64>,
+    /// When the next rotation is due.
     pub due_at: Option<String>,
     /// When the current secret ends unless the key is rotated before.
     #[serde(default)]
@@ -87,22 +120,30 @@ pub struct RotationView {
     /// Whether a rotation starts the key's lifetime again; null leaves it to the workspace.
     #[serde(default)]
     pub renew: Option<bool>,
+    /// Whether it should have been rotated already.
     pub overdue: bool,
+    /// `idle`, `overlap` while an old secret still works, or what a running rotation does.
     pub state: Cow<'static, str>,
+    /// The rotation that runs.
     pub id: Option<String>,
+    /// Whether it waits for a decision.
     pub parked: bool,
 }
 
 /// One version of a key's secret, by its public look-up id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = SecretOfKey))]
 pub struct SecretView {
+    /// The public part that a secret begins with after its prefix: it finds the key.
     pub lookup: String,
+    /// `staged`, `current`, `retiring` or `dead`.
     pub state: Cow<'static, str>,
+    /// The last characters of the secret.
     pub hint: String,
+    /// When it was made.
     pub created_at: String,
+    /// Until when it works, or since when it does not; null: no end is set.
     pub valid_until: Option<String>,
     /// It was issued elsewhere; said of no other.
     #[serde(default, skip_serializing_if = "is_native")]

@@ -66,22 +66,36 @@ pub struct AddedWebhook {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = Webhook))]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct WebhookView {
+    /// Its id.
     pub id: String,
+    /// Its name.
     pub name: String,
+    /// The workspace whose events it is told.
     pub workspace: String,
+    /// Where messages go.
     pub url: String,
+    /// What it is told of.
     pub events: Vec<String>,
+    /// So long before the end of a key it is told that the key is about to end.
     pub lead_seconds: Vec<i64>,
+    /// So many refusals of a key in so many seconds are told.
     pub denied_burst: RateLimitView,
+    /// Whether messages may go to addresses of the own network.
     pub allow_private: bool,
+    /// When it was made.
     pub created_at: String,
+    /// Who made it, as the trail names them.
     pub created_by: String,
+    /// How many messages have arrived.
     pub delivered: u64,
+    /// When the last one did.
     pub last_delivered_at: Option<String>,
+    /// How many wait to be sent.
     pub pending: u64,
+    /// How many were given up.
     pub dead: u64,
+    /// Messages that have not arrived, oldest first.
     pub failures: Vec<FailureView>,
 }
 
@@ -89,12 +103,16 @@ pub struct WebhookView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = FailedMessage))]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 pub struct FailureView {
+    /// The id of the message.
     pub id: String,
+    /// What it tells.
     pub event: String,
+    /// When that happened.
     pub at: String,
+    /// How often it was sent.
     pub attempts: u32,
+    /// Why the last attempt failed.
     pub error: Option<String>,
     /// Null for a dead letter.
     pub next_at: Option<String>,

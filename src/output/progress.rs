@@ -35,6 +35,11 @@ impl Progress {
         self.bar.inc(steps);
     }
 
+    /// Runs what writes lines, with the bar out of their way.
+    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+
     /// Steps counted so far.
     pub fn done(&self) -> u64 {
         self.bar.position()

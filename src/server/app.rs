@@ -3,7 +3,7 @@
 use super::{
     caller::Intruded,
     denials::Denials,
-    engine::{Engine, refresh::Wake},
+    engine::{Engine, flush::Flush, refresh::Wake},
     listings::Listings,
     metrics::Metrics,
     serves::Serves,
@@ -42,6 +42,8 @@ pub(super) struct App {
     /// The credentials that were refused since it was last told.
     pub(super) denials: Denials,
     pub(super) wake: Wake,
+    /// Has the uses that are known here written before their time.
+    pub(super) uses: Flush,
     /// How requests from outside are read.
     pub(super) doors: Gate,
     /// Becomes true once, when the server is to stop.

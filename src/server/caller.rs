@@ -85,6 +85,7 @@ pub(super) struct Caller {
     reason: Option<String>,
     ticket: Option<String>,
     dry_run: bool,
+    rehearses: bool,
     client: Option<String>,
     pub(super) idempotency_key: Option<String>,
     expected_version: Option<u64>,
@@ -164,6 +165,7 @@ async fn intruded(app: &Arc<App>, operator: &Arc<Operator>, ip: Option<IpAddr>, 
         reason: None,
         ticket: None,
         dry_run: false,
+        rehearses: false,
         client: None,
         idempotency_key: None,
         expected_version: None,
@@ -241,7 +243,8 @@ impl Caller {
             reason: text(headers, header::REASON)?,
             ticket: text(headers, header::TICKET)?,
             client: text(headers, header::CLIENT)?.filter(|name| (8..=64).contains(&name.len())),
-            dry_run: dry_run(headers)?,
+            dry_run: yes_or_no(headers, header::DRY_RUN)?,
+            rehearses: yes_or_no(headers, header::REHEARSAL)?,
             idempotency_key: text(headers, header::IDEMPOTENCY_KEY)?,
             expected_version: expected_version(headers)?,
         })
@@ -254,7 +257,7 @@ impl Caller {
 
     /// What a call needs that one of two permissions allows: the second only for whoever has it and not the first.
     pub(super) fn either(&self, first: Permission, second: Permission) -> Permission {
-        Authority::Operator(Arc::clone(&self.operator)).either(first, second)
+        self.authority().either(first, second)
     }
 
     /// The workspace that the call names.
@@ -272,8 +275,25 @@ impl Caller {
     /// # Errors
     /// `Forbidden`.
     pub(super) async fn granted(&self, app: &Arc<App>, request: &impl UseCase) -> Result<Context> {
-        let permission = request.permission(&Authority::Operator(Arc::clone(&self.operator)));
-        self.permitted(app, permission, &request.target()).await
+        let by = self.authority();
+        let granted = self.permitted(app, request.permission(&by), &request.target()).await;
+        granted.map_err(|error| request.refused(&by, error))
+    }
+
+    /// The circumstances of reading keys: all of them, or the caller's own.
+    ///
+    /// # Errors
+    /// As [`Caller::permitted`].
+    pub(super) async fn reads_keys(&self, app: &Arc<App>, mine: bool, target: &str) -> Result<Context> {
+        let by = self.authority();
+        if mine {
+            return self.permitted(app, by.either(Permission::ReadKeys, Permission::ReadOwnKeys), target).await;
+        }
+        self.permitted(app, Permission::ReadKeys, target).await.map_err(|error| by.of_own_instead(error))
+    }
+
+    fn authority(&self) -> Authority {
+        Authority::Operator(Arc::clone(&self.operator))
     }
 
     /// The circumstances of the call, once the operator's role and bounds allow it. A refusal is recorded.
@@ -315,7 +335,7 @@ impl Caller {
 
     fn check(&self, permission: Permission) -> Result<()> {
         let operator = &self.operator;
-        Authority::Operator(Arc::clone(operator)).may(permission)?;
+        self.authority().may(permission)?;
         if !operator.reaches(self.workspace()) {
             let own = operator.workspace.as_deref().unwrap_or_default();
             return Err(Error::forbidden(
@@ -336,21 +356,23 @@ impl Caller {
             reason: self.reason.clone(),
             ticket: self.ticket.clone(),
             workspace: self.workspace().to_owned(),
-            authority: Authority::Operator(Arc::clone(&self.operator)),
+            authority: self.authority(),
             client: self.client.clone(),
             expected_version: self.expected_version,
             read_only: false,
-            dry_run: self.dry_run,
+            // What is only rehearsed changes nothing, whatever else is said.
+            dry_run: self.dry_run || self.rehearses,
+            rehearses: self.rehearses,
         }
     }
 }
 
-/// Whether nothing is to be changed. What is neither true nor false must not pass for a leave to change.
-fn dry_run(headers: &HeaderMap) -> Result<bool> {
-    match headers.get(header::DRY_RUN).map(HeaderValue::as_bytes) {
+/// Whether a header says that nothing is to be changed. What is neither true nor false must not pass for a leave to change.
+fn yes_or_no(headers: &HeaderMap, name: &str) -> Result<bool> {
+    match headers.get(name).map(HeaderValue::as_bytes) {
         None | Some(b"false") => Ok(false),
         Some(b"true") => Ok(true),
-        Some(_) => Err(Error::usage(format!("the header {} is true or false", header::DRY_RUN))),
+        Some(_) => Err(Error::usage(format!("the header {name} is true or false"))),
     }
 }
 

@@ -14,9 +14,10 @@ use crate::{
     backend::Backend,
     ops::{
         Abort, Activate, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, CreateObject, Deactivate, Delete,
-        DeleteObject, ExportKeys, ListObjects, ListRotations, ListScopes, Prolong, Result, Revoke, Show, ShowObject,
-        ShowRotation, ShowScope, Update, UpdateObject,
+        DeleteObject, ExportKeys, ListObjects, ListRotations, ListScopes, Prolong, Result, Revoke, Show, ShowDemands,
+        ShowObject, ShowRotation, ShowScope, Update, UpdateObject,
         case::{Ask, Change, Method, Route, UseCase},
+        many::ChangeKeys,
         objects::CREATE_PROJECT,
         operators::{CreateOperator, ListOperators, RevokeOperator, RotateOperator},
         webhooks::{ListWebhooks, RemoveWebhook},
@@ -86,12 +87,14 @@ fn doors() -> Vec<Door> {
         Door::changes::<Activate>(),
         Door::changes::<Deactivate>(),
         Door::changes::<Revoke>(),
+        Door::changes::<ChangeKeys>(),
         Door::asks::<ListObjects>(),
         Door::asks::<ShowObject>(),
         Door::changes::<CreateObject>(),
         Door::changes::<CreateObject>().at(CREATE_PROJECT),
         Door::changes::<UpdateObject>(),
         Door::changes::<DeleteObject>(),
+        Door::asks::<ShowDemands>(),
         Door::asks::<ListScopes>(),
         Door::asks::<ShowScope>(),
         Door::changes::<ChangeScopes>(),
@@ -181,6 +184,10 @@ where
     C::Outcome: Told,
 {
     let (app, request, cx) = call.taken::<C>(&route).await?;
+    if request.looks_at_use() {
+        // Also uses of a moment ago count, which wait here to be written.
+        app.uses.now().await?;
+    }
     told(&route, app.change(move |backend| backend.change(&cx, request)).await?)
 }
 

@@ -2,9 +2,10 @@
 //! It is refused, for whoever sends it takes it for heeded.
 
 use super::{body::read, openapi, problem::Failed};
-use crate::ops::Error;
+use crate::ops::{Error, Result};
 use axum::{
-    body::{Body, HttpBody},
+    BoxError,
+    body::{Body, Bytes, HttpBody},
     extract::{MatchedPath, Request},
     http::Method,
     middleware::Next,
@@ -19,17 +20,12 @@ pub(super) async fn refuse(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let asks = matches!(method, Method::GET | Method::HEAD | Method::DELETE);
     let request = match request {
-        request if asks && !request.body().is_end_stream() => {
+        request if asks => {
             let (parts, body) = request.into_parts();
-            match read(body, LONGEST_NOTHING).await {
-                // Clients send an empty object where they have nothing to say.
-                Ok(bytes) if matches!(bytes.trim_ascii(), b"" | b"{}") => Request::from_parts(parts, Body::empty()),
-                Ok(_) => {
-                    let what = format!("{method} takes no body, and what stands in this one would be ignored");
-                    return refused(Error::usage(what));
-                }
-                Err(error) => return refused(error),
+            if let Err(error) = no_body(method.as_str(), body).await {
+                return refused(error);
             }
+            Request::from_parts(parts, Body::empty())
         }
         request => request,
     };
@@ -41,6 +37,25 @@ pub(super) async fn refuse(request: Request, next: Next) -> Response {
         return refused(Error::usage(format!("{method} {path} takes no parameters, and these would be ignored")));
     }
     next.run(request).await
+}
+
+/// Refuses a body where there is to be none; `what` takes it not.
+///
+/// # Errors
+/// `Usage` for one that says something, or does not arrive.
+pub(super) async fn no_body<B>(what: &str, body: B) -> Result<()>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    if body.is_end_stream() {
+        return Ok(());
+    }
+    // Clients send an empty object where they have nothing to say.
+    match read(Body::new(body), LONGEST_NOTHING).await?.trim_ascii() {
+        b"" | b"{}" => Ok(()),
+        _ => Err(Error::usage(format!("{what} takes no body, and what stands in this one would be ignored"))),
+    }
 }
 
 fn refused(error: Error) -> Response {

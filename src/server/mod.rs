@@ -147,6 +147,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
         intruded: Intruded::default(),
         denials: Denials::default(),
         wake,
+        uses: flusher.flush(),
         stop: watch::Sender::new(false),
         doors: Gate {
             trusted: options.trusted.clone(),

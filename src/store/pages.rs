@@ -98,6 +98,7 @@ impl PageDigests {
 }
 
 /// The pages of a transaction: read and checked when they are first needed.
+#[derive(Clone)]
 pub(super) struct Pages {
     digests: PageDigests,
     opened: BTreeMap<u32, Page>,

@@ -17,6 +17,7 @@ mod contention_tests;
 mod figures_tests;
 mod index_tests;
 mod page_tests;
+mod part_tests;
 mod place_tests;
 mod point_read_tests;
 mod restore_tests;

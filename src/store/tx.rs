@@ -13,7 +13,7 @@ use crate::{
     vault::Pins,
 };
 use rusqlite::{Transaction, TransactionBehavior};
-use std::ops::Deref;
+use std::{cell::RefCell, ops::Deref};
 
 /// A transaction that holds the only right to write.
 #[must_use = "a transaction that is dropped changes nothing"]
@@ -83,6 +83,28 @@ impl<'s> Tx<'s> {
         // and the next commit renews it.
         self.pins.changed(&vault_id, &pin);
         Ok(seq)
+    }
+
+    /// Does a part of the transaction, or nothing of it when it fails.
+    ///
+    /// # Errors
+    /// What the part fails with; those of the store.
+    pub fn part<T, E: From<Error>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let run = |tx: &Self, sql: &str| tx.view.connection.execute_batch(sql).map_err(|error| E::from(error.into()));
+        // What the transaction has read so far goes on being right, for the rows are again those that were read.
+        let (head, sums, forgot) = (self.view.head.clone(), self.sums, self.forgot_idempotency);
+        let checked = self.view.small_tables_checked.get();
+        let pages = self.view.pages.as_ref().map(|pages| pages.borrow().clone());
+        run(self, "SAVEPOINT part")?;
+        let done = work(self);
+        if done.is_err() {
+            run(self, "ROLLBACK TO part")?;
+            (self.view.head, self.sums, self.forgot_idempotency) = (head, sums, forgot);
+            self.view.pages = pages.map(RefCell::new);
+            self.view.small_tables_checked.set(checked);
+        }
+        run(self, "RELEASE part")?;
+        done
     }
 
     /// The epoch this transaction will commit.

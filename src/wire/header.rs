@@ -8,6 +8,8 @@ pub const REASON: &str = "keyward-reason";
 pub const TICKET: &str = "keyward-ticket";
 /// `true`: show what would change, and change nothing.
 pub const DRY_RUN: &str = "keyward-dry-run";
+/// The same, of a client that means to do it in earnest next: a refusal is an event.
+pub const REHEARSAL: &str = "keyward-rehearsal";
 /// Repeating a call with the same value has no further effect.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The id of a request, in its answer and in the log.

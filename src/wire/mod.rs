@@ -4,6 +4,7 @@ pub mod audit;
 pub mod declared;
 pub mod header;
 pub mod keys;
+pub mod many;
 pub mod objects;
 pub mod operators;
 pub mod packed;

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
+        AllOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
         schema::{AdditionalProperties, SchemaType},
     },
 };
@@ -33,6 +33,15 @@ fn variant(name: &str, value: impl Into<RefOr<Schema>>) -> ObjectBuilder {
         .property(name, value)
         .required(name)
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+}
+
+fn whole(says: &str) -> ObjectBuilder {
+    let number = ObjectBuilder::new().schema_type(Type::Integer).description(Some(says));
+    number.minimum(Some(1)).maximum(Some(u32::MAX))
+}
+
+fn about(says: &str, schema: &str) -> AllOfBuilder {
+    AllOfBuilder::new().item(Ref::from_schema_name(schema)).description(Some(says))
 }
 
 fn seconds() -> ObjectBuilder {
@@ -76,11 +85,8 @@ schema! {
         .description(Some("Where a key may be used from; empty is anywhere."));
     RateLimit => ObjectBuilder::new()
         .description(Some("So many requests in a window."))
-        .property("limit", ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(u32::MAX)))
-        .property(
-            "window_seconds",
-            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(u32::MAX)),
-        )
+        .property("limit", whole("So many requests."))
+        .property("window_seconds", whole("In so many seconds."))
         .required("limit")
         .required("window_seconds")
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)));
@@ -109,7 +115,7 @@ schema! {
         ));
     ScopeChange => OneOfBuilder::new()
         .description(Some("A change of the catalogue: a scope is added or removed, or the catalogue closed against scopes that are not declared, or opened."))
-        .item(variant("add", Ref::from_schema_name("AddScope")))
+        .item(variant("add", about("The scope to add.", "AddScope")))
         .item(variant("remove", Scope::schema()))
         .item(text("Refuses scopes that are not declared.", &[]).enum_values(Some(["close"])))
         .item(text("Declares scopes by first use again.", &[]).enum_values(Some(["open"])));

@@ -5,7 +5,7 @@ use super::{
     told::{Plain, Told},
 };
 use crate::domain::{Demand, RateLimit, Scope};
-use crate::ops::{Error, Kind, ObjectKind, ObjectView, Objects, Result, ScopeList, ScopeView, ScopesChanged};
+use crate::ops::{Demanded, Error, Kind, ObjectKind, ObjectView, Objects, Result, ScopeList, ScopeView, ScopesChanged};
 use serde::{Deserialize, Serialize};
 
 /// The catalogue of a workspace.
@@ -54,6 +54,29 @@ pub struct ObjectList {
     pub items: Vec<ObjectView>,
     /// Where the page stands.
     pub page: PageInfo,
+}
+
+/// What a workspace demands of a new key.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct DemandsReply {
+    /// `keyward.demands/v1`.
+    #[serde(default)]
+    pub schema: String,
+    /// What has to be said.
+    pub required: Vec<Demand>,
+}
+
+impl Told for Demanded {
+    type Body = DemandsReply;
+
+    fn tell(self) -> DemandsReply {
+        DemandsReply { schema: "keyward.demands/v1".to_owned(), required: self.required }
+    }
+
+    fn read(reply: DemandsReply) -> Result<Self> {
+        Ok(Self { required: reply.required })
+    }
 }
 
 impl Told for ScopeList {

@@ -257,6 +257,42 @@ fn who_says_only_what_is_to_be_done_is_asked_the_rest() {
     shell.type_line("keyward rotate");
     shell.press("Which key", "\x1b");
     shell.finished(1);
+
+    // Whoever names the key is asked the rest: when, where to, how it is tried.
+    shell.type_line("keyward rotate billing");
+    shell.press("When the old secret of billing ends", "\x1b[B\x1b[B\r");
+    shell.answer("After how long", "3h");
+    shell.press("Where the new secret goes", "\x1b[B\r");
+    shell.answer("The file", "named");
+    shell.answer("A command that tries it", "grep -q kw_");
+    let seen = shell.finished(0);
+    let same = "keyward rotate billing --overlap 3h --deliver file:named --probe 'grep -q kw_'";
+    assert!(seen.contains(same), "{seen}");
+    assert!(home.works(&home.read("named")));
+    // What is asked has no letters to type: the question says how it is answered.
+    shell.type_line("keyward rotate billing");
+    shell.press("arrows move, return chooses", "b\x1b");
+    shell.finished(1);
+    shell.type_line("keyward rotate nobody");
+    shell.finished(3);
+    // Who says any of it, who confirms, and who reads it with a program is asked nothing of it.
+    for line in [
+        "keyward rotate billing -y",
+        "keyward rotate billing --overlap 2h",
+        "keyward rotate billing --copy",
+        "keyward rotate billing --deliver file:again",
+        "keyward rotate billing -q",
+        "keyward rotate billing -o json",
+        "keyward rotate billing >file",
+        "keyward rotate billing </dev/null",
+        "keyward rotate billing --dry-run",
+        "keyward rotate billing mailer",
+    ] {
+        // The overlaps of the lines before are over.
+        home.ok(&["rotate", "billing", "mailer", "--now"]);
+        shell.type_line(line);
+        shell.finished(0);
+    }
     // A script is told what is missing.
     for args in [&["create"][..], &["rotate"], &["create", "--env", "staging"]] {
         let ran = home.run(args);

@@ -103,7 +103,7 @@ fn what_both_sides_changed_is_a_conflict_that_somebody_decides() {
     sides.there.ok(&["update", "off", "--owner", "there"]);
     let (code, plan, ran) = sides.carry("push", &[]);
     assert_eq!((code, actions(&plan)), (Some(0), vec![pair("mailer", "update")]), "{ran:?}");
-    assert!(ran.stderr.contains("left as the other side has it: off (keyward pull --from"), "{ran:?}");
+    assert!(ran.stderr.contains("left as it is on the other side: off (keyward pull --from"), "{ran:?}");
     assert_eq!(Sides::key(&sides.there, "mailer-2")["owner"], "here");
     let (code, plan, ran) = sides.carry("pull", &[]);
     assert_eq!((code, actions(&plan)), (Some(0), vec![pair("off", "update")]), "{ran:?}");
@@ -187,7 +187,7 @@ fn a_pull_makes_the_vault_and_another_vault_is_another_side() {
     fresh.ok(&["create", "till", "--project", "shop", "-q"]);
     let lacking = fresh.run(&["push", "--to", "./staging", "--yes"]);
     assert_eq!(lacking.code, Some(3), "{lacking:?}");
-    assert!(lacking.stderr.contains("keyward projects create shop --vault ./staging"), "{lacking:?}");
+    assert!(lacking.stderr.contains("keyward --vault ./staging projects create shop"), "{lacking:?}");
 }
 
 #[test]
@@ -204,4 +204,117 @@ fn whoever_may_only_read_there_pulls_and_does_not_push() {
     let pulled = carry(&["pull", "--from", &sides.server.url, "--yes"]);
     assert_eq!(pulled.code, Some(0), "{pulled:?}");
     assert_eq!(Sides::key(&sides.here, "mailer")["owner"], "cleo");
+}
+
+/// The one row of a plan about a key.
+fn row(plan: &Value, name: &str) -> Value {
+    let rows: Vec<&Value> = plan["items"].as_array().unwrap().iter().filter(|row| row["name"] == name).collect();
+    assert_eq!(rows.len(), 1, "{plan:#}");
+    rows[0].clone()
+}
+
+#[test]
+fn a_revocation_goes_to_the_other_side_by_somebodys_word_and_never_back() {
+    let sides = Sides::new();
+    assert_eq!(sides.carry("push", &[]).0, Some(0));
+    sides.here.ok(&["revoke", "mailer", "--reason", "leaked"]);
+    sides.here.ok(&["update", "off", "--owner", "bea"]);
+    let (code, plan, ran) = sides.carry("push", &[]);
+    assert_eq!((code, row(&plan, "mailer")["action"].as_str()), (Some(6), Some("conflict")), "{ran:?}");
+    assert_eq!(row(&plan, "mailer")["why"], "revoked here, alive on the other side");
+    assert_eq!(Sides::key(&sides.there, "off")["owner"], "ana", "nothing is done before somebody decides");
+    // Nothing of it is about keys that were not meant.
+    assert_eq!(sides.carry("push", &["--owner", "nobody"]).0, Some(0));
+
+    let (code, plan, ran) = sides.carry("push", &["--theirs"]);
+    assert_eq!((code, actions(&plan)), (Some(0), vec![pair("off", "update")]), "{ran:?}");
+    assert!(ran.stderr.contains("left as it is on the other side: mailer"), "{ran:?}");
+    // What is alive there does not come to life here.
+    for more in [&[][..], &["--theirs"], &["--ours"]] {
+        let (code, plan, ran) = sides.carry("pull", more);
+        assert_eq!((code, &plan["items"]), (Some(0), &json!([])), "{ran:?}");
+        assert!(ran.stderr.contains("revoked here, alive on the other side: mailer (keyward"), "{ran:?}");
+        assert!(ran.stderr.contains("push --to"), "{ran:?}");
+        assert_eq!(Sides::key(&sides.here, "mailer")["status"], "revoked");
+    }
+
+    let (code, plan, ran) = sides.carry("push", &["--ours", "--dry-run"]);
+    assert_eq!((code, actions(&plan)), (Some(0), vec![pair("mailer", "revoke")]), "{ran:?}");
+    assert_eq!(Sides::key(&sides.there, "mailer")["status"], "active");
+    let (code, plan, ran) = sides.carry("push", &["--ours", "--reason", "leaked there too"]);
+    assert_eq!((code, actions(&plan)), (Some(0), vec![pair("mailer", "revoke")]), "{ran:?}");
+    assert_eq!(Sides::key(&sides.there, "mailer")["status"], "revoked");
+    let event = &sides.there.json(&["audit", "--action", "key.revoke"])["items"][0];
+    assert_eq!(event["reason"], "leaked there too", "{event:#}");
+    assert!(sides.carry("push", &[]).2.stderr.contains("already so: 1 key"));
+
+    // The other way round: what was revoked there ends here by a pull.
+    sides.there.ok(&["revoke", "off"]);
+    let (code, _, ran) = sides.carry("push", &["--ours"]);
+    assert_eq!(code, Some(0), "{ran:?}");
+    assert!(ran.stderr.contains("revoked on the other side, alive here: off"), "{ran:?}");
+    assert_eq!(Sides::key(&sides.there, "off")["status"], "revoked");
+    let (code, plan, ran) = sides.carry("pull", &[]);
+    assert_eq!(
+        (code, row(&plan, "off")["why"].as_str()),
+        (Some(6), Some("revoked on the other side, alive here")),
+        "{ran:?}"
+    );
+    assert_eq!(sides.carry("pull", &["--theirs"]).0, Some(0));
+    assert_eq!(Sides::key(&sides.here, "off")["status"], "revoked");
+}
+
+#[test]
+fn a_key_that_was_deleted_there_holds_up_no_other() {
+    let sides = Sides::new();
+    assert_eq!(sides.carry("push", &[]).0, Some(0));
+    sides.there.ok(&["delete", "off", "--confirm", "off"]);
+    sides.here.ok(&["update", "off", "--description", "d"]);
+    sides.here.ok(&["update", "mailer", "--description", "d"]);
+    let (code, plan, ran) = sides.carry("push", &[]);
+    assert_eq!(code, Some(6), "{ran:?}");
+    assert_eq!(row(&plan, "off")["why"], "it was changed here, and deleted on the other side");
+    let (code, plan, ran) = sides.carry("push", &["--ours"]);
+    assert_eq!(code, Some(11), "{ran:?}");
+    let off = row(&plan, "off");
+    assert_eq!((&off["action"], &off["outcome"]), (&json!("blocked"), &json!("left")), "{plan:#}");
+    assert!(off["why"].as_str().unwrap().contains("was deleted"), "{plan:#}");
+    assert_eq!(Sides::key(&sides.there, "mailer")["description"], "d", "the rest is done");
+    assert_eq!(sides.there.json(&["list", "--status", "any"])["page"]["total"], 1);
+}
+
+#[test]
+fn what_a_push_advises_is_done_on_the_other_side_and_a_word_is_said_once() {
+    let sides = Sides::new();
+    assert_eq!(sides.carry("push", &[]).0, Some(0));
+    // What the other side demands.
+    sides.here.ok(&["create", "new", "-q"]);
+    sides.there.ok(&["workspaces", "update", "default", "--require", "owner"]);
+    let vault = sides.here.keystore().parent().unwrap().display().to_string();
+    for before in [&[][..], &["--vault", &vault]] {
+        let args = [before, &["push", "--to", &sides.server.url, "--yes"]].concat();
+        let ran = sides.here.run_in(&args, &[("KEYWARD_TOKEN", &sides.token)]);
+        assert_eq!(ran.code, Some(5), "{ran:?}");
+        let there = format!("keyward --server {} workspaces update default", sides.server.url);
+        assert!(ran.stderr.contains(&there) && !ran.stderr.contains("keyward --vault"), "{ran:?}");
+    }
+    sides.there.ok(&["workspaces", "update", "default", "--require", "none"]);
+    sides.here.ok(&["delete", "new", "--confirm", "new"]);
+
+    // Fields and switch of one key are one row, and a hint says each word once.
+    sides.here.ok(&["update", "off", "--owner", "here"]);
+    sides.there.ok(&["update", "off", "--owner", "there"]);
+    sides.there.ok(&["activate", "off"]);
+    let (code, plan, ran) = sides.carry("push", &[]);
+    assert_eq!(code, Some(6), "{ran:?}");
+    let off = row(&plan, "off");
+    let fields: Vec<_> = off["changes"].as_array().unwrap().iter().map(|change| change["field"].as_str()).collect();
+    assert_eq!(fields, [Some("owner"), Some("active")], "{plan:#}");
+    // A taken name is decided by no word for this side: the other word is left.
+    sides.here.ok(&["create", "taken", "-q"]);
+    sides.there.ok(&["create", "taken", "-q"]);
+    let (code, _, ran) = sides.carry("push", &["--ours"]);
+    assert_eq!(code, Some(6), "{ran:?}");
+    let hints = ran.error()["hints"].to_string();
+    assert!(hints.contains("--theirs") && !hints.contains("--ours"), "{hints}");
 }

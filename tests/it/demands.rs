@@ -137,3 +137,38 @@ fn plain_http_and_the_screen_are_refused_alike() {
     shell.wait_for("needs: owner, ticket");
     shell.finished(5);
 }
+
+#[test]
+fn a_person_is_asked_for_what_the_workspace_demands() {
+    let home = Home::with_vault();
+    home.ok(&["workspaces", "update", "default", "--require", "owner,description,reason,ticket"]);
+    let mut shell = Terminal::open(&home);
+    shell.type_line("keyward create --env staging --expires-in 7d --rate-limit none");
+    shell.answer("Name of the one system", "mailer");
+    shell.answer("Who answers for the key", "");
+    shell.wait_for("the workspace demands it: owner");
+    shell.answer("Who answers for the key", "ann");
+    shell.answer("What it is for", "sends mail");
+    shell.answer("What it may do", "mail:send");
+    shell.answer("Why it is made", "asked for");
+    shell.answer("The ticket that asks for it", "T-1");
+    let seen = shell.finished(0);
+    assert!(seen.contains("kw_stg_") && seen.contains("--owner ann --description 'sends mail'"), "{seen}");
+    let key = home.json(&["show", "mailer"])["key"].clone();
+    assert_eq!((&key["owner"], &key["description"]), (&json!("ann"), &json!("sends mail")));
+    let event = home.json(&["audit", "list", "--action", "key.create"])["items"][0].clone();
+    assert_eq!((&event["reason"], &event["ticket"]), (&json!("asked for"), &json!("T-1")), "{event:#}");
+
+    // Through a server too, for who may make keys and read nothing else; and what was said is not asked.
+    let issuer = home.ok(&["operators", "create", "maker", "--role", "issuer", "--bind", "default"]);
+    let server = Served::start(&home, &[]);
+    let told = server.get("/v1/demands", &[("Authorization", &format!("Bearer {issuer}"))]);
+    assert_eq!((told.status, &told.json()["required"]), (200, &json!(["owner", "description", "reason", "ticket"])));
+    home.private("token", &issuer);
+    let more = "--env staging --expires-in 7d --rate-limit none --scope mail:send --owner ann --reason r";
+    shell.type_line(&format!("keyward --server {} --token-file token create {more}", server.url));
+    shell.answer("Name of the one system", "issued");
+    shell.answer("What it is for", "d");
+    shell.answer("The ticket that asks for it", "T-2");
+    assert!(shell.finished(0).contains("kw_stg_"));
+}

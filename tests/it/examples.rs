@@ -24,7 +24,7 @@ pub(crate) const NOT_RUN: [(&str, &str); 5] = [
 ];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 36] = [
+const PREPARED: [(&str, &str); 38] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward push", "keyward --vault ./staging init"),
@@ -42,6 +42,8 @@ const PREPARED: [(&str, &str); 36] = [
     ("keyward customers show", "keyward customers create contoso"),
     ("keyward customers update", "keyward customers create contoso"),
     ("keyward customers delete", "keyward customers create contoso"),
+    ("keyward activate --status", "keyward deactivate nightly-export"),
+    ("keyward delete --status", "keyward revoke nightly-export"),
     ("keyward rotate old-sync", "keyward -q create old-sync && keyward revoke old-sync --yes"),
     ("keyward rotation commit", "keyward -q rotate billing-sync --stage"),
     ("keyward rotation abort", "keyward -q rotate billing-sync --stage"),

@@ -116,6 +116,13 @@ fn a_holder_asks_about_its_own_key() {
     };
     assert_eq!(names(&site.key), ["apollo"]);
     assert_eq!(names(&site.limited), ["apollo", "gemini"]);
+    for method in ["POST", "GET"] {
+        let sent = |body: &str| server.send(method, "/v1/validate", &[("Authorization", &bearer)], body);
+        let refused = sent(r#"{"project":"gemini"}"#);
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("USAGE")), "{refused:?}");
+        assert!(refused.body.contains("takes no body"), "a body that would be ignored: {refused:?}");
+        assert_eq!(sent("{}").status, 200, "what clients send who have nothing to say");
+    }
     let in_query = server.send("POST", &format!("/v1/validate?api_key={}", site.key), &[], "");
     assert_eq!(in_query.status, 200);
     let strict = Served::start(&site.home, &["--env", "staging"]);

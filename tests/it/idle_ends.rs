@@ -172,3 +172,62 @@ fn nothing_prolongs_what_a_person_ends() {
     // Without --due there is no schedule.
     assert_eq!(home.run(&["rotate", "leaky", "--only-if-idle", "1h"]).code, Some(2));
 }
+
+/// A server that writes what was used once an hour.
+fn lazy(home: &Home) -> Served {
+    Served::start(home, &["--usage-interval", "1h", "--address-limit", "none"])
+}
+
+#[test]
+fn a_server_counts_the_uses_of_a_moment_ago_before_it_ends_anything() {
+    let home = Home::with_vault();
+    let key = home.ok(&["create", "used", "-q"]);
+    let root = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
+    let server = lazy(&home);
+    let use_it = || assert_eq!(server.get("/v1/validate", &[("X-API-Key", &key)]).status, 200);
+    let there = [("KEYWARD_SERVER", server.url.as_str()), ("KEYWARD_TOKEN", root.as_str())];
+    let headers = [("Authorization", &*format!("Bearer {root}"))];
+    use_it();
+    // A command on the vault itself cannot know of it: the page says so. A dry run ends nothing.
+    assert_eq!(home.run(&["deactivate", "used", "--only-if-idle", "1h", "--dry-run"]).code, Some(0));
+    for (command, more) in ENDINGS {
+        use_it();
+        let ran = home.run_in(&[&[command, "used", "--only-if-idle", "1h"], more].concat(), &there);
+        assert!(ran.code == Some(6) && ran.stderr.contains("used is still in use"), "{command}: {ran:?}");
+    }
+    let answer = server.send("DELETE", "/v1/keys/used?only_if_idle=1h", &headers, "");
+    assert_eq!((answer.status, &answer.json()["reason"]), (409, &json!("still_used")), "{answer:?}");
+    for verb in ["deactivate", "revoke"] {
+        let answer = server.send("POST", &format!("/v1/keys/used/{verb}"), &headers, r#"{"only_if_idle":3600}"#);
+        assert_eq!((answer.status, &answer.json()["reason"]), (409, &json!("still_used")), "{answer:?}");
+    }
+    // Many at once, each by its own use.
+    let many = r#"{"changes":[{"revoke":{"key":"used","only_if_idle":3600}}]}"#;
+    let answer = server.send("POST", "/v1/keys/changes", &headers, many);
+    assert!(answer.status == 200 && answer.body.contains("still_used"), "{answer:?}");
+    assert_eq!(home.json(&["show", "used"])["key"]["status"], "active");
+
+    // A rotation that is committed by hand waits for the old secret too.
+    home.ok(&["rotate", "used", "--stage", "--deliver", "file:used.key"]);
+    use_it();
+    let committed = home.run_in(&["rotation", "commit", "used", "--only-if-idle", "1h"], &there);
+    assert!(committed.code == Some(6) && committed.stderr.contains("still in use"), "{committed:?}");
+}
+
+#[test]
+fn a_due_run_through_a_server_waits_for_who_used_the_old_secret_a_moment_ago() {
+    let home = Home::with_vault();
+    home.ok(&["create", "mailer", "--rotate-every", "30d", "--overlap", "100s", "--deliver", "file:mailer.key"]);
+    let old = home.read("mailer.key");
+    let ci = home.ok(&["operators", "create", "ci", "--role", "rotator"]);
+    let server = lazy(&home);
+    let there = [("KEYWARD_SERVER", server.url.as_str()), ("KEYWARD_TOKEN", ci.as_str())];
+    let first = home.run_in(&[&due(&SINK)[..], &["--only-if-idle", "1h"]].concat(), &there);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    while server.get("/v1/validate", &[("X-API-Key", &old)]).status != 200 {}
+    let (code, told, _) = run(&home, &["--only-if-idle", "1h"], &there);
+    assert_eq!((code, &told["waiting"]), (Some(0), &json!(1)), "{told:#}");
+    // At once and once it is idle are two different ends.
+    let both = home.run(&[&due(&SINK)[..], &["--only-if-idle", "1h", "--now"]].concat());
+    assert_eq!(both.code, Some(2), "{both:?}");
+}

@@ -78,6 +78,7 @@ mod keystore_file;
 mod lifecycle;
 mod listing;
 #[cfg(feature = "server")]
+mod many_keys;
 mod metrics;
 #[cfg(feature = "server")]
 mod mission;
@@ -102,6 +103,8 @@ mod pipelines;
 mod places;
 mod quiet;
 mod refusals;
+#[cfg(feature = "server")]
+mod refused_together;
 mod released;
 #[cfg(feature = "server")]
 mod remote;

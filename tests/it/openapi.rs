@@ -464,6 +464,8 @@ fn real_answers_are_those_that_the_document_promises() {
     api.call("post", "/v1/operators/{name}/revoke", &[&name], Value::Null);
     assert_eq!(api.call_as(("Authorization", &weak), "get", "/v1/keys", &[], Value::Null).status, 401);
 
+    let many = json!({ "changes": [{ "deactivate": { "key": id } }, { "deactivate": { "key": "nobody" } }] });
+    assert_eq!(api.call("post", "/v1/keys/changes", &[], many).json()["items"][0]["changed"], true);
     assert_eq!(api.call("post", "/v1/keys/{key}/revoke", &[&id], Value::Null).json()["changed"], true);
     assert_eq!(api.call("delete", "/v1/keys/{key}", &[&id], Value::Null).status, 200);
 

@@ -3,6 +3,9 @@
 use crate::support::{Home, Ran, server::Served};
 use serde_json::Value;
 
+/// Every role that reads its own keys.
+const READERS: [&str; 7] = ["platform-admin", "workspace-admin", "issuer", "rotator", "revoker", "auditor", "support"];
+
 /// The names of the keys in an answer, sorted.
 fn names(list: &Value) -> Vec<String> {
     let items = list["items"].as_array().unwrap_or_else(|| panic!("{list}"));
@@ -99,5 +102,51 @@ fn the_user_of_a_machine_sees_and_uses_its_own_keys() {
     assert!(page.contains("owned") && !page.contains("made<"), "keys of others are on the page");
     for line in ["check k --mine", "usage k --mine", "logs --key k --mine", "logs --operators --mine"] {
         assert_eq!(home.run(&line.split(' ').collect::<Vec<_>>()).code, Some(2), "{line}");
+    }
+}
+
+#[test]
+fn every_role_that_has_to_do_with_keys_reads_its_own_and_is_told_so() {
+    let home = Home::with_vault();
+    home.ok(&["create", "others"]);
+    let roles = READERS.map(|role| {
+        let bound: &[&str] = if role == "platform-admin" { &[] } else { &["--bind", "default"] };
+        let token = home.ok(&[&["operators", "create", role, "--role", role], bound].concat());
+        (role, token, home.ok(&["create", &format!("of-{role}"), "--owner", role, "--env", "production"]))
+    });
+    let verifier = home.ok(&["operators", "create", "gate", "--role", "verifier", "--bind", "default"]);
+    let server = Served::start(&home, &["--address-limit", "none", "--usage-interval", "1s"]);
+    for (role, token, key) in &roles {
+        assert_eq!(server.get("/v1/validate", &[("X-API-Key", key)]).status, 200);
+        let variables = [("KEYWARD_SERVER", server.url.as_str()), ("KEYWARD_TOKEN", token.as_str())];
+        let there = |line: &str| home.run_in(&line.split(' ').collect::<Vec<_>>(), &variables);
+        let own = vec![format!("of-{role}")];
+        let bearer = format!("Bearer {token}");
+        let http = |method: &str, path: &str| server.send(method, path, &[("Authorization", &bearer)], "");
+        let reads_all = http("GET", "/v1/keys").status == 200;
+        for line in ["list", "usage", "logs", "check"] {
+            let mine = there(&format!("-o json {line} --mine"));
+            assert!([Some(0), Some(10)].contains(&mine.code), "{role}: {line}: {mine:?}");
+            let found = names(&serde_json::from_str(&mine.stdout).unwrap());
+            assert!(found.is_empty() || found == own, "{role}: {line}: {found:?}");
+            // Whoever may not read all keys hears what it may.
+            let all = there(line);
+            let told = all.stderr.contains("--mine, or mine=true over HTTP");
+            assert_eq!((all.code == Some(5), told), (!reads_all, !reads_all), "{role}: {line}: {all:?}");
+        }
+        assert_eq!(names(&serde_json::from_str(&there("-o json list --mine").stdout).unwrap()), own, "{role}");
+        for (method, path) in
+            [("GET", "/v1/keys"), ("GET", "/v1/usage"), ("GET", "/v1/logs"), ("POST", "/v1/keys/check")]
+        {
+            assert_eq!(http(method, &format!("{path}?mine=true")).status, 200, "{role}: {path}");
+            assert_eq!(http(method, path).status == 200, reads_all, "{role}: {path}");
+        }
+        // What operators asked is no key of anybody's.
+        assert_ne!(http("GET", "/v1/logs?operators=true&mine=true").status, 200, "{role}");
+    }
+    let gate = format!("Bearer {verifier}");
+    for path in ["/v1/keys?mine=true", "/v1/usage?mine=true", "/v1/logs?mine=true", "/v1/keys"] {
+        let answer = server.get(path, &[("Authorization", &gate)]);
+        assert_eq!((answer.status, answer.body.contains("--mine")), (403, false), "{path}: {answer:?}");
     }
 }

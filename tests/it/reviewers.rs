@@ -14,6 +14,9 @@ use keyward::{
 /// A vault that was made long ago and never reviewed, whose workspace names a reviewer.
 fn late() -> Home {
     let home = Home::of_old_vault();
+    for name in ["ann", "ben"] {
+        home.write(name, &home.ok(&["operators", "create", name, "--role", "platform-admin"]));
+    }
     home.ok(&["workspaces", "update", "default", "--review-every", "1h", "--reviewer", "ann", "--reviewer", "ben"]);
     home
 }
@@ -53,7 +56,7 @@ fn a_late_review_is_found_and_only_a_named_reviewer_mends_it() {
         let token = home.ok(&["operators", "create", name, "--role", "platform-admin"]);
         format!("Bearer {token}")
     };
-    let (ann, ann_at_home) = (of("ann"), of("ann@home"));
+    let (ann, ann_at_home) = (format!("Bearer {}", home.read("ann").trim()), of("ann@home"));
     let server = Served::start(&home, &[]);
     let review = |bearer: &str, upto: u64| {
         let body = format!(r#"{{"upto":{upto},"note":"all expected"}}"#);
@@ -77,9 +80,9 @@ fn a_late_review_is_found_and_only_a_named_reviewer_mends_it() {
 fn the_user_of_a_machine_is_a_reviewer_and_the_rhythm_goes_on() {
     let home = Home::with_vault();
     home.ok(&["create", "k", "--owner", "o", "--scope", "a:read", "--allow-ip", "10.0.0.0/8"]);
-    home.ok(&["workspaces", "update", "default", "--review-every", "7d", "--reviewer", "alice"]);
+    home.ok(&["workspaces", "update", "default", "--review-every", "7d", "--reviewer", "alice@host"]);
     let (vault, now) = (vault(&home), Utc::now());
-    // The library is told who reviews: alice@host is alice.
+    // The library is told who reviews.
     let cx = at(now);
     let backend = open(&vault, &cx);
     let state = backend.review(&cx, 3, "seen").unwrap();
@@ -89,7 +92,9 @@ fn the_user_of_a_machine_is_a_reviewer_and_the_rhythm_goes_on() {
         checked.findings.into_iter().find(|finding| finding.rule == Rule::UnreviewedTrail)
     };
     assert_eq!(found(6, Policy::default()), None);
-    assert!(found(8, Policy::default()).is_some_and(|finding| finding.message.contains("by alice is due every 7d")));
+    assert!(
+        found(8, Policy::default()).is_some_and(|finding| finding.message.contains("by alice@host is due every 7d"))
+    );
     // What the workspace prescribes is not switched off by a file on somebody's machine.
     let mut lax = Policy::default();
     lax.rules.unreviewed_trail.severity = Some(Severity::Off);
@@ -98,4 +103,53 @@ fn the_user_of_a_machine_is_a_reviewer_and_the_rhythm_goes_on() {
     assert_eq!(found(8, lax), None);
     assert_eq!(home.json(&["workspaces", "show", "default"])["workspace"]["reviewers"], serde_json::json!([]));
     home.ok(&["audit", "review", "--upto", "4", "--note", "by anybody"]);
+}
+
+#[test]
+fn who_cannot_review_cannot_be_named_as_a_reviewer() {
+    let home = Home::with_vault();
+    home.ok(&["workspaces", "create", "other"]);
+    let operator = |name: &str, more: &[&str]| {
+        home.ok(&[&["operators", "create", name, "--role"], more].concat());
+    };
+    operator("works", &["auditor", "--bind", "default"]);
+    operator("everywhere", &["platform-admin"]);
+    operator("elsewhere", &["auditor", "--bind", "other"]);
+    operator("issues", &["issuer", "--bind", "default"]);
+    operator("left", &["auditor", "--bind", "default"]);
+    home.ok(&["operators", "revoke", "left", "--yes"]);
+    let user = home.json(&["audit", "list", "--limit", "1"])["items"][0]["actor"].as_str().unwrap().to_owned();
+    let short = user.split('@').next().unwrap().to_owned();
+    let root = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
+    let server = Served::start(&home, &[]);
+    let there = [("KEYWARD_SERVER", server.url.as_str()), ("KEYWARD_TOKEN", root.as_str())];
+    let headers = [("Authorization", &*format!("Bearer {root}")), ("Content-Type", "application/json")];
+    let http = |body: String| server.send("PATCH", "/v1/workspaces/default", &headers, &body);
+    for (name, why) in [
+        ("nobody", "no operator has this name"),
+        ("elsewhere", "it is bound to the workspace 'other'"),
+        ("issues", "its role is issuer"),
+        ("left", "the operator is revoked"),
+    ] {
+        let line = ["workspaces", "update", "default", "--reviewer", "works", "--reviewer", name];
+        for variables in [&[][..], &there[..]] {
+            let ran = home.run_in(&line, variables);
+            assert_eq!(ran.code, Some(2), "{ran:?}");
+            assert!(ran.stderr.contains(&format!("'{name}' cannot review the trail: {why}")), "{ran:?}");
+        }
+        let answer = http(format!(r#"{{"reviewers":["works","{name}"]}}"#));
+        assert_eq!((answer.status, answer.body.contains(why)), (400, true), "{answer:?}");
+        let new = home.run(&["workspaces", "create", &format!("new-{name}"), "--reviewer", name]);
+        assert_eq!(new.code, Some(2), "{new:?}");
+    }
+    let named = || home.json(&["workspaces", "show", "default"])["workspace"]["reviewers"].clone();
+    assert_eq!(named(), serde_json::json!([]));
+    for name in ["works", "everywhere", "root", "ann@desk", user.as_str(), short.as_str()] {
+        home.ok(&["workspaces", "update", "default", "--reviewer", name]);
+    }
+    // Whoever cannot any more keeps the name until somebody takes it away.
+    home.ok(&["workspaces", "update", "default", "--reviewer", "works"]);
+    home.ok(&["operators", "revoke", "works", "--yes"]);
+    home.ok(&["workspaces", "update", "default", "--reviewer", "works", "--reviewer", "root"]);
+    assert_eq!(http(r#"{"reviewers":["everywhere"]}"#.to_owned()).status, 200);
 }

@@ -75,6 +75,8 @@ const COMMANDS: &[(&str, Does)] = &[
     ("usage retention", Answers(0)),
     ("usage retention --counts 20d", IsRefused("usage.retention")),
     ("logs", Answers(0)),
+    ("logs --operators", IsKept),
+    ("logs --operator root", IsKept),
     ("check", Answers(10)),
     ("report", Answers(0)),
     ("report stale", Answers(0)),

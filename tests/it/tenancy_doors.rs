@@ -181,6 +181,51 @@ fn customers_are_judged_at_the_gateway_and_the_service_behind_is_told() {
     assert_eq!(ask(&wide, "/of-a-customer", Some("acme")).0, 204);
     assert_eq!(ask(&one, "/of-a-customer", Some("acme")), is("acme"));
     assert_eq!(ask(&one, "/of-a-customer", Some("other")), no("WRONG_CUSTOMER"));
+    // A key that is narrowed to none reaches those that there are.
+    for path in ["/of-a-customer", "/invoices/7"] {
+        assert_eq!(ask(&wide, path, Some("nonsense")), no("WRONG_CUSTOMER"));
+        assert_eq!(ask(&wide, path, Some("contoso%20ltd")).0, 204);
+    }
+    let told = gate(&server, &wide, "/of-a-customer", &[("X-Customer-ID", "nonsense")]).json();
+    assert!(told["detail"].as_str().unwrap().contains("has no such customer"), "{told:#}");
+    // Without customers in the workspace its services alone know them.
+    for name in ["one", "some"] {
+        home.ok(&["update", name, "--all-customers"]);
+    }
+    for customer in ["acme", "contoso ltd", "x%20y"] {
+        home.ok(&["customers", "delete", customer, "--yes"]);
+    }
+    while ask(&wide, "/of-a-customer", Some("nonsense")).0 != 204 {}
+}
+
+#[test]
+fn a_customer_that_a_workspace_does_not_have_is_refused_by_every_door() {
+    let home = Home::with_vault();
+    let key = create(&home, "wide", &[]);
+    let doors = |customer: &str| -> Vec<String> {
+        let server = serve(&home);
+        let token = home.ok(&["operators", "create", customer, "--role", "platform-admin"]);
+        let there = [("KEYWARD_SERVER", server.url.as_str()), ("KEYWARD_TOKEN", token.as_str())];
+        let mut codes: Vec<String> = [&[][..], &there[..]]
+            .into_iter()
+            .map(|variables| {
+                let args = ["-o", "json", "verify", "-", "--env", "production", "--customer", customer];
+                let ran = home.run_with_in(&args, &key, variables);
+                serde_json::from_str::<Value>(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"))["code"].to_string()
+            })
+            .collect();
+        let bearer = format!("Bearer {token}");
+        for explain in [false, true] {
+            let body = json!({ "key": key, "environment": "production", "customer": customer, "explain": explain });
+            let answer = server.send("POST", "/v1/verify", &[("Authorization", &bearer)], &body.to_string());
+            codes.push(answer.json()["code"].to_string());
+        }
+        codes
+    };
+    assert_eq!(doors("nobody"), ["\"VALID\""; 4], "the workspace declares no customers");
+    home.ok(&["customers", "create", "acme"]);
+    assert_eq!(doors("acme"), ["\"VALID\""; 4]);
+    assert_eq!(doors("amce"), ["\"WRONG_CUSTOMER\""; 4]);
 }
 
 #[test]

@@ -35,13 +35,12 @@ fn the_switch_says_that_it_has_no_history() {
 }
 
 #[test]
-fn a_project_that_nobody_knows_is_refused_and_a_customer_is_no_silent_yes() {
+fn a_project_or_customer_that_nobody_knows_is_refused_or_no_silent_yes() {
     let home = Home::with_vault();
     home.ok(&["projects", "create", "shop"]);
-    home.ok(&["customers", "create", "acme"]);
     let token = home.ok(&["create", "wide"]);
     let asked = ["verify", "-", "--env", "development", "--project"];
-    let known = home.run_with(&[&asked[..], &["shop", "--customer", "acme"]].concat(), &token);
+    let known = home.run_with(&[&asked[..], &["shop"]].concat(), &token);
     assert_eq!((known.code, &*known.stderr), (Some(0), ""));
     let typo = home.run_with(&[&asked[..], &["shop", "--customer", "amce"]].concat(), &token);
     assert!(typo.code == Some(0) && typo.stderr.contains("warning: no customer 'amce' is known"), "{typo:?}");
@@ -53,6 +52,13 @@ fn a_project_that_nobody_knows_is_refused_and_a_customer_is_no_silent_yes() {
     let (verdict, _) = home.verdict(&token, &["--customer", "amce", "--explain"]);
     assert!(detail(&verdict, "customer").ends_with("no customer 'amce' is known in workspace 'default'"), "{verdict}");
     assert!(verdict["notes"][0].as_str().unwrap().contains("amce"), "{verdict}");
+    // Where there are customers, another one is a slip.
+    home.ok(&["customers", "create", "acme"]);
+    let known = home.run_with(&[&asked[..], &["shop", "--customer", "acme"]].concat(), &token);
+    assert_eq!((known.code, &*known.stderr), (Some(0), ""));
+    let typo = home.run_with(&[&asked[..], &["shop", "--customer", "amce"]].concat(), &token);
+    assert_eq!((typo.code, typo.stdout.starts_with("WRONG_CUSTOMER")), (Some(13), true), "{typo:?}");
+    assert!(typo.stderr.contains("no customer 'amce' is known"), "{typo:?}");
 }
 
 /// Whoever pastes a secret with what stood around it learns what that is, and nothing repeats the secret.

@@ -47,16 +47,20 @@ impl Remote {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Created>, BulkError> {
         let (mut made, mut wrong, mut asked) = (Vec::with_capacity(keys.len()), EntryErrors::default(), 0);
-        let mut keys = keys.into_iter();
+        let (mut keys, mut cx) = (keys.into_iter(), cx.clone());
         loop {
             let slice: Vec<_> = keys.by_ref().take(SLICE).collect();
             let count = slice.len();
             if count == 0 && asked > 0 {
                 break;
             }
-            match self.in_one_request(cx, &CreateMany { keys: slice, before: before + asked }) {
+            match self.in_one_request(&cx, &CreateMany { keys: slice, before: before + asked }) {
                 Ok(slice) => made.extend(slice),
-                Err(BulkError::Entries(entries)) => wrong.extend(asked, entries),
+                Err(BulkError::Entries(entries)) => {
+                    // The refusal of a file is one event, in however many requests it is tried.
+                    cx.rehearses &= !entries.as_one().is_refusal();
+                    wrong.extend(asked, entries);
+                }
                 Err(whole) => return Err(whole),
             }
             asked += count;

@@ -189,6 +189,9 @@ impl Remote {
         if cx.dry_run {
             request = request.header(header::DRY_RUN, "true");
         }
+        if cx.rehearses {
+            request = request.header(header::REHEARSAL, "true");
+        }
         if let Some(version) = cx.expected_version {
             request = request.header("if-match", format!("\"v{version}\""));
         }

@@ -9,8 +9,8 @@ use crate::{
         prompt,
         signals::Stop,
     },
-    domain::{Action, KeyRef, counted},
-    ops::{Applied, Apply, Context, Created, Error, KeyView, Kind, Plan, PlanStep, Result, Show, ShowRotation, Verb},
+    domain::{KeyRef, counted},
+    ops::{Applied, Apply, Created, Error, KeyView, Kind, Plan, PlanStep, Result, Show, ShowRotation, Verb},
     rotate::{Target, Targets, refuse_shared},
 };
 use std::collections::{HashMap, HashSet};
@@ -48,8 +48,7 @@ pub(super) fn carry_out(cx: &mut Ctx, work: Work<'_>, mut request: Apply, plan: 
     }
     // Made once in vain: what speaks against a step is known before anybody is asked, and sinks may be named after a
     // key's id.
-    let preview = cx.backend()?.apply(&Context { dry_run: true, ..cx.operation() }, &request);
-    let preview = preview.or_else(|error| recorded(cx, error))?;
+    let preview = cx.backend()?.apply(&cx.operation().rehearsal(), &request)?;
     let new = new_keys(&preview, file, targets, without_secrets)?;
     let resumed = interrupted(cx, &plan, file, targets)?;
     refuse_shared(new.iter().chain(&resumed).map(|waiting| (&waiting.key, &waiting.target)))?;
@@ -116,15 +115,6 @@ fn beside(step: &PlanStep, new: &[Waiting], resumed: &[Waiting], failed: Option<
             _ => "done",
         }),
     }
-}
-
-/// A refusal is an event, although it was found before anything was tried in earnest.
-fn recorded<T>(cx: &mut Ctx, error: Error) -> Result<T> {
-    if !cx.global.dry_run {
-        let operation = cx.operation();
-        cx.backend()?.refuse(&operation, Action::KeyApply, &operation.workspace, &error)?;
-    }
-    Err(error)
 }
 
 fn left(plan: &Plan) -> u8 {

@@ -11,10 +11,16 @@ use crate::{
         exit::Exit,
         values,
     },
-    domain::{Environment, counted},
-    ops::{Agreed, Apply, CarryKeys, Error, ExportKeys, Plan, Prefer, Result, declare},
+    domain::{Environment, KeyFilter, Status, counted},
+    ops::{
+        Agreed, Apply, Carried, CarryKeys, Carrying, Declared, Error, ExportKeys, KeyView, List, Plan, Prefer, Result,
+        declare,
+    },
 };
-use std::rc::Rc;
+use std::{collections::HashSet, rc::Rc};
+
+/// Whose word counts: this side's, or the other's.
+const WORDS: [&str; 2] = ["--ours", "--theirs"];
 
 /// Which keys are carried, and whose word counts.
 #[derive(Debug, clap::Args)]
@@ -55,10 +61,35 @@ impl Way {
         }
     }
 
-    fn back(self, other: &str) -> String {
+    /// The command that carries the other way.
+    fn back(self, other: Option<&str>) -> String {
+        let (back, option) = match self {
+            Self::Push => ("keyward pull", "--from"),
+            Self::Pull => ("keyward push", "--to"),
+        };
+        other.map_or_else(|| back.to_owned(), |other| format!("{back} {option} {}", shell_words::quote(other)))
+    }
+
+    /// Where declarations come from, and where they go to.
+    fn sides(self) -> [&'static str; 2] {
         match self {
-            Self::Push => format!("keyward pull --from {other}"),
-            Self::Pull => format!("keyward push --to {other}"),
+            Self::Push => ["here", "on the other side"],
+            Self::Pull => ["on the other side", "here"],
+        }
+    }
+
+    /// Says what is not carried, and how it is carried the other way.
+    fn note_left(self, cx: &mut Ctx, carried: &Carried, other: Option<&str>) {
+        let ([from, to], back) = (self.sides(), self.back(other));
+        if !carried.left.is_empty() {
+            cx.note(&format!("left as it is {to}: {} ({back})", carried.left.join(", ")));
+        }
+        if !carried.dead.is_empty() {
+            let word = if self == Self::Push { "--theirs" } else { "--ours" };
+            cx.note(&format!(
+                "revoked {to}, alive {from}: {} ({back} {word}  revokes it {from} too)",
+                carried.dead.join(", ")
+            ));
         }
     }
 
@@ -86,26 +117,22 @@ pub(super) fn carry(cx: &mut Ctx, way: Way, named: Option<&str>, args: &CarryArg
     let (owner, labels) = (args.owner.clone(), args.label.clone());
     let asked = ExportKeys { environment: args.env, owner, labels, ids: true, ..ExportKeys::default() };
     let all = ExportKeys { ids: true, ..ExportKeys::default() };
-    let declared = source.ask(&cx.operation(), &asked)?;
-    let there = target.ask(&cx.operation(), &all)?;
+    let compared = compare(cx, way, &place, (source, target), (&asked, &all));
+    let Compared { declared, there, revoked, revoked_there } = compared?;
     let agreed = cx.agreements()?.with(&other_side)?;
-    let carried = declare::carry(declared.clone(), &there, &agreed, way.prefer(args));
-    let mut request = Apply { keys: carried.keys.clone(), ..Apply::default() };
+    let carrying =
+        Carrying { agreed: agreed.clone(), prefer: way.prefer(args), revoked, revoked_there, sides: way.sides() };
+    let carried = declare::carry(declared.clone(), &there, &carrying);
+    let mut request = Apply { keys: carried.keys.clone(), revoke: carried.revoke.clone(), ..Apply::default() };
     request.carried_from = Some(names[0].clone());
     // Until somebody says where a new secret goes, there is none.
     request.keys.iter_mut().for_each(|one| one.key.without_secret = true);
-    let mut plan = target.plan(&cx.operation(), &request).map_err(|error| in_place(way, &place, error))?;
+    let mut plan = at(cx, (way == Way::Push).then_some(&place), |cx| target.plan(&cx.operation(), &request))?;
     plan.unchanged += carried.unchanged;
-    if !carried.left.is_empty() {
-        cx.note(&format!(
-            "left as the other side has it: {} ({})",
-            carried.left.join(", "),
-            way.back(named.unwrap_or("PLACE"))
-        ));
-    }
-    if !carried.conflicts.is_empty() {
+    way.note_left(cx, &carried, named);
+    if carried.is_in_conflict() {
         carried.mark(&mut plan);
-        return refused(cx, &plan);
+        return refused(cx, (way == Way::Push).then_some(&place), &plan);
     }
     if plan.is_empty() {
         remember(cx, source, target, &other_side, agreed)?;
@@ -115,21 +142,70 @@ pub(super) fn carry(cx: &mut Ctx, way: Way, named: Option<&str>, args: &CarryArg
     }
     // Said by the side that gives, before anything is given; and what it declares must still be what was planned.
     let given = CarryKeys { to: names[1].clone(), which: asked };
-    if !cx.global.dry_run && source.change(&cx.operation(), given)? != declared {
-        return Err(Error::conflict("stale_plan", "the keys have changed since the plan was made")
-            .hint(format!("keyward {} again", way.word())));
+    if !cx.global.dry_run {
+        let gives = at(cx, (way == Way::Pull).then_some(&place), |cx| source.change(&cx.operation(), given))?;
+        if gives != declared {
+            return Err(Error::conflict("stale_plan", "the keys have changed since the plan was made")
+                .hint(format!("keyward {} again", way.word())));
+        }
     }
     plan.unchanged -= carried.unchanged;
     let (target, source) = (Rc::clone(target), Rc::clone(source));
-    cx.work_on(Rc::clone(&target));
     let file = KeysFile::of(carried.keys);
     let work = Work { file: &file, deliver: &args.deliver, targets: &targets, verb: way.word(), without_secrets: true };
-    let code = carry_out(cx, work, request, plan)?;
+    let code = at(cx, (way == Way::Push).then_some(&place), |cx| {
+        cx.work_on(Rc::clone(&target));
+        carry_out(cx, work, request, plan)
+    })?;
     cx.work_on(here);
     if !cx.global.dry_run {
         remember(cx, &source, &target, &other_side, agreed)?;
     }
     Ok(code)
+}
+
+/// What both sides have.
+struct Compared {
+    declared: Vec<Declared>,
+    there: Vec<Declared>,
+    revoked: Vec<KeyView>,
+    revoked_there: HashSet<String>,
+}
+
+fn compare(
+    cx: &mut Ctx,
+    way: Way,
+    place: &Elsewhere,
+    (source, target): (&Rc<dyn Backend>, &Rc<dyn Backend>),
+    (asked, all): (&ExportKeys, &ExportKeys),
+) -> Result<Compared> {
+    let filter = |of: &ExportKeys| KeyFilter {
+        statuses: Some([Status::Revoked].into()),
+        environment: of.environment,
+        owner: of.owner.clone(),
+        labels: of.labels.clone(),
+        ..KeyFilter::default()
+    };
+    let ask = |cx: &Ctx, side: &Rc<dyn Backend>, of: &ExportKeys| {
+        let revoked = side.list(&cx.operation(), &List { filter: filter(of) })?.items;
+        Ok((side.ask(&cx.operation(), of)?, revoked))
+    };
+    let (declared, revoked) = at(cx, (way == Way::Pull).then_some(place), |cx| ask(cx, source, asked))?;
+    let (there, dead) = at(cx, (way == Way::Push).then_some(place), |cx| ask(cx, target, all))?;
+    Ok(Compared { declared, there, revoked, revoked_there: dead.into_iter().map(|key| key.id).collect() })
+}
+
+/// Does something where it is done: what is advised there is to be done there too, and not on this side.
+fn at<T>(cx: &mut Ctx, place: Option<&Elsewhere>, work: impl FnOnce(&mut Ctx) -> Result<T>) -> Result<T> {
+    let Some(place) = place else { return work(cx) };
+    let given = place.given(&cx.given);
+    let own = std::mem::replace(&mut cx.given, given);
+    let done = work(cx);
+    // The hints of an error are worded once it is told.
+    if done.is_ok() {
+        cx.given = own;
+    }
+    done
 }
 
 /// The other side, as its trail and ours name it.
@@ -164,20 +240,18 @@ fn remember(
     cx.agreements()?.keep(other, &agreed.after(&source, &target))
 }
 
-fn refused(cx: &mut Ctx, plan: &Plan) -> Result<u8> {
-    declared::show(cx, plan, |_| declared::Beside::default())?;
+fn refused(cx: &mut Ctx, target: Option<&Elsewhere>, plan: &Plan) -> Result<u8> {
+    at(cx, target, |cx| declared::show(cx, plan, |_| declared::Beside::default()))?;
     cx.note(&declared::summary(plan));
-    Err(Error::conflict("diverged", "the two sides have changed the same keys, and nothing was changed")
-        .hint(format!("{} --ours    (what this side has)", cx.invocation()))
-        .hint(format!("{} --theirs  (what the other side has)", cx.invocation())))
-}
-
-/// What has to be made before the keys has to be made on the other side.
-fn in_place(way: Way, place: &Elsewhere, mut error: Error) -> Error {
-    if way == Way::Push {
-        for hint in error.hints.iter_mut().filter(|hint| hint.starts_with("keyward ")) {
-            *hint = format!("{hint} {}", place.option());
-        }
-    }
-    error
+    let words = shell_words::split(&cx.invocation()).unwrap_or_default();
+    let (said, rest): (Vec<String>, Vec<String>) = words.into_iter().partition(|word| WORDS.contains(&&**word));
+    let again = shell_words::join(rest);
+    let error = Error::conflict(
+        "diverged",
+        "the two sides differ in ways that somebody has to decide, and nothing was changed",
+    );
+    // A taken name is decided by no word for this side.
+    let ways = WORDS.iter().zip(["what this side has", "what the other side has"]);
+    let ways = ways.filter(|(word, _)| !said.iter().any(|said| said == *word));
+    Err(ways.fold(error, |error, (word, what)| error.hint(format!("{again} {word}  ({what})"))))
 }

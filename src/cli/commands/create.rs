@@ -10,8 +10,8 @@ use crate::{
         signals::Stop,
         values,
     },
-    domain::{Environment, Expiry, Scope, Time, time::format_duration},
-    ops::{Context, Create, Created, Error, KeyView, Result},
+    domain::{Demand, Environment, Expiry, Scope, Time, time::format_duration},
+    ops::{Create, Created, Error, KeyView, Result},
     rotate::ByHand,
 };
 use chrono::TimeDelta;
@@ -117,6 +117,14 @@ fn asked(cx: &mut Ctx, mut args: Args) -> Result<Args> {
         words.extend(["--env".to_owned(), env.to_string()]);
         args.env = Some(env);
     }
+    let demands = guided::demands(cx)?;
+    for (demand, given) in [(Demand::Owner, &mut args.owner), (Demand::Description, &mut args.description)] {
+        if given.is_none() && demands.contains(&demand) {
+            let told = guided::demanded(cx, demand)?;
+            words.extend([format!("--{}", demand.as_str()), told.clone()]);
+            *given = Some(told);
+        }
+    }
     if args.expires_in.is_none() && args.expires_at.is_none() && !args.no_expiry {
         match guided::life(cx)? {
             Some(Expiry::In(life)) => {
@@ -139,6 +147,16 @@ fn asked(cx: &mut Ctx, mut args: Args) -> Result<Args> {
     if args.scope.is_empty() {
         args.scope = guided::scopes(cx)?;
         words.extend(args.scope.iter().flat_map(|scope| ["--scope".to_owned(), scope.to_string()]));
+    }
+    if cx.global.reason.is_none() && demands.contains(&Demand::Reason) {
+        let told = guided::demanded(cx, Demand::Reason)?;
+        words.extend(["--reason".to_owned(), told.clone()]);
+        cx.global.reason = Some(told);
+    }
+    if cx.global.ticket.is_none() && demands.contains(&Demand::Ticket) {
+        let told = guided::demanded(cx, Demand::Ticket)?;
+        words.extend(["--ticket".to_owned(), told.clone()]);
+        cx.global.ticket = Some(told);
     }
     guided::note_the_same(cx, &words);
     Ok(args)
@@ -247,7 +265,7 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
     let targets = args.targets(cx)?;
     // Until all sinks are proven, also where there is no vault yet.
     let backend = if cx.rehearse_if_new()? { cx.backend()? } else { cx.backend_or_new()? };
-    let preview = backend.create(&Context { dry_run: true, ..cx.operation() }, request.clone())?;
+    let preview = backend.create(&cx.operation().rehearsal(), request.clone())?;
     let Some(target) = targets.for_key(&preview.key)? else {
         return Err(Error::usage(format!("no rule of the deliver map matches {}", preview.key.name)));
     };

@@ -5,16 +5,17 @@ use crate::{
         columns,
         context::Ctx,
         exit::Exit,
+        filter::StateFilter,
         grouping::{self, GroupBy},
         operand::KeysOf,
         values,
     },
     domain::{KeyFilter, Scope, Search, Sort, Status, closest},
-    ops::{Error, KeyView, List, ListScopes, Result},
+    ops::{KeyView, List, ListScopes, Result},
 };
 use chrono::TimeDelta;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub(in crate::cli) const SCHEMA: &str = "keyward.key-list/v1";
 
@@ -29,33 +30,8 @@ pub(crate) struct Args {
     /// Keys in whose name, description, owner or labels this word is found, in whatever case; of several words, each
     #[arg(value_name = "WORD", value_parser = values::words)]
     words: Vec<Search>,
-    /// Keys of this status; may be repeated [default: active and inactive]
-    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = ["active", "inactive", "expired", "revoked", "any"])]
-    status: Vec<String>,
-    /// Keys that have expired
-    #[arg(long)]
-    expired: bool,
-    /// Keys that expire within this time
-    #[arg(long, value_name = "D", value_parser = values::duration)]
-    expires_within: Option<TimeDelta>,
-    /// Keys that never expire
-    #[arg(long)]
-    no_expiry: bool,
-    /// Keys not used for this time, those never used included
-    #[arg(long, value_name = "D", value_parser = values::duration)]
-    unused_for: Option<TimeDelta>,
-    /// Keys never used
-    #[arg(long)]
-    never_used: bool,
-    /// Keys created longer ago than this
-    #[arg(long, value_name = "D", value_parser = values::duration)]
-    older_than: Option<TimeDelta>,
-    /// Keys used within this time, or since then: 7d or 2026-01-02
-    #[arg(long, value_name = "T", value_parser = values::ago)]
-    used_since: Option<TimeDelta>,
-    /// Keys of which a request was refused within this time, or since then, of any status, with the reasons
-    #[arg(long, value_name = "T", value_parser = values::ago)]
-    denied_since: Option<TimeDelta>,
+    #[command(flatten)]
+    state: StateFilter,
     /// Keys whose rotation is due, or was begun and has not ended
     #[arg(long)]
     due: bool,
@@ -64,12 +40,6 @@ pub(crate) struct Args {
     due_within: Option<TimeDelta>,
     #[command(flatten)]
     of: KeysOf,
-    /// Keys narrowed to this customer
-    #[arg(long, value_name = "C")]
-    customer: Option<String>,
-    /// Keys that may do this
-    #[arg(long, value_name = "SCOPE", add = values::scopes())]
-    scope: Option<Scope>,
     /// Keys with this label, as key or key=value; may be repeated
     #[arg(long, value_name = "K[=V]", value_parser = values::label_filter)]
     label: Vec<(String, Option<String>)>,
@@ -95,9 +65,10 @@ pub(crate) struct Args {
 
 /// Lists keys.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
-    let (count, exit_code, scope, searched) = (args.count, args.exit_code, args.scope.clone(), !args.words.is_empty());
+    let (count, exit_code, scope, searched) =
+        (args.count, args.exit_code, args.state.scope.clone(), !args.words.is_empty());
     let (group_by, shown) =
-        (args.group_by, if args.denied_since.is_some() { columns::DENIED_KEYS } else { columns::KEYS });
+        (args.group_by, if args.state.denied_since.is_some() { columns::DENIED_KEYS } else { columns::KEYS });
     let request = List { filter: filter(args)? };
     let (backend, operation) = (cx.backend()?, cx.operation());
     let total = if let Some(by) = group_by {
@@ -172,36 +143,17 @@ fn doubt(cx: &mut Ctx, scope: &Scope) -> Result<()> {
 }
 
 fn filter(args: Args) -> Result<KeyFilter> {
-    let any = args.status.iter().any(|status| status == "any");
-    let statuses = if any {
-        Some([Status::Active, Status::Inactive, Status::Expired, Status::Revoked].into())
-    } else if args.status.is_empty() {
-        None
-    } else {
-        let parsed: Result<BTreeSet<Status>, _> = args.status.iter().map(|status| status.parse()).collect();
-        Some(parsed.map_err(|error| Error::usage(format!("--status: {error}")))?)
-    };
     Ok(KeyFilter {
-        statuses,
-        expired: args.expired,
-        expires_within: args.expires_within,
-        no_expiry: args.no_expiry,
-        unused_for: args.unused_for,
-        never_used: args.never_used,
-        older_than: args.older_than,
-        used_since: args.used_since,
-        denied_since: args.denied_since,
         due_within: args.due_within.or(args.due.then(TimeDelta::zero)),
         environment: args.of.env,
         owner: args.of.owner,
         mine: args.of.mine,
         project: args.of.project,
-        customer: args.customer,
-        scope: args.scope,
         labels: args.label,
         name: args.name,
         search: values::searched(args.words),
         sort: args.sort.unwrap_or_default(),
         limit: args.limit,
+        ..args.state.filter()?
     })
 }

@@ -11,8 +11,9 @@ use crate::{cli::context::Ctx, ops::Result};
     A key keeps its id on both sides. The plan is shown as `apply` shows it, and carried out in one transaction after a\n\
     confirmation. What only the other side has changed is left; what both have changed since they last agreed is a\n\
     conflict, and nothing is done before --ours or --theirs decides. Secrets never travel: a new key has none on the\n\
-    other side until it is rotated there, unless --deliver or --deliver-map says where a fresh one goes. Revocations and\n\
-    deletions do not travel either.\n\n\
+    other side until it is rotated there, unless --deliver or --deliver-map says where a fresh one goes. A key that is\n\
+    revoked here and works there is a conflict: --ours revokes it there. Nothing brings a revoked key back, and deletions\n\
+    do not travel.\n\n\
     Exit code 0: done, or already so. 6: conflicts. 11: differences are left that cannot be applied. 12: a secret was not\n\
     delivered."
 )]

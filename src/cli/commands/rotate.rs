@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "D", value_parser = values::duration)]
     overlap: Option<TimeDelta>,
     /// Every older secret stops once the new one has arrived, those of an overlap or a rotation that still runs too
-    #[arg(long, conflicts_with = "overlap")]
+    #[arg(long, conflicts_with_all = ["overlap", "only_if_idle"])]
     now: bool,
     /// Start the key's original lifetime again; with --due that of every key that is rotated, of those that have expired too
     #[arg(long)]
@@ -66,15 +66,34 @@ pub(crate) struct Args {
     idempotency_key: Option<String>,
 }
 
+/// Whether a person who named a key, and nothing else of how, is there to be asked the rest. Whoever says any of it, or reads the
+/// secret with a program, has a rotation in mind, and at an incident no time for questions.
+fn guides(cx: &Ctx, args: &Args) -> bool {
+    let says = args.now
+        || args.overlap.is_some()
+        || args.deliver.is_asked()
+        || args.deliver.probe.is_some()
+        || args.copy
+        || args.reinstate
+        || args.stage
+        || args.supersede
+        || args.idempotency_key.is_some();
+    let person = cx.can_prompt() && cx.out.streams.stdout_terminal && !cx.program_reads();
+    person && !says && !cx.global.yes && !cx.global.dry_run && args.keys.one().is_some()
+}
+
 /// What a person at a terminal did not say, asked: which key, and unless that is said already how and where to.
 fn asked(cx: &mut Ctx, args: &mut Args) -> Result<()> {
     if !cx.can_prompt() {
         return Err(Error::usage("which keys are meant is missing, and there is no terminal to ask on")
             .hint("keyward rotate KEY, or keyward rotate --due for those that are due"));
     }
-    let turn = guided::rotate(cx, args.now || args.overlap.is_some(), args.deliver.is_asked())?;
+    let key = args.keys.one().map(|key| (key.clone(), args.keys.env));
+    let end = args.now || args.overlap.is_some();
+    let turn = guided::rotate(cx, guided::Said { key, end, place: args.deliver.is_asked() })?;
     args.keys.choose(turn.key);
     args.now |= turn.now;
+    args.overlap = args.overlap.or(turn.overlap);
     if let Some(sink) = turn.sink {
         args.deliver.deliver = vec![sink];
         args.deliver.probe = args.deliver.probe.take().or(turn.probe);
@@ -86,7 +105,7 @@ fn asked(cx: &mut Ctx, args: &mut Args) -> Result<()> {
 pub(crate) fn run(cx: &mut Ctx, mut args: Args) -> Result<u8> {
     // Before a sink is tried, a hook is run or a list is read.
     cx.operation().writable()?;
-    if args.keys.is_empty() && !args.due.due {
+    if !args.due.due && (args.keys.is_empty() || guides(cx, &args)) {
         asked(cx, &mut args)?;
     }
     let args = &args;

@@ -2,12 +2,14 @@
 
 use crate::{
     cli::{
-        asking,
         context::Ctx,
-        operand::{KeyOperands, each, reply},
+        in_slices,
+        operand::{each, reply},
+        selection::{Caution, What, Which},
         values,
     },
-    ops::{Result, Switch, SwitchKey},
+    domain::{Environment, KeyRef},
+    ops::{Activate, Deactivate, KeyView, Result, Revoke, Switch, SwitchKey, many::KeyChange},
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -21,35 +23,54 @@ pub(super) struct IfIdle {
 }
 
 /// Switches every key and tells what came of it.
-pub(super) fn switch_all(
-    cx: &mut Ctx,
-    operands: &KeyOperands,
-    switch: Switch,
-    only_if_idle: Option<TimeDelta>,
-) -> Result<u8> {
-    let backend = cx.backend()?;
-    let named = operands.named(cx)?;
-    match switch {
-        Switch::Activate => {}
-        Switch::Deactivate => asking::before(cx, "Deactivate", &named.keys, operands.env)?,
-        Switch::Revoke => asking::before(cx, "Revoke for ever", &named.keys, operands.env)?,
-    }
-    let (switched, code) = each(cx, &named.keys, |cx, key| {
-        let request = SwitchKey { key: key.clone(), environment: operands.env, switch, only_if_idle };
-        let switched = backend.switch(&cx.operation(), request)?;
-        let (would, verb) = (cx.global.dry_run, word(switch));
-        cx.note(&match (switched.changed, would) {
-            (true, true) => format!("would be {verb}: {} ({})", switched.key.name, switched.key.id),
-            (true, false) => format!("{verb}: {} ({})", switched.key.name, switched.key.id),
-            (false, _) => format!("already so: {} ({}) is {}", switched.key.name, switched.key.id, switched.key.status),
-        });
-        Ok(json!(switched.key))
-    })?;
+pub(super) fn switch_all(cx: &mut Ctx, which: Which, switch: Switch, only_if_idle: Option<TimeDelta>) -> Result<u8> {
+    let (backend, meant) = (cx.backend()?, which.meant(cx)?);
+    let environment = meant.environment();
+    let (asked, doing) = match switch {
+        Switch::Activate => ("Activate", "activating keys"),
+        Switch::Deactivate => ("Deactivate", "deactivating keys"),
+        Switch::Revoke => ("Revoke for ever", "revoking keys"),
+    };
+    let caution = if switch == Switch::Activate { Caution::None } else { Caution::Ask };
+    let chosen = meant.decide(cx, &What { asked, caution })?;
+    let (switched, code) = if chosen.many {
+        let change = |key: &KeyRef| one_of_many(key.clone(), switch, environment, only_if_idle);
+        in_slices::change(cx, &chosen, doing, change, |cx, one| tell(cx, switch, &one.key, one.changed))?
+    } else {
+        each(cx, &chosen.keys, |cx, key| {
+            let request = SwitchKey { key: key.clone(), environment, switch, only_if_idle };
+            let switched = backend.switch(&cx.operation(), request)?;
+            tell(cx, switch, &switched.key, switched.changed);
+            Ok(json!(switched.key))
+        })?
+    };
     if cx.reply_asked() {
-        let written = reply(cx, named.single, switched);
+        let written = reply(cx, chosen.single, switched);
         cx.after_change(written)?;
     }
     Ok(code)
+}
+
+fn one_of_many(
+    key: KeyRef,
+    switch: Switch,
+    environment: Option<Environment>,
+    only_if_idle: Option<TimeDelta>,
+) -> KeyChange {
+    match switch {
+        Switch::Activate => KeyChange::Activate(Activate { key, environment }),
+        Switch::Deactivate => KeyChange::Deactivate(Deactivate { key, environment, only_if_idle }),
+        Switch::Revoke => KeyChange::Revoke(Revoke { key, environment, only_if_idle }),
+    }
+}
+
+fn tell(cx: &mut Ctx, switch: Switch, key: &KeyView, changed: bool) {
+    let (would, verb) = (cx.global.dry_run, word(switch));
+    cx.note(&match (changed, would) {
+        (true, true) => format!("would be {verb}: {} ({})", key.name, key.id),
+        (true, false) => format!("{verb}: {} ({})", key.name, key.id),
+        (false, _) => format!("already so: {} ({}) is {}", key.name, key.id, key.status),
+    });
 }
 
 fn word(switch: Switch) -> &'static str {

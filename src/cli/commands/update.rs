@@ -1,21 +1,44 @@
-//! `update`: changes a key's metadata, scopes, customers, limits and policy; never its expiry.
+//! `update`: changes the metadata of keys, their scopes, customers, limits and policy; never its expiry.
 
 use crate::{
-    cli::{change_words::in_words, columns, context::Ctx, exit::Exit, operand::KeyOperand, values},
-    domain::Scope,
-    ops::{Error, Result, Update},
+    cli::{
+        change_words::in_words,
+        columns,
+        context::Ctx,
+        exit::Exit,
+        in_slices,
+        operand::reply,
+        selection::{Caution, What, WhichOld},
+        values,
+    },
+    domain::{KeyRef, Scope},
+    ops::{
+        Error, Result, Update,
+        many::{KeyChange, KeyChanged},
+    },
 };
 use serde_json::json;
 
-/// Change a key's metadata, scopes, customers, limits and rotation policy
+/// Change metadata, scopes, customers, limits and rotation policy of keys
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyward update billing-sync --owner ops@example.com --reason handover\n  \
     keyward update billing-sync --add-scope invoices:write --remove-scope invoices:read\n  \
     keyward update billing-sync --add-customer contoso\n  \
-    keyward update billing-sync --rotate-every none")]
+    keyward update billing-sync --rotate-every none\n  \
+    keyward update --of-owner alice@example.com --owner ops@example.com --reason 'has left' --yes --max 50")]
 pub(crate) struct Args {
     #[command(flatten)]
-    key: KeyOperand,
+    which: WhichOld,
+    #[command(flatten)]
+    to: Changes,
+    /// Taken only to say why not
+    #[arg(long, hide = true, value_name = "D", aliases = ["expires-at"])]
+    expires_in: Option<String>,
+}
+
+/// What is to change.
+#[derive(Debug, clap::Args)]
+struct Changes {
     /// The new name
     #[arg(long, value_parser = values::name)]
     name: Option<String>,
@@ -64,23 +87,69 @@ pub(crate) struct Args {
     /// Whether a rotation starts the lifetime of the key again
     #[arg(long, value_name = "yes|no", value_parser = values::yes_or_no)]
     renew_on_rotation: Option<bool>,
-    /// Taken only to say why not
-    #[arg(long, hide = true, value_name = "D", aliases = ["expires-at"])]
-    expires_in: Option<String>,
-    /// Taken only to say why not
-    #[arg(long, hide = true)]
-    no_expiry: bool,
 }
 
-/// Updates a key and tells what changed.
+/// Updates keys and tells what changed.
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
-    if args.expires_in.is_some() || args.no_expiry {
+    refuse_fixed(&args)?;
+    let Args { which, to, .. } = args;
+    let meant = which.meant(cx)?;
+    let environment = meant.environment();
+    if let Some(key) = meant.one().cloned() {
+        return update_one(cx, Update { environment, ..request(to, key)? });
+    }
+    if to.name.is_some() {
+        return Err(Error::usage("a name is for one key").hint("keyward update KEY --name NAME"));
+    }
+    // What cannot be asked for is told before anybody has to confirm; then each key gets its own.
+    let like = Update { environment, ..request(to, KeyRef::Name(String::new()))? };
+    let chosen = meant.decide(cx, &What { asked: "Change", caution: Caution::None })?;
+    let change = |key: &KeyRef| KeyChange::Update(Box::new(Update { key: key.clone(), ..like.clone() }));
+    let (updated, code) = in_slices::change(cx, &chosen, "changing keys", change, tell)?;
+    if cx.reply_asked() {
+        let written = reply(cx, chosen.single, updated);
+        cx.after_change(written)?;
+    }
+    Ok(code)
+}
+
+/// Says why not, where somebody wants to change what never changes. Beside a key that is named, what would be a filter is such a
+/// wish.
+fn refuse_fixed(args: &Args) -> Result<()> {
+    let (named, by) = (!args.which.named.is_empty(), &args.which.by);
+    if args.expires_in.is_some() || (named && by.state.no_expiry) {
         return Err(Error::usage("a key's expiry is set at creation and never edited afterwards")
             .cause("a life that can be lengthened later is no limit")
             .hint("keyward rotate KEY --renew   starts the original lifetime again, with a new secret")
             .hint("keyward create NAME --expires-in D   makes a key with another lifetime"));
     }
-    let updated = cx.backend()?.change(&cx.operation(), request(args)?)?;
+    if named && by.project.is_some() {
+        return Err(Error::usage("a key's project never changes")
+            .hint("keyward create NAME: a key's project is set when it is made"));
+    }
+    if named && by.state.customer.is_some() {
+        return Err(Error::usage("--customer finds keys, and one is named").hint("--add-customer or --remove-customer"));
+    }
+    Ok(())
+}
+
+/// One of many: a line names it, and what changed.
+fn tell(cx: &mut Ctx, one: &KeyChanged) {
+    let named = format!("{} ({})", one.key.name, one.key.id);
+    for note in &one.notes {
+        cx.note(&format!("{named}: {note}"));
+    }
+    if !one.changed {
+        cx.note(&format!("already so: {named}"));
+        return;
+    }
+    let verb = if cx.global.dry_run { "would change" } else { "changed" };
+    let changes: Vec<String> = one.changes.iter().map(in_words).collect();
+    cx.note(&format!("{verb} {named}: {}", changes.join("; ")));
+}
+
+fn update_one(cx: &mut Ctx, request: Update) -> Result<u8> {
+    let updated = cx.backend()?.change(&cx.operation(), request)?;
     for note in &updated.notes {
         cx.note(note);
     }
@@ -95,25 +164,25 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     Ok(Exit::Ok.code())
 }
 
-fn request(args: Args) -> Result<Update> {
-    let nothing = Update { environment: args.key.env, ..Update::of(args.key.key) };
+fn request(to: Changes, key: KeyRef) -> Result<Update> {
+    let nothing = Update::of(key);
     let update = Update {
-        name: args.name,
-        owner: args.owner.map(values::clearable),
-        description: args.description.map(values::clearable),
-        add_scopes: values::sorted(args.add_scope),
-        remove_scopes: values::sorted(args.remove_scope),
-        rate_limit: args.rate_limit.map(|limit| limit.0),
-        add_customers: values::sorted(args.add_customer),
-        remove_customers: values::sorted(args.remove_customer),
-        all_customers: args.all_customers,
-        add_ips: values::allowlist("--add-ip", &args.add_ip)?,
-        remove_ips: values::allowlist("--remove-ip", &args.remove_ip)?,
-        set_labels: args.label,
-        unset_labels: args.unset_label,
-        rotate_every: args.rotate_every.map(|every| every.0),
-        overlap: args.overlap.map(|overlap| overlap.0),
-        renew_on_rotation: args.renew_on_rotation,
+        name: to.name,
+        owner: to.owner.map(values::clearable),
+        description: to.description.map(values::clearable),
+        add_scopes: values::sorted(to.add_scope),
+        remove_scopes: values::sorted(to.remove_scope),
+        rate_limit: to.rate_limit.map(|limit| limit.0),
+        add_customers: values::sorted(to.add_customer),
+        remove_customers: values::sorted(to.remove_customer),
+        all_customers: to.all_customers,
+        add_ips: values::allowlist("--add-ip", &to.add_ip)?,
+        remove_ips: values::allowlist("--remove-ip", &to.remove_ip)?,
+        set_labels: to.label,
+        unset_labels: to.unset_label,
+        rotate_every: to.rotate_every.map(|every| every.0),
+        overlap: to.overlap.map(|overlap| overlap.0),
+        renew_on_rotation: to.renew_on_rotation,
         ..nothing.clone()
     };
     if update == nothing {

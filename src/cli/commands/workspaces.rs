@@ -37,7 +37,7 @@ pub(crate) struct Fields {
     /// How long the trail may go without a review, which `check` finds, or none
     #[arg(long, value_name = "D", value_parser = values::duration_or_none)]
     review_every: Option<values::DurationArg>,
-    /// Whose reviews count: an operator, or a user of this machine; may be repeated, and replaces those there were; empty is anybody
+    /// Whose reviews count: an operator who may, or a user of a machine, as USER@HOST; may be repeated, and replaces those there were; empty is anybody
     #[arg(long, value_name = "NAME")]
     reviewer: Vec<String>,
 }
@@ -68,7 +68,7 @@ impl Kind for Workspaces {
     const UPDATES: &'static [&'static str] = &[
         "acme --plan premium",
         "default --rotate-every 90d --max-lifetime 180d",
-        "acme --require owner,reason --review-every 30d --reviewer alice",
+        "acme --require owner,reason --review-every 30d --reviewer alice@desk",
     ];
     const SCHEMA: &'static str = "keyward.workspace/v1";
     const LIST_SCHEMA: &'static str = "keyward.workspace-list/v1";

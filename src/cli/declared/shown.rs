@@ -41,6 +41,7 @@ pub(in crate::cli) fn summary(plan: &Plan) -> String {
         (count(Verb::Update), "to update"),
         (count(Verb::Activate), "to activate"),
         (count(Verb::Deactivate), "to deactivate"),
+        (count(Verb::Revoke), "to revoke"),
         (count(Verb::Blocked), "cannot be applied"),
         (count(Verb::Conflict), "in conflict"),
         (plan.unchanged, "unchanged"),

@@ -40,7 +40,9 @@ impl Desk<'_> {
         };
         self.operation.now = now;
         let reason = Some(order.answer(Field::Reason).to_owned());
-        let cx = Context { reason, ..self.operation.clone() };
+        let ticket = Some(order.answer(Field::Ticket).to_owned()).filter(|ticket| !ticket.is_empty());
+        let ticket = ticket.or_else(|| self.operation.ticket.clone());
+        let cx = Context { reason, ticket, ..self.operation.clone() };
         let done = match order.deed {
             Deed::Switch(switch) => self.switch(&cx, &order.id, switch),
             Deed::Delete => self.delete(&cx, &order.id),
@@ -94,11 +96,12 @@ impl Desk<'_> {
     }
 
     fn make(&self, cx: &Context, order: &Order) -> Result<Created> {
-        let owner = order.answer(Field::Owner);
+        let told = |field| Some(order.answer(field).to_owned()).filter(|words| !words.is_empty());
         let scopes = order.answer(Field::Scopes).split_whitespace().map(str::parse);
         let request = Create {
             environment: order.answer(Field::Environment).parse().map_err(Error::usage)?,
-            owner: (!owner.is_empty()).then(|| owner.to_owned()),
+            owner: told(Field::Owner),
+            description: told(Field::Description),
             scopes: values::sorted(scopes.collect::<std::result::Result<_, String>>().map_err(Error::usage)?),
             rate_limit: guided::limit_of(order.answer(Field::Limit))?.map(|limit| limit.0),
             expiry: guided::life_of(order.answer(Field::Life))?,

@@ -34,7 +34,7 @@ const HELP: [(&str, &str); 14] = [
     ("↑ ↓ PgUp PgDn g G", "another key; also j and k"),
     (
         "/",
-        "show only keys with these words: name, description, id, status:expired, env:prod, owner:…, scope:…, label=value",
+        "show only keys with these words: name, description, id, is:mine, status:expired, env:prod, owner:…, scope:…, label=value",
     ),
     ("Esc", "show all keys again"),
     ("s  S", "sort by the next column; turn the order round"),
@@ -266,7 +266,7 @@ mod tests {
     fn state(names: &[&str]) -> State {
         let mut state = State::new(true, None);
         let rows = names.iter().enumerate().map(|(at, name)| {
-            KeyRow::of(KeyView {
+            let key = KeyView {
                 id: format!("key_{at:016}"),
                 name: (*name).to_owned(),
                 owner: Some(format!("{name}@example.com")),
@@ -275,7 +275,8 @@ mod tests {
                 expires_at: Some("2026-03-11T00:00:00Z".to_owned()),
                 uses: 12_345_678,
                 ..KeyView::default()
-            })
+            };
+            KeyRow::of(key, false)
         });
         let rows = rows.collect();
         state.change_keys(|keys| keys.replace(rows));

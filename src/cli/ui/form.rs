@@ -3,7 +3,7 @@
 use super::state::edited;
 use crate::{
     cli::{guided, values},
-    domain::{Environment, Scope, text::same},
+    domain::{Demand, Environment, Scope, text::same},
     ops::Switch,
 };
 use ratatui::crossterm::event::KeyCode;
@@ -35,11 +35,13 @@ pub(super) enum Field {
     Name,
     Environment,
     Owner,
+    Description,
     Life,
     Limit,
     Scopes,
     OldSecret,
     Reason,
+    Ticket,
 }
 
 /// The answer so far.
@@ -58,6 +60,8 @@ pub(super) enum Answer {
 pub(super) struct Question {
     pub(super) field: Field,
     pub(super) answer: Answer,
+    /// Nothing is no answer: the workspace demands one.
+    needed: bool,
 }
 
 /// All of it, one after the other; behind the last question stands the confirmation.
@@ -125,11 +129,13 @@ impl Field {
             Self::Name => "Name of the one system that will use the key",
             Self::Environment => "Environment",
             Self::Owner => "Who answers for it; nothing for nobody",
+            Self::Description => "What it is for",
             Self::Life => "How long it works",
             Self::Limit => "How often it may be used",
             Self::Scopes => "What it may do",
             Self::OldSecret => "When the old secret ends",
             Self::Reason => "Why? It is recorded with the action.",
+            Self::Ticket => "The ticket that asks for it",
         }
     }
 
@@ -138,8 +144,27 @@ impl Field {
         match self {
             Self::Name => values::name(typed).map(drop),
             Self::Scopes => typed.split_whitespace().try_for_each(|one| one.parse::<Scope>().map(drop)),
-            Self::Reason if typed.is_empty() => Err("a reason is needed; Esc cancels".to_owned()),
             _ => Ok(()),
+        }
+    }
+}
+
+impl Question {
+    fn of(field: Field, answer: Answer) -> Self {
+        Self { field, answer, needed: false }
+    }
+
+    /// What is asked.
+    pub(super) fn words(&self) -> &'static str {
+        if self.field == Field::Owner && self.needed { "Who answers for it" } else { self.field.question() }
+    }
+
+    fn fits(&self) -> Result<(), String> {
+        let words = self.answer.words();
+        match self.field {
+            Field::Reason if words.is_empty() => Err("a reason is needed; Esc cancels".to_owned()),
+            _ if self.needed && words.is_empty() => Err("the workspace demands it; Esc cancels".to_owned()),
+            field => field.fits(&words),
         }
     }
 }
@@ -189,14 +214,15 @@ fn moved(at: &mut usize, many: usize, code: KeyCode) {
 
 impl Form {
     /// What is asked before something is done to a key; a reason that was given with the command is there already.
-    pub(super) fn of(deed: Deed, subject: Subject, reason: &str) -> Self {
-        let end = (deed == Deed::Rotate)
-            .then(|| Question { field: Field::OldSecret, answer: Answer::one_of(&guided::OLD_SECRET_ENDS) });
-        Self::asking(deed, Some(subject), end, reason)
+    pub(super) fn of(deed: Deed, subject: Subject, reason: &str, demands: &[Demand]) -> Self {
+        let end =
+            (deed == Deed::Rotate).then(|| Question::of(Field::OldSecret, Answer::one_of(&guided::OLD_SECRET_ENDS)));
+        let ticket = deed == Deed::Switch(Switch::Activate) && demands.contains(&Demand::Ticket);
+        Self::asking(deed, Some(subject), end, reason, ticket)
     }
 
     /// What is asked before a key is made; its scopes are chosen of these, or typed where there are none.
-    pub(super) fn new_key(scopes: Vec<String>, reason: &str) -> Self {
+    pub(super) fn new_key(scopes: Vec<String>, reason: &str, demands: &[Demand]) -> Self {
         let environments = [Environment::Development, Environment::Staging, Environment::Production];
         let scopes = match scopes.len() {
             0 => Answer::Text(String::new()),
@@ -206,16 +232,35 @@ impl Form {
             (Field::Name, Answer::Text(String::new())),
             (Field::Environment, Answer::one_of(&environments.map(Environment::as_str))),
             (Field::Owner, Answer::Text(String::new())),
+            (Field::Description, Answer::Text(String::new())),
             (Field::Life, Answer::one_of(&guided::LIVES)),
             (Field::Limit, Answer::one_of(&guided::LIMITS)),
             (Field::Scopes, scopes),
         ];
-        Self::asking(Deed::Create, None, asked.map(|(field, answer)| Question { field, answer }), reason)
+        let needed = |field| match field {
+            Field::Owner => demands.contains(&Demand::Owner),
+            Field::Description => demands.contains(&Demand::Description),
+            _ => false,
+        };
+        let asked =
+            asked.into_iter().map(|(field, answer)| Question { needed: needed(field), ..Question::of(field, answer) });
+        // A description is asked for where it is demanded; everybody is asked who answers for the key.
+        let asked = asked.filter(|question| question.needed || question.field != Field::Description);
+        Self::asking(Deed::Create, None, asked, reason, demands.contains(&Demand::Ticket))
     }
 
-    fn asking(deed: Deed, subject: Option<Subject>, asked: impl IntoIterator<Item = Question>, reason: &str) -> Self {
-        let why = Question { field: Field::Reason, answer: Answer::Text(reason.to_owned()) };
-        Self { deed, subject, asked: asked.into_iter().chain([why]).collect(), at: 0, typed: String::new() }
+    fn asking(
+        deed: Deed,
+        subject: Option<Subject>,
+        asked: impl IntoIterator<Item = Question>,
+        reason: &str,
+        ticket: bool,
+    ) -> Self {
+        let why = Question { needed: true, ..Question::of(Field::Reason, Answer::Text(reason.to_owned())) };
+        let ticket =
+            ticket.then(|| Question { needed: true, ..Question::of(Field::Ticket, Answer::Text(String::new())) });
+        let asked = asked.into_iter().chain([why]).chain(ticket).collect();
+        Self { deed, subject, asked, at: 0, typed: String::new() }
     }
 
     /// The question that is asked now; `None` while it is confirmed.
@@ -258,7 +303,7 @@ impl Form {
         let Some(question) = self.asked.get_mut(self.at) else { return self.confirm(code, control) };
         match code {
             KeyCode::Esc => Pressed::Cancelled,
-            KeyCode::Enter => match question.field.fits(&question.answer.words()) {
+            KeyCode::Enter => match question.fits() {
                 Ok(()) => {
                     self.at += 1;
                     Pressed::Stays

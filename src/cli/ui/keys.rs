@@ -24,8 +24,12 @@ pub(super) struct KeyRow {
 }
 
 impl KeyRow {
-    pub(super) fn of(key: KeyView) -> Self {
+    /// Of a key, and whether it is of whoever looks.
+    pub(super) fn of(key: KeyView, mine: bool) -> Self {
         let mut words = format!("{} {} env:{} status:{}", key.name, key.id, key.environment, key.status);
+        if mine {
+            words.push_str(" is:mine");
+        }
         let named = [("owner", &key.owner), ("project", &key.project), ("hint", &key.hint)];
         for (name, value) in named {
             if let Some(value) = value {
@@ -226,7 +230,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn row(name: &str, at: usize) -> KeyRow {
-        KeyRow::of(KeyView {
+        let key = KeyView {
             id: format!("key_{at:016}"),
             name: name.to_owned(),
             environment: ["production", "staging"][at % 2].to_owned(),
@@ -237,7 +241,8 @@ mod tests {
             description: Some("for the café".to_owned()),
             uses: at as u64 % 7,
             ..KeyView::default()
-        })
+        };
+        KeyRow::of(key, at == 7)
     }
 
     fn names(keys: &Keys) -> Vec<&str> {
@@ -252,6 +257,7 @@ mod tests {
             ("", 12),
             ("svc-1", 3),
             ("status:expired", 4),
+            ("is:mine", 1),
             ("env:prod TEAM-2", 3),
             ("invoices:read", 12),
             ("FOR THE Cafe\u{301}", 12),

@@ -15,10 +15,13 @@ mod state;
 
 use super::{context::Ctx, guided};
 use crate::{
-    backend::Backend,
+    backend::{Backend, Runner},
     config,
-    domain::{KeyFilter, KeyId, KeyRef, Status},
-    ops::{AuditFilter, Context, Error, Kind, List, ListScopes, LogQuery, Result, Show, UsageBy, UsageQuery},
+    domain::{Demand, KeyFilter, KeyId, KeyRef, Status},
+    ops::{
+        AuditFilter, Context, Error, KeyView, Kind, List, ListScopes, LogQuery, Result, Show, ShowDemands, UsageBy,
+        UsageQuery,
+    },
 };
 use chrono::TimeDelta;
 use detail::{Detail, Known, NEWEST};
@@ -30,7 +33,7 @@ use ratatui::crossterm::{
 };
 use screen::Screen;
 use state::{State, Wish};
-use std::{io, time::Duration};
+use std::{collections::HashSet, io, time::Duration};
 
 /// Details are read once the keyboard rests for so long, so that nobody waits for those that are passed by.
 const REST: Duration = Duration::from_millis(100);
@@ -137,10 +140,41 @@ impl Desk<'_> {
         self.operation.now = config::now()?;
         let filter = KeyFilter { statuses: Some(Status::ALL.into()), ..KeyFilter::default() };
         let listed = self.backend.list(&self.operation, &List { filter })?;
-        let rows = listed.items.into_iter().map(KeyRow::of).collect();
+        let own = self.own(&listed.items)?;
+        let row = |key: KeyView| {
+            let mine = own.contains(&key.id);
+            KeyRow::of(key, mine)
+        };
+        let rows = listed.items.into_iter().map(row).collect();
+        state.demands = self.demands();
         state.change_keys(|keys| keys.replace(rows));
         state.detail = None;
         Ok(())
+    }
+
+    /// The keys of whoever looks. Here it is known by what the command line knows; by what a server calls its caller, the server
+    /// knows.
+    fn own(&self, keys: &[KeyView]) -> Result<HashSet<String>> {
+        let is_own = |key: &&KeyView| {
+            let names = key.owner.iter().chain([&key.created_by]);
+            names.into_iter().any(|name| self.operation.goes_by(name))
+        };
+        match self.backend.runner() {
+            Runner::Here(_) => Ok(keys.iter().filter(is_own).map(|key| key.id.clone()).collect()),
+            #[cfg(feature = "server")]
+            Runner::There(_) => {
+                let filter = KeyFilter { statuses: Some(Status::ALL.into()), mine: true, ..KeyFilter::default() };
+                let listed = self.backend.list(&self.operation, &List { filter })?;
+                Ok(listed.items.into_iter().map(|key| key.id).collect())
+            }
+        }
+    }
+
+    /// What a form has to ask for beside what it asks for anyway; where nobody may know, the refusal says it.
+    fn demands(&self) -> Vec<Demand> {
+        let demanded = self.backend.ask(&self.operation, &ShowDemands {}).map(|demanded| demanded.required);
+        let given = |demand: &Demand| *demand == Demand::Ticket && self.operation.ticket.is_some();
+        demanded.unwrap_or_default().into_iter().filter(|demand| !given(demand)).collect()
     }
 
     fn read_detail(&mut self, state: &mut State) -> Result<()> {

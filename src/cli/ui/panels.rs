@@ -2,7 +2,7 @@
 
 use super::{
     detail::ago,
-    form::{Answer, Field, Form},
+    form::{Answer, Field, Form, Question},
     state::{Fresh, State},
 };
 use crate::{
@@ -33,9 +33,7 @@ pub(super) fn question(frame: &mut Frame<'_>, form: &Form, now: Time, area: Rect
         None => format!(" {} ", form.deed.as_str()),
     };
     let (mut lines, mut typed_at) = match form.question() {
-        Some(question) => {
-            asked(question.field, &question.answer, inside, usize::from(area.height).saturating_sub(AROUND))
-        }
+        Some(question) => asked(question, inside, usize::from(area.height).saturating_sub(AROUND)),
         None => confirmed(form, now, inside),
     };
     // In a small window the end stays: what is typed stands there.
@@ -55,9 +53,9 @@ pub(super) fn question(frame: &mut Frame<'_>, form: &Form, now: Time, area: Rect
 }
 
 /// The lines of a question, and which of them is typed.
-fn asked(field: Field, answer: &Answer, inside: usize, room: usize) -> (Vec<String>, Option<usize>) {
-    let mut lines = vec![cut(field.question(), inside).into_owned()];
-    match answer {
+fn asked(question: &Question, inside: usize, room: usize) -> (Vec<String>, Option<usize>) {
+    let mut lines = vec![cut(question.words(), inside).into_owned()];
+    match &question.answer {
         Answer::Text(typed) => {
             lines.push(tail(&format!("> {}", escape(typed)), inside));
             lines.push("Enter goes on, Esc cancels".to_owned());
@@ -99,11 +97,13 @@ fn confirmed(form: &Form, now: Time, inside: usize) -> (Vec<String>, Option<usiz
             Field::Name => "Name",
             Field::Environment => "Environment",
             Field::Owner => "Owner",
+            Field::Description => "For",
             Field::Life => "Works",
             Field::Limit => "Limit",
             Field::Scopes => "Scopes",
             Field::OldSecret => "The old secret ends",
             Field::Reason => "Reason",
+            Field::Ticket => "Ticket",
         };
         cut(&format!("{name}: {}", escape(&words)), inside).into_owned()
     };

@@ -5,7 +5,10 @@ use super::{
     form::{Deed, Form, Order, Pressed, Subject},
     keys::Keys,
 };
-use crate::{domain::PlainToken, ops::Switch};
+use crate::{
+    domain::{Demand, PlainToken},
+    ops::Switch,
+};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// What key presses go to.
@@ -77,6 +80,8 @@ pub(super) struct State {
     pub(super) told: Vec<String>,
     /// The secret that is shown, in its mode.
     pub(super) fresh: Option<Fresh>,
+    /// What the workspace demands of who makes or switches on a key.
+    pub(super) demands: Vec<Demand>,
     /// Why, as it was given with the command.
     reason: String,
     allow_changes: bool,
@@ -97,6 +102,7 @@ impl State {
             form: None,
             told: Vec::new(),
             fresh: None,
+            demands: Vec::new(),
             reason: reason.unwrap_or_default(),
             allow_changes,
             room: (1, 1),
@@ -148,7 +154,7 @@ impl State {
 
     /// Asks for everything about a new key.
     pub(super) fn begin_new(&mut self, scopes: Vec<String>) {
-        (self.form, self.mode) = (Some(Form::new_key(scopes, &self.reason)), Mode::Form);
+        (self.form, self.mode) = (Some(Form::new_key(scopes, &self.reason, &self.demands)), Mode::Form);
     }
 
     /// Tells what came of a change, on more than a line.
@@ -296,7 +302,7 @@ impl State {
                 environment: row.environment.clone(),
                 last_used_at: row.last_used_at.clone(),
             };
-            (self.form, self.mode) = (Some(Form::of(deed, subject, &self.reason)), Mode::Form);
+            (self.form, self.mode) = (Some(Form::of(deed, subject, &self.reason, &self.demands)), Mode::Form);
         }
     }
 
@@ -395,13 +401,14 @@ mod tests {
     fn state(keys: usize, allow_changes: bool) -> State {
         let mut state = State::new(allow_changes, None);
         let rows = (0..keys).map(|at| {
-            KeyRow::of(KeyView {
+            let key = KeyView {
                 id: format!("key_{at:016}"),
                 name: format!("svc-{at:03}"),
                 environment: "production".to_owned(),
                 status: "active".into(),
                 ..KeyView::default()
-            })
+            };
+            KeyRow::of(key, at == 1)
         });
         let rows = rows.collect();
         state.change_keys(|keys| keys.replace(rows));
@@ -542,6 +549,16 @@ mod tests {
         assert_eq!((order.deed, answer(Field::Name), answer(Field::Environment)), (Deed::Create, "web-1", "staging"));
         assert_eq!((answer(Field::Owner), answer(Field::Scopes)), ("ana@example.com", "a:read c:read"));
         assert_eq!((answer(Field::Life), answer(Field::Reason)), (crate::cli::guided::LIVES[2], "asked for"));
+        // What the workspace demands is asked for, and nothing goes on without it.
+        state.demands = Demand::ALL.to_vec();
+        state.begin_new(Vec::new());
+        type_in(&mut state, "web-2\n\n\n");
+        assert!(state.said.as_deref().is_some_and(|said| said.contains("demands")), "an owner: {:?}", state.said);
+        let wishes = type_in(&mut state, "ana\nsends mail\n\n\n\nasked for\nT-1\nyes\n");
+        let [Wish::Do(order)] = &wishes[..] else { panic!("{wishes:?}") };
+        let told = [Field::Owner, Field::Description, Field::Reason, Field::Ticket].map(|field| order.answer(field));
+        assert_eq!(told, ["ana", "sends mail", "asked for", "T-1"]);
+        state.demands.clear();
         state.begin_new(Vec::new());
         type_in(&mut state, "web-2\n\n\n\n\nno scope\n");
         assert!(state.said.is_some() && state.form.is_some(), "what is no scope is refused at once");

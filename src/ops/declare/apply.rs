@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::{Action, KeyId, KeyRef, text::composed},
     ops::{
-        Context, Create, Created, Done, EntryError, EntryErrors, Error, Result, Switch, SwitchKey,
+        Context, Create, Created, Done, EntryError, EntryErrors, Error, Kind, Result, Switch, SwitchKey,
         create_many::create_many, lifecycle, lookup, update,
     },
     store::Tx,
@@ -37,6 +37,10 @@ pub struct Apply {
     /// The keystore that the declarations are carried from: then the trail says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carried_from: Option<String>,
+    /// Keys to be revoked, by their ids: they are in the keystore that the declarations are carried from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schema(value_type = Vec<String>))]
+    pub revoke: Vec<KeyId>,
 }
 
 /// What came of an [`Apply`].
@@ -95,7 +99,12 @@ pub fn apply(
             Verb::Create | Verb::Deliver | Verb::Conflict => continue,
             Verb::Blocked => {
                 let Some(declared) = of(step) else { continue };
-                let now = lookup::key(tx, &cx.workspace, &key, None)?;
+                let now = match lookup::key(tx, &cx.workspace, &key, None) {
+                    Ok(now) => now,
+                    // It was deleted: the step says so.
+                    Err(error) if error.kind == Kind::NotFound => continue,
+                    Err(error) => return Err(error),
+                };
                 match rules.refusal(Some(&now), declared, cx.now) {
                     None => continue,
                     Some(error) => Err(error),
@@ -107,6 +116,7 @@ pub fn apply(
                 update::update(tx, cx, update_of(&now, declared)).map(|done| done.events)
             }
             Verb::Activate => lifecycle::switch(tx, cx, &SwitchKey::of(key, Switch::Activate)).map(|done| done.events),
+            Verb::Revoke => lifecycle::switch(tx, cx, &SwitchKey::of(key, Switch::Revoke)).map(|done| done.events),
             Verb::Deactivate => {
                 lifecycle::switch(tx, cx, &SwitchKey::of(key, Switch::Deactivate)).map(|done| done.events)
             }

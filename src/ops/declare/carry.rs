@@ -1,10 +1,14 @@
 //! Declarations that are carried from one keystore to another: what of them is new, what is in the way, and what both sides
 //! agreed on the last time. A pure function; a key is known by its id.
 
-use super::{Declared, Plan, Verb};
-use crate::domain::text::same;
+use super::{Declared, Plan, PlanStep, Verb};
+use crate::{
+    domain::{KeyId, text::same},
+    ops::{Change, KeyView},
+};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What both sides declared of each key when something was last carried between them, by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +34,12 @@ pub struct Carried {
     pub unchanged: usize,
     /// The names of keys that only the side that it goes to has changed: what it has stays.
     pub left: Vec<String>,
+    /// The names of keys that are revoked there: they stay so.
+    pub dead: Vec<String>,
+    /// The keys to be revoked there, as they are where they come from.
+    pub revoke: Vec<KeyId>,
+    /// The keys that are revoked where they come from and work there, before somebody decides.
+    pub ended: Vec<PlanStep>,
 }
 
 impl Agreed {
@@ -48,19 +58,41 @@ impl Agreed {
     }
 }
 
+/// Between what, and by whose word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Carrying {
+    /// What both sides last agreed on.
+    pub agreed: Agreed,
+    /// Whose word counts where both sides have changed a key.
+    pub prefer: Option<Prefer>,
+    /// The keys that are revoked on the side that it comes from.
+    pub revoked: Vec<KeyView>,
+    /// The ids of those that are revoked on the side that it goes to.
+    pub revoked_there: HashSet<String>,
+    /// Where the side is that it comes from, and the one that it goes to, in words such as `here`.
+    pub sides: [&'static str; 2],
+}
+
 /// Compares what a source declares with what the target does, and both with what they agreed on.
 #[must_use]
-pub fn carry(source: Vec<Declared>, target: &[Declared], agreed: &Agreed, prefer: Option<Prefer>) -> Carried {
+pub fn carry(source: Vec<Declared>, target: &[Declared], carrying: &Carrying) -> Carried {
+    let Carrying { agreed, prefer, revoked_there, sides: [from, to], .. } = carrying;
     let there = by_id(target);
     let named: HashMap<_, _> = target.iter().map(|one| ((one.key.environment, one.key.name.as_str()), one)).collect();
     let mut carried = Carried::default();
     for one in source {
         let Some(id) = id_of(&one).map(str::to_owned) else { continue };
+        if revoked_there.contains(&id) {
+            carried.dead.push(one.key.name);
+            continue;
+        }
         let (ours, base) = (settled(&one), agreed.0.get(&id));
         let holder = named.get(&(one.key.environment, one.key.name.as_str())).and_then(|held| id_of(held));
         let taken = holder.filter(|holder| *holder != id).map(|holder| {
             let (name, env) = (shell_words::quote(&one.key.name), one.key.environment);
-            format!("the name is that of {holder} where it would go: rename one of them: keyward update {name} --env {env} --name NEW")
+            format!(
+                "the name is that of {holder} {to}: rename one of them: keyward update {name} --env {env} --name NEW"
+            )
         });
         let why = match (there.get(id.as_str()).map(|other| settled(other)), base) {
             (Some(theirs), _) if theirs == ours => {
@@ -72,9 +104,9 @@ pub fn carry(source: Vec<Declared>, target: &[Declared], agreed: &Agreed, prefer
                 continue;
             }
             (Some(theirs), Some(base)) if theirs == *base => None,
-            (Some(_), Some(_)) => Some("both sides have changed it since they agreed"),
-            (Some(_), None) => Some("the sides differ, and nothing was carried between them before"),
-            (None, Some(_)) => Some("it was changed here, and is no more on the other side"),
+            (Some(_), Some(_)) => Some("both sides have changed it since they agreed".to_owned()),
+            (Some(_), None) => Some("the sides differ, and nothing was carried between them before".to_owned()),
+            (None, Some(_)) => Some(format!("it was changed {from}, and deleted {to}")),
             (None, None) => None,
         };
         match (taken, why, prefer) {
@@ -83,18 +115,46 @@ pub fn carry(source: Vec<Declared>, target: &[Declared], agreed: &Agreed, prefer
                 continue;
             }
             (Some(taken), ..) => drop(carried.conflicts.insert(id, taken)),
-            (None, Some(why), None) => drop(carried.conflicts.insert(id, why.to_owned())),
+            (None, Some(why), None) => drop(carried.conflicts.insert(id, why)),
             (None, ..) => {}
         }
         carried.keys.push(one);
     }
+    carried.end(&there, carrying);
     carried
 }
 
 impl Carried {
-    /// The plan with the keys in conflict shown as such.
+    /// What is revoked where it comes from and works where it goes to is cut off there only by somebody's word; the other way
+    /// round nothing ever comes back to life.
+    fn end(&mut self, there: &HashMap<&str, &Declared>, carrying: &Carrying) {
+        let [from, to] = carrying.sides;
+        for key in carrying.revoked.iter().filter(|key| there.contains_key(&*key.id)) {
+            match carrying.prefer {
+                Some(Prefer::Target) => self.left.push(key.name.clone()),
+                Some(Prefer::Source) => self.revoke.extend(key.id.parse::<KeyId>()),
+                None => self.ended.push(PlanStep {
+                    action: Verb::Conflict,
+                    key_id: Some(key.id.clone()),
+                    name: key.name.clone(),
+                    environment: key.environment.clone(),
+                    changes: Vec::new(),
+                    why: Some(format!("revoked {from}, alive {to}")),
+                }),
+            }
+        }
+    }
+
+    /// Whether somebody has to decide before anything is carried.
+    #[must_use]
+    pub fn is_in_conflict(&self) -> bool {
+        !self.conflicts.is_empty() || !self.ended.is_empty()
+    }
+
+    /// The plan with the keys in conflict shown as such, each once.
     pub fn mark(&self, plan: &mut Plan) {
-        for step in &mut plan.steps {
+        let mut marked: Vec<PlanStep> = Vec::new();
+        for mut step in std::mem::take(&mut plan.steps) {
             let meant = |one: &&Declared| {
                 step.key_id.as_deref().map_or_else(
                     || same(&one.key.name, &step.name) && one.key.environment.as_str() == step.environment,
@@ -102,10 +162,25 @@ impl Carried {
                 )
             };
             let why = self.keys.iter().find(meant).and_then(id_of).and_then(|id| self.conflicts.get(id));
-            if let Some(why) = why {
-                (step.action, step.why) = (Verb::Conflict, Some(why.clone()));
+            let Some(why) = why else {
+                marked.push(step);
+                continue;
+            };
+            let switched = match step.action {
+                Verb::Activate => Some(true),
+                Verb::Deactivate => Some(false),
+                _ => None,
+            };
+            step.changes.extend(switched.map(|on| Change { field: "active".into(), from: json!(!on), to: json!(on) }));
+            (step.action, step.why) = (Verb::Conflict, Some(why.clone()));
+            let is_it = |one: &&mut PlanStep| one.action == Verb::Conflict && one.key_id == step.key_id;
+            match marked.iter_mut().find(is_it).filter(|_| step.key_id.is_some()) {
+                Some(before) => before.changes.append(&mut step.changes),
+                None => marked.push(step),
             }
         }
+        marked.extend(self.ended.iter().cloned());
+        plan.steps = marked;
     }
 }
 
@@ -154,7 +229,8 @@ mod tests {
             Agreed::default().after(std::slice::from_ref(base), std::slice::from_ref(base))
         });
         let target: Vec<Declared> = target.into_iter().cloned().collect();
-        let carried = carry(vec![source.clone()], &target, &agreed, prefer);
+        let carrying = Carrying { agreed, prefer, sides: ["here", "there"], ..Carrying::default() };
+        let carried = carry(vec![source.clone()], &target, &carrying);
         match (carried.unchanged, carried.left.len(), carried.conflicts.len(), carried.keys.len()) {
             (1, 0, 0, 0) => "same",
             (0, 1, 0, 0) => "left",
@@ -180,5 +256,30 @@ mod tests {
         assert_eq!(told(&a, None, Some(&b)), ["conflict", "carry", "left"], "deleted there, changed here");
         let other = declared(2, "k", None);
         assert_eq!(told(&a, Some(&other), None), ["conflict", "conflict", "left"], "the name is taken");
+    }
+
+    #[test]
+    fn a_revocation_goes_one_way_and_by_somebodys_word() {
+        let (alive, sides) = (declared(1, "k", None), ["here", "there"]);
+        let id = alive.key.id.clone().unwrap();
+        let key = KeyView { id: id.to_string(), name: "k".to_owned(), ..KeyView::default() };
+        let told = |prefer| {
+            let carrying = Carrying { prefer, revoked: vec![key.clone()], sides, ..Carrying::default() };
+            carry(Vec::new(), std::slice::from_ref(&alive), &carrying)
+        };
+        assert_eq!(told(None).ended[0].why.as_deref(), Some("revoked here, alive there"));
+        assert!(told(None).is_in_conflict() && told(None).revoke.is_empty());
+        assert_eq!(told(Some(Prefer::Source)).revoke, std::slice::from_ref(&id));
+        assert_eq!(
+            (told(Some(Prefer::Target)).left, told(Some(Prefer::Target)).revoke),
+            (vec!["k".to_owned()], vec![])
+        );
+        // Alive here, and revoked there: nothing brings it back, whoever's word counts.
+        for prefer in [None, Some(Prefer::Source), Some(Prefer::Target)] {
+            let revoked_there = HashSet::from([id.to_string()]);
+            let carrying = Carrying { prefer, revoked_there, sides, ..Carrying::default() };
+            let carried = carry(vec![alive.clone()], &[], &carrying);
+            assert_eq!((carried.keys, carried.dead), (vec![], vec!["k".to_owned()]));
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! is carried from one keystore to another.
 //!
 //! A key is known by its environment and name, and one that is carried between keystores by its id. What a file does not declare is left alone, unless a label selector says
-//! that it is to be switched off. Nothing here deletes or revokes, and no secret is part of a file or a plan.
+//! that it is to be switched off. Nothing here deletes, a file revokes nothing, and no secret is part of a file or a plan.
 
 mod apply;
 mod carry;
@@ -10,7 +10,7 @@ mod export;
 mod plan;
 
 pub use apply::{Applied, Apply, apply};
-pub use carry::{Agreed, Carried, Prefer, carry};
+pub use carry::{Agreed, Carried, Carrying, Prefer, carry};
 pub use export::{CarryKeys, ExportKeys};
 pub use plan::{Plan, PlanStep, Rules, Verb, plan};
 
@@ -24,7 +24,7 @@ use crate::{
     store::View,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A key as a file declares it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +63,10 @@ pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
         selects(&keys, selector)?;
     }
     let declared = settled(tx, cx, &declared)?;
-    let plan = plan(&keys, &declared, request.prune.as_deref(), &rules(tx, cx)?, cx.now);
+    let mut plan = plan(&keys, &declared, request.prune.as_deref(), &rules(tx, cx)?, cx.now);
+    refuse_spent_ids(tx, &declared, &mut plan)?;
+    let alive = |key: &&Key| key.revoked_at.is_none() && request.revoke.contains(&key.id);
+    plan.steps.extend(keys.iter().filter(alive).map(|key| plan::step(Verb::Revoke, key)));
     // What an older vault holds may stand in a file that was exported from it; what is new may not.
     let looked_at = |step: &&PlanStep| step.action == Verb::Update || step.key_id.is_none();
     let steps: HashSet<_> =
@@ -74,6 +77,23 @@ pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
         }
     }
     Ok(plan)
+}
+
+/// A key that was deleted is not made again: what its id stands for in the trail must not come to be another key. The rest of
+/// the plan is none the worse for it.
+fn refuse_spent_ids(tx: &View<'_>, declared: &[Declared], plan: &mut Plan) -> Result<()> {
+    let with_id = declared.iter().filter_map(|one| one.key.id.as_ref().map(|id| (one, id)));
+    let with_id: HashMap<_, _> =
+        with_id.map(|(one, id)| ((one.key.environment.as_str(), composed(&one.key.name)), id)).collect();
+    for step in plan.steps.iter_mut().filter(|step| step.creates()) {
+        let Some(id) = with_id.get(&(step.environment.as_str(), composed(&step.name))) else { continue };
+        if tx.key(id)?.is_none() && tx.newest_on(id.as_str(), &|_| true)?.is_some() {
+            let why = "the key of this id was deleted, and an id is given once".to_owned();
+            let (key_id, changes) = (Some(id.to_string()), Vec::new());
+            *step = PlanStep { action: Verb::Blocked, key_id, changes, why: Some(why), ..step.clone() };
+        }
+    }
+    Ok(())
 }
 
 /// The keys with all that a file may leave out: it declares them whole, and the usual limit is that of the plan.

@@ -29,14 +29,17 @@ pub struct Plan {
 
 /// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each field is named and explained by the JSON contract")]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PlanStep {
+    /// What is to be done.
     pub action: Verb,
     /// Null for a key that is not there yet.
     pub key_id: Option<String>,
+    /// The name of the key.
     pub name: String,
+    /// Its environment.
     pub environment: String,
+    /// What changes.
     pub changes: Vec<Change>,
     /// Why it cannot be done, or is to be done although nothing was changed.
     pub why: Option<String>,
@@ -57,6 +60,8 @@ pub enum Verb {
     Activate,
     /// It is switched off.
     Deactivate,
+    /// It is cut off for good, as it is in the keystore that the declarations are carried from.
+    Revoke,
     /// A difference that cannot be applied.
     Blocked,
     /// Both sides have changed it, and somebody has to decide; only where declarations are carried between keystores.
@@ -73,6 +78,7 @@ impl Verb {
             Self::Update => "update",
             Self::Activate => "activate",
             Self::Deactivate => "deactivate",
+            Self::Revoke => "revoke",
             Self::Blocked => "blocked",
             Self::Conflict => "conflict",
         }
@@ -88,6 +94,11 @@ impl Verb {
 }
 
 impl PlanStep {
+    /// Whether it would be the creation of a key with an id of its own.
+    pub(super) fn creates(&self) -> bool {
+        self.key_id.is_none() && matches!(self.action, Verb::Create | Verb::Blocked)
+    }
+
     /// Whether it would be the creation of a key, and something speaks against it.
     pub(super) fn is_refused_creation(&self) -> bool {
         self.action == Verb::Blocked && self.key_id.is_none()
@@ -425,7 +436,7 @@ fn creation(declared: &Declared, rules: &Rules, now: Time) -> PlanStep {
     }
 }
 
-fn step(action: Verb, key: &Key) -> PlanStep {
+pub(super) fn step(action: Verb, key: &Key) -> PlanStep {
     PlanStep {
         action,
         key_id: Some(key.id.to_string()),

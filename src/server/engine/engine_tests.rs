@@ -26,6 +26,7 @@ fn context() -> Context {
         client: None,
         read_only: false,
         dry_run: false,
+        rehearses: false,
     }
 }
 

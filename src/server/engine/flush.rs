@@ -14,6 +14,7 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
+use tokio::sync::oneshot;
 
 /// How many verdicts a transaction writes: other writers wait no longer than for these.
 const IN_ONE: usize = 1_000;
@@ -24,8 +25,33 @@ const LAST_TRIES: Duration = Duration::from_secs(30);
 
 /// The thread that writes; it writes everything when it is stopped.
 pub(in crate::server) struct Flusher {
-    stop: Sender<()>,
+    flush: Flush,
     thread: JoinHandle<Result<()>>,
+}
+
+/// What the thread is told.
+enum Order {
+    /// To write everything now, and to say how that went.
+    Flush(oneshot::Sender<Result<()>>),
+    /// To write everything and end.
+    End,
+}
+
+/// Has the uses that are known here written before their time.
+#[derive(Clone)]
+pub(in crate::server) struct Flush(Sender<Order>);
+
+impl Flush {
+    /// Returns once every use that was noted before this call is in the keystore.
+    ///
+    /// # Errors
+    /// Those of the store; `Unavailable` when the server is stopping.
+    pub(in crate::server) async fn now(&self) -> Result<()> {
+        let gone = || Error::new(Kind::Unavailable, "stopping", "the server is stopping");
+        let (told, heard) = oneshot::channel();
+        self.0.send(Order::Flush(told)).map_err(|_| gone())?;
+        heard.await.map_err(|_| gone())?
+    }
 }
 
 struct Writer {
@@ -41,13 +67,18 @@ impl Flusher {
     /// # Errors
     /// `Unavailable` when there is no thread to be had.
     pub(in crate::server) fn start(engine: Arc<Engine>, sink: UsageSink, every: Duration) -> Result<Self> {
-        let (stop, stopped) = channel();
+        let (orders, ordered) = channel();
         let mut writer = Writer { batch: engine.usage.take(), engine, sink };
         let thread = std::thread::Builder::new().name("keyward-usage".to_owned());
-        let thread = thread.spawn(move || writer.run(&stopped, every)).map_err(|error| {
+        let thread = thread.spawn(move || writer.run(&ordered, every)).map_err(|error| {
             Error::new(Kind::Unavailable, "thread", "cannot start a thread").cause(error.to_string())
         })?;
-        Ok(Self { stop, thread })
+        Ok(Self { flush: Flush(orders), thread })
+    }
+
+    /// What has uses written before their time.
+    pub(in crate::server) fn flush(&self) -> Flush {
+        self.flush.clone()
     }
 
     /// Writes what is left and ends the thread.
@@ -55,25 +86,32 @@ impl Flusher {
     /// # Errors
     /// Those of the store: what could not be written is lost.
     pub(in crate::server) fn finish(self) -> Result<()> {
-        drop(self.stop);
+        // A thread that ended already is told by its own result.
+        let _ = self.flush.0.send(Order::End);
         let lost = |_| Err(Error::new(Kind::Internal, "panic", "the thread that writes usage ran into a bug"));
         self.thread.join().unwrap_or_else(lost)
     }
 }
 
 impl Writer {
-    fn run(&mut self, stopped: &Receiver<()>, every: Duration) -> Result<()> {
+    fn run(&mut self, orders: &Receiver<Order>, every: Duration) -> Result<()> {
         let mut last = Instant::now();
         loop {
-            match stopped.recv_timeout(every.min(LOOK)) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => return self.finish(),
-            }
-            if last.elapsed() < every && !self.engine.usage.is_pressing() {
+            let asks = match orders.recv_timeout(every.min(LOOK)) {
+                Err(RecvTimeoutError::Timeout) => None,
+                Ok(Order::Flush(asks)) => Some(asks),
+                Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return self.finish(),
+            };
+            if asks.is_none() && last.elapsed() < every && !self.engine.usage.is_pressing() {
                 continue;
             }
-            if let Err(error) = self.flush() {
+            let flushed = self.flush();
+            if let Err(error) = &flushed {
                 tracing::error!(%error, causes = ?error.causes, "usage cannot be written; it is tried again");
+            }
+            if let Some(asks) = asks {
+                // Who asked may have gone away.
+                let _ = asks.send(flushed);
             }
             last = Instant::now();
         }

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Allowlist, Environment, Facts, Form, Key, KeyId, NotAsked, Operator, Presented, RateLimit, Request, Scope,
-        SecretState, Spent, Time, Verifier,
+        Allowlist, Environment, Facts, Form, Key, KeyId, Named, NotAsked, Operator, Presented, RateLimit, Request,
+        Scope, SecretState, Spent, Time, Verifier,
     },
     ops::facts::{Rest, WorkspaceFacts},
 };
@@ -137,7 +137,8 @@ impl KeyRecord {
         lookup: &'a str,
         state: SecretState,
     ) -> Presented<'a> {
-        Presented::Known { key: self.facts(), lookup, state, plan: &workspace.plan, projects: &workspace.projects }
+        let known = Named { projects: &workspace.projects, customers: &workspace.customers };
+        Presented::Known { key: self.facts(), lookup, state, plan: &workspace.plan, known }
     }
 
     /// What it is bound to and a request did not ask.

@@ -104,6 +104,48 @@ mod tests {
         assert_eq!(made["openapi"], "3.1.0");
     }
 
+    /// Whoever reads a generated client has nothing else that says what a field is.
+    #[test]
+    fn no_field_and_no_parameter_is_without_a_description() {
+        let document = whole::finish(super::super::routes::described());
+        let mut blank = Vec::new();
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            fields(name, schema, &mut blank);
+        }
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            let parameters = operations.as_object().unwrap().values().filter_map(|one| one["parameters"].as_array());
+            for parameter in parameters.flatten().filter(|one| one["name"].is_string()) {
+                if !says(parameter) {
+                    blank.push(format!("{path} {}", parameter["name"]));
+                }
+            }
+        }
+        assert!(blank.is_empty(), "{blank:#?}");
+    }
+
+    fn says(schema: &Value) -> bool {
+        let of_one = |word: &str| schema[word].as_array().is_some_and(|all| all.iter().any(says));
+        schema["description"].as_str().is_some_and(|text| !text.trim().is_empty())
+            || ["oneOf", "anyOf", "allOf"].into_iter().any(of_one)
+    }
+
+    fn fields(name: &str, schema: &Value, blank: &mut Vec<String>) {
+        for (field, of) in schema["properties"].as_object().into_iter().flatten() {
+            if !says(of) {
+                blank.push(format!("{name}.{field}"));
+            }
+            fields(&format!("{name}.{field}"), of, blank);
+        }
+        for word in ["oneOf", "anyOf", "allOf"] {
+            schema[word].as_array().into_iter().flatten().for_each(|one| fields(name, one, blank));
+        }
+        for word in ["items", "additionalProperties"] {
+            if schema[word].is_object() {
+                fields(&format!("{name}[]"), &schema[word], blank);
+            }
+        }
+    }
+
     #[test]
     fn a_weight_of_zero_refuses_a_coding() {
         for taken in ["gzip", " GZIP ", "gzip;q=0.5", "gzip; q=1"] {

@@ -89,6 +89,7 @@ fn components(components: &mut Value) {
         "Workspace": header("Keyward-Workspace", "The workspace of the call; the operator's own unless told, else `default`.", &text),
         "Reason": header("Keyward-Reason", "Why, for the audit trail.", &text),
         "Ticket": header("Keyward-Ticket", "The ticket that asked for it, for the audit trail.", &text),
+        "Rehearsal": header("Keyward-Rehearsal", "The same, before it is done in earnest: a refusal is recorded.", &json!({ "type": "boolean" })),
         "DryRun": header("Keyward-Dry-Run", "Show what would change, and change nothing.", &json!({ "type": "boolean" })),
         "Client": header("Keyward-Client", "A random name of the process that calls, of 8 to 64 characters: a rotation that it began is its own for five minutes.", &text),
         "RequestId": header("X-Request-Id", "Taken over into the answer and the log if it is 1 to 64 of A-Z a-z 0-9 - _ .", &text),
@@ -161,7 +162,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     if managing {
         parameters.push("Workspace");
         if method != "get" {
-            parameters.extend(["Reason", "Ticket", "DryRun", "Client"]);
+            parameters.extend(["Reason", "Ticket", "DryRun", "Rehearsal", "Client"]);
             refusals.extend(["Conflict", "NotFound"]);
         }
         if path.starts_with("/v1/") {

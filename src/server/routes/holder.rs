@@ -11,8 +11,9 @@ use crate::{
         app::App,
         assertion::{ASSERTION, assertion, key_set},
         body::short_reply,
-        caller::client_ip,
+        caller::{client_ip, count},
         engine::{Asked, Judged, encoded},
+        extras::no_body,
         limits,
         listen::Peer,
         log,
@@ -23,8 +24,8 @@ use crate::{
     wire::{header, problem::MEDIA_TYPE},
 };
 use axum::{
-    Json,
-    body::Body,
+    BoxError, Json,
+    body::{Body, Bytes, HttpBody},
     extract::State,
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri,
@@ -68,8 +69,9 @@ const OUTSIDER: &str = r#"{"type":"urn:keyward:problem:auth","title":"AUTH","sta
     responses((status = 200, description = "It is valid, for this.", body = ValidationReply)),
     security(("key" = []), ("key_as_bearer" = [])),
 ))]
-pub(super) async fn validate(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
-    Ok(validate_of(&app, peer_of(&parts), &parts)?)
+pub(super) async fn validate(State(app): State<Arc<App>>, request: axum::extract::Request) -> Result<Answer, Failed> {
+    let (parts, body) = request.into_parts();
+    validate_of(&app, peer_of(&parts), &parts, body).await
 }
 
 /// Is my key valid, and what is it for? As with POST
@@ -78,12 +80,28 @@ pub(super) async fn validate(State(app): State<Arc<App>>, parts: Parts) -> Resul
     responses((status = 200, description = "It is valid, for this.", body = ValidationReply)),
     security(("key" = []), ("key_as_bearer" = [])),
 ))]
-pub(super) async fn validate_by_get(State(app): State<Arc<App>>, parts: Parts) -> Result<Answer, Failed> {
-    Ok(validate_of(&app, peer_of(&parts), &parts)?)
+pub(super) async fn validate_by_get(
+    State(app): State<Arc<App>>,
+    request: axum::extract::Request,
+) -> Result<Answer, Failed> {
+    let (parts, body) = request.into_parts();
+    validate_of(&app, peer_of(&parts), &parts, body).await
 }
 
 /// [`validate`], without extractors.
-pub(super) fn validate_of(app: &App, peer: Peer, parts: &Parts) -> Result<Answer> {
+pub(super) async fn validate_of<B>(app: &App, peer: Peer, parts: &Parts, body: B) -> Result<Answer, Failed>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    if let Err(error) = no_body("/v1/validate", body).await {
+        count(app, peer, &parts.headers)?;
+        return Err(error.into());
+    }
+    Ok(validated(app, peer, parts)?)
+}
+
+fn validated(app: &App, peer: Peer, parts: &Parts) -> Result<Answer> {
     let judged = judge(app, parts, &asked_by(app, peer, parts)?)?;
     let Some(key) = judged.key.as_ref().filter(|_| judged.code == Code::Valid) else {
         return Ok(refused(&judged, &Request::default()));
@@ -430,7 +448,12 @@ fn told(judged: &Judged, request: &Request) -> String {
         }
         Code::IpNotAllowed => "the key may not be used from this address".to_owned(),
         Code::WrongProject => "the key does not reach this project".to_owned(),
-        Code::WrongCustomer => "the key is for other customers".to_owned(),
+        Code::WrongCustomer => match &judged.key {
+            Some(key) if key.rules.shape.customers.is_empty() => {
+                "the workspace of the key has no such customer".to_owned()
+            }
+            _ => "the key is for other customers".to_owned(),
+        },
         Code::PlanForbidden => "the plan of the workspace has no API access".to_owned(),
         Code::NoRoute => NO_ROUTE.to_owned(),
         Code::NotAsked => "the request must name a customer in X-Customer-ID".to_owned(),

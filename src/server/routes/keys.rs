@@ -52,14 +52,11 @@ pub(super) async fn list(
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(bad().into());
     }
-    // Whoever rotates has to know what is due.
-    let permission = match filter.due_within {
-        Some(_) => caller.either(Permission::ReadKeys, Permission::RotateKeys),
-        // Whoever makes keys has to find its own again.
-        None if filter.mine => caller.either(Permission::ReadKeys, Permission::CreateKeys),
-        None => Permission::ReadKeys,
+    let cx = match filter.due_within {
+        // Whoever rotates has to know what is due.
+        Some(_) if caller.may(Permission::RotateKeys) => caller.permitted(&app, Permission::RotateKeys, "keys").await?,
+        _ => caller.reads_keys(&app, filter.mine, "keys").await?,
     };
-    let cx = caller.permitted(&app, permission, "keys").await?;
     let asked = format!("{}\0{}\0{filter:?}", cx.actor, cx.workspace);
     let cursor = given("cursor").map(|cursor| Cursor::parse(&cursor, &asked)).transpose()?;
     let page = app.ask({

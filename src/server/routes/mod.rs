@@ -72,6 +72,8 @@ fn hot() -> Router<Arc<App>> {
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(openapi::served))
         .route("/docs", get(reference::served))
+        // As people type it.
+        .route("/docs/", get(reference::served))
         .route("/.well-known/jwks.json", get(holder::assertion_keys))
         .route("/v1/verify", post(verdict::verify))
         .route("/v1/validate", post(holder::validate).get(holder::validate_by_get))
@@ -176,7 +178,8 @@ pub(super) async fn answer(app: &Arc<App>, router: &Router, peer: Peer, request:
     let answered = match path {
         "/v1/authz" => holder::authz_of(app, peer, &request.into_parts().0).map_err(Failed::from),
         "/v1/validate" if is_post || is_get => {
-            holder::validate_of(app, peer, &request.into_parts().0).map_err(Failed::from)
+            let (parts, body) = request.into_parts();
+            Box::pin(holder::validate_of(app, peer, &parts, body)).await
         }
         // In boxes: what is to be waited for is large, and would be moved about with every short answer.
         "/v1/verify" if is_post => {

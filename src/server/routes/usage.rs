@@ -41,7 +41,7 @@ pub(super) async fn usage(
         unknown: caller.operator.workspace.is_none(),
         mine: asked.mine,
     };
-    let cx = caller.permitted(&app, Permission::ReadKeys, "usage").await?;
+    let cx = caller.reads_keys(&app, query.mine, "usage").await?;
     let report = app.ask(move |backend| backend.usage(&cx, &query)).await?;
     Ok(reply(StatusCode::OK, &UsageReply { schema: "keyward.usage/v1".to_owned(), report })?)
 }
@@ -78,8 +78,11 @@ pub(super) async fn logs(
         mine: asked.mine,
     };
     // What operators do is no matter of who reads keys alone.
-    let permission = if query.is_of_operators() { Permission::ReadAudit } else { Permission::ReadKeys };
-    let cx = caller.permitted(&app, permission, "logs").await?;
+    let cx = if query.is_of_operators() {
+        caller.permitted(&app, Permission::ReadAudit, "logs").await?
+    } else {
+        caller.reads_keys(&app, query.mine, "logs").await?
+    };
     let logs = app.ask(move |backend| backend.logs(&cx, &query)).await?;
     Ok(reply(StatusCode::OK, &LogPage::from(logs))?)
 }

@@ -110,6 +110,11 @@ const UNPROVOKED: &[(&str, Why)] = &[
         Moment("a server goes between two calls"),
     ),
     ("the secret has arrived: keyward rotation commit {rotation}", Moment("a server goes between two calls")),
+    ("{}   (does the rest)", Moment("a server goes while many keys are changed")),
+    (
+        "several requests of fewer keys, one after the other",
+        Test("many_keys::a_request_for_many_keys_is_of_one_kind_and_bounded"),
+    ),
     ("try again later; nothing is lost", Moment("another process holds the rotation")),
     ("open it again: eval \"$(keyward unlock --for 15m)\"", Moment("new keys come while a command runs")),
     (
@@ -161,6 +166,27 @@ const UNPROVOKED: &[(&str, Why)] = &[
     ("cx.invocation()", Open),
     ("resume", Open),
     ("keyward unlock --for 15m  (asks for the passphrase, on a terminal), or --passphrase-file FILE", Open),
+    ("keyward pull", NoAdvice("a word of the command that is put together beside it")),
+    ("keyward push", NoAdvice("a word of the command that is put together beside it")),
+    ("{again} {word}  ({what})", Test("carrying::what_both_sides_changed_is_a_conflict_that_somebody_decides")),
+    (
+        "keyward operators create {} --role auditor --bind {workspace}",
+        Test("reviewers::who_cannot_review_cannot_be_named_as_a_reviewer"),
+    ),
+    (
+        "or a user of a machine, as the trail names it: USER@HOST",
+        Test("reviewers::who_cannot_review_cannot_be_named_as_a_reviewer"),
+    ),
+    ("keyward operators list  (who works)", Test("reviewers::who_cannot_review_cannot_be_named_as_a_reviewer")),
+    (
+        "an operator that is bound to this workspace, or to none",
+        Test("reviewers::who_cannot_review_cannot_be_named_as_a_reviewer"),
+    ),
+    (
+        "--mine, or mine=true over HTTP: the keys that you made or own",
+        Test("own_keys::every_role_that_has_to_do_with_keys_reads_its_own_and_is_told_so"),
+    ),
+    ("instead", NoAdvice("it is worded where the trail is asked")),
     ("this is a secret, which is not searched for: keyward identify -   names its key", Open),
     ("keyward vault restore FILE  (from a backup that is newer)", Open),
     ("leave out --mine, or mine=true over HTTP", Open),

@@ -82,7 +82,7 @@ fn row_40_the_review_of_the_trail() {
         let review = told(door, "audit list --action audit.review");
         assert_eq!(review["items"].as_array().unwrap().len(), 1, "a review is itself recorded: {review}");
         assert_eq!(unseen("audit list --unreviewed"), 1, "the review itself");
-        ok(door, "workspaces update default --review-every 7d --reviewer ann");
+        ok(door, "workspaces update default --review-every 7d --reviewer ann@desk");
         let other = run(door, "audit review --upto 1 --note looked");
         assert!(other.code == Some(0) && other.stderr.contains("does not count"), "by somebody else: {other:?}");
     });

@@ -39,5 +39,6 @@ pub(crate) fn at(now: Time) -> Context {
         client: None,
         read_only: false,
         dry_run: false,
+        rehearses: false,
     }
 }
