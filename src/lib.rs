@@ -51,7 +51,7 @@
 //! [`ops::stage::stage`], where [`domain::Key::stage`] decides: is the step legal, and what is in doubt? The row is sealed
 //! again, and [`ops::commit::commit`], the only way out of a transaction, appends the event and signs the new head.
 //! The new secret works now, beside the old one. Each sink's intent is recorded before it is handed the secret, and its
-//! receipt afterwards ([`ops::rotation::step`]); standard output is a sink like any other ([`rotate::ByHand`]). Only then
+//! receipt afterwards ([`ops::delivery`]); standard output is a sink like any other ([`rotate::ByHand`]). Only then
 //! [`ops::rotation::commit`] makes the new secret the current one, and the old one ends with its overlap. Whatever is
 //! killed in between is told by those facts alone how to go on ([`domain::rotation`]); what fails comes back as a
 //! [`rotate::Failure`], and the command line words it with the command that goes on.

@@ -8,7 +8,12 @@ use super::local::Local;
 use crate::{
     domain::{Action, Recorded, Time, time::format_time},
     files,
-    ops::{Context, Error, Kind, Result, audit_checkpoint::ArchiveHeader, audit_offline::ArchiveLine, commit::commit},
+    ops::{
+        Context, Error, Kind, Result,
+        audit_checkpoint::{ArchiveHeader, sign},
+        audit_offline::ArchiveLine,
+        commit::commit,
+    },
     store::{ArchivedEvent, View},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -65,7 +70,7 @@ impl Local {
     fn write_archive(&self, view: &View<'_>, archived: &Archived, file: &Path) -> Result<()> {
         let failed = |error: std::io::Error| Error::cannot_write(file, &error);
         let mut out = BufWriter::new(files::create_private(file).map_err(failed)?);
-        let signed = self.sign((archived.last, view.root_at(archived.last)?))?;
+        let signed = sign(self.store().capabilities(), (archived.last, view.root_at(archived.last)?))?;
         let header = ArchiveHeader {
             schema: ArchiveHeader::SCHEMA.to_owned(),
             vault_id: self.store().meta().vault_id.clone(),

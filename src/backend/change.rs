@@ -15,7 +15,8 @@ use serde_json::json;
 impl Local {
     /// Answers a use case from one snapshot.
     pub(super) fn asked<Q: Ask>(&self, cx: &Context, request: &Q) -> Result<Q::Outcome> {
-        self.read(cx, |view| request.ask(view, self.store().capabilities(), cx))
+        let came = self.read(cx, |view| request.ask(view, self.store().capabilities(), cx));
+        if Q::TELLS_REFUSAL { self.seen(cx, came) } else { came }
     }
 
     /// Runs a use case that changes something.

@@ -8,27 +8,15 @@ use super::{
     Backend, BulkError, Dirs, NewSlot, Rekey, Rekeyed, Runner, SlotView, VaultStatus, journal::Journal, lease::Leases,
     maintenance, rekey, slots, unlock,
 };
-use crate::domain::Retention;
 use crate::ops::identify::{Identified, Identify};
-use crate::ops::usage::{UsageQuery, UsageReport};
-#[cfg(feature = "server")]
-use crate::ops::webhooks::{AddWebhook, AddedWebhook};
-use crate::ops::{LogQuery, Logs};
 use crate::{
     domain::{Action, Event, Form, KeyId, Time, Verdict},
-    ops::{
-        self, Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Error, Import, KeyView, List,
-        Listed, Plan, Result, RotationView, Stage, Staged, Step, Verify, commit::commit,
-    },
+    ops::{self, Context, CreateMany, Created, Import, KeyView, List, Listed, Result, Verify, commit::commit},
     store::Store,
 };
 use serde_json::json;
 use std::{cell::OnceCell, path::Path};
 use zeroize::Zeroizing;
-
-/// A process may have few files open: of many new keys that wait for their delivery, the rest is kept by the time of their
-/// rotations' leases alone.
-const LOCKED_AT_ONCE: usize = 256;
 
 /// An opened local vault.
 pub struct Local {
@@ -76,26 +64,6 @@ impl Backend for Local {
         Runner::Here(self)
     }
 
-    fn create(&self, cx: &Context, mut request: Create) -> Result<Created> {
-        let target = request.name.clone();
-        let caps = self.store().capabilities();
-        let mut mine = None;
-        let for_one = !(request.sinks.is_empty() || cx.dry_run || cx.read_only || self.for_clients);
-        if for_one && caps.admin.is_some() {
-            // The lock is there before the key is: whoever repeats the request waits for the delivery of its secret.
-            let id = request.id.take().unwrap_or_else(|| KeyId::generate(&mut rand::rng()));
-            self.leases.acquire(&id)?;
-            request.id = Some(id.clone());
-            mine = Some(id);
-        }
-        let created = self
-            .change(cx, Action::KeyCreate, &target, |tx| ops::create::create(tx, caps, &mut rand::rng(), cx, request));
-        if let (Some(id), false) = (mine, created.as_ref().is_ok_and(|created| !created.existed)) {
-            self.leases.release(&id);
-        }
-        created
-    }
-
     fn create_many(
         &self,
         cx: &Context,
@@ -104,10 +72,6 @@ impl Backend for Local {
         keep: &mut dyn FnMut(&[Created]) -> Result<()>,
     ) -> std::result::Result<Vec<Created>, BulkError> {
         self.made_in_bulk(cx, request, progress, keep)
-    }
-
-    fn unremembered(&self) -> Option<String> {
-        self.store().pins().missed()
     }
 
     fn list(&self, cx: &Context, request: &List) -> Result<Listed> {
@@ -126,45 +90,6 @@ impl Backend for Local {
         self.read(cx, |view| ops::list::list_names(view, cx, request))
     }
 
-    fn stage(&self, cx: &Context, request: &Stage) -> Result<Staged> {
-        let caps = self.store().capabilities();
-        let target = match &request.resume {
-            Some(rotation) => rotation.to_string(),
-            None => request.key.to_string(),
-        };
-        // Whoever is not there, or may not be rotated, is told by the use case itself.
-        let key = self.read(cx, |view| ops::stage::target(view, cx, request)).ok();
-        let key = key.filter(|_| !cx.dry_run && !cx.read_only && caps.admin.is_some());
-        let alone = key.as_ref().map_or(Ok(true), |key| self.leases.acquire(key))?;
-        let staged = self.change_of((Action::KeyStage, &target, request.environment), cx, |tx| {
-            ops::stage::stage(tx, caps, &mut rand::rng(), cx, request, alone)
-        });
-        let goes_on = !self.for_clients && staged.as_ref().is_ok_and(|staged| staged.lookup.is_some());
-        if let (Some(key), true, false) = (key, alone, goes_on) {
-            self.leases.release(&key);
-        }
-        staged
-    }
-
-    fn rotate(&self, cx: &Context, request: &Stage) -> Result<Staged> {
-        let caps = self.store().capabilities();
-        let key = self.read(cx, |view| ops::stage::target(view, cx, request)).ok();
-        let key = key.filter(|_| !cx.dry_run && !cx.read_only && caps.admin.is_some());
-        let alone = key.as_ref().map_or(Ok(true), |key| self.leases.acquire(key))?;
-        let target = request.key.to_string();
-        let rotated = self.change_of((Action::KeyRotate, &target, request.environment), cx, |tx| {
-            ops::rotate::rotate(tx, caps, &mut rand::rng(), cx, request, alone)
-        });
-        key.filter(|_| alone).iter().for_each(|key| self.leases.release(key));
-        rotated
-    }
-
-    fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView> {
-        let caps = self.store().capabilities();
-        let target = step.rotation.to_string();
-        self.change(cx, Action::KeyDeliver, &target, |tx| ops::rotation::step(tx, caps, cx, step))
-    }
-
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
         if request.record.is_some() && self.store().capabilities().admin.is_none() {
             let error = ops::support_refused();
@@ -179,8 +104,15 @@ impl Backend for Local {
         }
         Ok(verdict)
     }
+}
 
-    fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>> {
+/// What is done to the vault itself, and only where it is.
+impl Local {
+    /// Names the keys behind secrets; recorded as `key.identify`, and never sends a secret anywhere.
+    ///
+    /// # Errors
+    /// See [`crate::ops::identify::identify`].
+    pub fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>> {
         let caps = self.store().capabilities();
         let done = self.read(cx, |view| ops::identify::identify(view, caps, cx, request))?;
         if cx.dry_run {
@@ -196,7 +128,11 @@ impl Backend for Local {
         Ok(done.outcome)
     }
 
-    fn import(
+    /// Imports keys that were issued elsewhere, all or none; `progress` hears how many are done.
+    ///
+    /// # Errors
+    /// See [`crate::ops::import::import`].
+    pub fn import(
         &self,
         cx: &Context,
         form: &Form,
@@ -215,71 +151,36 @@ impl Backend for Local {
         imported.map_err(|error| wrong.map_or(BulkError::Whole(error), BulkError::Entries))
     }
 
-    fn plan(&self, cx: &Context, request: &Apply) -> Result<Plan> {
-        self.read(cx, |view| ops::declare::plan_in(view, cx, request))
-    }
-
-    fn apply(&self, cx: &Context, request: &Apply) -> Result<Applied> {
-        let caps = self.store().capabilities();
-        let applied = self.change(cx, Action::KeyApply, &cx.workspace, |tx| {
-            ops::declare::apply(tx, caps, &mut rand::rng(), cx, request)
-        })?;
-        let started = applied.created.iter().filter_map(|created| created.rotation.as_ref());
-        for rotation in started.filter(|_| !cx.dry_run).take(LOCKED_AT_ONCE) {
-            // Their ids are known to nobody else yet.
-            rotation.key_id.parse().map_or(Ok(false), |key| self.leases.acquire(&key))?;
-        }
-        Ok(applied)
-    }
-
-    fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
-        self.read(cx, |view| ops::usage::usage(view, cx, query))
-    }
-
-    fn logs(&self, cx: &Context, query: &LogQuery) -> Result<Logs> {
-        self.read(cx, |view| ops::logs::logs(view, cx, query))
-    }
-
-    fn retention(&self, cx: &Context) -> Result<Retention> {
-        self.read(cx, |view| Ok(view.retention()?))
-    }
-
-    fn retain(&self, cx: &Context, retention: &Retention) -> Result<Retention> {
-        self.change(cx, Action::UsageRetention, "usage", |tx| ops::usage::retain(tx, cx, retention))
-    }
-
-    #[cfg(feature = "server")]
-    fn add_webhook(&self, cx: &Context, request: AddWebhook) -> Result<AddedWebhook> {
-        self.webhook_added(cx, request)
-    }
-
-    #[cfg(feature = "server")]
-    fn test_webhook(&self, cx: &Context, name: &str) -> Result<String> {
-        self.webhook_tried(cx, name)
-    }
-
-    fn refuse(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()> {
-        self.record_refusal(cx, action, target, error)
-    }
-
-    fn credentials_refused(&self, cx: &Context, report: &CredentialReport) -> Result<()> {
-        self.told_of_credentials(cx, report)
-    }
-
-    fn status(&self, cx: &Context) -> Result<VaultStatus> {
+    /// The facts of the keystore.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn status(&self, cx: &Context) -> Result<VaultStatus> {
         maintenance::status(self, cx)
     }
 
-    fn slots(&self, cx: &Context) -> Result<Vec<SlotView>> {
+    /// The slots that open the vault.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn slots(&self, cx: &Context) -> Result<Vec<SlotView>> {
         slots::list(self, cx)
     }
 
-    fn add_slot(&self, cx: &Context, slot: NewSlot) -> Result<SlotView> {
+    /// Adds a slot, proven to open before it is committed.
+    ///
+    /// # Errors
+    /// `Forbidden` for a support slot; `Usage` for parameters below the floor.
+    pub fn add_slot(&self, cx: &Context, slot: NewSlot) -> Result<SlotView> {
         let role = slot.role;
         self.change(cx, Action::VaultSlotAdd, role.as_str(), |tx| slots::add(self, tx, cx, slot))
     }
 
-    fn remove_slot(&self, cx: &Context, id: &str) -> Result<SlotView> {
+    /// Removes a slot; the last admin slot stays.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` for the last admin slot.
+    pub fn remove_slot(&self, cx: &Context, id: &str) -> Result<SlotView> {
         let removed = self.change(cx, Action::VaultSlotRemove, id, |tx| slots::remove(self, tx, cx, id))?;
         if !cx.dry_run {
             self.store().truncate_log()?;
@@ -287,7 +188,12 @@ impl Backend for Local {
         Ok(removed)
     }
 
-    fn rekey(&self, cx: &Context, request: &Rekey) -> Result<Rekeyed> {
+    /// Replaces the vault's keys and re-seals everything. Slots whose secret is not at hand are dropped, and only
+    /// with `drop_slots`; new secrets of webhooks are in their file before they are in force.
+    ///
+    /// # Errors
+    /// `Conflict` when slots would be dropped and `drop_slots` is not given; `Usage` without a file for new secrets.
+    pub fn rekey(&self, cx: &Context, request: &Rekey) -> Result<Rekeyed> {
         let result = rekey::rekey(self, cx, request);
         if let Err(error) = &result {
             self.record_refusal(cx, Action::VaultRekey, "vault", error)?;
@@ -295,15 +201,27 @@ impl Backend for Local {
         result
     }
 
-    fn backup(&self, cx: &Context, file: &Path) -> Result<u64> {
+    /// Writes a consistent copy of the keystore to a new file.
+    ///
+    /// # Errors
+    /// `Conflict` when the file exists, `Unavailable` when it cannot be written.
+    pub fn backup(&self, cx: &Context, file: &Path) -> Result<u64> {
         maintenance::backup(self, cx, file)
     }
 
-    fn stream_backup(&self, cx: &Context, out: &mut dyn std::io::Write) -> Result<u64> {
+    /// Writes a consistent copy of the keystore to a stream, as [`Backend::backup`] writes it to a file.
+    ///
+    /// # Errors
+    /// `Unavailable` when it cannot be written.
+    pub fn stream_backup(&self, cx: &Context, out: &mut dyn std::io::Write) -> Result<u64> {
         maintenance::stream_backup(self, cx, out)
     }
 
-    fn open_session(&self, cx: &Context, until: Time) -> Result<Zeroizing<String>> {
+    /// A random id of this opening for `unlock`: a copy of the capabilities until a time.
+    ///
+    /// # Errors
+    /// `Unavailable` when the runtime directory cannot be written.
+    pub fn open_session(&self, cx: &Context, until: Time) -> Result<Zeroizing<String>> {
         let token = self.session_until(cx, until)?;
         if self.store().capabilities().admin.is_some() {
             let event =

@@ -3,19 +3,18 @@
 use super::{
     Archived,
     local::Local,
+    procedure::Procedure,
     trail::{AuditReport, Trail, VerifyAudit},
 };
 use crate::{
-    domain::{
-        Action, Recorded, Time,
-        checkpoint::{Checkpoint, Note, VerifierKey, origin_of},
-        merkle::Hash,
-    },
+    domain::{Action, Recorded, Time, checkpoint::VerifierKey},
     ops::{
         self, AuditFilter, AuditList, Context, CredentialReport, Done, Error, Kind, Result,
-        audit_checkpoint::{AuditProof, KeptCheckpoint, SignedCheckpoint, believe, believe_any, compare},
+        audit_checkpoint::{
+            KeptCheckpoint, MakeCheckpoint, SignedCheckpoint, believe, believe_any, compare, named, sign, verifier_key,
+        },
         audit_export::{self, Exported},
-        audit_review::{self, ReviewState, TRAIL, Tally},
+        audit_review::TRAIL,
         commit::commit,
     },
     store::{View, Walk},
@@ -24,32 +23,19 @@ use serde_json::json;
 use std::path::Path;
 
 impl Local {
-    fn verifier_key(&self) -> Result<VerifierKey> {
-        let key = self.store().capabilities().checkpoint_key().ok_or_else(ops::support_refused)?;
-        VerifierKey::new(origin_of(&self.store().meta().vault_id), &key).ok_or_else(unusable)
-    }
-
     /// The keys that signed checkpoints before, and up to which event.
     fn former_keys(&self, view: &View<'_>) -> Result<Vec<(VerifierKey, u64)>> {
-        let origin = || origin_of(&self.store().meta().vault_id);
+        let caps = self.store().capabilities();
         let keys = view.former_keys()?.into_iter().map(|former| {
-            let key = VerifierKey::new(origin(), &former.keys.checkpoint).ok_or_else(unusable)?;
+            let key = named(caps, &former.keys.checkpoint)?;
             Ok((key, former.events))
         });
         keys.collect()
     }
 
-    pub(super) fn sign(&self, (size, root): (u64, Hash)) -> Result<SignedCheckpoint> {
-        let key = self.verifier_key()?;
-        let checkpoint = Checkpoint { origin: key.origin().to_owned(), size, root };
-        let text = checkpoint.text();
-        let signature = self.store().capabilities().sign_checkpoint(&text).ok_or_else(ops::support_refused)?;
-        Ok(SignedCheckpoint { checkpoint, note: Note::signed(text, &key, &signature), key })
-    }
-
     /// What came of looking at the trail; that a plan did not allow it is recorded. What a support slot cannot see is none,
     /// whatever the plan: it has nothing to open such an event with.
-    fn seen<T>(&self, cx: &Context, came: Result<T>) -> Result<T> {
+    pub(super) fn seen<T>(&self, cx: &Context, came: Result<T>) -> Result<T> {
         if let Err(error) = &came
             && error.kind == Kind::Forbidden
             && self.store().capabilities().admin.is_some()
@@ -59,8 +45,11 @@ impl Local {
         came
     }
 
-    /// Records credentials that were refused, and tells webhooks of a burst.
-    pub(super) fn told_of_credentials(&self, cx: &Context, report: &CredentialReport) -> Result<()> {
+    /// Records credentials of operators that a server refused, and tells webhooks of a burst of them.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn told_of_credentials(&self, cx: &Context, report: &CredentialReport) -> Result<()> {
         commit(self.begin_record(cx)?, cx, ops::credentials::events(cx, report))?;
         let told = self.read(cx, |view| ops::credentials::burst(view, cx, report))?;
         if !told.is_empty() {
@@ -90,17 +79,9 @@ impl Local {
     }
 }
 
-pub(super) fn unusable() -> Error {
-    Error::new(Kind::Internal, "checkpoint_key", "the vault's id makes no name for a checkpoint key")
-}
-
 impl Trail for Local {
     fn audit(&self, cx: &Context, filter: &AuditFilter) -> Result<AuditList> {
         self.seen(cx, self.read(cx, |view| ops::audit::list(view, cx, filter)))
-    }
-
-    fn audit_event(&self, cx: &Context, seq: u64) -> Result<Recorded> {
-        self.seen(cx, self.read(cx, |view| ops::audit::show(view, cx, seq)))
     }
 
     fn export_audit(
@@ -110,6 +91,7 @@ impl Trail for Local {
         format: &str,
         take: &mut dyn FnMut(&Exported) -> Result<()>,
     ) -> Result<(usize, SignedCheckpoint)> {
+        let caps = self.store().capabilities();
         let plan = self.change(cx, Action::AuditExport, &cx.workspace, |tx| {
             let plan = audit_export::plan(tx, cx, filter)?;
             let events = vec![plan.event(cx, format)];
@@ -117,10 +99,10 @@ impl Trail for Local {
         })?;
         self.read(cx, |view| {
             if cx.dry_run {
-                return Ok((plan.events, self.sign(view.tree())?));
+                return Ok((plan.events, sign(caps, view.tree())?));
             }
             plan.hand_out(view, cx, filter, take)?;
-            Ok((plan.events, self.sign((plan.size(), view.root_at(plan.size())?))?))
+            Ok((plan.events, sign(caps, (plan.size(), view.root_at(plan.size())?))?))
         })
     }
 
@@ -133,7 +115,7 @@ impl Trail for Local {
         let told = kept.len();
         let mut believed = Vec::new();
         if self.store().capabilities().admin.is_some() {
-            let own = self.verifier_key()?;
+            let own = verifier_key(self.store().capabilities())?;
             let former = self.read(cx, |view| self.former_keys(view))?;
             if let Some(key) = request.key.as_ref().filter(|key| **key != own) {
                 let was = former.iter().find(|(former, _)| former == key);
@@ -174,20 +156,15 @@ impl Trail for Local {
             archived,
         })
     }
+}
 
-    fn review_state(&self, cx: &Context) -> Result<ReviewState> {
-        self.read(cx, |view| audit_review::state(view, cx))
-    }
-
-    fn review_summary(&self, cx: &Context) -> Result<(ReviewState, Vec<Tally>)> {
-        self.read(cx, |view| audit_review::summary(view, cx))
-    }
-
-    fn review(&self, cx: &Context, upto: u64, note: &str) -> Result<ReviewState> {
-        self.change(cx, Action::AuditReview, TRAIL, |tx| audit_review::review(tx, cx, upto, note))
-    }
-
-    fn archive_audit(&self, cx: &Context, before: Time, file: &Path) -> Result<Option<Archived>> {
+/// What is done to the trail itself, and only where it is.
+impl Local {
+    /// Moves the events before a time to a new file; nothing when there are none.
+    ///
+    /// # Errors
+    /// `Conflict` when the file exists; `Unavailable` when it cannot be written.
+    pub fn archive_audit(&self, cx: &Context, before: Time, file: &Path) -> Result<Option<Archived>> {
         let archived = self.archive(cx, before, file);
         if let Err(error) = &archived {
             self.record_refusal(cx, Action::AuditArchive, TRAIL, error)?;
@@ -195,7 +172,11 @@ impl Trail for Local {
         archived
     }
 
-    fn read_audit_archive(
+    /// Hands out the events of an archive, each checked against the trail.
+    ///
+    /// # Errors
+    /// `Integrity` when it is not what was archived; those of `take`.
+    pub fn read_audit_archive(
         &self,
         cx: &Context,
         file: &Path,
@@ -206,37 +187,30 @@ impl Trail for Local {
             self.read_archive(view, file, take)
         })
     }
+}
 
-    fn checkpoint(&self, cx: &Context, to: &[String]) -> Result<SignedCheckpoint> {
-        if to.is_empty() {
-            self.verifier_key()?;
+impl Procedure for MakeCheckpoint {
+    fn changes(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    fn run(self, local: &Local, cx: &Context) -> Result<SignedCheckpoint> {
+        let caps = local.store().capabilities();
+        if self.places.is_empty() {
+            verifier_key(caps)?;
         } else {
-            let vault_id = &self.store().meta().vault_id;
-            self.change(cx, Action::AuditCheckpoint, vault_id, |_| {
-                let events = vec![cx.event(Action::AuditCheckpoint, vault_id, json!({ "to": to }))];
+            let vault_id = &local.store().meta().vault_id;
+            local.change(cx, Action::AuditCheckpoint, vault_id, |_| {
+                let events = vec![cx.event(Action::AuditCheckpoint, vault_id, json!({ "to": self.places }))];
                 Ok(Done { outcome: (), events })
             })?;
         }
-        self.read(cx, |view| {
-            let signed = self.sign(view.tree())?;
+        local.read(cx, |view| {
+            let signed = sign(caps, view.tree())?;
             if !cx.read_only && !cx.dry_run {
-                self.remember(view, &signed);
+                local.remember(view, &signed);
             }
             Ok(signed)
-        })
-    }
-
-    fn prove_audit(&self, cx: &Context, seq: u64, size: Option<u64>) -> Result<AuditProof> {
-        self.read(cx, |view| {
-            ops::audit::may_view(view, cx)?;
-            let size = size.unwrap_or_else(|| view.trail_size());
-            let found = view.prove(seq, size)?.ok_or_else(|| {
-                Error::not_found(format!("no event {seq} in a trail of {size}")).hint("keyward audit list --limit 1")
-            })?;
-            let body = String::from_utf8(found.body)
-                .map_err(|_| Error::new(Kind::Integrity, "trail_tampered", format!("event {seq} is no text")))?;
-            let checkpoint = self.sign((found.size, found.root))?;
-            Ok(AuditProof { seq, body, leaf: found.leaf, proof: found.proof, checkpoint })
         })
     }
 }

@@ -14,9 +14,11 @@ mod leaving;
 pub mod local;
 mod local_trail;
 mod maintenance;
+mod making;
 #[cfg(feature = "server")]
 mod outbox;
 mod presence;
+pub mod procedure;
 pub mod profiles;
 mod rekey;
 #[cfg(feature = "server")]
@@ -29,6 +31,7 @@ mod serving;
 mod session;
 mod slots;
 pub mod trail;
+mod turns;
 pub mod unlock;
 #[cfg(feature = "server")]
 mod webhooks;
@@ -52,19 +55,12 @@ pub use slots::{NewSlot, NewSlotSecret, SlotView};
 pub use trail::{AuditReport, Trail, VerifyAudit};
 pub use unlock::{CREDENTIAL, InitOptions, Initialised, LocalVault, Unlock, harden};
 
-use crate::domain::Retention;
 use crate::ops::case::{Ask, Change};
-use crate::ops::identify::{Identified, Identify};
-use crate::ops::usage::{UsageQuery, UsageReport};
-#[cfg(feature = "server")]
-use crate::ops::webhooks::{AddWebhook, AddedWebhook};
-use crate::ops::{LogQuery, Logs};
 use crate::{
-    domain::{Action, Form, KeyId, Verdict},
+    domain::{Action, KeyId, Verdict},
     ops::{
-        Activate, Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Deactivate, EntryErrors,
-        Error, Import, KeyView, List, Listed, Plan, Result, Revoke, RotationView, Stage, Staged, Step, Switch,
-        SwitchKey, Switched, Verify,
+        Activate, Context, CreateMany, Created, Deactivate, EntryErrors, Error, KeyView, List, Listed, Result, Revoke,
+        Switch, SwitchKey, Switched, Verify,
     },
 };
 
@@ -129,7 +125,48 @@ impl dyn Backend + '_ {
     }
 }
 
+#[cfg(feature = "server")]
+fn only_local(what: &str) -> Error {
+    Error::usage(format!("{what} is a matter of the vault itself, and cannot be done through a server"))
+        .hint("run it where the vault is, without --server and KEYWARD_SERVER")
+}
+
 impl dyn Backend + '_ {
+    /// The vault itself, for what is done where it is.
+    ///
+    /// # Errors
+    /// `Usage` through a server.
+    pub fn vault(&self, what: &str) -> Result<&local::Local> {
+        match self.runner() {
+            Runner::Here(local) => Ok(local),
+            #[cfg(feature = "server")]
+            Runner::There(_) => Err(only_local(what)),
+        }
+    }
+
+    /// Why the last change could not be remembered outside the keystore; `None` when it was, and through a server, which
+    /// tells its own log.
+    #[must_use]
+    pub fn unremembered(&self) -> Option<String> {
+        match self.runner() {
+            Runner::Here(local) => local.store().pins().missed(),
+            #[cfg(feature = "server")]
+            Runner::There(_) => None,
+        }
+    }
+
+    /// Records that a call was refused before it came to a use case; a server records its own refusals.
+    ///
+    /// # Errors
+    /// Those of the store: a refusal that cannot be recorded is not answered as one.
+    pub fn refuse(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()> {
+        match self.runner() {
+            Runner::Here(local) => local.record_refusal(cx, action, target, error),
+            #[cfg(feature = "server")]
+            Runner::There(_) => Ok(()),
+        }
+    }
+
     /// Activates, deactivates or revokes a key.
     ///
     /// # Errors
@@ -148,17 +185,6 @@ impl dyn Backend + '_ {
 pub trait Backend: Trail {
     /// What runs the use cases that are declared.
     fn runner(&self) -> Runner<'_>;
-    /// Creates a key.
-    ///
-    /// # Errors
-    /// See [`crate::ops::create::create`].
-    fn create(&self, cx: &Context, request: Create) -> Result<Created>;
-    /// Why the last change could not be remembered outside the keystore; `None` when it was, and through a server, which
-    /// tells its own log.
-    fn unremembered(&self) -> Option<String> {
-        None
-    }
-
     /// Creates many keys, all or none; `progress` hears how many are done. `keep` is given the keys with their secrets and
     /// makes them durable before anything is committed: else a kill would leave keys whose secrets nobody has. Through a
     /// server it is called when the answer is there, for the server has committed by then. A dry run of any size goes to a
@@ -193,133 +219,9 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::list::list_again`].
     fn list_again(&self, cx: &Context, request: &List, keys: &[KeyId]) -> Result<Vec<KeyView>>;
-    /// Begins a rotation, or goes on with one that was interrupted: mints a secret that works beside the old one.
-    ///
-    /// # Errors
-    /// See [`crate::ops::stage::stage`].
-    fn stage(&self, cx: &Context, request: &Stage) -> Result<Staged>;
-    /// Rotates a key in one call: its secret is in the outcome, and nowhere else.
-    ///
-    /// # Errors
-    /// See [`crate::ops::rotate::rotate`].
-    fn rotate(&self, cx: &Context, request: &Stage) -> Result<Staged>;
-    /// Records one step of a delivery.
-    ///
-    /// # Errors
-    /// See [`crate::ops::rotation::step`].
-    fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView>;
     /// Judges a token.
     ///
     /// # Errors
     /// See [`crate::ops::verify::verify`].
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict>;
-    /// Names the keys behind secrets; recorded as `key.identify`, and never sends a secret anywhere.
-    ///
-    /// # Errors
-    /// See [`crate::ops::identify::identify`].
-    fn identify(&self, cx: &Context, request: &Identify) -> Result<Vec<Identified>>;
-    /// Imports keys that were issued elsewhere, all or none; `progress` hears how many are done.
-    ///
-    /// # Errors
-    /// See [`crate::ops::import::import`].
-    fn import(
-        &self,
-        cx: &Context,
-        form: &Form,
-        requests: Vec<Import>,
-        progress: &mut dyn FnMut(usize),
-    ) -> std::result::Result<Vec<Created>, BulkError>;
-    /// What would have to be done to make the workspace like a file.
-    ///
-    /// # Errors
-    /// See [`crate::ops::declare::plan_in`].
-    fn plan(&self, cx: &Context, request: &Apply) -> Result<Plan>;
-    /// Makes the workspace like a file, in one transaction.
-    ///
-    /// # Errors
-    /// See [`crate::ops::declare::apply`].
-    fn apply(&self, cx: &Context, request: &Apply) -> Result<Applied>;
-    /// How keys were used.
-    ///
-    /// # Errors
-    /// See [`crate::ops::usage::usage`].
-    fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport>;
-    /// Recent requests.
-    ///
-    /// # Errors
-    /// See [`crate::ops::logs::logs`].
-    fn logs(&self, cx: &Context, query: &LogQuery) -> Result<Logs>;
-    /// For how long facts of use are kept.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn retention(&self, cx: &Context) -> Result<Retention>;
-    /// Changes it.
-    ///
-    /// # Errors
-    /// See [`crate::ops::usage::retain`].
-    fn retain(&self, cx: &Context, retention: &Retention) -> Result<Retention>;
-    /// Adds a webhook.
-    ///
-    /// # Errors
-    /// See [`crate::ops::webhooks::add`]; `Usage` for a URL that messages cannot be sent to.
-    #[cfg(feature = "server")]
-    fn add_webhook(&self, cx: &Context, request: AddWebhook) -> Result<AddedWebhook>;
-    /// Sends a message that tells nothing, and answers with its id once it has arrived.
-    ///
-    /// # Errors
-    /// `NotFound`; `Unavailable` when it does not arrive.
-    #[cfg(feature = "server")]
-    fn test_webhook(&self, cx: &Context, name: &str) -> Result<String>;
-    /// Records that a call was refused before it came to a use case.
-    ///
-    /// # Errors
-    /// Those of the store: a refusal that cannot be recorded is not answered as one.
-    fn refuse(&self, cx: &Context, action: Action, target: &str, error: &Error) -> Result<()>;
-    /// Records credentials of operators that a server refused, and tells webhooks of a burst of them.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn credentials_refused(&self, cx: &Context, report: &CredentialReport) -> Result<()>;
-    /// The facts of the keystore.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn status(&self, cx: &Context) -> Result<VaultStatus>;
-    /// The slots that open the vault.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn slots(&self, cx: &Context) -> Result<Vec<SlotView>>;
-    /// Adds a slot, proven to open before it is committed.
-    ///
-    /// # Errors
-    /// `Forbidden` for a support slot; `Usage` for parameters below the floor.
-    fn add_slot(&self, cx: &Context, slot: NewSlot) -> Result<SlotView>;
-    /// Removes a slot; the last admin slot stays.
-    ///
-    /// # Errors
-    /// `NotFound`; `Conflict` for the last admin slot.
-    fn remove_slot(&self, cx: &Context, id: &str) -> Result<SlotView>;
-    /// Replaces the vault's keys and re-seals everything. Slots whose secret is not at hand are dropped, and only
-    /// with `drop_slots`; new secrets of webhooks are in their file before they are in force.
-    ///
-    /// # Errors
-    /// `Conflict` when slots would be dropped and `drop_slots` is not given; `Usage` without a file for new secrets.
-    fn rekey(&self, cx: &Context, request: &Rekey) -> Result<Rekeyed>;
-    /// Writes a consistent copy of the keystore to a new file.
-    ///
-    /// # Errors
-    /// `Conflict` when the file exists, `Unavailable` when it cannot be written.
-    fn backup(&self, cx: &Context, file: &std::path::Path) -> Result<u64>;
-    /// Writes a consistent copy of the keystore to a stream, as [`Backend::backup`] writes it to a file.
-    ///
-    /// # Errors
-    /// `Unavailable` when it cannot be written.
-    fn stream_backup(&self, cx: &Context, out: &mut dyn std::io::Write) -> Result<u64>;
-    /// A random id of this opening for `unlock`: a copy of the capabilities until a time.
-    ///
-    /// # Errors
-    /// `Unavailable` when the runtime directory cannot be written.
-    fn open_session(&self, cx: &Context, until: crate::domain::Time) -> Result<zeroize::Zeroizing<String>>;
 }

@@ -7,12 +7,9 @@ use super::{
     unlock::OpenedBy,
 };
 use crate::{
-    domain::{
-        Action, SlotRole, Time,
-        checkpoint::{VerifierKey, origin_of},
-    },
+    domain::{Action, SlotRole, Time},
     files,
-    ops::{Context, Error, Kind, Result, webhooks::shown_secret},
+    ops::{Context, Error, Kind, Result, audit_checkpoint::verifier_key, webhooks::shown_secret},
     store::{self, Store, Tx, View},
     vault::{Capabilities, Pins, Slot, SlotKind, SlotSecret, device},
 };
@@ -164,7 +161,7 @@ fn decided(local: &Local, request: &Rekey, fresh: &Capabilities, view: &View<'_>
     let mut rekeyed = Rekeyed { slots, checkpoint_key: None, webhooks: 0 };
     let mut secrets = None;
     if request.all {
-        let (before, after) = (checkpoint_key(caps)?, checkpoint_key(fresh)?);
+        let (before, after) = (verifier_key(caps)?.to_string(), verifier_key(fresh)?.to_string());
         changes["checkpoint_key"] = json!({ "before": before, "after": after });
         rekeyed.checkpoint_key = Some(after);
         let webhooks = view.webhooks()?;
@@ -179,12 +176,6 @@ fn decided(local: &Local, request: &Rekey, fresh: &Capabilities, view: &View<'_>
         return Err(no_place(rekeyed.webhooks));
     }
     Ok(Decided { kept, changes, secrets, rekeyed })
-}
-
-fn checkpoint_key(caps: &Capabilities) -> Result<String> {
-    let key = caps.checkpoint_key().ok_or_else(crate::ops::support_refused)?;
-    let key = VerifierKey::new(origin_of(&caps.vault_id), &key);
-    key.map(|key| key.to_string()).ok_or_else(super::local_trail::unusable)
 }
 
 fn no_place(webhooks: usize) -> Error {

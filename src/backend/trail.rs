@@ -1,16 +1,14 @@
 //! The use cases of the audit trail: a part of the seam of its own.
 
-use super::Archived;
 use crate::{
-    domain::{Recorded, Time, checkpoint::VerifierKey},
+    domain::checkpoint::VerifierKey,
     ops::{
         AuditFilter, AuditList, Context, Result,
-        audit_checkpoint::{AuditProof, KeptCheckpoint, SignedCheckpoint},
+        audit_checkpoint::{KeptCheckpoint, SignedCheckpoint},
         audit_export::Exported,
-        audit_review::{ReviewState, Tally},
     },
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What to check, and against what.
 #[derive(Default)]
@@ -51,11 +49,6 @@ pub trait Trail {
     /// # Errors
     /// See [`crate::ops::audit::list`].
     fn audit(&self, cx: &Context, filter: &AuditFilter) -> Result<AuditList>;
-    /// One event.
-    ///
-    /// # Errors
-    /// See [`crate::ops::audit::show`].
-    fn audit_event(&self, cx: &Context, seq: u64) -> Result<Recorded>;
     /// Hands out the events of an export, whose own event is committed before the first of them; answers with how many
     /// were selected, its own not counted, and with the checkpoint that covers them all.
     ///
@@ -78,45 +71,4 @@ pub trait Trail {
     /// # Errors
     /// `Integrity`, with what is wrong and where.
     fn verify_audit(&self, cx: &Context, request: VerifyAudit<'_>) -> Result<AuditReport>;
-    /// Signs the trail as it is now. With `to`, the places it is about to be sent to, that is recorded first, and the
-    /// checkpoint covers its own event.
-    ///
-    /// # Errors
-    /// `Forbidden` for a support slot.
-    fn checkpoint(&self, cx: &Context, to: &[String]) -> Result<SignedCheckpoint>;
-    /// How far the trail is reviewed.
-    ///
-    /// # Errors
-    /// See [`crate::ops::audit_review::state`].
-    fn review_state(&self, cx: &Context) -> Result<ReviewState>;
-    /// What has happened since the last review.
-    ///
-    /// # Errors
-    /// See [`crate::ops::audit_review::summary`].
-    fn review_summary(&self, cx: &Context) -> Result<(ReviewState, Vec<Tally>)>;
-    /// Records a review.
-    ///
-    /// # Errors
-    /// See [`crate::ops::audit_review::review`].
-    fn review(&self, cx: &Context, upto: u64, note: &str) -> Result<ReviewState>;
-    /// Moves the events before a time to a new file; nothing when there are none.
-    ///
-    /// # Errors
-    /// `Conflict` when the file exists; `Unavailable` when it cannot be written.
-    fn archive_audit(&self, cx: &Context, before: Time, file: &Path) -> Result<Option<Archived>>;
-    /// Hands out the events of an archive, each checked against the trail.
-    ///
-    /// # Errors
-    /// `Integrity` when it is not what was archived; those of `take`.
-    fn read_audit_archive(
-        &self,
-        cx: &Context,
-        file: &Path,
-        take: &mut dyn FnMut(&Recorded) -> Result<()>,
-    ) -> Result<u64>;
-    /// Proves that an event is in the trail, as it is now or was at a size.
-    ///
-    /// # Errors
-    /// `NotFound` for an event that is not there or was archived.
-    fn prove_audit(&self, cx: &Context, seq: u64, size: Option<u64>) -> Result<AuditProof>;
 }

@@ -18,7 +18,7 @@ use crate::{
         remote::{SLICE, had_no_effect},
     },
     domain::{KeyId, KeyRef, Overlap, counted},
-    ops::{Create, Created, Error, KeyView, Kind, Result, Show, Stage},
+    ops::{Create, Created, Error, KeyView, Kind, Result, Rotate, Show},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -285,8 +285,8 @@ impl Slices<'_> {
         self.journal.reissues(id.clone())?;
         let mut cx = self.cx.operation();
         cx.reason.get_or_insert_with(|| "its secret did not arrive when it was created".to_owned());
-        let rotate = Stage { overlap: Some(Overlap::Now), ..Stage::of(KeyRef::Id(id.clone())) };
-        match self.backend.rotate(&cx, &rotate) {
+        let rotate = Rotate { overlap: Some(Overlap::Now), ..Rotate::of(KeyRef::Id(id.clone())) };
+        match self.backend.run(&cx, rotate) {
             Ok(staged) => {
                 let (secret, rotation) = (staged.secret, None);
                 let one = Created { key: staged.key, secret, rotation, existed: false, notes: Vec::new() };

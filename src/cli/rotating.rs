@@ -28,7 +28,7 @@ pub(super) struct Unprinted {
 /// # Errors
 /// See [`crate::ops::stage::stage`]; `Undelivered` when the secret cannot be printed.
 pub(super) fn rotate(cx: &mut Ctx, request: Stage, gather: bool) -> Result<Option<Gathered>> {
-    let staged = cx.backend()?.stage(&cx.operation(), &request)?;
+    let staged = cx.backend()?.run(&cx.operation(), request)?;
     if let Some(note) = &staged.note {
         // A script that waits for a secret must hear that there is none, also with -q.
         cx.out.warn(note);

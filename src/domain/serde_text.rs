@@ -1,33 +1,38 @@
 //! Values that travel as the text they are written as: `Display` out, `FromStr` in, with the same errors as anywhere.
 
 use super::{
-    Action, Environment, KeyId, KeyRef, Notice, ObjectName, Outcome, Role, RotationId, Sort, Status,
+    Action, Environment, KeyId, KeyRef, Lookup, Notice, ObjectName, Outcome, Role, RotationId, Sort, Status,
     hygiene::{KeyGlob, Rule, Severity},
+    time::Since,
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde::{Deserialize, Deserializer, de::Error};
 
+/// What travels as its text, both ways.
 macro_rules! as_text {
     ($($type:ty),*) => { $(
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
-        from_text!($type);
+        $crate::domain::serde_text::from_text!($type);
     )* };
 }
 
 macro_rules! from_text {
     ($($type:ty),*) => { $(
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
             }
         }
     )* };
 }
 
-as_text!(Action, Notice, KeyGlob, KeyRef, Outcome, Role, RotationId, Rule, Severity, Sort, Status);
+pub(crate) use {as_text, from_text};
+
+as_text!(Action, Notice, KeyGlob, KeyRef, Lookup, Outcome, Role, RotationId, Rule, Severity, Since, Sort, Status);
 from_text!(Environment, KeyId, super::Scope);
 
 /// The name of a new thing, checked as it is everywhere.
@@ -261,6 +266,30 @@ pub mod optional_duration {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeDelta>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| parse_duration(&text).map_err(D::Error::custom)).transpose()
+    }
+}
+
+/// Optional ranges of addresses as people write them, for `#[serde(default, with)]`.
+pub mod optional_range {
+    use crate::domain::allowlist::parse_range;
+    use ipnet::IpNet;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    /// An optional range.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(value: &Option<IpNet>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(|range| range.to_string()).serialize(serializer)
+    }
+
+    /// An optional range.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpNet>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| parse_range(&text).map_err(D::Error::custom)).transpose()
     }
 }
 

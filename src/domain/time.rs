@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
 
 /// A point in time, in whole seconds.
 pub type Time = DateTime<Utc>;
@@ -118,18 +119,50 @@ pub fn parse_end(text: &str) -> Result<Time, String> {
     }
 }
 
+/// A time in the past, as people say it: RFC 3339, a date, or a duration ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// A time.
+    At(Time),
+    /// So long ago.
+    Ago(TimeDelta),
+}
+
+impl Since {
+    /// The time that is meant.
+    #[must_use]
+    pub fn time(self, now: Time) -> Time {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => now.checked_sub_signed(ago).unwrap_or(Time::MIN_UTC),
+        }
+    }
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = "expected RFC 3339 (2026-01-02T03:04:05Z), a date (2026-01-02) or a time ago (1h, 7d)";
+        parse_time(text).map(Self::At).or_else(|_| parse_duration(text).map(Self::Ago)).map_err(|_| expected.to_owned())
+    }
+}
+
+impl fmt::Display for Since {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::At(at) => format_time(*at),
+            Self::Ago(ago) => format_duration(*ago),
+        })
+    }
+}
+
 /// Reads a time in the past: RFC 3339, a date, or a duration ago.
 ///
 /// # Errors
 /// When it is none of them.
 pub fn parse_past(text: &str, now: Time) -> Result<Time, String> {
-    if let Ok(at) = parse_time(text) {
-        return Ok(at);
-    }
-    let ago = parse_duration(text).map_err(|_| {
-        "expected RFC 3339 (2026-01-02T03:04:05Z), a date (2026-01-02) or a time ago (1h, 7d)".to_owned()
-    })?;
-    Ok(now.checked_sub_signed(ago).unwrap_or(Time::MIN_UTC))
+    text.parse().map(|since: Since| since.time(now))
 }
 
 fn whole_seconds(time: Time) -> Result<Time, String> {

@@ -1,16 +1,19 @@
 //! Reading the audit trail: who did what, when, from where and why.
 
 use super::{
+    case::{Ask, Method, Route, UseCase},
     context::Context,
     entitlement,
     error::{Error, Result},
     lookup,
 };
 use crate::{
-    domain::{Action, Environment, Feature, KeyRef, Outcome, Recorded, Time, text::same},
+    domain::{Action, Environment, Feature, KeyRef, Outcome, Permission, Recorded, Time, text::same},
     store::{Entry, PublicFacts, Selection, View},
+    vault::Capabilities,
 };
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, VecDeque},
     net::IpAddr,
@@ -156,10 +159,41 @@ pub fn list(tx: &View<'_>, cx: &Context, filter: &AuditFilter) -> Result<AuditLi
 }
 
 /// One event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct ShowEvent {
+    /// Its number.
+    pub seq: u64,
+}
+
+impl UseCase for ShowEvent {
+    type Outcome = Recorded;
+    const PERMISSION: Permission = Permission::ReadAudit;
+    const ROUTE: Route = Route {
+        summary: "One event",
+        answers: &[(200, "The event.")],
+        ..Route::new(Method::Get, "/v1/audit/{seq}", "show_event", "audit")
+    };
+
+    fn target(&self) -> String {
+        "trail".to_owned()
+    }
+}
+
+impl Ask for ShowEvent {
+    const TELLS_REFUSAL: bool = true;
+
+    fn ask(&self, view: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<Recorded> {
+        show(view, cx, self.seq)
+    }
+}
+
+/// Shows one event.
 ///
 /// # Errors
 /// `NotFound`; `Forbidden` when the plan has no audit view, and for a support slot.
-pub fn show(tx: &View<'_>, cx: &Context, seq: u64) -> Result<Recorded> {
+pub(super) fn show(tx: &View<'_>, cx: &Context, seq: u64) -> Result<Recorded> {
     may_view(tx, cx)?;
     whole_trail(tx, OF_A_KEY)?;
     let mut found = None;

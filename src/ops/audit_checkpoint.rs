@@ -1,10 +1,21 @@
 //! Checkpoints of the trail: signed, compared with what the trail is now, and what a proof is checked against.
 
-use super::error::{Error, Kind, Result};
-use crate::domain::{
-    checkpoint::{Checkpoint, CheckpointError, Note, VerifierKey},
-    counted,
-    merkle::Hash,
+use super::{
+    audit,
+    case::{Ask, Method, Route, UseCase},
+    context::Context,
+    error::{Error, Kind, Result},
+    support_refused,
+};
+use crate::{
+    domain::{
+        Permission,
+        checkpoint::{Checkpoint, CheckpointError, Note, VerifierKey, origin_of},
+        counted,
+        merkle::Hash,
+    },
+    store::View,
+    vault::Capabilities,
 };
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +43,109 @@ pub struct AuditProof {
     pub proof: Vec<Hash>,
     /// What it is proven against.
     pub checkpoint: SignedCheckpoint,
+}
+
+/// What a checkpoint is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct MakeCheckpoint {
+    /// The places it is about to be sent to, which is recorded; nothing is recorded without any.
+    pub places: Vec<String>,
+}
+
+/// An event to be proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct ProveEvent {
+    /// Its number.
+    pub seq: u64,
+    /// The size of the trail; as it is now unless told.
+    #[serde(default)]
+    #[cfg_attr(test, schema(value_type = Option<i64>, minimum = 1))]
+    pub size: Option<u64>,
+}
+
+impl UseCase for MakeCheckpoint {
+    type Outcome = SignedCheckpoint;
+    const PERMISSION: Permission = Permission::ReadAudit;
+    const ROUTE: Route = Route {
+        optional_body: true,
+        summary: "Sign the trail as it is",
+        description: "Where it is about to be sent somewhere, that is recorded first, and the checkpoint covers its own event.",
+        answers: &[(200, "The checkpoint.")],
+        ..Route::new(Method::Post, "/v1/audit/checkpoint", "checkpoint_trail", "audit")
+    };
+
+    fn target(&self) -> String {
+        "trail".to_owned()
+    }
+}
+
+impl UseCase for ProveEvent {
+    type Outcome = AuditProof;
+    const PERMISSION: Permission = Permission::ReadAudit;
+    const ROUTE: Route = Route {
+        query: &["size"],
+        summary: "Prove that an event is in the trail",
+        answers: &[(200, "The proof, against a checkpoint.")],
+        ..Route::new(Method::Get, "/v1/audit/{seq}/proof", "prove_event", "audit")
+    };
+
+    fn target(&self) -> String {
+        "trail".to_owned()
+    }
+}
+
+impl Ask for ProveEvent {
+    const TELLS_REFUSAL: bool = true;
+
+    fn ask(&self, view: &View<'_>, caps: &Capabilities, cx: &Context) -> Result<AuditProof> {
+        let seq = self.seq;
+        audit::may_view(view, cx)?;
+        // The public part names what was done on what: an operator sees that of its own workspace alone.
+        if cx.authority.bound_to().is_some() {
+            audit::show(view, cx, seq)?;
+        }
+        let size = self.size.unwrap_or_else(|| view.trail_size());
+        let found = view.prove(seq, size)?.ok_or_else(|| {
+            Error::not_found(format!("no event {seq} in a trail of {size}")).hint("keyward audit list --limit 1")
+        })?;
+        let body = String::from_utf8(found.body)
+            .map_err(|_| Error::new(Kind::Integrity, "trail_tampered", format!("event {seq} is no text")))?;
+        let checkpoint = sign(caps, (found.size, found.root))?;
+        Ok(AuditProof { seq, body, leaf: found.leaf, proof: found.proof, checkpoint })
+    }
+}
+
+/// The key that checks the checkpoints of a vault.
+///
+/// # Errors
+/// `Forbidden` for a support slot.
+pub fn verifier_key(caps: &Capabilities) -> Result<VerifierKey> {
+    named(caps, &caps.checkpoint_key().ok_or_else(support_refused)?)
+}
+
+/// Such a key, under the name of its vault.
+///
+/// # Errors
+/// `Internal` when the vault's id makes no name.
+pub fn named(caps: &Capabilities, key: &[u8; 32]) -> Result<VerifierKey> {
+    let unusable = || Error::new(Kind::Internal, "checkpoint_key", "the vault's id makes no name for a checkpoint key");
+    VerifierKey::new(origin_of(&caps.vault_id), key).ok_or_else(unusable)
+}
+
+/// Signs a trail of that size and root.
+///
+/// # Errors
+/// `Forbidden` for a support slot.
+pub fn sign(caps: &Capabilities, (size, root): (u64, Hash)) -> Result<SignedCheckpoint> {
+    let key = verifier_key(caps)?;
+    let checkpoint = Checkpoint { origin: key.origin().to_owned(), size, root };
+    let text = checkpoint.text();
+    let signature = caps.sign_checkpoint(&text).ok_or_else(support_refused)?;
+    Ok(SignedCheckpoint { checkpoint, note: Note::signed(text, &key, &signature), key })
 }
 
 /// The first line of an archive of the trail.

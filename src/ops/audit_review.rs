@@ -4,6 +4,7 @@ use super::{
     Done,
     audit::{self, AuditFilter, may_view},
     authority::Authority,
+    case::{Ask, Change, Method, Route, UseCase},
     context::{Context, goes_by},
     entitlement,
     error::{Error, Kind, Result},
@@ -12,6 +13,7 @@ use super::{
 use crate::{
     domain::{Action, Permission, Recorded, Time, text::same, time::format_duration},
     store::{Tx, View},
+    vault::Capabilities,
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -72,6 +74,80 @@ pub struct Tally {
     pub first_seq: u64,
     /// The last.
     pub last_seq: u64,
+}
+
+/// Whether to tell what has happened since the last review.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct ShowReview {
+    /// Also tell what has happened since, by actor, action and outcome.
+    #[serde(default)]
+    pub summary: bool,
+}
+
+/// What came of a [`ShowReview`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reviewed {
+    /// How far the trail is reviewed.
+    pub state: ReviewState,
+    /// What has happened since, where that was asked for.
+    pub since: Vec<Tally>,
+}
+
+/// That somebody has looked at the trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct RecordReview {
+    /// Up to which event.
+    pub upto: u64,
+    /// What was looked at, and what came of it.
+    pub note: String,
+}
+
+impl UseCase for ShowReview {
+    type Outcome = Reviewed;
+    const PERMISSION: Permission = Permission::ReadAudit;
+    const ROUTE: Route = Route {
+        query: &["summary"],
+        summary: "How far the trail is reviewed",
+        answers: &[(200, "The last review.")],
+        ..Route::new(Method::Get, "/v1/audit/review", "show_review", "audit")
+    };
+
+    fn target(&self) -> String {
+        TRAIL.to_owned()
+    }
+}
+
+impl Ask for ShowReview {
+    fn ask(&self, view: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<Reviewed> {
+        if self.summary { summary(view, cx) } else { Ok(Reviewed { state: state(view, cx)?, since: Vec::new() }) }
+    }
+}
+
+impl UseCase for RecordReview {
+    type Outcome = ReviewState;
+    const PERMISSION: Permission = Permission::ReadAudit;
+    const ROUTE: Route = Route {
+        summary: "Record that somebody has looked at the trail",
+        answers: &[(200, "How far it is reviewed now.")],
+        ..Route::new(Method::Post, "/v1/audit/review", "review_trail", "audit")
+    };
+    const OF_ALL: Option<&'static str> = Some("reviews");
+
+    fn target(&self) -> String {
+        TRAIL.to_owned()
+    }
+}
+
+impl Change for RecordReview {
+    const ACTION: Action = Action::AuditReview;
+
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<ReviewState>> {
+        review(tx, cx, self.upto, &self.note)
+    }
 }
 
 /// Refuses a reviewer whose review would never count: an operator that cannot review the trail of this workspace, and a name
@@ -141,7 +217,7 @@ pub fn state(tx: &View<'_>, cx: &Context) -> Result<ReviewState> {
 ///
 /// # Errors
 /// `Forbidden` when the plan has no audit view; `Integrity` when an event does not open.
-pub fn summary(tx: &View<'_>, cx: &Context) -> Result<(ReviewState, Vec<Tally>)> {
+fn summary(tx: &View<'_>, cx: &Context) -> Result<Reviewed> {
     let state = state(tx, cx)?;
     let mut tallies: BTreeMap<(String, String, String), Tally> = BTreeMap::new();
     audit::select(tx, cx, &AuditFilter::default(), (state.upto + 1, tx.trail_size()), &mut |entry| {
@@ -159,7 +235,7 @@ pub fn summary(tx: &View<'_>, cx: &Context) -> Result<(ReviewState, Vec<Tally>)>
         tally.last_seq = seq;
         Ok(())
     })?;
-    Ok((state, tallies.into_values().collect()))
+    Ok(Reviewed { state, since: tallies.into_values().collect() })
 }
 
 /// Records that somebody has looked at everything up to an event. Where the workspace names its reviewers, the review of
@@ -167,7 +243,7 @@ pub fn summary(tx: &View<'_>, cx: &Context) -> Result<(ReviewState, Vec<Tally>)>
 ///
 /// # Errors
 /// `Usage` for an event that is not there or a note that is empty; `Conflict` when it was reviewed before.
-pub fn review(tx: &Tx<'_>, cx: &Context, upto: u64, note: &str) -> Result<Done<ReviewState>> {
+fn review(tx: &Tx<'_>, cx: &Context, upto: u64, note: &str) -> Result<Done<ReviewState>> {
     let before = state(tx, cx)?;
     let size = tx.trail_size();
     if upto == 0 || upto > size {

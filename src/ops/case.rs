@@ -33,13 +33,38 @@ pub trait UseCase: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// The permission, where it depends on what is asked.
     fn permission(&self, by: &Authority) -> Permission {
-        Self::OR.map_or(Self::PERMISSION, |or| by.either(Self::PERMISSION, or))
+        match (self.of_own(), Self::OR) {
+            (Some(true), _) => by.either(Self::PERMISSION, Permission::ReadOwnKeys),
+            (None, Some(or)) => by.either(Self::PERMISSION, or),
+            _ => Self::PERMISSION,
+        }
+    }
+
+    /// Of what is asked of all keys or of one's own: which it is. Of one's own, reading those is enough.
+    fn of_own(&self) -> Option<bool> {
+        None
     }
 
     /// The refusal of who is not allowed to, with what it may ask instead.
-    fn refused(&self, _by: &Authority, error: Error) -> Error {
-        error
+    fn refused(&self, by: &Authority, error: Error) -> Error {
+        if self.of_own() == Some(false) { by.of_own_instead(error) } else { error }
     }
+
+    /// Permissions that are needed besides.
+    const AND: &'static [Permission] = &[];
+
+    /// How many keys it makes or compares at once, of which a server refuses too many.
+    fn size(&self) -> usize {
+        1
+    }
+
+    /// By what it is known again, so that repeating it has no further effect: where it is kept, for those that are.
+    fn idempotency_key(&mut self) -> Option<&mut Option<String>> {
+        None
+    }
+
+    /// What of all workspaces it is about, in a word: then no operator that is bound to one of them may ask for it.
+    const OF_ALL: Option<&'static str> = None;
 
     /// What it is about, as the trail names it where it is refused: such as the key that was typed.
     fn target(&self) -> String;
@@ -47,6 +72,9 @@ pub trait UseCase: Serialize + DeserializeOwned + Send + Sync + 'static {
 
 /// A use case that changes nothing.
 pub trait Ask: UseCase {
+    /// Whether the trail tells that the plan of the workspace does not allow it.
+    const TELLS_REFUSAL: bool = false;
+
     /// Answers from one snapshot.
     ///
     /// # Errors
@@ -107,6 +135,10 @@ pub struct Route {
     pub optional_body: bool,
     /// Whether it heeds `If-Match`, by [`Context::expects`].
     pub if_match: bool,
+    /// Whether it may be repeated, by [`UseCase::idempotency_key`].
+    pub idempotent: bool,
+    /// The longest body that is read.
+    pub most_bytes: usize,
     /// Whether it may take minutes.
     pub long: bool,
     /// Its name in generated clients.
@@ -147,6 +179,8 @@ impl Route {
             query: &[],
             optional_body: false,
             if_match: false,
+            idempotent: false,
+            most_bytes: 1024 * 1024,
             long: false,
             id,
             tag,

@@ -2,11 +2,10 @@
 
 use super::{
     audit_review,
-    authority::Authority,
     case::{Ask, Method, Route, UseCase},
     context::Context,
     entitlement,
-    error::{Error, Result},
+    error::Result,
     lookup,
     view::KeyView,
 };
@@ -138,12 +137,8 @@ impl UseCase for Check {
     const PERMISSION: Permission = Permission::ReadKeys;
     const OR: Option<Permission> = Some(Permission::ReadOwnKeys);
 
-    fn permission(&self, by: &Authority) -> Permission {
-        if self.mine { by.either(Self::PERMISSION, Permission::ReadOwnKeys) } else { Self::PERMISSION }
-    }
-
-    fn refused(&self, by: &Authority, error: Error) -> Error {
-        if self.mine { error } else { by.of_own_instead(error) }
+    fn of_own(&self) -> Option<bool> {
+        Some(self.mine)
     }
 
     const ROUTE: Route = Route {

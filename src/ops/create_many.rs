@@ -4,10 +4,11 @@
 use super::{
     Done,
     context::Context,
-    create::{Accepted, Create, Created, Made, Standing, accept, keep, make},
+    create::{Create, Created},
     error::{Error, Kind, Result},
     existing::existing,
     free_text,
+    new_key::{Accepted, Made, Standing, accept, keep, make},
 };
 use crate::{domain::Event, store::Tx, vault::Capabilities};
 use rand::{CryptoRng, SeedableRng, rngs::StdRng};

@@ -1,6 +1,8 @@
 //! The log of requests: verdicts on keys, one by one or added up, and what operators asked of a server.
 
 use super::{
+    authority::Authority,
+    case::{Ask, Method, Route, UseCase},
     context::Context,
     entitlement,
     error::{Error, Kind, Result},
@@ -8,10 +10,13 @@ use super::{
 };
 use crate::{
     domain::{
-        Code, Environment, Key, KeyId, KeyRef, LoggedRequest, LoggedVerdict, OperatorRequest, RequestFacts, Time,
-        closest, time::format_time,
+        Code, Environment, Key, KeyId, KeyRef, LoggedRequest, LoggedVerdict, OperatorRequest, Permission, RequestFacts,
+        closest,
+        serde_text::{self, as_text},
+        time::{Since, format_time},
     },
     store::{VerdictFilter, View},
+    vault::Capabilities,
 };
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -27,35 +32,43 @@ use std::{
 const STATUSES: RangeInclusive<u16> = 100..=599;
 
 /// Which recent requests to show.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct LogQuery {
-    /// One key; every key of the workspace when `None`.
+    /// Of one key.
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     pub key: Option<KeyRef>,
-    /// Decides between keys of one name.
+    /// The environment, where keys of several have the name.
     pub environment: Option<Environment>,
     /// Only refusals.
+    #[serde(default)]
     pub denied: bool,
-    /// From this time on.
-    pub since: Option<Time>,
-    /// Only those after this place in the log.
+    /// From this time, or so long ago, on: `2026-01-02` or `1h`.
+    #[cfg_attr(test, schema(value_type = Option<String>, example = "1h"))]
+    pub since: Option<Since>,
+    /// After this place in the log.
     pub after: Option<i64>,
     /// The newest so many.
     pub limit: Option<usize>,
-    /// Also verdicts on credentials that no key has.
-    pub unknown: bool,
-    /// Only with this code.
+    /// With this code: of a verdict, of an error, or `OK`.
     pub code: Option<String>,
-    /// Only answered with this status, or with one of this class.
+    /// Answered with this status, or with one of a class: `404` or `4xx`.
+    #[cfg_attr(test, schema(value_type = Option<String>, pattern = "^[1-5]([0-9][0-9]|xx)$", example = "4xx"))]
     pub status: Option<Statuses>,
-    /// Only paths that begin so.
+    /// With a path that begins so.
     pub path: Option<String>,
-    /// Only from addresses in this range.
+    /// From this address or range.
+    #[serde(default, with = "serde_text::optional_range")]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     pub address: Option<IpNet>,
-    /// Only what this operator asked, by its name.
+    /// Asked by the operator of this name.
     pub operator: Option<String>,
-    /// Only what operators asked for themselves, and no verdicts.
+    /// What operators asked, and no verdicts.
+    #[serde(default)]
     pub operators: bool,
-    /// Only verdicts on keys of whoever asks.
+    /// Of the keys of whoever asks, made by it or owned by it.
+    #[serde(default)]
     pub mine: bool,
 }
 
@@ -96,6 +109,59 @@ impl fmt::Display for Statuses {
             Self::One(status) => write!(f, "{status}"),
             Self::Class(class) => write!(f, "{class}xx"),
         }
+    }
+}
+
+as_text!(Statuses);
+
+impl UseCase for LogQuery {
+    type Outcome = Logs;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    const OR: Option<Permission> = Some(Permission::ReadOwnKeys);
+    const ROUTE: Route = Route {
+        query: &[
+            "key",
+            "environment",
+            "denied",
+            "since",
+            "after",
+            "limit",
+            "code",
+            "status",
+            "path",
+            "address",
+            "operator",
+            "operators",
+            "mine",
+        ],
+        summary: "Recent requests",
+        description: "Verdicts on keys, one by one with what was asked, or added up where very many came at once; with \
+            `operators` or `operator` what operators asked, for who may read the audit trail.",
+        answers: &[(200, "Recent requests, oldest first.")],
+        ..Route::new(Method::Get, "/v1/logs", "list_verdicts", "usage")
+    };
+
+    fn permission(&self, by: &Authority) -> Permission {
+        match self.of_own() {
+            // What operators do is no matter of who reads keys alone.
+            None => Permission::ReadAudit,
+            Some(true) => by.either(Permission::ReadKeys, Permission::ReadOwnKeys),
+            Some(false) => Permission::ReadKeys,
+        }
+    }
+
+    fn of_own(&self) -> Option<bool> {
+        (!self.is_of_operators()).then_some(self.mine)
+    }
+
+    fn target(&self) -> String {
+        "logs".to_owned()
+    }
+}
+
+impl Ask for LogQuery {
+    fn ask(&self, view: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<Logs> {
+        logs(view, cx, self)
     }
 }
 
@@ -159,8 +225,7 @@ pub struct Logs {
 
 impl LogQuery {
     /// Whether it asks for what operators did, and not for the use of keys alone.
-    #[must_use]
-    pub fn is_of_operators(&self) -> bool {
+    fn is_of_operators(&self) -> bool {
         self.operators || self.operator.is_some()
     }
 
@@ -267,7 +332,7 @@ impl LogEntry {
 /// # Errors
 /// `NotFound` or `Conflict` for a reference that names no key or several; `Usage` for one's own keys beside something else, and
 /// for a code that no request is answered with.
-pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
+fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
     query.is_answerable()?;
     entitlement::workspace(tx, &cx.workspace)?;
     if query.mine && (query.key.is_some() || query.is_of_operators()) {
@@ -280,12 +345,12 @@ pub fn logs(tx: &View<'_>, cx: &Context, query: &LogQuery) -> Result<Logs> {
     let filter = VerdictFilter {
         key: one.as_ref().map(|key| key.id.clone()),
         denied: query.denied,
-        since: query.since,
+        since: query.since.map(|since| since.time(cx.now)),
         after: query.after,
     };
     let mut items = if query.operators { Vec::new() } else { verdicts(tx, cx, query, &filter, one)? };
     if query.is_of_operators() && query.key.is_none() {
-        items.extend(requests(tx, cx, query, &filter)?);
+        items.extend(requests(tx, cx, &filter)?);
     }
     // Servers of one vault write by turns what they saw at one time. Whoever goes on from a place reads in the order of places,
     // or would pass some over.
@@ -306,6 +371,8 @@ fn verdicts(
     filter: &VerdictFilter,
     one: Option<Key>,
 ) -> Result<Vec<LogEntry>> {
+    // Credentials that no key has belong to no workspace.
+    let unknown = cx.authority.bound_to().is_none();
     let verdicts = tx.recent_verdicts(filter)?;
     let keys: HashMap<KeyId, Key> = match one {
         Some(key) => [(key.id.clone(), key)].into(),
@@ -318,7 +385,7 @@ fn verdicts(
     let mut items = Vec::new();
     for verdict in verdicts {
         let key = verdict.record.key.as_ref().and_then(|id| keys.get(id));
-        if key.is_some() || (verdict.record.key.is_none() && query.unknown && !query.mine) {
+        if key.is_some() || (verdict.record.key.is_none() && unknown && !query.mine) {
             items.push(LogEntry::of_verdict(verdict, key));
         }
     }
@@ -326,9 +393,9 @@ fn verdicts(
 }
 
 /// What operators asked: who is bound to a workspace sees those that are bound to it.
-fn requests(tx: &View<'_>, cx: &Context, query: &LogQuery, filter: &VerdictFilter) -> Result<Vec<LogEntry>> {
+fn requests(tx: &View<'_>, cx: &Context, filter: &VerdictFilter) -> Result<Vec<LogEntry>> {
     let mut found = tx.recent_requests(filter)?;
-    if let Some(own) = cx.authority.bound_to().filter(|_| !query.unknown) {
+    if let Some(own) = cx.authority.bound_to() {
         let operators = tx.operators()?.into_iter();
         let bound: HashSet<String> =
             operators.filter(|one| one.workspace.as_deref() == Some(own)).map(|one| one.id).collect();

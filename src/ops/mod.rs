@@ -20,6 +20,7 @@ pub mod create_many;
 pub mod credentials;
 pub mod declare;
 pub mod delete;
+pub mod delivery;
 pub mod demands;
 mod entitlement;
 pub mod error;
@@ -34,6 +35,7 @@ pub mod list;
 pub mod logs;
 mod lookup;
 pub mod many;
+mod new_key;
 pub mod objects;
 pub mod operators;
 mod policy;
@@ -62,9 +64,10 @@ pub use create::{Create, Created};
 pub use create_many::{CreateMany, EntryError, EntryErrors};
 pub use credentials::{CredentialReport, RefusedCredentials};
 pub use declare::{
-    Agreed, Applied, Apply, Carried, CarryKeys, Carrying, Declared, ExportKeys, Plan, PlanStep, Prefer, Verb,
+    Agreed, Applied, Apply, Carried, CarryKeys, Carrying, Declared, ExportKeys, Plan, PlanKeys, PlanStep, Prefer, Verb,
 };
 pub use delete::{Delete, Deleted};
+pub use delivery::{Progress, Step};
 pub use demands::{Demanded, ShowDemands};
 pub use error::{Error, Kind, Result};
 pub use import::Import;
@@ -76,13 +79,14 @@ pub use objects::{
 };
 pub use operators::{Appointed, CreateOperator, ListOperators, OperatorView, RevokeOperator, RotateOperator};
 pub use prolong::{OverlapWait, Prolong, WaitOutcome};
-pub use rotation::{Abort, Commit, ListRotations, Progress, Rotated, RotationRef, ShowRotation, Step};
+pub use rotate::{Reissued, Rotate};
+pub use rotation::{Abort, Commit, ListRotations, Rotated, RotationRef, ShowRotation};
 pub use rotation_view::RotationView;
 pub use scopes::{ChangeScopes, ListScopes, ScopeChange, ScopeList, ScopeView, ScopesChanged, ShowScope};
 pub use stage::{Stage, Staged};
 pub use store_error::{DISK_FULL, GONE, REKEYED};
 pub use update::{Update, Updated};
-pub use usage::{UsageBy, UsageQuery, UsageReport, UsageRow};
+pub use usage::{Kept, ShowRetention, UsageBy, UsageQuery, UsageReport, UsageRow};
 pub use verify::Verify;
 pub use view::KeyView;
 

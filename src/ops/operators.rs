@@ -5,8 +5,8 @@ use super::{
     authority::Authority,
     case::{Ask, Change, Method, Route, UseCase},
     context::Context,
-    create::mint,
     error::{Error, Result},
+    new_key::mint,
 };
 use crate::{
     domain::{

@@ -1,7 +1,5 @@
-//! The steps of a rotation that has been staged: intent, receipt, commit, abort; and looking at rotations.
-//!
-//! Each is one transaction. A step names the rotation and the version of the secret it is about: if another process has
-//! minted again in the meantime, the step is refused, whatever any lease says.
+//! A rotation that has been staged: committed, aborted, and looked at. The steps of its deliveries are in
+//! [`super::delivery`].
 
 use super::{
     Done,
@@ -16,14 +14,16 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, DeliveryState, Environment, Illegal, Key, KeyId, KeyRef, Lookup, Outcome, Permission, Phase,
-        PlainToken, RefError, Rotation, RotationId, SecretState, Time, serde_text, time::format_time,
+        Action, DeliveryState, Environment, Illegal, Key, KeyId, KeyRef, Permission, Phase, RefError, Rotation,
+        RotationId, SecretState, Time,
+        serde_text::{self, as_text},
+        time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
 };
 use chrono::TimeDelta;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{fmt, str::FromStr};
 
@@ -44,17 +44,7 @@ impl FromStr for RotationRef {
     }
 }
 
-impl Serialize for RotationRef {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for RotationRef {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-}
+as_text!(RotationRef);
 
 impl fmt::Display for RotationRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,32 +53,6 @@ impl fmt::Display for RotationRef {
             Self::Of(key) => key.fmt(f),
         }
     }
-}
-
-/// One step of a delivery.
-pub struct Step {
-    /// Which rotation.
-    pub rotation: RotationId,
-    /// The version of the secret the caller is delivering.
-    pub secret: Lookup,
-    /// The sink.
-    pub sink: String,
-    /// What happened, or is about to.
-    pub progress: Progress,
-}
-
-/// What a [`Step`] records of a sink.
-pub enum Progress {
-    /// The secret is about to be handed over.
-    Intended,
-    /// The sink has acknowledged it; what it said, without any value.
-    Delivered(String),
-    /// The sink does not hold it; why.
-    Failed(String),
-    /// What was read back from the sink after an interruption: the staged secret is a receipt, anything else is none.
-    ReadBack(Option<PlainToken>),
-    /// The caller goes on no further although the sink holds the secret, or may; why.
-    Unproven(String),
 }
 
 /// How to commit.
@@ -152,56 +116,6 @@ pub struct Abort {
     /// Why, for the trail.
     #[serde(default)]
     pub because: Option<String>,
-}
-
-/// Records one step of a delivery.
-///
-/// # Errors
-/// `NotFound`; `Conflict` when the rotation is over, or another process minted again.
-pub fn step(tx: &mut Tx<'_>, caps: &Capabilities, cx: &Context, step: Step) -> Result<Done<RotationView>> {
-    let (mut key, run) = find_to_change(tx, cx, &RotationRef::Id(step.rotation), None)?;
-    if run.secret != step.secret {
-        return Err(Error::conflict("taken_over", format!("another process goes on with the rotation {}", run.id))
-            .hint(format!("keyward rotation show {}", run.id)));
-    }
-    // Whoever met a failure hands this secret to nobody else: the next run need not wait until the lease runs out.
-    let ends_turn = matches!(step.progress, Progress::Failed(_) | Progress::Unproven(_));
-    let (state, detail) = match step.progress {
-        Progress::Intended => ("intended", None),
-        Progress::Delivered(detail) => ("delivered", Some(detail)),
-        Progress::Failed(why) => ("failed", Some(why)),
-        Progress::ReadBack(found) if holds(&key, &run, caps, found.as_ref())? => {
-            ("delivered", Some("read back".to_owned()))
-        }
-        Progress::ReadBack(_) => ("failed", Some("read back: it holds another value".to_owned())),
-        Progress::Unproven(why) => ("unproven", Some(why)),
-    };
-    let (stepped, outcome) = match state {
-        "intended" => (key.intend(&step.sink, cx.now), Outcome::Ok),
-        "delivered" => (key.receive(&step.sink, cx.now), Outcome::Ok),
-        "unproven" => (Ok(()), Outcome::Failed),
-        _ => (key.fail_delivery(&step.sink, cx.now), Outcome::Failed),
-    };
-    let stepped = stepped.and_then(|()| if ends_turn { key.end_turn(cx.now) } else { Ok(()) });
-    stepped.map_err(|illegal| refused(illegal, &key))?;
-    tx.put_key(&key)?;
-    key.version += 1;
-    let mut changes = json!({
-        "rotation": run.id.as_str(), "lookup": run.secret.as_str(), "sink": step.sink, "state": state, "detail": detail,
-    });
-    if outcome == Outcome::Failed {
-        changes["name"] = json!(key.name);
-    }
-    let event = cx.outcome(Action::KeyDeliver, key.id.to_string(), outcome, changes);
-    let view = RotationView::of(&key, cx.now).ok_or_else(nothing_left)?;
-    Ok(Done { outcome: view, events: vec![event] })
-}
-
-/// Whether a value read back from a sink is the secret being delivered; decided by its verifier, never by its look-up id.
-fn holds(key: &Key, run: &Rotation, caps: &Capabilities, found: Option<&PlainToken>) -> Result<bool> {
-    let Some(token) = found else { return Ok(false) };
-    let verifier = caps.verifier_of(token).ok_or_else(super::support_refused)?;
-    Ok(key.secrets.iter().any(|secret| secret.lookup == run.secret && secret.verifier.matches(&verifier)))
 }
 
 impl UseCase for Commit {
@@ -461,7 +375,7 @@ pub(super) fn find(
 }
 
 /// The same for whoever decides about it: as with minting, of no key beyond the caller's ceiling.
-fn find_to_change(
+pub(super) fn find_to_change(
     tx: &View<'_>,
     cx: &Context,
     rotation: &RotationRef,
@@ -488,6 +402,6 @@ fn refuse_busy_secret(tx: &View<'_>, cx: &Context, key: &Key, period: TimeDelta)
     idle::refuse_busy(cx, key, &format!("the old secret of {}", key.name), seen.as_ref(), period)
 }
 
-fn nothing_left() -> Error {
+pub(super) fn nothing_left() -> Error {
     Error::conflict("illegal_state", Illegal::NoRotation.to_string())
 }

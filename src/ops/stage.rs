@@ -2,11 +2,13 @@
 
 use super::{
     Done,
+    case::{Method, Route, UseCase},
     context::Context,
-    create::mint,
     entitlement,
     error::{Error, Kind, Result},
-    lookup, policy,
+    lookup,
+    new_key::mint,
+    policy,
     repetition::{self, Repetition},
     rotation::{self, RotationRef},
     rotation_view::{RotationView, refused},
@@ -32,11 +34,11 @@ use serde_json::json;
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(example = json!({"overlap": {"for": 86_400}})))]
 pub struct Stage {
-    /// Which key.
-    #[serde(skip, default = "nobody")]
+    /// The id of the key, its name, or a prefix of its id.
+    #[cfg_attr(test, schema(value_type = String))]
     pub key: KeyRef,
-    /// Decides between keys of one name.
-    #[serde(skip)]
+    /// The environment, where keys of several have the name.
+    #[serde(default)]
     pub environment: Option<Environment>,
     /// How long the old secret goes on working; the key's own overlap, else its workspace's, else 24 hours.
     #[serde(default)]
@@ -85,9 +87,28 @@ pub struct Stage {
     pub idempotency_key: Option<String>,
 }
 
-/// The path names the key; a body that is not yet joined with it means none.
-fn nobody() -> KeyRef {
-    KeyRef::Name(String::new())
+impl UseCase for Stage {
+    type Outcome = Staged;
+    const PERMISSION: Permission = Permission::RotateKeys;
+    const ROUTE: Route = Route {
+        query: &["environment"],
+        idempotent: true,
+        summary: "Stage a new secret for a key",
+        description: "It works at once, beside the old one. The caller delivers it, records steps, and commits.",
+        answers: &[
+            (201, "A new secret, shown this once."),
+            (200, "Nothing was minted: a rotation goes on, or none is due."),
+        ],
+        ..Route::new(Method::Post, "/v1/keys/{key}/rotations", "stage_rotation", "rotations")
+    };
+
+    fn idempotency_key(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.idempotency_key)
+    }
+
+    fn target(&self) -> String {
+        self.key.to_string()
+    }
 }
 
 impl Stage {

@@ -2,6 +2,7 @@
 
 use super::{
     Done,
+    case::{Ask, Change, Method, Route, UseCase},
     context::Context,
     entitlement,
     error::{Error, Result},
@@ -9,11 +10,14 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, AddressUse, Code, Environment, Key, KeyId, KeyRef, Retention, SecretUse, Time, Usage, UsageCount,
-        time::{format_duration, format_time},
+        Action, AddressUse, Code, Environment, Key, KeyId, KeyRef, Permission, Retention, SecretUse, Time, Usage,
+        UsageCount,
+        time::{Since, format_duration, format_time},
     },
     store::{Tx, View},
+    vault::Capabilities,
 };
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
@@ -24,7 +28,8 @@ use std::{
 };
 
 /// What usage is added up by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UsageBy {
     /// Days of UTC.
     Day,
@@ -70,20 +75,152 @@ impl fmt::Display for UsageBy {
 }
 
 /// Which usage to add up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct UsageQuery {
-    /// One key; every key of the workspace when `None`.
+    /// One key.
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     pub key: Option<KeyRef>,
-    /// Decides between keys of one name.
+    /// The environment, where keys of several have the name.
     pub environment: Option<Environment>,
-    /// From the hour of this time on; as far back as is kept when `None`.
-    pub since: Option<Time>,
-    /// What to add it up by.
-    pub by: UsageBy,
-    /// Also requests with credentials that no key has.
-    pub unknown: bool,
-    /// Only of keys of whoever asks.
+    /// From the hour of this time on, or of so long ago: `2026-01-02` or `7d`.
+    #[cfg_attr(test, schema(value_type = Option<String>, example = "7d"))]
+    pub since: Option<Since>,
+    /// `day`, `key`, `code` or `address`.
+    // Without it, a key is told by the day, and many by key.
+    #[cfg_attr(test, schema(value_type = Option<String>, pattern = "^(day|key|code|address)$"))]
+    pub by: Option<UsageBy>,
+    /// Of the keys of whoever asks, made by it or owned by it.
+    #[serde(default)]
     pub mine: bool,
+}
+
+impl UseCase for UsageQuery {
+    type Outcome = UsageReport;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    const OR: Option<Permission> = Some(Permission::ReadOwnKeys);
+    const ROUTE: Route = Route {
+        query: &["key", "environment", "since", "by", "mine"],
+        summary: "How often, from where and with what verdict keys were used",
+        description: "What a server judged is told after its next flush.",
+        answers: &[(200, "Sums of use.")],
+        ..Route::new(Method::Get, "/v1/usage", "show_usage", "usage")
+    };
+
+    fn of_own(&self) -> Option<bool> {
+        Some(self.mine)
+    }
+
+    fn target(&self) -> String {
+        "usage".to_owned()
+    }
+}
+
+impl Ask for UsageQuery {
+    fn ask(&self, view: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<UsageReport> {
+        usage(view, cx, self)
+    }
+}
+
+/// For how long facts of use are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct ShowRetention {}
+
+/// How long facts of use are kept, and how many of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Retention))]
+pub struct Kept {
+    /// `keyward.usage-retention/v1`.
+    #[serde(default)]
+    #[cfg_attr(test, schema(required = false))]
+    pub schema: String,
+    /// Counts by the hour.
+    #[cfg_attr(test, schema(minimum = 3600))]
+    pub counts_seconds: i64,
+    /// Recent verdicts.
+    #[cfg_attr(test, schema(minimum = 1))]
+    pub verdicts_seconds: i64,
+    /// Recent verdicts of one key, the denied and the others apart.
+    #[cfg_attr(test, schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64))]
+    pub verdicts_per_key: u32,
+    /// Distinct addresses of one key.
+    #[cfg_attr(test, schema(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64))]
+    pub addresses_per_key: u32,
+}
+
+impl From<Retention> for Kept {
+    fn from(kept: Retention) -> Self {
+        Self {
+            schema: "keyward.usage-retention/v1".to_owned(),
+            counts_seconds: kept.counts.num_seconds(),
+            verdicts_seconds: kept.verdicts.num_seconds(),
+            verdicts_per_key: kept.verdicts_per_key,
+            addresses_per_key: kept.addresses_per_key,
+        }
+    }
+}
+
+impl TryFrom<Kept> for Retention {
+    type Error = Error;
+
+    fn try_from(kept: Kept) -> Result<Self> {
+        let period = |seconds| TimeDelta::try_seconds(seconds).ok_or_else(|| Error::usage("a period is too long"));
+        Ok(Self {
+            counts: period(kept.counts_seconds)?,
+            verdicts: period(kept.verdicts_seconds)?,
+            verdicts_per_key: kept.verdicts_per_key,
+            addresses_per_key: kept.addresses_per_key,
+        })
+    }
+}
+
+impl UseCase for ShowRetention {
+    type Outcome = Kept;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    const ROUTE: Route = Route {
+        summary: "How long facts of use are kept",
+        answers: &[(200, "The periods and numbers.")],
+        ..Route::new(Method::Get, "/v1/usage/retention", "show_retention", "usage")
+    };
+
+    fn target(&self) -> String {
+        "usage".to_owned()
+    }
+}
+
+impl Ask for ShowRetention {
+    fn ask(&self, view: &View<'_>, _caps: &Capabilities, _cx: &Context) -> Result<Kept> {
+        Ok(view.retention()?.into())
+    }
+}
+
+impl UseCase for Kept {
+    type Outcome = Self;
+    const PERMISSION: Permission = Permission::ChangePlatform;
+    const ROUTE: Route = Route {
+        summary: "Change how long facts of use are kept",
+        description: "Of all workspaces: what is kept no longer is removed with the next of them that is written.",
+        answers: &[(200, "The periods and numbers from now on.")],
+        ..Route::new(Method::Put, "/v1/usage/retention", "change_retention", "usage")
+    };
+
+    fn target(&self) -> String {
+        "usage".to_owned()
+    }
+}
+
+impl Change for Kept {
+    const ACTION: Action = Action::UsageRetention;
+
+    fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<Self>> {
+        let Done { outcome, events } = retain(tx, cx, &self.try_into()?)?;
+        Ok(Done { outcome: outcome.into(), events })
+    }
 }
 
 /// One group of usage.
@@ -162,7 +299,7 @@ pub struct UsageReport {
 ///
 /// # Errors
 /// `NotFound` or `Conflict` for a reference that names no key or several; `Usage` for one's own keys beside one that is named.
-pub fn usage(tx: &View<'_>, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
+fn usage(tx: &View<'_>, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
     entitlement::workspace(tx, &cx.workspace)?;
     if query.mine && query.key.is_some() {
         return Err(super::mine_of_all("one key"));
@@ -175,17 +312,20 @@ pub fn usage(tx: &View<'_>, cx: &Context, query: &UsageQuery) -> Result<UsageRep
             all.map(|found| (found.0.id.clone(), found)).collect()
         }
     };
-    let unknown = query.unknown && !query.mine;
+    // Credentials that no key has belong to no workspace.
+    let unknown = cx.authority.bound_to().is_none() && !query.mine;
+    let by = query.by.unwrap_or(if one.is_some() { UsageBy::Day } else { UsageBy::Key });
+    let since = query.since.map(|since| since.time(cx.now));
     let id = one.as_ref().map(|key| &key.id);
     let shown = |key: &Option<KeyId>| key.as_ref().map_or(unknown && id.is_none(), |id| keys.contains_key(id));
-    let mut counts = tx.usage_counts(id, query.since)?;
+    let mut counts = tx.usage_counts(id, since)?;
     counts.retain(|count| shown(&count.key));
-    let items = if query.by == UsageBy::Address {
-        let mut addresses = tx.usage_addresses(id, query.since)?;
+    let items = if by == UsageBy::Address {
+        let mut addresses = tx.usage_addresses(id, since)?;
         addresses.retain(|address| shown(&address.key));
         by_address(&addresses)
     } else {
-        by_count(query.by, &counts, &keys, query.since, cx.now)
+        by_count(by, &counts, &keys, since, cx.now)
     };
     let (uses, denied) = totals(&counts);
     let total = one.as_ref().and_then(|key| keys.get(&key.id)).map(|(_, usage)| usage.clone()).unwrap_or_default();
@@ -194,12 +334,12 @@ pub fn usage(tx: &View<'_>, cx: &Context, query: &UsageQuery) -> Result<UsageRep
         None => Vec::new(),
     };
     Ok(UsageReport {
-        by: query.by.as_str().into(),
-        since: query.since.map(format_time),
+        by: by.as_str().into(),
+        since: since.map(format_time),
         key_id: id.map(ToString::to_string),
         // Of one key and without a time, the totals that are kept for good.
-        uses: if one.is_some() && query.since.is_none() { total.uses } else { uses },
-        denied: if one.is_some() && query.since.is_none() { total.denied } else { denied },
+        uses: if one.is_some() && since.is_none() { total.uses } else { uses },
+        denied: if one.is_some() && since.is_none() { total.denied } else { denied },
         last_used_at: total.last_used_at.map(format_time),
         last_used_ip: total.last_used_ip.map(|ip| ip.to_string()),
         last_user_agent: total.last_user_agent,
@@ -321,7 +461,7 @@ fn by_address(addresses: &[AddressUse]) -> Vec<UsageRow> {
 ///
 /// # Errors
 /// `Usage` for a period of nothing.
-pub fn retain(tx: &mut Tx<'_>, cx: &Context, retention: &Retention) -> Result<Done<Retention>> {
+fn retain(tx: &mut Tx<'_>, cx: &Context, retention: &Retention) -> Result<Done<Retention>> {
     let before = tx.retention()?;
     if before == *retention {
         return Ok(Done::unchanged(before));

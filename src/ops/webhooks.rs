@@ -5,6 +5,7 @@
 
 use super::{
     Done,
+    authority::Authority,
     case::{Ask, Change, Method, Route, UseCase},
     context::Context,
     entitlement,
@@ -155,6 +156,26 @@ impl Ask for ListWebhooks {
     }
 }
 
+impl UseCase for AddWebhook {
+    type Outcome = AddedWebhook;
+    const PERMISSION: Permission = Permission::ChangeWorkspace;
+    const ROUTE: Route = Route {
+        summary: "Add a webhook",
+        description: "The answer is the only one that ever holds the secret that its messages are signed with. Addresses \
+            that are not public need the right to change the platform: the server itself sends there.",
+        answers: &[(201, "The webhook with its secret.")],
+        ..Route::new(Method::Post, "/v1/webhooks", "add_webhook", "webhooks")
+    };
+
+    fn permission(&self, _by: &Authority) -> Permission {
+        if self.allow_private { Permission::ChangePlatform } else { Self::PERMISSION }
+    }
+
+    fn target(&self) -> String {
+        self.name.clone()
+    }
+}
+
 /// Adds a webhook.
 ///
 /// # Errors
@@ -237,7 +258,37 @@ impl Change for RemoveWebhook {
     }
 }
 
-/// A message that tells nothing, and where it goes: to see whether it arrives.
+/// A webhook to be sent a message that tells nothing, to see whether it arrives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct TestWebhook {
+    /// Its name or id.
+    pub name: String,
+}
+
+/// A message on trial that has arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestedWebhook {
+    /// The id of the message.
+    pub message: String,
+}
+
+impl UseCase for TestWebhook {
+    type Outcome = TestedWebhook;
+    const PERMISSION: Permission = Permission::ChangeWorkspace;
+    const ROUTE: Route = Route {
+        summary: "Send a message that tells nothing, to see whether it arrives",
+        answers: &[(200, "It has arrived.")],
+        ..Route::new(Method::Post, "/v1/webhooks/{name}/test", "test_webhook", "webhooks")
+    };
+
+    fn target(&self) -> String {
+        self.name.clone()
+    }
+}
+
+/// A message that tells nothing, and where it goes.
 ///
 /// # Errors
 /// `NotFound`; `Forbidden` for a support slot.

@@ -51,7 +51,7 @@ impl ByHand {
     /// See [`crate::ops::rotation::commit`].
     pub fn arrived(&self, backend: &dyn Backend, cx: &Context) -> Result<()> {
         if self.parked {
-            return backend.rotation_step(cx, self.step(Progress::Delivered("printed".to_owned()))).map(drop);
+            return backend.change(cx, self.step(Progress::Delivered("printed".to_owned()))).map(drop);
         }
         let commit = Commit::of(self.rotation.clone(), vec![self.sink.to_owned()]);
         backend.change(cx, commit).map(drop)
@@ -79,7 +79,7 @@ pub fn finish(backend: &dyn Backend, cx: &Context, rotation: &RotationView) -> R
 /// Records that a sink may hold a secret with which this run goes on no further. Where even that cannot be recorded, the
 /// next run waits for the lease; what is told is why the delivery failed.
 pub(super) fn leave(backend: &dyn Backend, cx: &Context, step: Step) {
-    if let Err(error) = backend.rotation_step(cx, step) {
+    if let Err(error) = backend.change(cx, step) {
         tracing::warn!(%error, "the end of the delivery could not be recorded");
     }
 }

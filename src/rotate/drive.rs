@@ -95,12 +95,12 @@ impl Driver<'_> {
             let held = readable().filter_map(held);
             request.held = held.map(|token| token.lookup().as_str().to_owned()).collect();
         }
-        let mut staged = self.backend.stage(self.cx, &request)?;
+        let mut staged = self.backend.run(self.cx, request.clone())?;
         if let Some(lease) = staged.lease.take() {
             if let Some(rotation) = &staged.rotation {
                 self.read_back(target, rotation)?;
             }
-            staged = self.backend.stage(self.cx, &Stage { lease: Some(lease), ..request.clone() })?;
+            staged = self.backend.run(self.cx, Stage { lease: Some(lease), ..request })?;
         }
         if self.cx.dry_run || (staged.secret.is_none() && !staged.ready) {
             return Ok(settled(staged));
@@ -264,7 +264,7 @@ impl Driver<'_> {
                 sink: sink.name().to_owned(),
                 progress: Progress::ReadBack(token),
             };
-            self.backend.rotation_step(self.cx, request)?;
+            self.backend.change(self.cx, request)?;
         }
         Ok(())
     }
@@ -284,7 +284,7 @@ impl Driver<'_> {
     }
 
     fn step(&self, fresh: &Fresh<'_>, sink: &Sink, progress: Progress) -> Result<()> {
-        self.backend.rotation_step(self.cx, fresh.step(sink, progress)).map(drop)
+        self.backend.change(self.cx, fresh.step(sink, progress)).map(drop)
     }
 
     fn leave(&self, fresh: &Fresh<'_>, sink: &Sink, why: String) {

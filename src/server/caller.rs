@@ -274,10 +274,17 @@ impl Caller {
     ///
     /// # Errors
     /// `Forbidden`.
-    pub(super) async fn granted(&self, app: &Arc<App>, request: &impl UseCase) -> Result<Context> {
+    pub(super) async fn granted<Q: UseCase>(&self, app: &Arc<App>, request: &Q) -> Result<Context> {
         let by = self.authority();
         let granted = self.permitted(app, request.permission(&by), &request.target()).await;
-        granted.map_err(|error| request.refused(&by, error))
+        let cx = granted.map_err(|error| request.refused(&by, error))?;
+        for permission in Q::AND {
+            self.permitted(app, *permission, &request.target()).await?;
+        }
+        if let Some(what) = Q::OF_ALL {
+            self.is_of_the_platform(app, what).await?;
+        }
+        Ok(cx)
     }
 
     /// The circumstances of reading keys: all of them, or the caller's own.

@@ -112,7 +112,7 @@ async fn tell(app: &Arc<App>, cx: &Context, last: bool) -> Result<()> {
         tracing::warn!(address, addresses = one.addresses, count = one.count, "credentials of operators were refused");
     }
     let cx = Context { now, ..cx.clone() };
-    app.ask(move |backend| backend.credentials_refused(&cx, &report)).await
+    app.ask(move |backend| backend.vault("the trail")?.told_of_credentials(&cx, &report)).await
 }
 
 #[cfg(test)]

@@ -11,18 +11,23 @@ use super::{
     problem::Failed,
 };
 use crate::{
-    backend::Backend,
+    backend::{Backend, procedure::Procedure},
     ops::{
-        Abort, Activate, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, CreateObject, Deactivate, Delete,
-        DeleteObject, ExportKeys, ListObjects, ListRotations, ListScopes, Prolong, Result, Revoke, Show, ShowDemands,
-        ShowObject, ShowRotation, ShowScope, Update, UpdateObject,
+        Abort, Activate, Apply, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, Create, CreateObject,
+        Deactivate, Delete, DeleteObject, ExportKeys, Kept, ListObjects, ListRotations, ListScopes, LogQuery, PlanKeys,
+        Prolong, Result, Revoke, Rotate, Show, ShowDemands, ShowObject, ShowRetention, ShowRotation, ShowScope, Stage,
+        Step, Update, UpdateObject, UsageQuery,
+        audit::ShowEvent,
+        audit_checkpoint::{MakeCheckpoint, ProveEvent},
+        audit_review::{RecordReview, ShowReview},
         case::{Ask, Change, Method, Route, UseCase},
         many::ChangeKeys,
         objects::CREATE_PROJECT,
         operators::{CreateOperator, ListOperators, RevokeOperator, RotateOperator},
-        webhooks::{ListWebhooks, RemoveWebhook},
+        webhooks::{AddWebhook, ListWebhooks, RemoveWebhook, TestWebhook},
     },
     wire::{
+        keys::within_bulk,
         packed::unpack,
         told::{Described, Told},
     },
@@ -72,6 +77,19 @@ impl Door {
         }
     }
 
+    /// One that takes several steps.
+    fn runs<P: Procedure + Described>() -> Self
+    where
+        P::Outcome: Told,
+    {
+        Self {
+            route: P::ROUTE,
+            serve: |route| on(filter(route.method), move |call: Call| ran::<P>(route, call)),
+            #[cfg(test)]
+            describe: super::openapi::declared::describe::<P>,
+        }
+    }
+
     /// The same in another place.
     fn at(self, route: Route) -> Self {
         Self { route, ..self }
@@ -81,6 +99,12 @@ impl Door {
 /// Every use case that is declared.
 fn doors() -> Vec<Door> {
     vec![
+        Door::runs::<Create>(),
+        Door::asks::<PlanKeys>(),
+        Door::runs::<Apply>(),
+        Door::runs::<Stage>(),
+        Door::runs::<Rotate>(),
+        Door::changes::<Step>(),
         Door::asks::<Show>(),
         Door::changes::<Update>(),
         Door::changes::<Delete>(),
@@ -107,6 +131,17 @@ fn doors() -> Vec<Door> {
         Door::changes::<CarryKeys>(),
         Door::asks::<Check>(),
         Door::asks::<CheckKey>(),
+        Door::asks::<UsageQuery>(),
+        Door::asks::<LogQuery>(),
+        Door::asks::<ShowRetention>(),
+        Door::changes::<Kept>(),
+        Door::asks::<ShowEvent>(),
+        Door::asks::<ProveEvent>(),
+        Door::runs::<MakeCheckpoint>(),
+        Door::asks::<ShowReview>(),
+        Door::changes::<RecordReview>(),
+        Door::runs::<AddWebhook>(),
+        Door::runs::<TestWebhook>(),
         Door::asks::<ListWebhooks>(),
         Door::changes::<RemoveWebhook>(),
         Door::asks::<ListOperators>(),
@@ -137,9 +172,6 @@ fn filter(method: Method) -> MethodFilter {
     }
 }
 
-/// A declared request is no bulk.
-const MOST_BYTES: usize = 1024 * 1024;
-
 /// A call of an operator, before its use case is known.
 struct Call {
     app: Arc<App>,
@@ -164,9 +196,13 @@ impl FromRequest<Arc<App>> for Call {
 impl Call {
     /// The request, and the circumstances of the call, once they are granted.
     async fn taken<Q: UseCase>(self, route: &Route) -> Result<(Arc<App>, Q, Context), Failed> {
-        let body = read(self.body, MOST_BYTES).await?;
-        let request: Q = unpack(route, self.path, self.query, &object(&body)?)?;
+        let body = read(self.body, route.most_bytes).await?;
+        let mut request: Q = unpack(route, self.path, self.query, &object(&body)?)?;
+        if let (Some(kept), Some(told)) = (request.idempotency_key(), &self.caller.idempotency_key) {
+            *kept = Some(told.clone());
+        }
         let cx = self.caller.granted(&self.app, &request).await?;
+        within_bulk(request.size())?;
         Ok((self.app, request, cx))
     }
 }
@@ -191,6 +227,16 @@ where
     told(&route, app.change(move |backend| backend.change(&cx, request)).await?)
 }
 
+async fn ran<P: Procedure>(route: Route, call: Call) -> Result<Response, Failed>
+where
+    P::Outcome: Told,
+{
+    let (app, request, cx) = call.taken::<P>(&route).await?;
+    let changes = request.changes();
+    let run = move |backend: &dyn Backend| backend.run(&cx, request);
+    told(&route, if changes { app.change(run).await? } else { app.ask(run).await? })
+}
+
 /// What an operator is answered who asks where the holders of keys ask as well.
 pub(super) async fn asks<Q: Ask>(app: &Arc<App>, caller: &Caller, request: Q) -> Result<Response, Failed>
 where
@@ -210,10 +256,14 @@ where
 
 fn told<T: Told>(route: &Route, outcome: T) -> Result<Response, Failed> {
     let head = outcome.head();
-    let status = route.answers.first().and_then(|(status, _)| StatusCode::from_u16(*status).ok());
+    let status =
+        head.status.or_else(|| Some(route.answers.first()?.0)).and_then(|status| StatusCode::from_u16(status).ok());
     let mut response = reply(status.unwrap_or(StatusCode::OK), &outcome.tell())?;
     if let Some(version) = head.version {
         put(response.headers_mut(), "etag", &format!("\"v{version}\""));
+    }
+    if let Some(path) = &head.location {
+        put(response.headers_mut(), "location", path);
     }
     Ok(response)
 }

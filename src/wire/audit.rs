@@ -1,6 +1,6 @@
 //! The audit trail: events, filters as query parameters, checks and exports.
 
-use super::keys::PageInfo;
+use super::{keys::PageInfo, told::Told};
 use crate::{
     domain::{
         Event, Recorded, Time,
@@ -224,6 +224,18 @@ impl TryFrom<EventBody> for Recorded {
                 changes: body.changes,
             },
         })
+    }
+}
+
+impl Told for Recorded {
+    type Body = EventReply;
+
+    fn tell(self) -> EventReply {
+        EventReply { schema: "keyward.audit-event/v1".to_owned(), event: (&self).into() }
+    }
+
+    fn read(reply: EventReply) -> Result<Self> {
+        reply.event.try_into()
     }
 }
 

@@ -71,21 +71,28 @@ pub struct CheckedKeyReply {
     pub answers: Vec<RuleAnswer>,
 }
 
-impl From<&Applied> for AppliedReply {
-    fn from(applied: &Applied) -> Self {
-        Self {
-            schema: "keyward.applied/v1".to_owned(),
-            plan: applied.plan.clone(),
-            created: applied.created.iter().map(CreatedReply::from).collect(),
-        }
+impl Told for Plan {
+    type Body = PlanReply;
+
+    fn tell(self) -> PlanReply {
+        PlanReply { schema: "keyward.plan/v1".to_owned(), plan: self }
+    }
+
+    fn read(reply: PlanReply) -> Result<Self, Error> {
+        Ok(reply.plan)
     }
 }
 
-impl TryFrom<AppliedReply> for Applied {
-    type Error = Error;
+impl Told for Applied {
+    type Body = AppliedReply;
 
-    fn try_from(reply: AppliedReply) -> Result<Self, Error> {
-        let created = reply.created.into_iter().map(Created::try_from).collect::<Result<_, _>>()?;
+    fn tell(self) -> AppliedReply {
+        let created = self.created.into_iter().map(Told::tell).collect();
+        AppliedReply { schema: "keyward.applied/v1".to_owned(), plan: self.plan, created }
+    }
+
+    fn read(reply: AppliedReply) -> Result<Self, Error> {
+        let created = reply.created.into_iter().map(Created::read).collect::<Result<_, _>>()?;
         Ok(Self { plan: reply.plan, created })
     }
 }

@@ -132,23 +132,26 @@ pub fn exposed(token: Option<&PlainToken>) -> Option<Zeroizing<String>> {
     token.map(|token| Zeroizing::new(token.expose_plaintext().to_owned()))
 }
 
-impl From<&Created> for CreatedReply {
-    fn from(created: &Created) -> Self {
-        Self {
+impl Told for Created {
+    type Body = CreatedReply;
+
+    fn head(&self) -> Head {
+        let location = Some(format!("/v1/keys/{}", self.key.id));
+        Head { status: self.existed.then_some(200), location, ..Head::of(&self.key) }
+    }
+
+    fn tell(self) -> CreatedReply {
+        CreatedReply {
             schema: "keyward.key/v1".to_owned(),
-            key: created.key.clone(),
-            secret: exposed(created.secret.as_ref()),
-            rotation: created.rotation.clone(),
-            existed: created.existed,
-            notes: created.notes.clone(),
+            key: self.key,
+            secret: exposed(self.secret.as_ref()),
+            rotation: self.rotation,
+            existed: self.existed,
+            notes: self.notes,
         }
     }
-}
 
-impl TryFrom<CreatedReply> for Created {
-    type Error = Error;
-
-    fn try_from(reply: CreatedReply) -> Result<Self> {
+    fn read(reply: CreatedReply) -> Result<Self> {
         Ok(Self {
             key: reply.key,
             secret: token(reply.secret)?,

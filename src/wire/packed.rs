@@ -10,8 +10,9 @@ use serde::{
     de::{self, DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, Visitor},
     forward_to_deserialize_any,
 };
-use serde_json::{Map, Value};
-use std::{cell::RefCell, fmt, vec};
+use serde_json::value::RawValue;
+use std::{cell::RefCell, collections::BTreeMap, fmt, vec};
+use zeroize::Zeroizing;
 
 /// A request as it is sent.
 pub struct Packed {
@@ -19,8 +20,8 @@ pub struct Packed {
     pub path: Vec<String>,
     /// The parameters.
     pub query: Vec<(&'static str, String)>,
-    /// What is left.
-    pub body: Map<String, Value>,
+    /// What is left, as JSON; it may hold a secret.
+    pub body: Zeroizing<Vec<u8>>,
 }
 
 impl Packed {
@@ -31,8 +32,10 @@ impl Packed {
     pub fn of<Q: UseCase>(request: &Q) -> Result<Self> {
         let unusable =
             |cause: String| Error::new(Kind::Internal, "request", "the request cannot be written").cause(cause);
-        let written = serde_json::to_value(request).map_err(|error| unusable(error.to_string()))?;
-        let Value::Object(mut fields) = written else { return Err(unusable("it is no object".to_owned())) };
+        let whole = serde_json::to_vec(request).map(Zeroizing::new).map_err(|error| unusable(error.to_string()))?;
+        // Not as values: of many keys they would take many times the room, and of a secret they would leave copies.
+        let mut fields: BTreeMap<&str, &RawValue> =
+            serde_json::from_slice(&whole).map_err(|error| unusable(error.to_string()))?;
         let route = Q::ROUTE;
         let mut path = Vec::new();
         for segment in route.path.split('/').skip(1) {
@@ -43,17 +46,15 @@ impl Packed {
             });
         }
         let named = route.query.iter().filter_map(|name| Some((*name, fields.remove(*name)?)));
-        let query = named.filter(|(_, value)| !value.is_null()).map(|(name, value)| (name, text(value))).collect();
-        Ok(Self { path, query, body: fields })
+        let query = named.filter(|(_, raw)| raw.get() != "null").map(|(name, raw)| (name, text(raw))).collect();
+        let body = serde_json::to_vec(&fields).map(Zeroizing::new).map_err(|error| unusable(error.to_string()))?;
+        Ok(Self { path, query, body })
     }
 }
 
 /// A value as the path or the query has it.
-fn text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => other.to_string(),
-    }
+fn text(raw: &RawValue) -> String {
+    serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
 }
 
 /// Puts a request together again. `env` is understood for `environment`.

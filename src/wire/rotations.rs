@@ -2,14 +2,12 @@
 
 use super::{
     keys::{PageInfo, exposed, token},
-    told::Told,
+    told::{Head, Told},
 };
 use crate::{
-    domain::{Lookup, Overlap},
+    domain::Lookup,
     ops::{
-        Error, KeyView, Kind, OverlapWait, Result,
-        rotation::{Progress, Rotated},
-        rotation_view::RotationView,
+        Error, KeyView, Kind, OverlapWait, Reissued, Result, rotation::Rotated, rotation_view::RotationView,
         stage::Staged,
     },
 };
@@ -43,22 +41,6 @@ pub struct StagedReply {
     pub resumed: bool,
     /// What the caller should know.
     pub note: Option<String>,
-}
-
-/// How to rotate in one call.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-#[cfg_attr(test, schema(example = json!({"overlap": {"for": 86_400}})))]
-pub struct RotateBody {
-    /// How long the old secret goes on working; the key's own overlap, else its workspace's, else 24 hours.
-    pub overlap: Option<Overlap>,
-    /// Starts the key's original lifetime again.
-    pub renew: bool,
-    /// Brings a revoked key back: an administrator's own word, with a reason.
-    pub reinstate: bool,
-    /// Ends an overlap or a rotation that still runs. `overlap: "now"` needs it not.
-    pub supersede: bool,
 }
 
 /// A key that was rotated in one call, with its new secret beside it.
@@ -128,57 +110,29 @@ pub struct OverlapList {
     pub items: Vec<OverlapWait>,
 }
 
-/// One step of a delivery.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-pub struct StepBody {
-    /// The version of the secret that is delivered.
-    #[cfg_attr(test, schema(value_type = Lookup))]
-    pub secret: String,
-    /// The sink.
-    pub sink: String,
-    /// What happened, or is about to.
-    pub progress: ProgressBody,
-}
+impl Told for Staged {
+    type Body = StagedReply;
 
-/// What a step records of a sink.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum ProgressBody {
-    /// The secret is about to be handed over.
-    Intended,
-    /// The sink has acknowledged it; what it said, without any value.
-    Delivered(String),
-    /// The sink does not hold it; why.
-    Failed(String),
-    /// What was read back from the sink after an interruption.
-    ReadBack(Option<Zeroizing<String>>),
-    /// The caller goes on no further although the sink holds the secret, or may; why. The next caller need not wait.
-    Unproven(String),
-}
+    fn head(&self) -> Head {
+        Head { status: self.secret.is_none().then_some(200), ..Head::default() }
+    }
 
-impl From<&Staged> for StagedReply {
-    fn from(staged: &Staged) -> Self {
-        Self {
+    fn tell(self) -> StagedReply {
+        StagedReply {
             schema: "keyward.rotation/v1".to_owned(),
-            key: staged.key.clone(),
-            old_valid_until: staged.old_valid_until,
-            rotation: staged.rotation.clone(),
-            secret: exposed(staged.secret.as_ref()),
-            lookup: staged.lookup.as_ref().map(Lookup::to_string),
-            ready: staged.ready,
-            lease: staged.lease.clone(),
-            resumed: staged.resumed,
-            note: staged.note.clone(),
+            key: self.key,
+            old_valid_until: self.old_valid_until,
+            rotation: self.rotation,
+            secret: exposed(self.secret.as_ref()),
+            lookup: self.lookup.as_ref().map(Lookup::to_string),
+            ready: self.ready,
+            lease: self.lease,
+            resumed: self.resumed,
+            note: self.note,
         }
     }
-}
 
-impl TryFrom<StagedReply> for Staged {
-    type Error = Error;
-
-    fn try_from(reply: StagedReply) -> Result<Self> {
+    fn read(reply: StagedReply) -> Result<Self> {
         let bad = |_| Error::new(Kind::Internal, "reply", "the server's reply names a secret that is none");
         Ok(Self {
             key: reply.key,
@@ -194,32 +148,30 @@ impl TryFrom<StagedReply> for Staged {
     }
 }
 
-impl From<&Staged> for RotateReply {
-    fn from(staged: &Staged) -> Self {
-        Self {
+impl Told for Reissued {
+    type Body = RotateReply;
+
+    fn head(&self) -> Head {
+        Head { status: self.secret.is_none().then_some(200), ..Head::of(&self.key) }
+    }
+
+    fn tell(self) -> RotateReply {
+        RotateReply {
             schema: "keyward.key/v1".to_owned(),
-            key: staged.key.clone(),
-            secret: exposed(staged.secret.as_ref()),
-            old_valid_until: staged.old_valid_until,
-            rotation: staged.rotation.clone(),
-            note: staged.note.clone(),
+            key: self.key,
+            secret: exposed(self.secret.as_ref()),
+            old_valid_until: self.old_valid_until,
+            rotation: self.rotation,
+            note: self.note,
         }
     }
-}
 
-impl TryFrom<RotateReply> for Staged {
-    type Error = Error;
-
-    fn try_from(reply: RotateReply) -> Result<Self> {
+    fn read(reply: RotateReply) -> Result<Self> {
         Ok(Self {
             key: reply.key,
+            secret: token(reply.secret)?,
             old_valid_until: reply.old_valid_until,
             rotation: reply.rotation,
-            secret: token(reply.secret)?,
-            lookup: None,
-            ready: false,
-            lease: None,
-            resumed: false,
             note: reply.note,
         })
     }
@@ -270,30 +222,5 @@ impl Told for Vec<OverlapWait> {
 
     fn read(list: OverlapList) -> Result<Self> {
         Ok(list.items)
-    }
-}
-
-impl From<&Progress> for ProgressBody {
-    fn from(progress: &Progress) -> Self {
-        match progress {
-            Progress::Intended => Self::Intended,
-            Progress::Delivered(said) => Self::Delivered(said.clone()),
-            Progress::Failed(why) => Self::Failed(why.clone()),
-            Progress::ReadBack(held) => Self::ReadBack(exposed(held.as_ref())),
-            Progress::Unproven(why) => Self::Unproven(why.clone()),
-        }
-    }
-}
-
-impl From<ProgressBody> for Progress {
-    fn from(body: ProgressBody) -> Self {
-        match body {
-            ProgressBody::Intended => Self::Intended,
-            ProgressBody::Delivered(said) => Self::Delivered(said),
-            ProgressBody::Failed(why) => Self::Failed(why),
-            ProgressBody::Unproven(why) => Self::Unproven(why),
-            // What is no token is no receipt, as in a sink that is read locally.
-            ProgressBody::ReadBack(held) => Self::ReadBack(token(held).ok().flatten()),
-        }
     }
 }

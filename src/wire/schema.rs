@@ -2,13 +2,12 @@
 //!
 //! What derives `ToSchema` has its schema from its fields and their comments; here is what a derive cannot know.
 
-use super::rotations::ProgressBody;
 use crate::{
     domain::{
         Allowlist, Code, Environment, Expiry, Lookup, Notice, ObjectName, Overlap, RateLimit, Role, RotationId, Scope,
         Status,
     },
-    ops::{Kind, ObjectKind, ObjectView, ScopeChange},
+    ops::{Kind, ObjectKind, ObjectView, Progress, ScopeChange},
 };
 use std::borrow::Cow;
 use utoipa::{
@@ -99,7 +98,19 @@ schema! {
         .description(Some("What becomes of the old secret: it stops now, or goes on working for so many seconds."))
         .item(text("It stops at once.", &[]).enum_values(Some(["now"])))
         .item(variant("for", seconds()));
-    ProgressBody => OneOfBuilder::new()
+    ScopeChange => OneOfBuilder::new()
+        .description(Some("A change of the catalogue: a scope is added or removed, or the catalogue closed against scopes that are not declared, or opened."))
+        .item(variant("add", about("The scope to add.", "AddScope")))
+        .item(variant("remove", Scope::schema()))
+        .item(text("Refuses scopes that are not declared.", &[]).enum_values(Some(["close"])))
+        .item(text("Declares scopes by first use again.", &[]).enum_values(Some(["open"])));
+    ObjectView => super::workspace::ObjectBody::schema();
+    ObjectKind => words("The kind.", ObjectKind::ALL.map(|kind| format!("{}s", kind.noun())).iter().map(String::as_str));
+}
+
+impl PartialSchema for Progress {
+    fn schema() -> RefOr<Schema> {
+        OneOfBuilder::new()
         .description(Some("What happened to the secret at a sink, or is about to."))
         .item(text("The secret is about to be handed over.", &[]).enum_values(Some(["intended"])))
         .item(variant("delivered", text("The sink has acknowledged it; what it said, without any value.", &[])))
@@ -112,15 +123,14 @@ schema! {
             "read_back",
             text("What was read back from the sink after an interruption.", &[])
                 .schema_type(SchemaType::from_iter([Type::String, Type::Null])),
-        ));
-    ScopeChange => OneOfBuilder::new()
-        .description(Some("A change of the catalogue: a scope is added or removed, or the catalogue closed against scopes that are not declared, or opened."))
-        .item(variant("add", about("The scope to add.", "AddScope")))
-        .item(variant("remove", Scope::schema()))
-        .item(text("Refuses scopes that are not declared.", &[]).enum_values(Some(["close"])))
-        .item(text("Declares scopes by first use again.", &[]).enum_values(Some(["open"])));
-    ObjectView => super::workspace::ObjectBody::schema();
-    ObjectKind => words("The kind.", ObjectKind::ALL.map(|kind| format!("{}s", kind.noun())).iter().map(String::as_str));
+        )).into()
+    }
+}
+
+impl ToSchema for Progress {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ProgressBody")
+    }
 }
 
 /// The code of a problem: that of the command line's exit codes, or of a verdict.

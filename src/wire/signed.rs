@@ -1,5 +1,6 @@
 //! What is signed of the audit trail, and who has looked at it: checkpoints, proofs, reviews.
 
+use super::told::Told;
 use crate::{
     domain::{
         merkle::Hash,
@@ -8,21 +9,12 @@ use crate::{
     ops::{
         Error, Kind, Result,
         audit_checkpoint::{AuditProof, KeptCheckpoint, SignedCheckpoint},
-        audit_review::{ReviewState, Tally},
+        audit_review::{ReviewState, Reviewed, Tally},
     },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
-
-/// What a checkpoint is for.
-#[derive(Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct MakeCheckpoint {
-    /// The places it is about to be sent to, which is recorded; nothing is recorded without any.
-    pub places: Vec<String>,
-}
 
 /// A checkpoint: the size and the root of the trail, signed.
 #[derive(Serialize, Deserialize)]
@@ -60,17 +52,6 @@ pub struct ProofReply {
     pub key: String,
 }
 
-/// That somebody has looked at the trail.
-#[derive(Serialize, Deserialize)]
-#[cfg_attr(test, derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct RecordReview {
-    /// Up to which event.
-    pub upto: u64,
-    /// What was looked at, and what came of it.
-    pub note: String,
-}
-
 /// How far the trail is reviewed, and what has happened since.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -106,30 +87,6 @@ fn yes() -> bool {
     true
 }
 
-/// Whether to tell what has happened since.
-#[derive(Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(utoipa::IntoParams))]
-#[cfg_attr(test, into_params(parameter_in = Query))]
-#[serde(deny_unknown_fields)]
-pub struct ReviewParameters {
-    /// Also tell what has happened since, by actor, action and outcome.
-    #[cfg_attr(test, param(required = false))]
-    #[serde(default)]
-    pub summary: bool,
-}
-
-/// The size of the tree that an event is proven in.
-#[derive(Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(utoipa::IntoParams))]
-#[cfg_attr(test, into_params(parameter_in = Query))]
-#[serde(deny_unknown_fields)]
-pub struct ProofParameters {
-    /// The size of the trail; as it is now unless told.
-    #[cfg_attr(test, param(value_type = Option<i64>, minimum = 1))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub size: Option<u64>,
-}
-
 fn damaged(what: &str) -> Error {
     Error::new(Kind::Failure, "reply", format!("the server's reply holds {what}"))
 }
@@ -145,35 +102,39 @@ pub fn signed(note: &str, key: &str) -> Result<SignedCheckpoint> {
     Ok(SignedCheckpoint { checkpoint, note, key })
 }
 
-impl From<&SignedCheckpoint> for CheckpointReply {
-    fn from(signed: &SignedCheckpoint) -> Self {
-        Self {
+impl Told for SignedCheckpoint {
+    type Body = CheckpointReply;
+
+    fn tell(self) -> CheckpointReply {
+        CheckpointReply {
             schema: "keyward.audit-checkpoint/v1".to_owned(),
-            size: signed.checkpoint.size,
-            note: signed.note.to_string(),
-            key: signed.key.to_string(),
+            size: self.checkpoint.size,
+            note: self.note.to_string(),
+            key: self.key.to_string(),
         }
+    }
+
+    fn read(reply: CheckpointReply) -> Result<Self> {
+        signed(&reply.note, &reply.key)
     }
 }
 
-impl From<&AuditProof> for ProofReply {
-    fn from(proven: &AuditProof) -> Self {
-        Self {
+impl Told for AuditProof {
+    type Body = ProofReply;
+
+    fn tell(self) -> ProofReply {
+        ProofReply {
             schema: "keyward.audit-proof/v1".to_owned(),
-            seq: proven.seq,
-            body: proven.body.clone(),
-            leaf: STANDARD.encode(proven.leaf),
-            proof: proven.proof.iter().map(|hash| STANDARD.encode(hash)).collect(),
-            note: proven.checkpoint.note.to_string(),
-            key: proven.checkpoint.key.to_string(),
+            seq: self.seq,
+            body: self.body,
+            leaf: STANDARD.encode(self.leaf),
+            proof: self.proof.iter().map(|hash| STANDARD.encode(hash)).collect(),
+            note: self.checkpoint.note.to_string(),
+            key: self.checkpoint.key.to_string(),
         }
     }
-}
 
-impl TryFrom<ProofReply> for AuditProof {
-    type Error = Error;
-
-    fn try_from(reply: ProofReply) -> Result<Self> {
+    fn read(reply: ProofReply) -> Result<Self> {
         let hash = |text: &String| -> Result<Hash> {
             let bytes = STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
             bytes.ok_or_else(|| damaged("a hash that is none"))
@@ -188,11 +149,12 @@ impl TryFrom<ProofReply> for AuditProof {
     }
 }
 
-impl ReviewReply {
-    /// How far the trail is reviewed, and what has happened since.
-    #[must_use]
-    pub fn of(state: ReviewState, since: Vec<Tally>) -> Self {
-        Self {
+impl Told for Reviewed {
+    type Body = ReviewReply;
+
+    fn tell(self) -> ReviewReply {
+        let Self { state, since } = self;
+        ReviewReply {
             schema: "keyward.audit-review/v1".to_owned(),
             upto: state.upto,
             at: state.at.map(format_time),
@@ -205,12 +167,8 @@ impl ReviewReply {
             since,
         }
     }
-}
 
-impl TryFrom<ReviewReply> for (ReviewState, Vec<Tally>) {
-    type Error = Error;
-
-    fn try_from(reply: ReviewReply) -> Result<Self> {
+    fn read(reply: ReviewReply) -> Result<Self> {
         let at = reply.at.map(|at| parse_time(&at).map_err(|_| damaged("a time that is none"))).transpose()?;
         let every = reply.every_seconds.map(|every| TimeDelta::try_seconds(every).ok_or_else(|| damaged("no period")));
         let state = ReviewState {
@@ -223,6 +181,18 @@ impl TryFrom<ReviewReply> for (ReviewState, Vec<Tally>) {
             every: every.transpose()?,
             counts: reply.counts,
         };
-        Ok((state, reply.since))
+        Ok(Self { state, since: reply.since })
+    }
+}
+
+impl Told for ReviewState {
+    type Body = ReviewReply;
+
+    fn tell(self) -> ReviewReply {
+        Reviewed { state: self, since: Vec::new() }.tell()
+    }
+
+    fn read(reply: ReviewReply) -> Result<Self> {
+        Ok(Reviewed::read(reply)?.state)
     }
 }

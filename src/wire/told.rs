@@ -17,15 +17,19 @@ impl<T> Described for T {}
 /// What a reply says beside its body.
 #[derive(Debug, Clone, Default)]
 pub struct Head {
+    /// Its status, where it is not the first that the route names.
+    pub status: Option<u16>,
     /// The version of the key that it tells, for `If-Match`.
     pub version: Option<u64>,
+    /// The path of what was made.
+    pub location: Option<String>,
 }
 
 impl Head {
     /// That of a reply with one key.
     #[must_use]
     pub fn of(key: &KeyView) -> Self {
-        Self { version: Some(key.version) }
+        Self { version: Some(key.version), ..Self::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{keys::PageInfo, told::Told};
 use crate::ops::{
     Result,
-    webhooks::{AddedWebhook, WebhookView},
+    webhooks::{AddedWebhook, TestedWebhook, WebhookView},
 };
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -54,15 +54,27 @@ pub struct WebhookTested {
     pub message: String,
 }
 
-impl From<AddedWebhook> for AddedWebhookReply {
-    fn from(added: AddedWebhook) -> Self {
-        Self { schema: "keyward.webhook/v1".to_owned(), webhook: added.webhook, secret: added.secret }
+impl Told for AddedWebhook {
+    type Body = AddedWebhookReply;
+
+    fn tell(self) -> AddedWebhookReply {
+        AddedWebhookReply { schema: "keyward.webhook/v1".to_owned(), webhook: self.webhook, secret: self.secret }
+    }
+
+    fn read(reply: AddedWebhookReply) -> Result<Self> {
+        Ok(Self { webhook: reply.webhook, secret: reply.secret })
     }
 }
 
-impl From<AddedWebhookReply> for AddedWebhook {
-    fn from(reply: AddedWebhookReply) -> Self {
-        Self { webhook: reply.webhook, secret: reply.secret }
+impl Told for TestedWebhook {
+    type Body = WebhookTested;
+
+    fn tell(self) -> WebhookTested {
+        WebhookTested { schema: "keyward.webhook-test/v1".to_owned(), message: self.message }
+    }
+
+    fn read(reply: WebhookTested) -> Result<Self> {
+        Ok(Self { message: reply.message })
     }
 }
 

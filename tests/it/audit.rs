@@ -273,7 +273,7 @@ fn old_home() -> Home {
     for number in 0..40 {
         let mut create = Create::named(format!("old-{number}"));
         create.expiry = Some(keyward::domain::Expiry::Never);
-        backend.create(&at("2020-02-01"), create).unwrap();
+        backend.run(&at("2020-02-01"), create).unwrap();
     }
     for number in 0..10 {
         let request = keyward::ops::Delete {

@@ -96,7 +96,7 @@ fn rotate(
         intend: true,
         ..Stage::of(key_ref(key))
     };
-    let staged = backend.stage(cx, &request)?;
+    let staged = backend.run(cx, request)?;
     let id = staged.rotation.unwrap().id.parse().unwrap();
     backend.change(cx, Commit::of(id, sinks))?;
     Ok(staged.secret.unwrap().expose_plaintext().to_owned())
@@ -124,7 +124,7 @@ proptest! {
                 Step::Create(key) => {
                     let mut request = Create::named(format!("key-{key}"));
                     request.expiry = Some(keyward::domain::Expiry::In(TimeDelta::seconds(LIFETIME)));
-                    let made = backend.create(&cx, request);
+                    let made = backend.run(&cx, request);
                     match model.contains_key(&key) {
                         true => prop_assert_eq!(made.err().map(|error| error.kind), Some(Kind::Conflict)),
                         false => {

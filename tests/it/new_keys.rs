@@ -86,8 +86,8 @@ fn who_waited_while_the_vault_got_new_keys_goes_on() {
         home.ok(args);
         let mut create = Create::named(format!("waited-{}", args.len()));
         create.expiry = Some(keyward::domain::Expiry::Never);
-        backend.create(&now(), create).unwrap();
-        assert_eq!(backend.slots(&now()).unwrap().len(), 1);
+        backend.run(&now(), create).unwrap();
+        assert_eq!(backend.vault("a slot").unwrap().slots(&now()).unwrap().len(), 1);
     }
     home.ok(&["audit", "verify", "--full"]);
 }

@@ -8,7 +8,7 @@ use crate::support::{
 use chrono::{TimeDelta, Utc};
 use keyward::{
     domain::hygiene::{Policy, Rule, Severity},
-    ops::Check,
+    ops::{Check, audit_review::RecordReview},
 };
 
 /// A vault that was made long ago and never reviewed, whose workspace names a reviewer.
@@ -85,7 +85,7 @@ fn the_user_of_a_machine_is_a_reviewer_and_the_rhythm_goes_on() {
     // The library is told who reviews.
     let cx = at(now);
     let backend = open(&vault, &cx);
-    let state = backend.review(&cx, 3, "seen").unwrap();
+    let state = backend.change(&cx, RecordReview { upto: 3, note: "seen".to_owned() }).unwrap();
     assert!(state.counts && state.upto == 3 && state.every == Some(TimeDelta::days(7)));
     let found = |days: i64, policy: Policy| {
         let checked = backend.ask(&at(now + TimeDelta::days(days)), &Check { policy, mine: false }).unwrap();

@@ -54,7 +54,7 @@ fn targets(home: &Home, sink: &str) -> Targets {
 
 fn created(backend: &dyn Backend, cx: &Context, name: &str) -> KeyView {
     let rotate_every = Some(Some(chrono::TimeDelta::days(30)));
-    backend.create(cx, Create { rotate_every, ..Create::named(name.to_owned()) }).unwrap().key
+    backend.run(cx, Create { rotate_every, ..Create::named(name.to_owned()) }).unwrap().key
 }
 
 fn stage(key: &KeyView) -> Stage {

@@ -7,6 +7,7 @@ use crate::{
     wire::{
         keys::{CreatedList, RefusedEntries, within_bulk},
         problem::{SERVER_BUSY, TOO_MANY},
+        told::Told,
     },
 };
 use reqwest::Method;
@@ -74,9 +75,7 @@ impl Remote {
 
     fn in_one_request(&self, cx: &Context, request: &CreateMany) -> Result<Vec<Created>, BulkError> {
         match self.change_or_refused::<CreatedList>(cx, Method::POST, &PATH, &[], request) {
-            Ok(list) => {
-                list.items.into_iter().map(|one| one.try_into()).collect::<Result<_>>().map_err(BulkError::Whole)
-            }
+            Ok(list) => list.items.into_iter().map(Created::read).collect::<Result<_>>().map_err(BulkError::Whole),
             Err(refused) => Err(entries_of(refused)),
         }
     }

@@ -2,55 +2,19 @@
 
 use super::Remote;
 use crate::{
-    backend::{Backend, BulkError, NewSlot, Rekey, Rekeyed, Runner, SlotView, VaultStatus},
-    domain::{Action, Environment, Form, KeyId, Retention, Time, Verdict, time::format_time},
-    ops::{
-        Applied, Apply, Context, Create, CreateMany, Created, CredentialReport, Error, Import, KeyName, KeyView, Kind,
-        List, Listed, ListedNames, LogQuery, Logs, Plan, Result, RotationView, Stage, Staged, Step, UsageQuery,
-        UsageReport, Verify,
-        identify::{Identified, Identify},
-        webhooks::{AddWebhook, AddedWebhook},
-    },
+    backend::{Backend, BulkError, Runner},
+    domain::{KeyId, Verdict, time::format_time},
+    ops::{Context, CreateMany, Created, Error, KeyName, KeyView, Kind, List, Listed, ListedNames, Result, Verify},
     wire::{
-        declared::{AppliedReply, PlanReply},
-        keys::{CreatedReply, KeyPage, MAX_PAGE, query_of},
-        rotations::{RotateBody, RotateReply, RotationReply, StagedReply, StepBody},
-        usage::{LogPage, RetentionBody, UsageReply},
+        keys::{KeyPage, MAX_PAGE, query_of},
         verdict::VerifyRequest,
-        webhooks::{AddedWebhookReply, WebhookTested},
     },
 };
 use reqwest::Method;
-use serde_json::json;
-use std::path::Path;
-use zeroize::Zeroizing;
-
-type Query = Vec<(&'static str, String)>;
-
-/// Only the keys of whoever asks.
-fn mine(mine: bool) -> Query {
-    mine.then(|| ("mine", "true".to_owned())).into_iter().collect()
-}
-
-/// What decides between keys of one name.
-fn which(environment: Option<Environment>) -> Query {
-    environment.map(|environment| ("environment", environment.to_string())).into_iter().collect()
-}
-
-/// What concerns the keystore itself is done where it is.
-pub(super) fn only_local(what: &str) -> Error {
-    Error::usage(format!("{what} is a matter of the vault itself, and cannot be done through a server"))
-        .hint("run it where the vault is, without --server and KEYWARD_SERVER")
-}
 
 impl Backend for Remote {
     fn runner(&self) -> Runner<'_> {
         Runner::There(self)
-    }
-
-    fn create(&self, cx: &Context, request: Create) -> Result<Created> {
-        let key = request.idempotency_key.clone();
-        self.once::<CreatedReply>(cx, &["v1", "keys"], &[], &request, key.as_deref())?.try_into()
     }
 
     fn create_many(
@@ -109,30 +73,6 @@ impl Backend for Remote {
         Ok(listed)
     }
 
-    fn stage(&self, cx: &Context, request: &Stage) -> Result<Staged> {
-        let (key, query) = (request.key.to_string(), which(request.environment));
-        let path = ["v1", "keys", &key, "rotations"];
-        self.once::<StagedReply>(cx, &path, &query, request, request.idempotency_key.as_deref())?.try_into()
-    }
-
-    fn rotate(&self, cx: &Context, request: &Stage) -> Result<Staged> {
-        let (key, query) = (request.key.to_string(), which(request.environment));
-        let body = RotateBody {
-            overlap: request.overlap,
-            renew: request.renew,
-            reinstate: request.reinstate,
-            supersede: request.supersede,
-        };
-        let path = ["v1", "keys", &key, "rotate"];
-        self.once::<RotateReply>(cx, &path, &query, &body, request.idempotency_key.as_deref())?.try_into()
-    }
-
-    fn rotation_step(&self, cx: &Context, step: Step) -> Result<RotationView> {
-        let body = StepBody { secret: step.secret.to_string(), sink: step.sink, progress: (&step.progress).into() };
-        let path = ["v1", "rotations", step.rotation.as_str(), "steps"];
-        Ok(self.change::<RotationReply>(cx, Method::POST, &path, &[], &body)?.rotation)
-    }
-
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
         let asked = &request.request;
         if request.record.is_some() {
@@ -156,115 +96,5 @@ impl Backend for Remote {
             return self.change(cx, Method::POST, &["v1", "verify"], &[], &body);
         }
         self.ask(cx, &["v1", "verify"], &body)
-    }
-
-    fn identify(&self, _cx: &Context, _request: &Identify) -> Result<Vec<Identified>> {
-        Err(only_local("identify"))
-    }
-
-    fn import(
-        &self,
-        _cx: &Context,
-        _form: &Form,
-        _requests: Vec<Import>,
-        _progress: &mut dyn FnMut(usize),
-    ) -> std::result::Result<Vec<Created>, BulkError> {
-        Err(BulkError::Whole(only_local("importing keys")))
-    }
-
-    fn plan(&self, cx: &Context, request: &Apply) -> Result<Plan> {
-        Ok(self.ask::<PlanReply>(cx, &["v1", "keys", "plan"], request)?.plan)
-    }
-
-    fn apply(&self, cx: &Context, request: &Apply) -> Result<Applied> {
-        let path = ["v1", "keys", "apply"];
-        self.change::<AppliedReply>(cx, Method::POST, &path, &[], request)?.try_into()
-    }
-
-    fn usage(&self, cx: &Context, query: &UsageQuery) -> Result<UsageReport> {
-        let mut asked: Query = which(query.environment);
-        asked.extend(query.key.as_ref().map(|key| ("key", key.to_string())));
-        asked.extend(query.since.map(|since| ("since", format_time(since))));
-        asked.push(("by", query.by.to_string()));
-        asked.extend(mine(query.mine));
-        Ok(self.get::<UsageReply>(Some(cx), &["v1", "usage"], &asked)?.report)
-    }
-
-    fn logs(&self, cx: &Context, query: &LogQuery) -> Result<Logs> {
-        let mut asked: Query = which(query.environment);
-        asked.extend(query.key.as_ref().map(|key| ("key", key.to_string())));
-        asked.extend(query.since.map(|since| ("since", format_time(since))));
-        asked.extend(query.after.map(|after| ("after", after.to_string())));
-        asked.extend(query.limit.map(|limit| ("limit", limit.to_string())));
-        asked.push(("denied", query.denied.to_string()));
-        asked.extend(query.code.as_ref().map(|code| ("code", code.clone())));
-        asked.extend(query.status.map(|status| ("status", status.to_string())));
-        asked.extend(query.path.as_ref().map(|path| ("path", path.clone())));
-        asked.extend(query.address.map(|address| ("address", address.to_string())));
-        asked.extend(query.operator.as_ref().map(|operator| ("operator", operator.clone())));
-        asked.extend(query.operators.then(|| ("operators", "true".to_owned())));
-        asked.extend(mine(query.mine));
-        let page: LogPage = self.get(Some(cx), &["v1", "logs"], &asked)?;
-        Ok(Logs { items: page.items, total: page.page.total })
-    }
-
-    fn retention(&self, cx: &Context) -> Result<Retention> {
-        self.get::<RetentionBody>(Some(cx), &["v1", "usage", "retention"], &[])?.try_into()
-    }
-
-    fn retain(&self, cx: &Context, retention: &Retention) -> Result<Retention> {
-        let body = RetentionBody::from(retention);
-        self.change::<RetentionBody>(cx, Method::PUT, &["v1", "usage", "retention"], &[], &body)?.try_into()
-    }
-
-    fn add_webhook(&self, cx: &Context, request: AddWebhook) -> Result<AddedWebhook> {
-        Ok(self.change::<AddedWebhookReply>(cx, Method::POST, &["v1", "webhooks"], &[], &request)?.into())
-    }
-
-    fn test_webhook(&self, cx: &Context, name: &str) -> Result<String> {
-        let path = ["v1", "webhooks", name, "test"];
-        Ok(self.change::<WebhookTested>(cx, Method::POST, &path, &[], &json!({}))?.message)
-    }
-
-    fn refuse(&self, _cx: &Context, _action: Action, _target: &str, _error: &Error) -> Result<()> {
-        // The server records its own refusals.
-        Ok(())
-    }
-
-    fn credentials_refused(&self, _cx: &Context, _report: &CredentialReport) -> Result<()> {
-        // The server records its own refusals.
-        Ok(())
-    }
-
-    fn status(&self, _cx: &Context) -> Result<VaultStatus> {
-        Err(only_local("the state of the vault"))
-    }
-
-    fn slots(&self, _cx: &Context) -> Result<Vec<SlotView>> {
-        Err(only_local("a slot"))
-    }
-
-    fn add_slot(&self, _cx: &Context, _slot: NewSlot) -> Result<SlotView> {
-        Err(only_local("a slot"))
-    }
-
-    fn remove_slot(&self, _cx: &Context, _id: &str) -> Result<SlotView> {
-        Err(only_local("a slot"))
-    }
-
-    fn rekey(&self, _cx: &Context, _request: &Rekey) -> Result<Rekeyed> {
-        Err(only_local("re-keying"))
-    }
-
-    fn backup(&self, _cx: &Context, _file: &Path) -> Result<u64> {
-        Err(only_local("a backup"))
-    }
-
-    fn stream_backup(&self, _cx: &Context, _out: &mut dyn std::io::Write) -> Result<u64> {
-        Err(only_local("a backup"))
-    }
-
-    fn open_session(&self, _cx: &Context, _until: Time) -> Result<Zeroizing<String>> {
-        Err(only_local("unlocking"))
     }
 }

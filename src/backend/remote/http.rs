@@ -5,6 +5,7 @@ use super::{
     reply::{LONGEST_PAUSE, Refused, SILENT, answer, away, understood},
 };
 use crate::{
+    backend::procedure::Procedure,
     ops::{
         Context, Error, Kind, Result,
         case::{self, Ask, Change, UseCase},
@@ -32,8 +33,7 @@ const RETRIES: usize = 3;
 /// How long an answer may take of what looks at every key or at the whole trail, or makes very many keys.
 const LONG_TIME: Duration = Duration::from_secs(300);
 /// Those that are no declared use cases, which say it of themselves.
-const LONG: [&[&str]; 4] =
-    [&["v1", "keys", "bulk"], &["v1", "keys", "plan"], &["v1", "keys", "apply"], &["v1", "audit", "verify"]];
+const LONG: [&[&str]; 2] = [&["v1", "keys", "bulk"], &["v1", "audit", "verify"]];
 /// How long an answer may be read that comes bit by bit.
 const STREAM_TIME: Duration = Duration::from_secs(3600);
 
@@ -59,6 +59,19 @@ impl Remote {
         self.called(cx, request, Repeat::Never)
     }
 
+    /// Has a procedure run; repeated where it changes nothing, or where the server knows it again.
+    pub(in crate::backend) fn ran<P: Procedure>(&self, cx: &Context, mut request: P) -> Result<P::Outcome>
+    where
+        P::Outcome: Told,
+    {
+        if !request.changes() {
+            return self.called(cx, &request, Repeat::Always);
+        }
+        cx.writable()?;
+        let key = request.idempotency_key().and_then(|key| key.clone());
+        self.called(cx, &request, key.as_deref().map_or(Repeat::Never, Repeat::By))
+    }
+
     fn called<Q: UseCase>(&self, cx: &Context, request: &Q, repeat: Repeat<'_>) -> Result<Q::Outcome>
     where
         Q::Outcome: Told,
@@ -72,7 +85,7 @@ impl Remote {
             case::Method::Patch => Method::PATCH,
             case::Method::Delete => Method::DELETE,
         };
-        let told = self.post(cx, &Call { long: Q::ROUTE.long, ..Call::of(method, &path, &query, repeat) }, &body);
+        let told = self.send(cx, &Call { long: Q::ROUTE.long, ..Call::of(method, &path, &query, repeat) }, &body);
         Q::Outcome::read(told.map_err(|refused| *refused.error)?)
     }
 
@@ -111,40 +124,19 @@ impl Remote {
         self.post(cx, &Call::of(method, path, query, Repeat::Never), body)
     }
 
-    /// A creation with an idempotency key, which may be repeated.
-    pub(super) fn once<T: DeserializeOwned>(
-        &self,
-        cx: &Context,
-        path: &[&str],
-        query: &[(&'static str, String)],
-        body: &impl Serialize,
-        idempotency_key: Option<&str>,
-    ) -> Result<T> {
-        cx.writable()?;
-        let repeat = idempotency_key.map_or(Repeat::Never, Repeat::By);
-        self.post(cx, &Call::of(Method::POST, path, query, repeat), body).map_err(|refused| *refused.error)
-    }
-
     /// Asks with a body, and changes nothing: repeated as [`Remote::get`] is.
     pub(super) fn ask<T: DeserializeOwned>(&self, cx: &Context, path: &[&str], body: &impl Serialize) -> Result<T> {
-        self.asking(cx, path, &[], body)
-    }
-
-    /// The same, with a query.
-    pub(super) fn asking<T: DeserializeOwned>(
-        &self,
-        cx: &Context,
-        path: &[&str],
-        query: &[(&'static str, String)],
-        body: &impl Serialize,
-    ) -> Result<T> {
-        self.post(cx, &Call::of(Method::POST, path, query, Repeat::Always), body).map_err(|refused| *refused.error)
+        self.post(cx, &Call::of(Method::POST, path, &[], Repeat::Always), body).map_err(|refused| *refused.error)
     }
 
     fn post<T: DeserializeOwned>(&self, cx: &Context, call: &Call<'_>, body: &impl Serialize) -> Result<T, Refused> {
         let body = serde_json::to_vec(body).map(Zeroizing::new).map_err(|error| {
             Error::new(Kind::Internal, "request", "the request cannot be written").cause(error.to_string())
         })?;
+        self.send(cx, call, &body)
+    }
+
+    fn send<T: DeserializeOwned>(&self, cx: &Context, call: &Call<'_>, body: &[u8]) -> Result<T, Refused> {
         let bytes = self.call(!matches!(call.repeat, Repeat::Never), || {
             let mut request = self.request(Some(cx), call.method.clone(), call.path).query(call.query);
             request = request.header("content-type", "application/json").body(body.to_vec());

@@ -1,25 +1,16 @@
 //! The audit trail through a server.
 
-use super::{Remote, calls::only_local};
+use super::Remote;
 use crate::{
-    backend::{Archived, AuditReport, Trail, VerifyAudit},
-    domain::{Recorded, Time},
+    backend::{AuditReport, Trail, VerifyAudit, only_local},
+    domain::Recorded,
     ops::{
-        AuditFilter, AuditList, Context, Error, Kind, Result,
-        audit_checkpoint::{AuditProof, SignedCheckpoint},
+        AuditFilter, AuditList, Context, Error, Kind, Result, audit_checkpoint::SignedCheckpoint,
         audit_export::Exported,
-        audit_review::{ReviewState, Tally},
     },
-    wire::{
-        audit::{EventPage, EventReply, ExportEnd, ExportedLine, Kept, MAX_EVENTS, TrailReport, VerifyTrail, query_of},
-        signed::{CheckpointReply, MakeCheckpoint, ProofReply, RecordReview, ReviewReply, signed},
-    },
+    wire::audit::{EventPage, ExportEnd, ExportedLine, Kept, MAX_EVENTS, TrailReport, VerifyTrail, query_of},
 };
-use reqwest::Method;
-use std::{
-    io::{BufRead, BufReader, Read},
-    path::Path,
-};
+use std::io::{BufRead, BufReader, Read};
 
 /// No event is longer.
 const LONGEST_LINE: u64 = 64 * 1024 * 1024;
@@ -27,11 +18,6 @@ const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 impl Remote {
     fn events(&self, cx: &Context, filter: &AuditFilter) -> Result<EventPage> {
         self.get(Some(cx), &["v1", "audit"], &query_of(filter))
-    }
-
-    fn reviewed(&self, cx: &Context, summary: bool) -> Result<(ReviewState, Vec<Tally>)> {
-        let query = [("summary", summary.to_string())];
-        self.get::<ReviewReply>(Some(cx), &["v1", "audit", "review"], &query)?.try_into()
     }
 }
 
@@ -61,11 +47,6 @@ impl Trail for Remote {
         let over = whole.items.len().saturating_sub(filter.limit.unwrap_or(usize::MAX));
         whole.items.drain(..over);
         Ok(whole)
-    }
-
-    fn audit_event(&self, cx: &Context, seq: u64) -> Result<Recorded> {
-        let reply: EventReply = self.get(Some(cx), &["v1", "audit", &seq.to_string()], &[])?;
-        reply.event.try_into()
     }
 
     fn export_audit(
@@ -122,45 +103,5 @@ impl Trail for Remote {
             checkpoints: report.checkpoints,
             archived: 0,
         })
-    }
-
-    fn checkpoint(&self, cx: &Context, to: &[String]) -> Result<SignedCheckpoint> {
-        let (path, body) = (["v1", "audit", "checkpoint"], MakeCheckpoint { places: to.to_vec() });
-        let reply: CheckpointReply =
-            if to.is_empty() { self.ask(cx, &path, &body)? } else { self.change(cx, Method::POST, &path, &[], &body)? };
-        signed(&reply.note, &reply.key)
-    }
-
-    fn review_state(&self, cx: &Context) -> Result<ReviewState> {
-        Ok(self.reviewed(cx, false)?.0)
-    }
-
-    fn review_summary(&self, cx: &Context) -> Result<(ReviewState, Vec<Tally>)> {
-        self.reviewed(cx, true)
-    }
-
-    fn review(&self, cx: &Context, upto: u64, note: &str) -> Result<ReviewState> {
-        let body = RecordReview { upto, note: note.to_owned() };
-        let reply: ReviewReply = self.change(cx, Method::POST, &["v1", "audit", "review"], &[], &body)?;
-        let (state, _) = reply.try_into()?;
-        Ok(state)
-    }
-
-    fn archive_audit(&self, _cx: &Context, _before: Time, _file: &Path) -> Result<Option<Archived>> {
-        Err(only_local("archiving"))
-    }
-
-    fn read_audit_archive(
-        &self,
-        _cx: &Context,
-        _file: &Path,
-        _take: &mut dyn FnMut(&Recorded) -> Result<()>,
-    ) -> Result<u64> {
-        Err(only_local("an archive"))
-    }
-
-    fn prove_audit(&self, cx: &Context, seq: u64, size: Option<u64>) -> Result<AuditProof> {
-        let query: Vec<_> = size.map(|size| ("size", size.to_string())).into_iter().collect();
-        self.get::<ProofReply>(Some(cx), &["v1", "audit", &seq.to_string(), "proof"], &query)?.try_into()
     }
 }

@@ -3,7 +3,7 @@
 use super::applying::{Work, carry_out};
 use crate::{
     cli::{context::Ctx, declared, delivery::DeliverArgs, values},
-    ops::{Apply, Result},
+    ops::{Apply, PlanKeys, Result},
 };
 use std::path::PathBuf;
 
@@ -34,13 +34,13 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let file = declared::read(cx, &args.file)?;
     let targets = args.deliver.targets(cx)?;
     let prune = (!args.prune.is_empty()).then_some(args.prune);
-    let request = Apply { keys: file.keys.clone(), prune, ..Apply::default() };
+    let request = PlanKeys(Apply { keys: file.keys.clone(), prune, ..Apply::default() });
     let backend = if cx.rehearse_if_new()? { cx.backend()? } else { cx.backend_or_new()? };
-    let plan = backend.plan(&cx.operation(), &request)?;
+    let plan = backend.ask(&cx.operation(), &request)?;
     carry_out(
         cx,
         Work { file: &file, deliver: &args.deliver, targets: &targets, verb: "apply", without_secrets: false },
-        request,
+        request.0,
         plan,
     )
 }

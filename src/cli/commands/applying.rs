@@ -48,7 +48,7 @@ pub(super) fn carry_out(cx: &mut Ctx, work: Work<'_>, mut request: Apply, plan: 
     }
     // Made once in vain: what speaks against a step is known before anybody is asked, and sinks may be named after a
     // key's id.
-    let preview = cx.backend()?.apply(&cx.operation().rehearsal(), &request)?;
+    let preview = cx.backend()?.run(&cx.operation().rehearsal(), request.clone())?;
     let new = new_keys(&preview, file, targets, without_secrets)?;
     let resumed = interrupted(cx, &plan, file, targets)?;
     refuse_shared(new.iter().chain(&resumed).map(|waiting| (&waiting.key, &waiting.target)))?;
@@ -73,7 +73,7 @@ pub(super) fn carry_out(cx: &mut Ctx, work: Work<'_>, mut request: Apply, plan: 
     request.expected = Some(plan);
     let stop = Stop::listen()?;
     // What was tried in a rehearsal is done where the vault is to be.
-    let applied = cx.backend_or_new()?.apply(&cx.operation(), &request)?;
+    let applied = cx.backend_or_new()?.run(&cx.operation(), request)?;
     notes(cx, &applied);
     let deliveries = Deliveries { args, targets, stop: &stop, deadline: None };
     let failed = deliver(cx, &deliveries, &applied.created, &new, &resumed);

@@ -13,8 +13,8 @@ use crate::{
     },
     domain::{Environment, KeyFilter, Status, counted},
     ops::{
-        Agreed, Apply, Carried, CarryKeys, Carrying, Declared, Error, ExportKeys, KeyView, List, Plan, Prefer, Result,
-        declare,
+        Agreed, Apply, Carried, CarryKeys, Carrying, Declared, Error, ExportKeys, KeyView, List, Plan, PlanKeys,
+        Prefer, Result, declare,
     },
 };
 use std::{collections::HashSet, rc::Rc};
@@ -127,7 +127,8 @@ pub(super) fn carry(cx: &mut Ctx, way: Way, named: Option<&str>, args: &CarryArg
     request.carried_from = Some(names[0].clone());
     // Until somebody says where a new secret goes, there is none.
     request.keys.iter_mut().for_each(|one| one.key.without_secret = true);
-    let mut plan = at(cx, (way == Way::Push).then_some(&place), |cx| target.plan(&cx.operation(), &request))?;
+    let request = PlanKeys(request);
+    let mut plan = at(cx, (way == Way::Push).then_some(&place), |cx| target.ask(&cx.operation(), &request))?;
     plan.unchanged += carried.unchanged;
     way.note_left(cx, &carried, named);
     if carried.is_in_conflict() {
@@ -155,7 +156,7 @@ pub(super) fn carry(cx: &mut Ctx, way: Way, named: Option<&str>, args: &CarryArg
     let work = Work { file: &file, deliver: &args.deliver, targets: &targets, verb: way.word(), without_secrets: true };
     let code = at(cx, (way == Way::Push).then_some(&place), |cx| {
         cx.work_on(Rc::clone(&target));
-        carry_out(cx, work, request, plan)
+        carry_out(cx, work, request.0, plan)
     })?;
     cx.work_on(here);
     if !cx.global.dry_run {

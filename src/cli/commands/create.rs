@@ -191,8 +191,8 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
         // A repetition must find out whether the secret was printed: then printing it is a delivery with a receipt.
         (request.sinks, request.intend) = (vec![rotating::STDOUT.to_owned()], true);
     }
-    cx.try_if_new(|backend, dry| backend.create(dry, request.clone()).map(drop))?;
-    let mut created = cx.backend_or_new()?.create(&cx.operation(), request.clone())?;
+    cx.try_if_new(|backend, dry| backend.run(dry, request.clone()).map(drop))?;
+    let mut created = cx.backend_or_new()?.run(&cx.operation(), request.clone())?;
     if let (Some(rotation), true) = (&created.rotation, created.existed) {
         match rotating::resume(cx, rotation) {
             Ok(()) => {
@@ -226,7 +226,7 @@ fn printed(cx: &mut Ctx, mut request: Create) -> Result<u8> {
 
 /// The key as it is when whoever made it has delivered its secret since; else the error that going on with it met.
 fn finished_meanwhile(cx: &mut Ctx, request: Create, error: Error) -> Result<Created> {
-    let created = cx.backend()?.create(&cx.operation(), request)?;
+    let created = cx.backend()?.run(&cx.operation(), request)?;
     if created.existed && created.rotation.is_none() { Ok(created) } else { Err(error) }
 }
 
@@ -265,7 +265,7 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
     let targets = args.targets(cx)?;
     // Until all sinks are proven, also where there is no vault yet.
     let backend = if cx.rehearse_if_new()? { cx.backend()? } else { cx.backend_or_new()? };
-    let preview = backend.create(&cx.operation().rehearsal(), request.clone())?;
+    let preview = backend.run(&cx.operation().rehearsal(), request.clone())?;
     let Some(target) = targets.for_key(&preview.key)? else {
         return Err(Error::usage(format!("no rule of the deliver map matches {}", preview.key.name)));
     };
@@ -290,7 +290,7 @@ fn deliver(cx: &mut Ctx, args: &DeliverArgs, mut request: Create, stop: &Stop) -
     }
     request.id = preview.key.id.parse().ok();
     request.sinks = target.names();
-    let created = cx.backend_or_new()?.create(&cx.operation(), request)?;
+    let created = cx.backend_or_new()?.run(&cx.operation(), request)?;
     notes(cx, &created);
     if created.existed {
         let sinks = target.names().join(", ");

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{context::Ctx, declared, exit::Exit, values},
-    ops::{Apply, Result},
+    ops::{Apply, PlanKeys, Result},
 };
 use std::path::PathBuf;
 
@@ -25,7 +25,8 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let file = declared::read(cx, &args.file)?;
     let prune = (!args.prune.is_empty()).then_some(args.prune);
-    let plan = cx.backend()?.plan(&cx.operation(), &Apply { keys: file.keys.clone(), prune, ..Apply::default() })?;
+    let request = PlanKeys(Apply { keys: file.keys.clone(), prune, ..Apply::default() });
+    let plan = cx.backend()?.ask(&cx.operation(), &request)?;
     declared::show(cx, &plan, |step| file.beside(step))?;
     cx.note(&declared::summary(&plan));
     Ok(if plan.is_empty() { Exit::Ok } else { Exit::Changed }.code())

@@ -6,7 +6,7 @@ use crate::{
     config::{self, ConfigFile},
     domain::{KeyFilter, Time, counted, time::format_time},
     files,
-    ops::{Error, Kind, List, Result},
+    ops::{Error, Kind, List, Result, audit_review::ShowReview},
     output::{Page, Report},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -162,10 +162,11 @@ fn locked(cx: &Ctx, findings: &mut Vec<Finding>, mut error: Error) -> Error {
 fn look(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
     let backend = cx.backend()?;
     let operation = cx.operation();
-    let status = backend.status(&operation)?;
+    let vault = backend.vault("the state of the vault")?;
+    let status = vault.status(&operation)?;
     let fact = |check, detail| Finding { check, ok: Some(true), detail };
     findings.push(fact("vault", format!("{} opens, with the role {}", status.vault_id, status.role)));
-    let slots = backend.slots(&operation)?;
+    let slots = vault.slots(&operation)?;
     let kinds: Vec<&str> = slots.iter().map(|slot| slot.kind).collect();
     let spare = slots.iter().filter(|slot| slot.role == "admin").count() > 1;
     findings.push(Finding {
@@ -240,7 +241,7 @@ fn rotations(cx: &mut Ctx, findings: &mut Vec<Finding>) -> Result<()> {
 fn review(cx: &Ctx, backend: &dyn Backend, created: Time) -> Result<Finding> {
     let days =
         ConfigFile::read(&config::dirs(None)?.config).unwrap_or_default().audit_review_days.unwrap_or(REVIEW_DAYS);
-    let state = backend.review_state(&cx.operation())?;
+    let state = backend.ask(&cx.operation(), &ShowReview::default())?.state;
     let since = state.at.unwrap_or(created);
     let usual = (days > 0).then(|| TimeDelta::days(i64::from(days)));
     let overdue = state.every.or(usual).is_some_and(|every| cx.now - since > every);

@@ -74,12 +74,13 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         cx.note("not looked at: the last words of a long text; give imported secrets in pieces, or one at a time");
     }
     let (backend, mut request) = (cx.backend()?, Identify { secrets, other, hint });
-    let found = match backend.identify(&cx.operation(), &request) {
+    let vault = backend.vault("identify")?;
+    let found = match vault.identify(&cx.operation(), &request) {
         // Whoever may not look for imported secrets still learns whose the others are.
         Err(error) if error.kind == Kind::Forbidden && !request.secrets.is_empty() && request.other.is_some() => {
             cx.note(&format!("not looked at: the words beside the secrets: {}", error.message));
             (missed, request.other) = (true, None);
-            backend.identify(&cx.operation(), &request)
+            vault.identify(&cx.operation(), &request)
         }
         found => found,
     }?;
@@ -132,7 +133,7 @@ fn many(number: u64) -> usize {
 fn may_stop(cx: &mut Ctx, found: &[Identified]) -> Result<()> {
     let Some(id) = found.iter().find_map(|one| one.key_id.as_ref()) else { return Ok(()) };
     let (backend, operation) = (cx.backend()?, cx.operation());
-    if backend.status(&operation)?.role == SlotRole::Admin.as_str() {
+    if backend.vault("the state of the vault")?.status(&operation)?.role == SlotRole::Admin.as_str() {
         return Ok(());
     }
     let error = support_refused().hint("keyward identify, without --revoke, names the key");
@@ -240,7 +241,7 @@ fn tell(cx: &mut Ctx, found: &[Identified], places: &[Place], read: &Scanned, sc
     }
     // Whoever may only look hands it on.
     let (backend, operation) = (cx.backend()?, cx.operation());
-    let stops = backend.status(&operation)?.role == SlotRole::Admin.as_str();
+    let stops = backend.vault("the state of the vault")?.status(&operation)?.role == SlotRole::Admin.as_str();
     let whose = if stops { "" } else { "   (for an administrator: this slot changes nothing)" };
     for command in commands {
         cx.note(&format!("hint: {command}{whose}"));

@@ -1,7 +1,7 @@
 //! `import`: keys that were issued elsewhere, as digests; their old secrets go on working.
 
 use crate::{
-    backend::Backend,
+    backend::{Backend, BulkError},
     cli::{bulk, bulk_file, bulk_line::request, columns, context::Ctx, exit::Exit, input::Source},
     domain::{Form, counted},
     ops::{Context, Create, Created, Error, Import, Result},
@@ -54,13 +54,17 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             Err(why) => wrong.push((number, Error::usage(why))),
         });
     read.map_err(|(line, why)| bulk::unusable(&place, line, why))?;
+    let import = |backend: &dyn Backend, cx: &Context, requests, heard: &mut dyn FnMut(usize)| {
+        let vault = backend.vault("importing keys").map_err(BulkError::Whole)?;
+        vault.import(cx, &form, requests, heard)
+    };
     if !wrong.is_empty() {
-        let judge = |backend: &dyn Backend, dry: &Context| backend.import(dry, &form, requests, &mut |_| ()).err();
+        let judge = |backend: &dyn Backend, dry: &Context| import(backend, dry, requests, &mut |_| ()).err();
         return Err(bulk::all_refused(cx, &place, "imported", wrong, &numbers, judge));
     }
     if cx.rehearse_if_new()? {
         let dry = Context { dry_run: true, ..cx.operation() };
-        let tried = cx.backend()?.import(&dry, &form, requests.clone(), &mut |_| ());
+        let tried = import(&*cx.backend()?, &dry, requests.clone(), &mut |_| ());
         tried.map(drop).map_err(|error| bulk::failed(cx, &place, "imported", error, &numbers))?;
     }
     let backend = cx.backend_or_new()?;
@@ -71,7 +75,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             progress.inc(done.saturating_sub(told) as u64);
             told = done;
         };
-        backend.import(&cx.operation(), &form, requests, &mut heard)
+        import(&*backend, &cx.operation(), requests, &mut heard)
     };
     let imported = imported.map_err(|error| bulk::failed(cx, &place, "imported", error, &numbers))?;
     tell(cx, imported)

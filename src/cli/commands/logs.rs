@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, values},
-    domain::{Environment, KeyRef, Time},
+    domain::{Environment, KeyRef, Time, time::Since},
     ops::{LogQuery, Result, Statuses},
     output::Format,
 };
@@ -68,10 +68,9 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         key: args.key,
         environment: args.env,
         denied: args.denied,
-        since: args.since,
+        since: args.since.map(Since::At),
         after: None,
         limit: args.limit,
-        unknown: true,
         code: args.code,
         status: args.status,
         path: args.path,
@@ -82,7 +81,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     };
     let columns = if query.operators { columns::OPERATOR_LOGS } else { columns::LOGS };
     let backend = cx.backend()?;
-    let logs = backend.logs(&cx.operation(), &query)?;
+    let logs = backend.ask(&cx.operation(), &query)?;
     if !args.follow {
         let rows = logs.items.iter().map(|entry| json!(entry)).collect();
         cx.list("keyward.log-list/v1", rows, logs.total, columns)?;
@@ -109,7 +108,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             return Ok(Exit::Ok.code());
         }
         thread::sleep(LOOK_EVERY);
-        new = backend.logs(&cx.operation(), &query)?.items;
+        new = backend.ask(&cx.operation(), &query)?.items;
     }
 }
 

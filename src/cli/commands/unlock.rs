@@ -39,7 +39,7 @@ pub(crate) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
         cx.note(&format!("would open until {}", format_time(until)));
         return Ok(Exit::Ok.code());
     }
-    let token = backend.open_session(&cx.operation(), until)?;
+    let token = backend.vault("unlocking")?.open_session(&cx.operation(), until)?;
     cx.note(&format!("open until {}; `keyward lock` ends it", format_time(until)));
     if cx.format().is_json() || cx.out.options.field.is_some() {
         let session = json!({ "expires_at": format_time(until) });

@@ -2,8 +2,11 @@
 
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, values},
-    domain::{Environment, KeyRef, Retention, Time, time::format_duration},
-    ops::{Result, UsageBy, UsageQuery, UsageReport},
+    domain::{
+        Environment, KeyRef, Retention, Time,
+        time::{Since, format_duration},
+    },
+    ops::{Kept, Result, ShowRetention, UsageBy, UsageQuery, UsageReport},
     output::{Column, ColumnKind, Format, Page, Report, bar, sparkline},
 };
 use chrono::TimeDelta;
@@ -63,20 +66,21 @@ enum Command {
 pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     if let Some(Command::Retention { counts, verdicts, verdicts_per_key, addresses_per_key }) = args.command {
         let backend = cx.backend()?;
-        let kept = backend.retention(&cx.operation())?;
+        let kept: Retention = backend.ask(&cx.operation(), &ShowRetention {})?.try_into()?;
         let wanted = Retention {
             counts: counts.unwrap_or(kept.counts),
             verdicts: verdicts.unwrap_or(kept.verdicts),
             verdicts_per_key: verdicts_per_key.unwrap_or(kept.verdicts_per_key),
             addresses_per_key: addresses_per_key.unwrap_or(kept.addresses_per_key),
         };
-        let kept = if wanted == kept { kept } else { backend.retain(&cx.operation(), &wanted)? };
+        let kept =
+            if wanted == kept { kept } else { backend.change(&cx.operation(), Kept::from(wanted))?.try_into()? };
         return retention(cx, &kept);
     }
     let by = args.by.unwrap_or(if args.key.is_some() { UsageBy::Day } else { UsageBy::Key });
-    let query =
-        UsageQuery { key: args.key, environment: args.env, since: args.since, by, unknown: true, mine: args.mine };
-    let report = cx.backend()?.usage(&cx.operation(), &query)?;
+    let since = args.since.map(Since::At);
+    let query = UsageQuery { key: args.key, environment: args.env, since, by: Some(by), mine: args.mine };
+    let report = cx.backend()?.ask(&cx.operation(), &query)?;
     tell(cx, by, &report)?;
     Ok(Exit::Ok.code())
 }

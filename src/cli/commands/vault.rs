@@ -149,11 +149,11 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     cx.local_only("vault")?;
     match args.command {
         Command::Status => {
-            let status = cx.backend()?.status(&cx.operation())?;
+            let status = cx.backend()?.vault("the state of the vault")?.status(&cx.operation())?;
             cx.flat("keyward.vault-status/v1", json!(status), "vault_id")?;
         }
         Command::Slots { command: Slots::List } => {
-            let slots = cx.backend()?.slots(&cx.operation())?;
+            let slots = cx.backend()?.vault("a slot")?.slots(&cx.operation())?;
             list(cx, &slots)?;
         }
         Command::Slots { command: Slots::Add(add) } => add_slot(cx, add)?,
@@ -203,7 +203,7 @@ fn delete(cx: &mut Ctx, confirm: Option<&str>) -> Result<()> {
     let vault = cx.existing_vault()?;
     let doomed = vault.doomed()?;
     let (backend, operation) = (cx.backend()?, cx.operation());
-    if backend.status(&operation)?.role != SlotRole::Admin.as_str() {
+    if backend.vault("the state of the vault")?.status(&operation)?.role != SlotRole::Admin.as_str() {
         let error = support_refused();
         backend.refuse(&operation, Action::VaultDelete, &doomed.vault_id, &error)?;
         return Err(error);
@@ -236,7 +236,7 @@ fn delete(cx: &mut Ctx, confirm: Option<&str>) -> Result<()> {
 fn rekey(cx: &mut Ctx, request: &Rekey) -> Result<()> {
     let backend = cx.backend()?;
     let at_work = cx.at_work("sealing every record anew");
-    let rekeyed = backend.rekey(&cx.operation(), request)?;
+    let rekeyed = backend.vault("re-keying")?.rekey(&cx.operation(), request)?;
     drop(at_work);
     let verb = if cx.global.dry_run { "would re-key" } else { "re-keyed" };
     cx.note(&format!("{verb}: every record sealed anew, {} kept", counted(rekeyed.slots.len(), "slot")));
@@ -277,18 +277,19 @@ fn add_slot(cx: &mut Ctx, add: Add) -> Result<()> {
         }
         None => NewSlotSecret::Passphrase(add.new.read(cx)?),
     };
-    let slot =
-        backend.add_slot(&cx.operation(), NewSlot { role: add.role, label: add.label, secret, replaces: None })?;
+    let slot = backend
+        .vault("a slot")?
+        .add_slot(&cx.operation(), NewSlot { role: add.role, label: add.label, secret, replaces: None })?;
     told(cx, "added", "would add", &slot)
 }
 
 fn remove_slot(cx: &mut Ctx, id: &str) -> Result<()> {
     let backend = cx.backend()?;
     // Nobody is asked about what is not there.
-    if backend.slots(&cx.operation())?.iter().any(|slot| slot.id == id) {
+    if backend.vault("a slot")?.slots(&cx.operation())?.iter().any(|slot| slot.id == id) {
         prompt::confirm(cx, &format!("Remove the slot {id}? Its secret will no longer open the vault."))?;
     }
-    let slot = backend.remove_slot(&cx.operation(), id)?;
+    let slot = backend.vault("a slot")?.remove_slot(&cx.operation(), id)?;
     told(cx, "removed", "would remove", &slot)?;
     cx.note("older copies of the keystore still open with it; `keyward vault rekey` makes new keys");
     Ok(())
@@ -297,7 +298,7 @@ fn remove_slot(cx: &mut Ctx, id: &str) -> Result<()> {
 /// The new slot, proven by the backend, takes the place of the old one.
 fn passphrase(cx: &mut Ctx, new: &NewPassphrase) -> Result<()> {
     let backend = cx.backend()?;
-    let slots = backend.slots(&cx.operation())?;
+    let slots = backend.vault("a slot")?.slots(&cx.operation())?;
     let admins: Vec<&SlotView> =
         slots.iter().filter(|slot| slot.kind == "passphrase" && slot.role == "admin").collect();
     let old = match admins.as_slice() {
@@ -312,7 +313,9 @@ fn passphrase(cx: &mut Ctx, new: &NewPassphrase) -> Result<()> {
     let secret = NewSlotSecret::Passphrase(new.read(cx)?);
     let label = old.and_then(|slot| slot.label.clone());
     let replaces = old.map(|slot| slot.id.clone());
-    let slot = backend.add_slot(&cx.operation(), NewSlot { role: SlotRole::Admin, label, secret, replaces })?;
+    let slot = backend
+        .vault("a slot")?
+        .add_slot(&cx.operation(), NewSlot { role: SlotRole::Admin, label, secret, replaces })?;
     if old.is_some() {
         cx.note("the old passphrase still opens older copies of the keystore; `keyward vault rekey` makes new keys");
     }
@@ -326,7 +329,7 @@ fn backup(cx: &mut Ctx, file: &Path) -> Result<()> {
     cx.may_create("FILE", file)?;
     let backend = cx.backend()?;
     let at_work = cx.at_work("copying the vault");
-    let epoch = backend.backup(&cx.operation(), file)?;
+    let epoch = backend.vault("a backup")?.backup(&cx.operation(), file)?;
     drop(at_work);
     let verb = if cx.global.dry_run { "would write" } else { "wrote" };
     cx.note(&format!("{verb} {} (epoch {epoch}); it opens with the same slots", file.display()));
@@ -349,7 +352,7 @@ fn stream_backup(cx: &mut Ctx) -> Result<()> {
     }
     let backend = cx.backend()?;
     let operation = cx.operation();
-    let epoch = backend.stream_backup(&operation, &mut *cx.out.streams.stdout)?;
+    let epoch = backend.vault("a backup")?.stream_backup(&operation, &mut *cx.out.streams.stdout)?;
     let verb = if cx.global.dry_run { "would write" } else { "wrote" };
     cx.note(&format!("{verb} a backup to standard output (epoch {epoch}); it opens with the same slots"));
     Ok(())
@@ -362,7 +365,7 @@ fn recovery(cx: &mut Ctx) -> Result<()> {
     let code = RecoveryCode::generate(&mut rand::rng());
     let shown = code.display();
     let new = NewSlot { role: SlotRole::Admin, label: None, secret: NewSlotSecret::Recovery(code), replaces: None };
-    let slot = backend.add_slot(&cx.operation(), new)?;
+    let slot = backend.vault("a slot")?.add_slot(&cx.operation(), new)?;
     if cx.global.dry_run {
         return told(cx, "added", "would add", &slot);
     }

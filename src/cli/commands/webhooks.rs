@@ -5,7 +5,7 @@ use crate::{
     domain::{Notice, RateLimit},
     ops::{
         Error, Kind, Result,
-        webhooks::{AddWebhook, ListWebhooks, RemoveWebhook},
+        webhooks::{AddWebhook, ListWebhooks, RemoveWebhook, TestWebhook},
     },
     output::Report,
 };
@@ -80,7 +80,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
         }
         Command::Add(args) => add(cx, args)?,
         Command::Test { name } => {
-            let message = cx.backend()?.test_webhook(&cx.operation(), &name)?;
+            let message = cx.backend()?.run(&cx.operation(), TestWebhook { name: name.clone() })?.message;
             let verb = if cx.global.dry_run { "would send" } else { "arrived:" };
             cx.note(&format!("{verb} the message {message} at '{name}'"));
             let sent = json!({ "webhook": name, "message": message, "arrived": !cx.global.dry_run });
@@ -108,8 +108,8 @@ fn add(cx: &mut Ctx, args: Add) -> Result<()> {
         denied_burst: args.denied_burst,
         allow_private: args.allow_private,
     };
-    cx.try_if_new(|backend, dry| backend.add_webhook(dry, request.clone()).map(drop))?;
-    let added = cx.backend_or_new()?.add_webhook(&cx.operation(), request)?;
+    cx.try_if_new(|backend, dry| backend.run(dry, request.clone()).map(drop))?;
+    let added = cx.backend_or_new()?.run(&cx.operation(), request)?;
     let (name, id) = (added.webhook.name.clone(), added.webhook.id.clone());
     let verb = if cx.global.dry_run { "would add" } else { "added" };
     cx.note(&format!("{verb} the webhook '{name}' ({id}); a running `keyward serve` sends its messages"));

@@ -65,5 +65,9 @@ fn own_role(cx: &mut Ctx) -> Option<&'static str> {
     }
     (cx.global.no_input, cx.global.read_only) = (true, true);
     let backend = cx.backend().ok()?;
-    backend.status(&cx.operation()).ok().map(|status| status.role)
+    backend
+        .vault("the state of the vault")
+        .and_then(|vault| vault.status(&cx.operation()))
+        .ok()
+        .map(|status| status.role)
 }

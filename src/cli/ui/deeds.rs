@@ -107,7 +107,7 @@ impl Desk<'_> {
             expiry: guided::life_of(order.answer(Field::Life))?,
             ..Create::named(order.answer(Field::Name).to_owned())
         };
-        self.backend.create(cx, request)
+        self.backend.run(cx, request)
     }
 
     fn created(
@@ -133,7 +133,7 @@ impl Desk<'_> {
         let at_once = order.answer(Field::OldSecret) == guided::OLD_SECRET_ENDS[1];
         let overlap = at_once.then_some(Overlap::Now);
         let request = Stage { overlap, ..Stage::of(reference(&order.id)?) };
-        self.backend.stage(cx, &ByHand::request(request, SCREEN))
+        self.backend.run(cx, ByHand::request(request, SCREEN))
     }
 
     /// Shows a new secret, and only then makes it the current one: whoever is killed in between has lost nothing.

@@ -17,10 +17,9 @@ use super::{context::Ctx, guided};
 use crate::{
     backend::{Backend, Runner},
     config,
-    domain::{Demand, KeyFilter, KeyId, KeyRef, Status},
+    domain::{Demand, KeyFilter, KeyId, KeyRef, Status, time::Since},
     ops::{
-        AuditFilter, Context, Error, KeyView, Kind, List, ListScopes, LogQuery, Result, Show, ShowDemands, UsageBy,
-        UsageQuery,
+        AuditFilter, Context, Error, KeyView, Kind, List, ListScopes, LogQuery, Result, Show, ShowDemands, UsageQuery,
     },
 };
 use chrono::TimeDelta;
@@ -192,14 +191,13 @@ impl Desk<'_> {
         let key = reference(id)?;
         let some = Some(key.clone());
         let logs = LogQuery { key: some.clone(), denied: true, limit: Some(NEWEST), ..LogQuery::default() };
-        let since = cx.now.checked_sub_signed(TimeDelta::days(30));
-        let usage =
-            UsageQuery { key: some.clone(), environment: None, since, by: UsageBy::Day, unknown: false, mine: false };
+        let since = Some(Since::Ago(TimeDelta::days(30)));
+        let usage = UsageQuery { key: some.clone(), since, ..UsageQuery::default() };
         let audit = AuditFilter { key: some, limit: Some(NEWEST), ..AuditFilter::default() };
         Ok(Known {
             key: self.backend.ask(cx, &Show { key, environment: None })?,
-            denied: self.backend.logs(cx, &logs),
-            usage: self.backend.usage(cx, &usage),
+            denied: self.backend.ask(cx, &logs),
+            usage: self.backend.ask(cx, &usage),
             audit: self.backend.audit(cx, &audit),
         })
     }

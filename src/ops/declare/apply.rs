@@ -6,12 +6,14 @@ use super::{
     plan_in, rules, settled,
 };
 use crate::{
-    domain::{Action, KeyId, KeyRef, text::composed},
+    domain::{Action, KeyId, KeyRef, Permission, text::composed},
     ops::{
         Context, Create, Created, Done, EntryError, EntryErrors, Error, Kind, Result, Switch, SwitchKey,
-        create_many::create_many, lifecycle, lookup, update,
+        case::{Ask, Method, Route, UseCase},
+        create_many::create_many,
+        lifecycle, lookup, update,
     },
-    store::Tx,
+    store::{Tx, View},
     vault::Capabilities,
 };
 use rand::CryptoRng;
@@ -41,6 +43,69 @@ pub struct Apply {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(test, schema(value_type = Vec<String>))]
     pub revoke: Vec<KeyId>,
+}
+
+/// The question what an [`Apply`] would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Apply))]
+pub struct PlanKeys(pub Apply);
+
+/// A file of 100,000 keys.
+const FILE: usize = 64 * 1024 * 1024;
+
+impl UseCase for PlanKeys {
+    type Outcome = Plan;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    const ROUTE: Route = Route {
+        optional_body: true,
+        most_bytes: FILE,
+        long: true,
+        summary: "What would have to be done to make the workspace like a file?",
+        answers: &[(200, "The plan.")],
+        ..Route::new(Method::Post, "/v1/keys/plan", "plan_keys", "keys")
+    };
+
+    fn size(&self) -> usize {
+        self.0.keys.len()
+    }
+
+    fn target(&self) -> String {
+        "keys".to_owned()
+    }
+}
+
+impl Ask for PlanKeys {
+    fn ask(&self, view: &View<'_>, _caps: &Capabilities, cx: &Context) -> Result<Plan> {
+        plan_in(view, cx, &self.0)
+    }
+}
+
+impl UseCase for Apply {
+    type Outcome = Applied;
+    const PERMISSION: Permission = Permission::ReadKeys;
+    // Whoever makes a workspace like a file must be allowed all that a file may change.
+    const AND: &'static [Permission] =
+        &[Permission::CreateKeys, Permission::UpdateKeys, Permission::ActivateKeys, Permission::StopKeys];
+    const ROUTE: Route = Route {
+        optional_body: true,
+        most_bytes: FILE,
+        long: true,
+        summary: "Make the workspace like a file, all of it or nothing",
+        description: "The answer is the only one that ever holds the secrets of new keys. With `expected`, nothing is done by \
+            any other plan.",
+        answers: &[(200, "What was done.")],
+        ..Route::new(Method::Post, "/v1/keys/apply", "apply_keys", "keys")
+    };
+
+    fn size(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn target(&self) -> String {
+        "keys".to_owned()
+    }
 }
 
 /// What came of an [`Apply`].

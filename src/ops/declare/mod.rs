@@ -9,7 +9,7 @@ mod carry;
 mod export;
 mod plan;
 
-pub use apply::{Applied, Apply, apply};
+pub use apply::{Applied, Apply, PlanKeys, apply};
 pub use carry::{Agreed, Carried, Carrying, Prefer, carry};
 pub use export::{CarryKeys, ExportKeys};
 pub use plan::{Plan, PlanStep, Rules, Verb, plan};
@@ -48,7 +48,7 @@ fn yes() -> bool {
 ///
 /// # Errors
 /// `Usage` when the file declares a key twice or selects by a label that no key has; those of the store.
-pub fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
+fn plan_in(tx: &View<'_>, cx: &Context, request: &Apply) -> Result<Plan> {
     let mut seen = HashSet::new();
     let declared: Vec<Declared> = request.keys.iter().cloned().map(Declared::composed).collect();
     for Declared { key, .. } in &declared {

@@ -65,7 +65,7 @@ impl Vault {
     pub(super) fn create(&self, limit: &str) -> (String, String) {
         let mut request = Create::named(format!("key-{}", rand::random::<u64>()));
         request.rate_limit = Some(RateLimit::parse_or_none(limit).unwrap());
-        let made = self.serving.backend().unwrap().current(Utc::now()).unwrap().create(&context(), request).unwrap();
+        let made = self.serving.backend().unwrap().current(Utc::now()).unwrap().run(&context(), request).unwrap();
         self.refresh();
         (made.key.id, made.secret.unwrap().expose_plaintext().to_owned())
     }
@@ -146,7 +146,7 @@ fn rotate(backend: &dyn crate::backend::Backend, id: &str, reinstate: bool) -> P
     let receipts = vec!["stdout".to_owned()];
     let stage = Stage { sinks: receipts.clone(), intend: true, reinstate, ..Stage::of(named(id)) };
     let cx = Context { reason: Some("by mistake".to_owned()), ..context() };
-    let staged = backend.stage(&cx, &stage).unwrap();
+    let staged = backend.run(&cx, stage).unwrap();
     let rotation = staged.rotation.unwrap().id.parse().unwrap();
     backend.change(&context(), Commit::of(rotation, receipts)).unwrap();
     staged.secret.unwrap()

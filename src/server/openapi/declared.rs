@@ -5,7 +5,7 @@ use crate::{
     domain::Role,
     ops::case::{Method, Route, UseCase},
     wire::{
-        header::IfMatch,
+        header::{IdempotencyKey, IfMatch},
         told::{Described, Told},
     },
 };
@@ -42,7 +42,8 @@ where
         Method::Patch => "patch",
         Method::Delete => "delete",
     };
-    let may = |role: &Role| role.may(Q::PERMISSION) || Q::OR.is_some_and(|or| role.may(or));
+    let one = |role: &Role| role.may(Q::PERMISSION) || Q::OR.is_some_and(|or| role.may(or));
+    let may = |role: &Role| one(role) && Q::AND.iter().all(|and| role.may(*and));
     let roles: Vec<&str> = Role::ALL.into_iter().filter(may).map(Role::as_str).collect();
     let operation = &mut document["paths"][route.path][method];
     *operation = self::operation(route, parameters, body.as_deref(), &<Body<Q>>::name());
@@ -52,14 +53,14 @@ where
 /// A struct with another one flattened into it, as the one object that it is in JSON: two that refuse what they do not know
 /// would refuse each other's fields.
 fn flat(schema: Value, parts: &[(String, RefOr<Schema>)]) -> Value {
-    let Some(all) = schema["allOf"].as_array() else { return schema };
+    let part = |one: &Value| {
+        let name = one["$ref"].as_str().and_then(|to| to.rsplit('/').next());
+        parts.iter().find(|(own, _)| Some(own.as_str()) == name).map_or_else(|| one.clone(), |(_, part)| json!(part))
+    };
+    let Some(all) = schema["allOf"].as_array() else { return part(&schema) };
     let mut whole = json!({ "type": "object", "description": schema["description"], "properties": {}, "required": [] });
     for one in all {
-        let name = one["$ref"].as_str().and_then(|to| to.rsplit('/').next());
-        let part = parts
-            .iter()
-            .find(|(own, _)| Some(own.as_str()) == name)
-            .map_or_else(|| one.clone(), |(_, part)| json!(part));
+        let part = part(one);
         if let (Some(to), Some(from)) = (whole["properties"].as_object_mut(), part["properties"].as_object()) {
             to.extend(from.clone());
         }
@@ -79,7 +80,8 @@ fn parameters(route: &Route, request: &mut Value) -> Vec<Value> {
         if let Some(one) = schema["oneOf"].as_array().and_then(|all| all.iter().find(|one| one["type"] != "null")) {
             schema = one.clone();
         }
-        let description = schema.as_object_mut().and_then(|fields| fields.shift_remove("description"));
+        let mut about = |what: &str| schema.as_object_mut().and_then(|fields| fields.shift_remove(what));
+        let (description, example) = (about("description"), about("example"));
         let mut required = place == "path";
         if let Some(all) = request.get_mut("required").and_then(Value::as_array_mut) {
             let before = all.len();
@@ -89,13 +91,21 @@ fn parameters(route: &Route, request: &mut Value) -> Vec<Value> {
                 request.as_object_mut()?.shift_remove("required");
             }
         }
-        Some(json!({ "name": name, "in": place, "description": description, "required": required, "schema": schema }))
+        let mut told =
+            json!({ "name": name, "in": place, "description": description, "required": required, "schema": schema });
+        if let Some(example) = example {
+            told["example"] = example;
+        }
+        Some(told)
     };
     for (name, _) in route.fixed {
         taken(name, "path");
     }
     let mut all: Vec<Value> = route.path_names().filter_map(|name| taken(name, "path")).collect();
     all.extend(route.query.iter().filter_map(|name| taken(name, "query")));
+    if route.idempotent {
+        all.extend(IdempotencyKey::into_params(|| Some(ParameterIn::Header)).iter().map(|one| json!(one)));
+    }
     if route.if_match {
         all.extend(IfMatch::into_params(|| Some(ParameterIn::Header)).iter().map(|one| json!(one)));
     }

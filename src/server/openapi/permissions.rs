@@ -25,20 +25,13 @@ fn needs(operation: &str) -> Needs {
     match operation {
         "apply_keys" => Needs::All(&[P::ReadKeys, P::CreateKeys, P::UpdateKeys, P::ActivateKeys, P::StopKeys]),
         other => Needs::Any(match other {
-            "list_keys" | "show_usage" => &[P::ReadKeys, P::ReadOwnKeys],
-            "plan_keys" | "show_retention" => &[P::ReadKeys],
-            "create_key" | "create_keys" => &[P::CreateKeys],
-            "stage_rotation" | "rotate_key" | "step_rotation" => &[P::RotateKeys],
+            "list_keys" => &[P::ReadKeys, P::ReadOwnKeys],
+            "create_keys" => &[P::CreateKeys],
             "list_events" => &[P::ReadAudit, P::ReadHistory],
-            "list_verdicts" => &[P::ReadKeys, P::ReadOwnKeys, P::ReadAudit],
-            "show_event" | "verify_trail" | "checkpoint_trail" | "prove_event" | "show_review" | "review_trail" => {
-                &[P::ReadAudit]
-            }
+            "verify_trail" => &[P::ReadAudit],
             "export_trail" => &[P::ExportAudit],
             "verify" => &[P::AskVerdicts, P::ExplainVerdicts],
             "list_projects" => &[P::ReadWorkspace],
-            "add_webhook" | "test_webhook" => &[P::ChangeWorkspace],
-            "change_retention" => &[P::ChangePlatform],
             // Whoever has a credential may ask what it is.
             _ => &P::ALL,
         }),

@@ -8,12 +8,12 @@ use crate::{
     ops::{AuditFilter, Error, Kind, Result, audit_checkpoint::KeptCheckpoint},
     server::{
         app::App,
-        body::{Nothing, Path, Query, Sent, put, reply},
+        body::{Nothing, Query, Sent, put, reply},
         caller::Caller,
         problem::Failed,
     },
     wire::{
-        audit::{EventBody, EventPage, EventReply, ExportEnd, MAX_EVENTS, TrailReport, VerifyTrail, filter_of},
+        audit::{EventBody, EventPage, ExportEnd, MAX_EVENTS, TrailReport, VerifyTrail, filter_of},
         keys::PageInfo,
     },
 };
@@ -82,24 +82,6 @@ pub(super) async fn list(
     };
     let items = listed.items.iter().map(EventBody::from).collect();
     Ok(reply(StatusCode::OK, &EventPage { schema: "keyward.audit-list/v1".to_owned(), items, page, size })?)
-}
-
-/// One event
-#[cfg_attr(test, utoipa::path(
-    get, path = "/v1/audit/{seq}", operation_id = "show_event", tag = "audit",
-    params(("seq" = u64, Path, description = "Its number.")),
-    responses((status = 200, description = "The event.", body = EventReply)),
-    security(("operator" = [])),
-))]
-pub(super) async fn show(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(seq): Path<u64>,
-) -> Result<Response, Failed> {
-    let cx = caller.permitted(&app, Permission::ReadAudit, "trail").await?;
-    let found = app.ask(move |backend| backend.audit_event(&cx, seq)).await?;
-    let event = EventBody::from(&found);
-    Ok(reply(StatusCode::OK, &EventReply { schema: "keyward.audit-event/v1".to_owned(), event })?)
 }
 
 /// Check the whole trail, and every key against it

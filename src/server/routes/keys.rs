@@ -1,23 +1,25 @@
-//! The keys, page by page; and new ones, one or many.
+//! The keys, page by page; and many new ones at once.
 
 #[cfg(test)]
 use crate::wire::{
-    header::IdempotencyKey,
     keys::{ListParameters, RefusedEntries},
     problem::MEDIA_TYPE,
 };
 use crate::{
     backend::{Backend, BulkError},
-    domain::{KeyFilter, KeyRef, Permission},
-    ops::{Context, Create, CreateMany, Error, List, Listed, Result},
+    domain::{KeyFilter, Permission},
+    ops::{Context, CreateMany, Error, List, Listed, Result},
     server::{
         app::App,
-        body::{Query, Sent, put, reply},
+        body::{Query, Sent, reply},
         caller::Caller,
         listings::{Cursor, Listings},
         problem::{Failed, refused_entries},
     },
-    wire::keys::{CreatedList, CreatedReply, KeyPage, MAX_PAGE, PAGE, filter_of, within_bulk},
+    wire::{
+        keys::{CreatedList, KeyPage, MAX_PAGE, PAGE, filter_of, within_bulk},
+        told::Told,
+    },
 };
 use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::Utc;
@@ -25,11 +27,6 @@ use std::sync::Arc;
 
 /// A file of 100,000 keys.
 const BULK: usize = 64 * 1024 * 1024;
-
-/// The key that a path names.
-pub(super) fn key_ref(text: &str) -> Result<KeyRef> {
-    text.parse().map_err(|error: crate::domain::RefError| Error::usage(error.to_string()))
-}
 
 /// Keys, a page of them
 ///
@@ -95,32 +92,6 @@ fn page(
     Ok(KeyPage::of(items, listing.keys.len(), listing.cursor(end), listing.hidden.clone()))
 }
 
-/// Create a key
-///
-/// The answer is the only one that ever holds its secret.
-#[cfg_attr(test, utoipa::path(
-    post, path = "/v1/keys", operation_id = "create_key", tag = "keys",
-    params(IdempotencyKey),
-    request_body = Create,
-    responses((status = 201, description = "The key with its secret.", body = CreatedReply),
-        (status = 200, description = "The key was there before, and the request says that this is an answer.", body = CreatedReply)),
-    security(("operator" = [])),
-))]
-pub(super) async fn create(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Sent(mut request): Sent<Create>,
-) -> Result<Response, Failed> {
-    request.idempotency_key = caller.idempotency_key.clone().or(request.idempotency_key);
-    let cx = caller.permitted(&app, Permission::CreateKeys, &request.name).await?;
-    let created = app.change(move |backend| backend.create(&cx, request)).await?;
-    let status = if created.existed { StatusCode::OK } else { StatusCode::CREATED };
-    let mut response = reply(status, &CreatedReply::from(&created))?;
-    put(response.headers_mut(), "location", &format!("/v1/keys/{}", created.key.id));
-    put(response.headers_mut(), "etag", &format!("\"v{}\"", created.key.version));
-    Ok(response)
-}
-
 /// Create many keys, all or none
 #[cfg_attr(test, utoipa::path(
     post, path = "/v1/keys/bulk", operation_id = "create_keys", tag = "keys",
@@ -140,7 +111,7 @@ pub(super) async fn create_many(
     let made = app.change(move |backend| Ok(backend.create_many(&cx, request, &mut |_| (), &mut |_| Ok(())))).await?;
     match made {
         Ok(made) => {
-            let items = made.iter().map(CreatedReply::from).collect();
+            let items = made.into_iter().map(Told::tell).collect();
             Ok(reply(StatusCode::CREATED, &CreatedList { schema: "keyward.minted-list/v1".to_owned(), items })?)
         }
         Err(BulkError::Whole(error)) => Err(error.into()),

@@ -9,23 +9,17 @@
 //! Then `KEYWARD_BLESS=1 cargo test --lib openapi` renews `openapi.json`, and `tests/it/openapi.rs` wants a real answer.
 
 mod audit;
-mod declared;
 mod health;
 mod holder;
 mod keys;
 mod metrics;
-mod rotations;
-mod signed;
-mod usage;
 mod verdict;
-mod webhooks;
 mod whoami;
 
 use super::{app::App, door, extras, log, openapi, reference};
 #[cfg(test)]
 use crate::wire::workspace::ObjectList;
 use crate::{
-    domain::Environment,
     ops::{Error, ListObjects, ObjectKind, Result},
     server::{
         caller::{self, Caller},
@@ -43,27 +37,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use serde::Deserialize;
 use std::sync::Arc;
 use tower::ServiceExt;
-
-/// What decides between keys of one name.
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(utoipa::IntoParams))]
-#[cfg_attr(test, into_params(parameter_in = Query))]
-#[serde(deny_unknown_fields)]
-struct Which {
-    /// The environment, where keys of several have the name.
-    #[cfg_attr(test, param(value_type = Option<Environment>))]
-    #[serde(alias = "env")]
-    environment: Option<String>,
-}
-
-impl Which {
-    fn environment(&self) -> Result<Option<Environment>> {
-        self.environment.as_ref().map(|name| name.parse().map_err(Error::usage)).transpose()
-    }
-}
 
 /// The routes without a layer.
 fn hot() -> Router<Arc<App>> {
@@ -87,25 +62,11 @@ fn managing() -> Router<Arc<App>> {
     door::routed(Router::new())
         .route("/metrics", get(metrics::metrics))
         .route("/v1/whoami", get(whoami::whoami))
-        .route("/v1/keys", get(keys::list).post(keys::create))
+        .route("/v1/keys", get(keys::list))
         .route("/v1/keys/bulk", post(keys::create_many))
-        .route("/v1/keys/plan", post(declared::plan))
-        .route("/v1/keys/apply", post(declared::apply))
-        .route("/v1/keys/{key}/rotations", post(rotations::stage))
-        .route("/v1/keys/{key}/rotate", post(rotations::rotate))
-        .route("/v1/rotations/{rotation}/steps", post(rotations::step))
         .route("/v1/audit", get(audit::list))
-        .route("/v1/audit/{seq}", get(audit::show))
         .route("/v1/audit/verify", post(audit::verify))
         .route("/v1/audit/export", post(audit::export))
-        .route("/v1/audit/checkpoint", post(signed::checkpoint))
-        .route("/v1/audit/{seq}/proof", get(signed::prove))
-        .route("/v1/audit/review", get(signed::review).post(signed::record_review))
-        .route("/v1/usage", get(usage::usage))
-        .route("/v1/usage/retention", get(usage::retention).put(usage::retain))
-        .route("/v1/logs", get(usage::logs))
-        .route("/v1/webhooks", post(webhooks::add))
-        .route("/v1/webhooks/{name}/test", post(webhooks::test))
         .route("/v1/projects", get(projects))
 }
 
@@ -126,27 +87,10 @@ fn managing() -> Router<Arc<App>> {
     metrics::metrics,
     whoami::whoami,
     keys::list,
-    keys::create,
     keys::create_many,
-    declared::plan,
-    declared::apply,
-    rotations::stage,
-    rotations::rotate,
-    rotations::step,
     audit::list,
-    audit::show,
     audit::verify,
     audit::export,
-    signed::checkpoint,
-    signed::prove,
-    signed::review,
-    signed::record_review,
-    usage::usage,
-    usage::retention,
-    usage::retain,
-    usage::logs,
-    webhooks::add,
-    webhooks::test,
     projects,
 ))]
 struct Annotated;

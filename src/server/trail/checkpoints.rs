@@ -4,7 +4,10 @@ use super::{Stop, pause};
 use crate::{
     anchor::Anchor,
     backend::ServedBackend,
-    ops::{Context, Result, audit_checkpoint::SignedCheckpoint},
+    ops::{
+        Context, Result,
+        audit_checkpoint::{MakeCheckpoint, SignedCheckpoint},
+    },
     server::metrics::Metrics,
 };
 use chrono::{SubsecRound, Utc};
@@ -56,8 +59,8 @@ impl Maker {
         if self.size == Some(backend.audit_size(&self.cx)?) {
             return Ok(None);
         }
-        let places: Vec<String> = self.places.iter().map(|(place, ..)| place.to_string()).collect();
-        let signed = backend.checkpoint(&self.cx, &places)?;
+        let places = self.places.iter().map(|(place, ..)| place.to_string()).collect();
+        let signed = backend.run(&self.cx, MakeCheckpoint { places })?;
         self.size = Some(signed.checkpoint.size);
         Ok(Some(signed))
     }

@@ -4,7 +4,10 @@ use crate::{
     anchor::Anchor,
     cli::context::Ctx,
     domain::counted,
-    ops::{Result, audit_checkpoint::SignedCheckpoint},
+    ops::{
+        Result,
+        audit_checkpoint::{MakeCheckpoint, ProveEvent, SignedCheckpoint},
+    },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -53,8 +56,8 @@ pub(super) fn checkpoint(cx: &mut Ctx, args: &CheckpointArgs) -> Result<()> {
     }
     let data = cx.dirs()?.data;
     args.to.iter().try_for_each(|anchor| anchor.check(&data))?;
-    let places: Vec<String> = args.to.iter().map(ToString::to_string).collect();
-    let signed = cx.backend()?.checkpoint(&cx.operation(), &places)?;
+    let places = args.to.iter().map(ToString::to_string).collect();
+    let signed = cx.backend()?.run(&cx.operation(), MakeCheckpoint { places })?;
     if args.public_key && !cx.reply_asked() {
         return cx.raw(format!("{}\n", signed.key).as_bytes());
     }
@@ -77,7 +80,7 @@ pub(super) fn checkpoint(cx: &mut Ctx, args: &CheckpointArgs) -> Result<()> {
 }
 
 pub(super) fn prove(cx: &mut Ctx, args: &ProveArgs) -> Result<()> {
-    let proven = cx.backend()?.prove_audit(&cx.operation(), args.seq, args.size)?;
+    let proven = cx.backend()?.ask(&cx.operation(), &ProveEvent { seq: args.seq, size: args.size })?;
     let mut reply = json!({
         "seq": proven.seq, "index": proven.seq - 1, "body": proven.body, "leaf": STANDARD.encode(proven.leaf),
         "proof": proven.proof.iter().map(|hash| STANDARD.encode(hash)).collect::<Vec<_>>(),

@@ -38,7 +38,7 @@ pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
     let backend = cx.backend()?;
     if let Some(file) = &args.read {
         let operation = cx.operation();
-        backend.read_audit_archive(&operation, file, &mut |recorded| {
+        backend.vault("an archive")?.read_audit_archive(&operation, file, &mut |recorded| {
             cx.stream_line(&event_json(recorded).to_string()).map(drop)
         })?;
         return Ok(());
@@ -60,7 +60,7 @@ pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
         .hint(format!("keyward audit archive --before {} --out FILE", latest.format("%Y-%m-%d"))));
     }
     let at_work = cx.at_work("moving events into the archive");
-    let archived = backend.archive_audit(&cx.operation(), before, out)?;
+    let archived = backend.vault("archiving")?.archive_audit(&cx.operation(), before, out)?;
     drop(at_work);
     let Some(archived) = archived else {
         cx.note("no events are older than that");

@@ -4,7 +4,7 @@ use super::filter::Filter;
 use crate::{
     cli::{columns, context::Ctx},
     domain::Recorded,
-    ops::{AuditFilter, Result, audit_format::event_json},
+    ops::{AuditFilter, Result, audit_format::event_json, audit_review::ShowReview},
     output::{Format, Page, Report},
 };
 use std::{thread::sleep, time::Duration};
@@ -33,7 +33,7 @@ pub(super) struct Args {
 pub(super) fn run(cx: &mut Ctx, args: Args) -> Result<()> {
     let mut filter = args.filter.resolve(cx);
     if args.unreviewed {
-        filter.after = cx.backend()?.review_state(&cx.operation())?.upto;
+        filter.after = cx.backend()?.ask(&cx.operation(), &ShowReview::default())?.state.upto;
     }
     if args.follow {
         let lines = [Format::Table, Format::Json, Format::Jsonl];

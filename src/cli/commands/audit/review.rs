@@ -3,7 +3,10 @@
 use crate::{
     cli::{columns, context::Ctx},
     domain::{counted, time::format_time},
-    ops::{Result, audit_review::ReviewState},
+    ops::{
+        Result,
+        audit_review::{RecordReview, ReviewState, Reviewed, ShowReview},
+    },
 };
 use serde_json::{Value, json};
 
@@ -24,7 +27,7 @@ pub(super) struct Args {
 
 pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
     let (Some(upto), Some(note)) = (args.upto, &args.note) else { return summary(cx) };
-    let state = cx.backend()?.review(&cx.operation(), upto, note)?;
+    let state = cx.backend()?.change(&cx.operation(), RecordReview { upto, note: note.clone() })?;
     let verb = if cx.global.dry_run { "would record" } else { "recorded" };
     if state.counts {
         cx.note(&format!("{verb}: reviewed up to event {upto}; {} came after it", state.unreviewed));
@@ -45,7 +48,7 @@ fn facts(state: &ReviewState) -> Value {
 
 fn summary(cx: &mut Ctx) -> Result<()> {
     cx.refuse_reason()?;
-    let (state, tallies) = cx.backend()?.review_summary(&cx.operation())?;
+    let Reviewed { state, since } = cx.backend()?.ask(&cx.operation(), &ShowReview { summary: true })?;
     match (&state.by, state.at) {
         (Some(by), Some(at)) => {
             cx.note(&format!(
@@ -62,7 +65,7 @@ fn summary(cx: &mut Ctx) -> Result<()> {
             cx.note(&format!("{nobody} has ever reviewed this trail; {events}{demanded}:"));
         }
     }
-    let rows: Vec<Value> = tallies.iter().map(|tally| json!(tally)).collect();
+    let rows: Vec<Value> = since.iter().map(|tally| json!(tally)).collect();
     let total = rows.len();
     cx.list("keyward.audit-summary-list/v1", rows, total, columns::REVIEW_SUMMARY)
 }

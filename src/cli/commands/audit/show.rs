@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{change_words::value as plain, columns, context::Ctx},
-    ops::{Result, audit_format::event_json},
+    ops::{Result, audit::ShowEvent, audit_format::event_json},
 };
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn number(text: &str) -> std::result::Result<u64, String> {
 }
 
 pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<()> {
-    let recorded = cx.backend()?.audit_event(&cx.operation(), args.seq)?;
+    let recorded = cx.backend()?.ask(&cx.operation(), &ShowEvent { seq: args.seq })?;
     let people = !cx.program_reads();
     cx.item("keyward.audit-event/v1", "event", event_json(&recorded), columns::AUDIT_EVENT)?;
     if people {
