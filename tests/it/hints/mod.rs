@@ -214,6 +214,7 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
     ("cli/delivery/drive.rs", "resume", &["keyward rotation resume"]),
     ("cli/commands/report.rs", "hint", &["keyward report --html - > FILE"]),
     ("deliver/own_file.rs", "hint", &["chmod go-w"]),
+    ("ops/audit_review.rs", "Permission::ReadAudit.who_may()", &["whose role may"]),
     ("ops/authority.rs", "permission.who_may()", &["whose role may"]),
     ("ops/authority.rs", "self.own_bounds()", &["--expires-at"]),
     ("ops/error.rs", "hint", &[]),
