@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use std::collections::BTreeSet;
 
 /// By what has become of a key, and what it reaches.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct StateFilter {
     /// Keys of this status; may be repeated [default: active and inactive]
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = ["active", "inactive", "expired", "revoked", "any"])]

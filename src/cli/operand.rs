@@ -35,7 +35,7 @@ pub(super) struct KeyOperands {
 }
 
 /// Keys, where something else may say which.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct MaybeKeys {
     /// An id, an exact name, or the first 8 or more characters of an id; `-` reads them from standard input, one a line
     #[arg(value_name = "KEY", value_parser = operand, add = values::keys())]

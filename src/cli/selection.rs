@@ -30,7 +30,7 @@ pub(super) struct Which {
 }
 
 /// By what keys are found, for every command.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct By {
     #[command(flatten)]
     pub(super) state: StateFilter,
@@ -46,7 +46,7 @@ pub(super) struct By {
 }
 
 /// By what else, where no option of the command has these names.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Of {
     /// Keys of this owner
     #[arg(long)]
@@ -82,6 +82,25 @@ pub(super) struct Due {
     /// Keys whose rotation is due within this time
     #[arg(long, value_name = "D", value_parser = values::duration)]
     due_within: Option<TimeDelta>,
+}
+
+/// By what keys are found, where what is due is a run of its own.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Found {
+    #[command(flatten)]
+    by: By,
+    #[command(flatten)]
+    of: Of,
+}
+
+impl Found {
+    /// The conditions.
+    ///
+    /// # Errors
+    /// `Usage` for a status that there is not.
+    pub(super) fn filter(self) -> Result<KeyFilter> {
+        filter(self.by, self.of)
+    }
 }
 
 /// How many keys may be found.
@@ -127,23 +146,8 @@ impl Which {
     pub(super) fn meant(self, cx: &Ctx) -> Result<Meant> {
         let Self { named, by, of, due, bound } = self;
         let filter = KeyFilter { due_within: due.due_within.or(due.due.then(TimeDelta::zero)), ..filter(by, of)? };
-        let meant = Meant { named, filter, max: bound.max };
-        match (meant.named.is_empty(), meant.filter.narrows()) {
-            (false, true) => Err(Error::usage("keys are named, or found by a filter; both were given")
-                .hint("leave out the keys, or the filter")),
-            (true, false) => Err(Error::usage("which keys are meant is missing")
-                .hint(format!("{} KEY", cx.invocation()))
-                .hint("keyward list takes the filters that this takes, and shows what they find")),
-            _ => Ok(meant),
-        }
+        Meant::of(cx, named, filter, bound.max)
     }
-}
-
-/// Keys that are named, or a filter for them.
-pub(super) struct Meant {
-    named: MaybeKeys,
-    filter: KeyFilter,
-    max: Option<usize>,
 }
 
 /// What is done to the keys.
@@ -174,23 +178,30 @@ pub(super) struct Chosen {
     pub(super) many: bool,
 }
 
-/// The conditions that were given.
-///
-/// # Errors
-/// `Usage` for a status that there is not.
-fn filter(by: By, of: Of) -> Result<KeyFilter> {
-    Ok(KeyFilter {
-        owner: of.owner,
-        labels: of.label,
-        name: of.name,
-        mine: by.mine,
-        project: by.project,
-        search: values::searched(by.search),
-        ..by.state.filter()?
-    })
+/// Keys that are named, or a filter for them.
+pub(super) struct Meant {
+    named: MaybeKeys,
+    filter: KeyFilter,
+    max: Option<usize>,
 }
 
 impl Meant {
+    /// See [`Which::meant`].
+    ///
+    /// # Errors
+    /// See [`Which::meant`].
+    pub(super) fn of(cx: &Ctx, named: MaybeKeys, filter: KeyFilter, max: Option<usize>) -> Result<Self> {
+        let meant = Self { named, filter, max };
+        match (meant.named.is_empty(), meant.filter.narrows()) {
+            (false, true) => Err(Error::usage("keys are named, or found by a filter; both were given")
+                .hint("leave out the keys, or the filter")),
+            (true, false) => Err(Error::usage("which keys are meant is missing")
+                .hint(format!("{} KEY", cx.invocation()))
+                .hint("keyward list takes the filters that this takes, and shows what they find")),
+            _ => Ok(meant),
+        }
+    }
+
     /// The environment that was said.
     pub(super) fn environment(&self) -> Option<Environment> {
         self.named.env
@@ -270,4 +281,20 @@ fn confirm(
         return prompt::confirm_count(cx, keys.len(), &question);
     }
     prompt::confirm(cx, &question)
+}
+
+/// The conditions that were given.
+///
+/// # Errors
+/// `Usage` for a status that there is not.
+fn filter(by: By, of: Of) -> Result<KeyFilter> {
+    Ok(KeyFilter {
+        owner: of.owner,
+        labels: of.label,
+        name: of.name,
+        mine: by.mine,
+        project: by.project,
+        search: values::searched(by.search),
+        ..by.state.filter()?
+    })
 }

@@ -24,7 +24,7 @@ pub(crate) const NOT_RUN: [(&str, &str); 5] = [
 ];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 38] = [
+const PREPARED: [(&str, &str); 40] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward push", "keyward --vault ./staging init"),
@@ -44,6 +44,11 @@ const PREPARED: [(&str, &str); 38] = [
     ("keyward customers delete", "keyward customers create contoso"),
     ("keyward activate --status", "keyward deactivate nightly-export"),
     ("keyward delete --status", "keyward revoke nightly-export"),
+    (
+        "keyward rotate --expired",
+        "keyward -q create gone --expires-in 1s && until keyward list --expired -q | grep -q key_; do :; done",
+    ),
+    ("keyward audit list --key old-name", "keyward -q create old-name && keyward delete old-name --confirm old-name"),
     ("keyward rotate old-sync", "keyward -q create old-sync && keyward revoke old-sync --yes"),
     ("keyward rotation commit", "keyward -q rotate billing-sync --stage"),
     ("keyward rotation abort", "keyward -q rotate billing-sync --stage"),

@@ -104,13 +104,18 @@ fn off_a_terminal_their_number_has_to_be_bounded_and_more_than_that_touches_none
 #[test]
 fn what_says_no_keys_or_says_them_twice_is_refused() {
     let [away, _] = Away::both();
-    for command in ["revoke", "deactivate", "activate", "delete", "update"] {
+    for command in ["revoke", "deactivate", "activate", "delete", "update", "rotate"] {
         let with = |more: &[&'static str]| {
             let change: &[&str] = if command == "update" { &["--add-scope", "a:read"] } else { &[] };
             let ran = away.run(&[&[command, "--yes", "--max", "9"], change, more].concat());
             assert_eq!(ran.code, Some(2), "{command} {more:?}: {ran:?}");
             ran.stderr
         };
+        if command == "rotate" {
+            assert!(with(&["one", "--never-used"]).contains("keys are named, or found by a filter"), "{command}");
+            assert!(with(&["--due", "--never-used", "--deliver", "file:x"]).contains("takes no filter but --env"));
+            continue;
+        }
         assert!(with(&[]).contains("which keys are meant is missing"), "{command}");
         // An environment alone would be everything there is in it.
         assert!(with(&["--env", "development"]).contains("which keys are meant is missing"), "{command}");
@@ -189,6 +194,28 @@ fn keys_named_on_standard_input_are_changed_alike() {
         let ran = away.run_with(&["delete", "-", "--yes", "--max", "2"], "one\ntwo\n");
         assert_eq!(ran.code, Some(0), "{ran:?}");
         assert_eq!(away.names(&["--status", "any"]), ["five", "four", "three"]);
+    }
+}
+
+#[test]
+fn expired_keys_come_back_with_their_lifetime_in_one_command() {
+    for away in Away::both() {
+        for name in ["ci-a", "ci-b"] {
+            away.behind.ok(&["create", name, "--expires-in", "1s"]);
+        }
+        while away.names(&["--expired"]).len() < 2 {}
+        let ran = away.run(&["rotate", "--expired", "--renew", "--yes", "--max", "5", "-o", "jsonl"]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let secrets: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(secrets.len(), 2);
+        assert!(
+            secrets
+                .iter()
+                .all(|one| away.behind.works(one["secret"].as_str().unwrap()) || one["key"]["status"] == "active")
+        );
+        let few = away.run(&["rotate", "--label", "team=web", "--yes", "--max", "4", "-q"]);
+        assert_eq!(few.code, Some(6), "{few:?}");
+        assert_eq!(few.stdout, "");
     }
 }
 

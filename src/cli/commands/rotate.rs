@@ -10,6 +10,7 @@ use crate::{
         guided,
         operand::{MaybeKeys, Named, distinct, each},
         rotating,
+        selection::{Caution, Chosen, Found, Meant, What},
         signals::Stop,
         values,
     },
@@ -29,13 +30,16 @@ use serde_json::json;
     keyward rotate old-sync --reinstate --reason 'revoked by mistake'\n  \
     keyward rotate billing-sync --deliver file:/run/keyward/billing.key\n  \
     keyward rotate --due --yes --max 50 --deliver-map deliver.toml -o jsonl\n  \
-    keyward rotate --due --yes --max 50 --deliver-map deliver.toml --only-if-idle 1h"
+    keyward rotate --due --yes --max 50 --deliver-map deliver.toml --only-if-idle 1h\n  \
+    keyward rotate --expired --renew --yes --max 100 --deliver-map deliver.toml"
 )]
 #[command(group = clap::ArgGroup::new("which").args(["keys", "due"]))]
 #[command(group = clap::ArgGroup::new("sinks").multiple(true).args(["deliver", "deliver_map"]))]
 pub(crate) struct Args {
     #[command(flatten)]
     keys: MaybeKeys,
+    #[command(flatten)]
+    found: Found,
     #[command(flatten)]
     due: DueArgs,
     #[command(flatten)]
@@ -105,7 +109,13 @@ fn asked(cx: &mut Ctx, args: &mut Args) -> Result<()> {
 pub(crate) fn run(cx: &mut Ctx, mut args: Args) -> Result<u8> {
     // Before a sink is tried, a hook is run or a list is read.
     cx.operation().writable()?;
-    if !args.due.due && (args.keys.is_empty() || guides(cx, &args)) {
+    let filter = std::mem::take(&mut args.found).filter()?;
+    let by_filter = filter.narrows();
+    if by_filter && args.due.due {
+        return Err(Error::usage("--due finds keys by itself, and takes no filter but --env")
+            .hint("leave out the filter, or name the keys: keyward list -q FILTER | keyward rotate -"));
+    }
+    if !args.due.due && !by_filter && (args.keys.is_empty() || guides(cx, &args)) {
         asked(cx, &mut args)?;
     }
     let args = &args;
@@ -118,9 +128,11 @@ pub(crate) fn run(cx: &mut Ctx, mut args: Args) -> Result<u8> {
         );
     }
     args.deliver.refuse_idle()?;
-    let named = args.keys.named(cx)?;
+    let what = What { asked: "Rotate", caution: Caution::None };
+    let Chosen { keys, single, .. } = Meant::of(cx, args.keys.clone(), filter, args.due.max)?.decide(cx, &what)?;
+    let named = Named { keys, single };
     due::pay_owed(cx)?;
-    if args.now {
+    if args.now && !by_filter {
         asking::before(cx, "End the working secret at once of", &named.keys, args.keys.env)?;
     }
     let ended = rotated(cx, args, named);

@@ -39,8 +39,9 @@ pub(super) struct DueArgs {
     /// Also keys that will be due within this time
     #[arg(long, value_name = "D", requires = "due", value_parser = super::values::duration)]
     pub(super) due_within: Option<TimeDelta>,
-    /// Rotate at most so many keys, the longest due first; needed off a terminal
-    #[arg(long, value_name = "N", requires = "due")]
+    /// With --due, rotate at most so many keys, the longest due first; with a filter, none where more are found; needed off a
+    /// terminal
+    #[arg(long, value_name = "N")]
     pub(super) max: Option<usize>,
     /// Begin after a random time up to this, so that many machines do not begin at once
     #[arg(long, value_name = "D", requires = "due", value_parser = super::values::duration)]
