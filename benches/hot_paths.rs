@@ -6,8 +6,8 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use keyward::{
     backend::{Backend, Dirs, InitOptions, LocalVault, Unlock},
     domain::{
-        Allowlist, Brand, Catalogue, Environment, Facts, KeyFilter, KeyId, PlainToken, Plan, Presented, RateLimit,
-        Request, Scope, SecretState, Time, decide, decide_code, key_from_headers,
+        Allowlist, Brand, Catalogue, Environment, Facts, KeyFilter, KeyId, Named, PlainToken, Plan, Presented,
+        RateLimit, Request, Scope, SecretState, Time, decide, decide_code, key_from_headers,
     },
     ops::{Authority, Context, Create, KeyView, List},
     output::{ColorPolicy, Column, ColumnKind, Emitter, Format, Options, Page, Report, Streams},

@@ -290,7 +290,7 @@ impl ChangeKeys {
         let refusals = refused.iter().filter(|(_, error)| error.kind != Kind::Usage);
         let event = |(at, error): (&usize, &Error)| {
             let change = &self.changes[*at];
-            let mut event = cx.refusal(change.action(), &change.target(), error);
+            let mut event = cx.refusal(change.action(), change.target(), error);
             if let Some(name) = named.get(at) {
                 event.changes["name"] = json!(name);
             }
