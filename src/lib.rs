@@ -13,7 +13,7 @@
 //! | [`ops`] | the use cases: a request, an outcome, and the function between them |
 //! | [`wire`] | the contract of the HTTP API: paths, bodies, problems |
 //! | `notify` | messages to webhooks over HTTP: signed, and to public addresses alone (feature `server`) |
-//! | [`backend`] | the seam: one method a use case, over the local keystore or through a server |
+//! | [`backend`] | the seam: runs use cases over the local keystore or through a server; what is done to a vault itself |
 //! | [`anchor`] | where checkpoints of the trail go |
 //! | [`server`] | the use cases and verdicts over HTTP; owns the only async runtime |
 //! | [`deliver`] | where a fresh secret goes: sinks, proven first, with a receipt; probes and hooks |
@@ -39,16 +39,17 @@
 //!
 //! `backend.change(&cx, request)` differs in that [`ops::case::Change::change`] works in a transaction and hands back its
 //! events. [`ops::commit::commit`] checks their texts, tells the webhooks, appends them and signs the new head, all in that
-//! transaction; a refusal is recorded as an event of its own.
+//! transaction; a refusal is recorded as an event of its own. What takes more than one transaction, or needs what is beside
+//! the keystore, such as a lock of this machine, is a [`backend::procedure::Procedure`]: `backend.run(&cx, request)`. Pages,
+//! streams and bulk creations, which hear of their progress, are methods of [`backend::Backend`] with handlers of their own.
 //!
 //! # The walk of `rotate`
 //!
 //! `main` hands arguments and [`output::Streams`] to [`cli::run`], which parses them into domain types: a bad value is a
 //! usage error before anything is opened. The command opens the vault through [`backend::LocalVault`] and hands it, with
 //! the [`rotate::Targets`] that it was told, to a [`rotate::Driver`], which knows no command line: a server may drive the
-//! same. The driver lets each sink prove itself ([`deliver::Sink::preflight`]) and calls [`backend::Backend::stage`]. The
-//! backend takes the key's lease, begins a [`store::Tx`] and calls
-//! [`ops::stage::stage`], where [`domain::Key::stage`] decides: is the step legal, and what is in doubt? The row is sealed
+//! same. The driver lets each sink prove itself ([`deliver::Sink::preflight`]) and runs [`ops::Stage`], a procedure: it
+//! takes the key's lease, begins a [`store::Tx`] and calls [`ops::stage::stage`], where [`domain::Key::stage`] decides: is the step legal, and what is in doubt? The row is sealed
 //! again, and [`ops::commit::commit`], the only way out of a transaction, appends the event and signs the new head.
 //! The new secret works now, beside the old one. Each sink's intent is recorded before it is handed the secret, and its
 //! receipt afterwards ([`ops::delivery`]); standard output is a sink like any other ([`rotate::ByHand`]). Only then

@@ -78,18 +78,6 @@ impl Backend for Local {
         self.read(cx, |view| ops::list::list(view, cx, request))
     }
 
-    fn list_in_order(&self, cx: &Context, request: &List) -> Result<(Listed, Vec<KeyId>)> {
-        self.read(cx, |view| ops::list::list_in_order(view, cx, request))
-    }
-
-    fn list_again(&self, cx: &Context, request: &List, keys: &[KeyId]) -> Result<Vec<KeyView>> {
-        self.read(cx, |view| ops::list::list_again(view, cx, request, keys))
-    }
-
-    fn list_names(&self, cx: &Context, request: &List) -> Result<ops::ListedNames> {
-        self.read(cx, |view| ops::list::list_names(view, cx, request))
-    }
-
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {
         if request.record.is_some() && self.store().capabilities().admin.is_none() {
             let error = ops::support_refused();
@@ -103,6 +91,25 @@ impl Backend for Local {
             }
         }
         Ok(verdict)
+    }
+}
+
+/// What a server asks for whoever reads a list page by page.
+impl Local {
+    /// Lists keys up to the limit, and says which ones there are beyond it, in order.
+    ///
+    /// # Errors
+    /// See [`crate::ops::list::list_in_order`].
+    pub fn list_in_order(&self, cx: &Context, request: &List) -> Result<(Listed, Vec<KeyId>)> {
+        self.read(cx, |view| ops::list::list_in_order(view, cx, request))
+    }
+
+    /// The next keys of a list, as they are by now; what is in it no more is left out.
+    ///
+    /// # Errors
+    /// See [`crate::ops::list::list_again`].
+    pub fn list_again(&self, cx: &Context, request: &List, keys: &[KeyId]) -> Result<Vec<KeyView>> {
+        self.read(cx, |view| ops::list::list_again(view, cx, request, keys))
     }
 }
 

@@ -1,6 +1,8 @@
-//! The seam between the doors and the use cases: one method a use case, the same for every kind of keystore.
+//! The seam between the doors and the use cases, the same for every kind of keystore.
 //!
-//! [`Backend`] is synchronous and object-safe; requests and outcomes are the structs of [`crate::ops`].
+//! A declared use case is asked, changed or run, by its request. [`Backend`] has what is of another kind; it is synchronous and
+//! object-safe, and its requests and outcomes are the structs of [`crate::ops`]. What is done to a vault itself is
+//! [`local::Local`]'s.
 
 mod agreed;
 mod archive;
@@ -55,12 +57,15 @@ pub use slots::{NewSlot, NewSlotSecret, SlotView};
 pub use trail::{AuditReport, Trail, VerifyAudit};
 pub use unlock::{CREDENTIAL, InitOptions, Initialised, LocalVault, Unlock, harden};
 
-use crate::ops::case::{Ask, Change};
+use crate::ops::{
+    case::{Ask, Change},
+    list::list_names,
+};
 use crate::{
-    domain::{Action, KeyId, Verdict},
+    domain::{Action, Verdict},
     ops::{
-        Activate, Context, CreateMany, Created, Deactivate, EntryErrors, Error, KeyView, List, Listed, Result, Revoke,
-        Switch, SwitchKey, Switched, Verify,
+        Activate, Context, CreateMany, Created, Deactivate, EntryErrors, Error, List, Listed, ListedNames, Result,
+        Revoke, Switch, SwitchKey, Switched, Verify,
     },
 };
 
@@ -167,6 +172,18 @@ impl dyn Backend + '_ {
         }
     }
 
+    /// Lists the names of keys, for which nothing else of them has to be told.
+    ///
+    /// # Errors
+    /// See [`crate::ops::list::list_names`].
+    pub fn list_names(&self, cx: &Context, request: &List) -> Result<ListedNames> {
+        match self.runner() {
+            Runner::Here(local) => local.read(cx, |view| list_names(view, cx, request)),
+            #[cfg(feature = "server")]
+            Runner::There(remote) => Ok(remote.list(cx, request)?.into()),
+        }
+    }
+
     /// Activates, deactivates or revokes a key.
     ///
     /// # Errors
@@ -181,7 +198,7 @@ impl dyn Backend + '_ {
     }
 }
 
-/// Every use case, over one keystore.
+/// One keystore: what runs the declared use cases, and those that are of another kind.
 pub trait Backend: Trail {
     /// What runs the use cases that are declared.
     fn runner(&self) -> Runner<'_>;
@@ -204,21 +221,6 @@ pub trait Backend: Trail {
     /// # Errors
     /// See [`crate::ops::list::list`].
     fn list(&self, cx: &Context, request: &List) -> Result<Listed>;
-    /// Lists the names of keys, for which nothing else of them has to be told.
-    ///
-    /// # Errors
-    /// See [`crate::ops::list::list_names`].
-    fn list_names(&self, cx: &Context, request: &List) -> Result<crate::ops::ListedNames>;
-    /// Lists keys up to the limit, and says which ones there are beyond it, in order: for whoever tells them page by page.
-    ///
-    /// # Errors
-    /// See [`crate::ops::list::list_in_order`].
-    fn list_in_order(&self, cx: &Context, request: &List) -> Result<(Listed, Vec<KeyId>)>;
-    /// The next keys of a list, as they are by now; what is in it no more is left out.
-    ///
-    /// # Errors
-    /// See [`crate::ops::list::list_again`].
-    fn list_again(&self, cx: &Context, request: &List, keys: &[KeyId]) -> Result<Vec<KeyView>>;
     /// Judges a token.
     ///
     /// # Errors

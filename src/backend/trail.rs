@@ -42,7 +42,7 @@ pub struct AuditReport {
     pub archived: u64,
 }
 
-/// Every use case of the audit trail, over one keystore.
+/// Those of the audit trail that hand out many events, or look at all of them.
 pub trait Trail {
     /// The audit trail.
     ///

@@ -1,8 +1,8 @@
 //! What a use case says of itself, once: its request and outcome, whether it asks or changes, whom it is allowed to, and
 //! where the API has it.
 //!
-//! From this follow, by code that is written once: running it in a snapshot or a transaction of the local keystore
-//! ([`crate::backend`]), calling it through a server, serving it, and its entry in the OpenAPI document
+//! From this follow, by code that is written once: running it in a snapshot or a transaction of the local keystore, or as a
+//! procedure of several ([`crate::backend`]), calling it through a server, serving it, and its entry in the OpenAPI document
 //! (`server/door.rs`). The fields of a request are its names on every way: those that [`Route::path`] names stand in the
 //! path, those of [`Route::query`] in the query, and the others in the body.
 
@@ -66,8 +66,10 @@ pub trait UseCase: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What of all workspaces it is about, in a word: then no operator that is bound to one of them may ask for it.
     const OF_ALL: Option<&'static str> = None;
 
-    /// What it is about, as the trail names it where it is refused: such as the key that was typed.
-    fn target(&self) -> String;
+    /// What it is about, as the trail names it where it is refused: such as the key that was typed, else its part of the API.
+    fn target(&self) -> String {
+        Self::ROUTE.tag.to_owned()
+    }
 }
 
 /// A use case that changes nothing.

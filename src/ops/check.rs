@@ -150,10 +150,6 @@ impl UseCase for Check {
         answers: &[(200, "The findings.")],
         ..Route::new(Method::Post, "/v1/keys/check", "check_keys", "keys")
     };
-
-    fn target(&self) -> String {
-        "keys".to_owned()
-    }
 }
 
 impl Ask for Check {

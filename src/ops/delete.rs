@@ -70,26 +70,18 @@ impl Change for Delete {
     }
 
     fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<Deleted>> {
-        delete(tx, cx, &self)
+        let key = lookup::key(tx, &cx.workspace, &self.key, self.environment)?;
+        cx.expects(&key)?;
+        if let Some(period) = self.only_if_idle {
+            idle::refuse_busy(cx, &key, &key.name, Seen::of_key(tx, &key)?.as_ref(), period)?;
+        }
+        tx.delete_key(&key)?;
+        let view = KeyView::new(&key, &Usage::default(), cx.now);
+        let changes = json!({
+            "name": view.name, "environment": view.environment, "workspace": view.workspace, "owner": view.owner,
+            "status": view.status, "lookups": view.secrets.iter().map(|secret| &secret.lookup).collect::<Vec<_>>(),
+        });
+        let events = vec![cx.event(Action::KeyDelete, view.id.clone(), changes)];
+        Ok(Done { outcome: Deleted { key: view }, events })
     }
-}
-
-/// Deletes a key.
-///
-/// # Errors
-/// `NotFound` or `Conflict` when the reference names none or several; `Conflict` when the key is in use and was to be idle.
-fn delete(tx: &mut Tx<'_>, cx: &Context, request: &Delete) -> Result<Done<Deleted>> {
-    let key = lookup::key(tx, &cx.workspace, &request.key, request.environment)?;
-    cx.expects(&key)?;
-    if let Some(period) = request.only_if_idle {
-        idle::refuse_busy(cx, &key, &key.name, Seen::of_key(tx, &key)?.as_ref(), period)?;
-    }
-    tx.delete_key(&key)?;
-    let view = KeyView::new(&key, &Usage::default(), cx.now);
-    let changes = json!({
-        "name": view.name, "environment": view.environment, "workspace": view.workspace, "owner": view.owner,
-        "status": view.status, "lookups": view.secrets.iter().map(|secret| &secret.lookup).collect::<Vec<_>>(),
-    });
-    let events = vec![cx.event(Action::KeyDelete, view.id.clone(), changes)];
-    Ok(Done { outcome: Deleted { key: view }, events })
 }

@@ -54,6 +54,13 @@ pub struct ListedNames {
     pub hidden: BTreeMap<Status, usize>,
 }
 
+impl From<Listed> for ListedNames {
+    fn from(Listed { items, total, hidden }: Listed) -> Self {
+        let items = items.into_iter().map(|key| KeyName { id: key.id, name: key.name }).collect();
+        Self { items, total, hidden }
+    }
+}
+
 /// Lists keys.
 ///
 /// # Errors

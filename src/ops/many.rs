@@ -165,10 +165,6 @@ impl UseCase for ChangeKeys {
     fn permission(&self, _by: &Authority) -> Permission {
         self.changes.first().map_or(Self::PERMISSION, KeyChange::permission)
     }
-
-    fn target(&self) -> String {
-        "keys".to_owned()
-    }
 }
 
 impl Change for ChangeKeys {

@@ -86,7 +86,7 @@ pub use scopes::{ChangeScopes, ListScopes, ScopeChange, ScopeList, ScopeView, Sc
 pub use stage::{Stage, Staged};
 pub use store_error::{DISK_FULL, GONE, REKEYED};
 pub use update::{Update, Updated};
-pub use usage::{Kept, ShowRetention, UsageBy, UsageQuery, UsageReport, UsageRow};
+pub use usage::{ShowRetention, UsageBy, UsageQuery, UsageReport, UsageRetention, UsageRow};
 pub use verify::Verify;
 pub use view::KeyView;
 

@@ -171,10 +171,6 @@ impl UseCase for ListOperators {
         answers: &[(200, "The operators, by name.")],
         ..Route::new(Method::Get, "/v1/operators", "list_operators", "operators")
     };
-
-    fn target(&self) -> String {
-        "operators".to_owned()
-    }
 }
 
 impl Ask for ListOperators {

@@ -315,10 +315,6 @@ impl UseCase for ListRotations {
         answers: &[(200, "The rotations.")],
         ..Route::new(Method::Get, "/v1/rotations", "list_rotations", "rotations")
     };
-
-    fn target(&self) -> String {
-        "rotations".to_owned()
-    }
 }
 
 impl Ask for ListRotations {

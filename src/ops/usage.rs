@@ -111,10 +111,6 @@ impl UseCase for UsageQuery {
     fn of_own(&self) -> Option<bool> {
         Some(self.mine)
     }
-
-    fn target(&self) -> String {
-        "usage".to_owned()
-    }
 }
 
 impl Ask for UsageQuery {
@@ -134,7 +130,7 @@ pub struct ShowRetention {}
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = Retention))]
-pub struct Kept {
+pub struct UsageRetention {
     /// `keyward.usage-retention/v1`.
     #[serde(default)]
     #[cfg_attr(test, schema(required = false))]
@@ -153,7 +149,7 @@ pub struct Kept {
     pub addresses_per_key: u32,
 }
 
-impl From<Retention> for Kept {
+impl From<Retention> for UsageRetention {
     fn from(kept: Retention) -> Self {
         Self {
             schema: "keyward.usage-retention/v1".to_owned(),
@@ -165,10 +161,10 @@ impl From<Retention> for Kept {
     }
 }
 
-impl TryFrom<Kept> for Retention {
+impl TryFrom<UsageRetention> for Retention {
     type Error = Error;
 
-    fn try_from(kept: Kept) -> Result<Self> {
+    fn try_from(kept: UsageRetention) -> Result<Self> {
         let period = |seconds| TimeDelta::try_seconds(seconds).ok_or_else(|| Error::usage("a period is too long"));
         Ok(Self {
             counts: period(kept.counts_seconds)?,
@@ -180,26 +176,22 @@ impl TryFrom<Kept> for Retention {
 }
 
 impl UseCase for ShowRetention {
-    type Outcome = Kept;
+    type Outcome = UsageRetention;
     const PERMISSION: Permission = Permission::ReadKeys;
     const ROUTE: Route = Route {
         summary: "How long facts of use are kept",
         answers: &[(200, "The periods and numbers.")],
         ..Route::new(Method::Get, "/v1/usage/retention", "show_retention", "usage")
     };
-
-    fn target(&self) -> String {
-        "usage".to_owned()
-    }
 }
 
 impl Ask for ShowRetention {
-    fn ask(&self, view: &View<'_>, _caps: &Capabilities, _cx: &Context) -> Result<Kept> {
+    fn ask(&self, view: &View<'_>, _caps: &Capabilities, _cx: &Context) -> Result<UsageRetention> {
         Ok(view.retention()?.into())
     }
 }
 
-impl UseCase for Kept {
+impl UseCase for UsageRetention {
     type Outcome = Self;
     const PERMISSION: Permission = Permission::ChangePlatform;
     const ROUTE: Route = Route {
@@ -208,13 +200,9 @@ impl UseCase for Kept {
         answers: &[(200, "The periods and numbers from now on.")],
         ..Route::new(Method::Put, "/v1/usage/retention", "change_retention", "usage")
     };
-
-    fn target(&self) -> String {
-        "usage".to_owned()
-    }
 }
 
-impl Change for Kept {
+impl Change for UsageRetention {
     const ACTION: Action = Action::UsageRetention;
 
     fn change(self, tx: &mut Tx<'_>, _caps: &Capabilities, cx: &Context) -> Result<Done<Self>> {

@@ -141,10 +141,6 @@ impl UseCase for ListWebhooks {
         answers: &[(200, "The webhooks, by name.")],
         ..Route::new(Method::Get, "/v1/webhooks", "list_webhooks", "webhooks")
     };
-
-    fn target(&self) -> String {
-        "webhooks".to_owned()
-    }
 }
 
 impl Ask for ListWebhooks {
@@ -323,15 +319,16 @@ pub fn enqueue(tx: &mut Tx<'_>, cx: &Context, events: &[Event]) -> Result<()> {
         return Ok(());
     }
     for event in events {
-        let key = match event.target.parse() {
-            Ok(id) => tx.key(&id)?,
-            Err(_) => None,
-        };
-        for webhook in webhooks.iter().filter(|webhook| webhook.events.contains(&Notice::Done(event.action))) {
-            let data = json!({
-                "key": key.as_ref().map_or_else(|| gone(event), |key| facts(key, cx.now)),
-                "actor": event.actor, "reason": event.reason, "ticket": event.ticket,
-            });
+        let told = webhooks.iter().filter(|webhook| webhook.events.contains(&Notice::Done(event.action)));
+        let told: Vec<&Webhook> = told.collect();
+        if told.is_empty() {
+            // Of many keys at once, none is read again for nobody.
+            continue;
+        }
+        let key = event.target.parse().map_or(Ok(None), |id| tx.key(&id))?;
+        let key = key.as_ref().map_or_else(|| gone(event), |key| facts(key, cx.now));
+        for webhook in told {
+            let data = json!({ "key": key, "actor": event.actor, "reason": event.reason, "ticket": event.ticket });
             tx.enqueue(&message(webhook, Notice::Done(event.action), cx.now, data))?;
         }
     }

@@ -76,9 +76,11 @@ pub fn unpack<Q: DeserializeOwned>(
     let fixed = route.fixed.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
     let told = path.into_iter().chain(fixed).map(|(name, text)| (Part::Path, name, text));
     let told: Vec<_> = told.chain(query.into_iter().map(|(name, text)| (Part::Query, name, text))).collect();
+    let fixed = route.fixed.iter().map(|(name, _)| *name);
+    let elsewhere = route.path_names().chain(fixed).chain(route.query.iter().copied()).collect();
     let refused = RefCell::new(None);
     let mut body = serde_json::Deserializer::from_slice(body);
-    let read = Q::deserialize(Whole { body: Objects(&mut body), told, refused: &refused });
+    let read = Q::deserialize(Whole { body: Objects(&mut body), told, elsewhere, refused: &refused });
     read.and_then(|read| body.end().map(|()| read)).map_err(|error| {
         refused.take().unwrap_or_else(|| Error::usage("the body is not usable").cause(error.to_string()))
     })
@@ -106,6 +108,8 @@ impl Part {
 struct Whole<'r, D> {
     body: D,
     told: Vec<(Part, String, String)>,
+    /// The fields that a body does not have.
+    elsewhere: Vec<&'static str>,
     /// Why one of those texts is not usable: an error of the body would name a place in the body.
     refused: &'r RefCell<Option<Error>>,
 }
@@ -114,8 +118,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Whole<'_, D> {
     type Error = D::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> std::result::Result<V::Value, D::Error> {
-        let Self { body, told, refused } = self;
-        body.deserialize_map(Before { visitor, told, refused })
+        let Self { body, told, elsewhere, refused } = self;
+        body.deserialize_map(Before { visitor, told, elsewhere, refused })
     }
 
     forward_to_deserialize_any! {
@@ -127,6 +131,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Whole<'_, D> {
 struct Before<'r, V> {
     visitor: V,
     told: Vec<(Part, String, String)>,
+    elsewhere: Vec<&'static str>,
     refused: &'r RefCell<Option<Error>>,
 }
 
@@ -138,9 +143,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Before<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, body: A) -> std::result::Result<V::Value, A::Error> {
-        let elsewhere = self.told.iter().map(|(_, name, _)| name.clone()).collect();
-        let told = self.told.into_iter();
-        self.visitor.visit_map(Fields { told, at: None, body, elsewhere, refused: self.refused })
+        let Self { visitor, told, elsewhere, refused } = self;
+        visitor.visit_map(Fields { told: told.into_iter(), at: None, body, elsewhere, refused })
     }
 }
 
@@ -149,7 +153,7 @@ struct Fields<'r, A> {
     told: vec::IntoIter<(Part, String, String)>,
     at: Option<(Part, String, String)>,
     body: A,
-    elsewhere: Vec<String>,
+    elsewhere: Vec<&'static str>,
     refused: &'r RefCell<Option<Error>>,
 }
 
@@ -162,7 +166,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Fields<'_, A> {
             return seed.deserialize(name.as_str().into_deserializer()).map(Some);
         }
         let Some(name) = self.body.next_key::<String>()? else { return Ok(None) };
-        if self.elsewhere.contains(&name) {
+        if self.elsewhere.contains(&name.as_str()) {
             return Err(A::Error::custom(format!("unknown field `{name}`: the path and the query have it")));
         }
         seed.deserialize(name.into_deserializer()).map(Some)
@@ -307,6 +311,9 @@ mod tests {
         assert_eq!(refused(&[("after", "x")], "{}"), "the query is not usable: 'after': expected a whole number");
         assert!(refused(&[], r#"{"forse":true}"#).starts_with("the body is not usable: unknown field `forse`"));
         assert!(refused(&[], r#"{"key":"8"}"#).starts_with("the body is not usable: unknown field `key`"));
+        assert!(
+            refused(&[], r#"{"environment":"a"}"#).starts_with("the body is not usable: unknown field `environment`")
+        );
         assert!(refused(&[("env", "a"), ("environment", "b")], "{}").contains("duplicate field `environment`"));
         assert!(refused(&[], r#"{"force":1}"#).starts_with("the body is not usable"));
         assert!(refused(&[], "{} {}").starts_with("the body is not usable"));

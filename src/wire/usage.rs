@@ -4,7 +4,7 @@ use super::{
     keys::PageInfo,
     told::{Plain, Told},
 };
-use crate::ops::{Kept, LogEntry, Logs, Result, UsageReport};
+use crate::ops::{LogEntry, Logs, Result, UsageReport, UsageRetention};
 use serde::{Deserialize, Serialize};
 
 /// Sums of use.
@@ -42,7 +42,7 @@ impl Told for UsageReport {
     }
 }
 
-impl Plain for Kept {}
+impl Plain for UsageRetention {}
 
 impl Told for Logs {
     type Body = LogPage;

@@ -3,8 +3,8 @@
 use super::Remote;
 use crate::{
     backend::{Backend, BulkError, Runner},
-    domain::{KeyId, Verdict, time::format_time},
-    ops::{Context, CreateMany, Created, Error, KeyName, KeyView, Kind, List, Listed, ListedNames, Result, Verify},
+    domain::{Verdict, time::format_time},
+    ops::{Context, CreateMany, Created, Error, Kind, List, Listed, Result, Verify},
     wire::{
         keys::{KeyPage, MAX_PAGE, query_of},
         verdict::VerifyRequest,
@@ -50,27 +50,6 @@ impl Backend for Remote {
                 return listed.ok_or_else(|| Error::new(Kind::Internal, "reply", "a list without a page"));
             }
         }
-    }
-
-    fn list_names(&self, cx: &Context, request: &List) -> Result<ListedNames> {
-        let Listed { items, total, hidden } = self.list(cx, request)?;
-        let items = items.into_iter().map(|key| KeyName { id: key.id, name: key.name }).collect();
-        Ok(ListedNames { items, total, hidden })
-    }
-
-    fn list_in_order(&self, cx: &Context, request: &List) -> Result<(Listed, Vec<KeyId>)> {
-        let mut whole = request.clone();
-        let limit = whole.filter.limit.take().unwrap_or(usize::MAX);
-        let mut listed = self.list(cx, &whole)?;
-        let keys = listed.items.iter().filter_map(|key| key.id.parse().ok()).collect();
-        listed.items.truncate(limit);
-        Ok((listed, keys))
-    }
-
-    fn list_again(&self, cx: &Context, request: &List, keys: &[KeyId]) -> Result<Vec<KeyView>> {
-        let mut listed = self.list(cx, request)?.items;
-        listed.retain(|key| keys.iter().any(|one| one.as_str() == key.id));
-        Ok(listed)
     }
 
     fn verify(&self, cx: &Context, request: &Verify) -> Result<Verdict> {

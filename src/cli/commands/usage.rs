@@ -6,7 +6,7 @@ use crate::{
         Environment, KeyRef, Retention, Time,
         time::{Since, format_duration},
     },
-    ops::{Kept, Result, ShowRetention, UsageBy, UsageQuery, UsageReport},
+    ops::{Result, ShowRetention, UsageBy, UsageQuery, UsageReport, UsageRetention},
     output::{Column, ColumnKind, Format, Page, Report, bar, sparkline},
 };
 use chrono::TimeDelta;
@@ -73,8 +73,11 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             verdicts_per_key: verdicts_per_key.unwrap_or(kept.verdicts_per_key),
             addresses_per_key: addresses_per_key.unwrap_or(kept.addresses_per_key),
         };
-        let kept =
-            if wanted == kept { kept } else { backend.change(&cx.operation(), Kept::from(wanted))?.try_into()? };
+        let kept = if wanted == kept {
+            kept
+        } else {
+            backend.change(&cx.operation(), UsageRetention::from(wanted))?.try_into()?
+        };
         return retention(cx, &kept);
     }
     let by = args.by.unwrap_or(if args.key.is_some() { UsageBy::Day } else { UsageBy::Key });

@@ -70,10 +70,6 @@ impl UseCase for PlanKeys {
     fn size(&self) -> usize {
         self.0.keys.len()
     }
-
-    fn target(&self) -> String {
-        "keys".to_owned()
-    }
 }
 
 impl Ask for PlanKeys {
@@ -101,10 +97,6 @@ impl UseCase for Apply {
 
     fn size(&self) -> usize {
         self.keys.len()
-    }
-
-    fn target(&self) -> String {
-        "keys".to_owned()
     }
 }
 

@@ -61,10 +61,6 @@ impl UseCase for CarryKeys {
         answers: &[(200, "The declarations.")],
         ..Route::new(Method::Post, "/v1/keys/carry", "carry_keys", "keys")
     };
-
-    fn target(&self) -> String {
-        "keys".to_owned()
-    }
 }
 
 impl Change for CarryKeys {
@@ -88,10 +84,6 @@ impl UseCase for ExportKeys {
         answers: &[(200, "The declarations.")],
         ..Route::new(Method::Post, "/v1/keys/export", "export_keys", "keys")
     };
-
-    fn target(&self) -> String {
-        "keys".to_owned()
-    }
 }
 
 impl Ask for ExportKeys {

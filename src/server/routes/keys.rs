@@ -72,9 +72,10 @@ fn page(
     (cursor, limit): (Option<Cursor>, usize),
 ) -> Result<KeyPage> {
     let mut request = List { filter };
+    let vault = backend.vault("a page of keys")?;
     let Some(cursor) = cursor else {
         request.filter.limit = Some(limit);
-        let (Listed { items, total, hidden }, keys) = backend.list_in_order(cx, &request)?;
+        let (Listed { items, total, hidden }, keys) = vault.list_in_order(cx, &request)?;
         let next = if total > limit { listings.keep(asked, keys, hidden.clone()).cursor(limit) } else { None };
         return Ok(KeyPage::of(items, total, next, hidden));
     };
@@ -82,13 +83,13 @@ fn page(
         Some(listing) => listing,
         None => {
             request.filter.limit = Some(0);
-            let (Listed { hidden, .. }, keys) = backend.list_in_order(cx, &request)?;
+            let (Listed { hidden, .. }, keys) = vault.list_in_order(cx, &request)?;
             listings.keep(asked, keys, hidden)
         }
     };
     let from = listing.place(&cursor).min(listing.keys.len());
     let end = (from + limit).min(listing.keys.len());
-    let items = backend.list_again(cx, &request, &listing.keys[from..end])?;
+    let items = vault.list_again(cx, &request, &listing.keys[from..end])?;
     Ok(KeyPage::of(items, listing.keys.len(), listing.cursor(end), listing.hidden.clone()))
 }
 
