@@ -132,7 +132,6 @@ mod tests {
             (&["keyward", "frobnicate"][..], None),
             (&["keyward", "roate"], Some("some similar subcommands exist: 'rotate', 'create'")),
             (&["keyward", "craete"], Some("a similar subcommand exists: 'create'")),
-            (&["keyward", "remove"], None),
             (&["keyward", "revok"], Some("a similar subcommand exists: 'revoke'")),
             (&["keyward", "delte"], Some("a similar subcommand exists: 'delete'")),
             (&["keyward", "lst"], Some("some similar subcommands exist: 'list', 'ls'")),

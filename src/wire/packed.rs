@@ -6,12 +6,12 @@ use crate::ops::{
     case::{Route, UseCase},
 };
 use serde::{
-    Deserializer,
+    Deserializer, Serialize,
     de::{self, DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, Visitor},
     forward_to_deserialize_any,
 };
 use serde_json::value::RawValue;
-use std::{cell::RefCell, collections::BTreeMap, fmt, vec};
+use std::{cell::RefCell, collections::BTreeMap, fmt, io, vec};
 use zeroize::Zeroizing;
 
 /// A request as it is sent.
@@ -30,12 +30,10 @@ impl Packed {
     /// # Errors
     /// `Internal` for one that is no object.
     pub fn of<Q: UseCase>(request: &Q) -> Result<Self> {
-        let unusable =
-            |cause: String| Error::new(Kind::Internal, "request", "the request cannot be written").cause(cause);
-        let whole = serde_json::to_vec(request).map(Zeroizing::new).map_err(|error| unusable(error.to_string()))?;
+        let whole = written(request)?;
         // Not as values: of many keys they would take many times the room, and of a secret they would leave copies.
         let mut fields: BTreeMap<&str, &RawValue> =
-            serde_json::from_slice(&whole).map_err(|error| unusable(error.to_string()))?;
+            serde_json::from_slice(&whole).map_err(|error| unusable(&error.to_string()))?;
         let route = Q::ROUTE;
         let mut path = Vec::new();
         for segment in route.path.split('/').skip(1) {
@@ -47,9 +45,44 @@ impl Packed {
         }
         let named = route.query.iter().filter_map(|name| Some((*name, fields.remove(*name)?)));
         let query = named.filter(|(_, raw)| raw.get() != "null").map(|(name, raw)| (name, text(raw))).collect();
-        let body = serde_json::to_vec(&fields).map(Zeroizing::new).map_err(|error| unusable(error.to_string()))?;
+        let body = written(&fields)?;
         Ok(Self { path, query, body })
     }
+}
+
+/// The text of a body, which may hold a secret: in memory of its whole size from the beginning, for a buffer that grows leaves
+/// copies behind that nobody wipes.
+///
+/// # Errors
+/// `Internal` for what cannot be written.
+pub fn written(body: &impl Serialize) -> Result<Zeroizing<Vec<u8>>> {
+    let mut length = Length(0);
+    let mut text = Zeroizing::new(Vec::new());
+    serde_json::to_writer(&mut length, body)
+        .and_then(|()| {
+            text.reserve_exact(length.0);
+            serde_json::to_writer(&mut *text, body)
+        })
+        .map_err(|error| unusable(&error.to_string()))?;
+    Ok(text)
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn unusable(cause: &str) -> Error {
+    Error::new(Kind::Internal, "request", "the request cannot be written").cause(cause)
 }
 
 /// A value as the path or the query has it.
@@ -296,6 +329,14 @@ mod tests {
         let asked = read(&[("env", "staging"), ("after", "-3")], r#"{"force":true}"#).unwrap();
         let environment = Some("staging".to_owned());
         assert_eq!(asked, Asked { key: "7".to_owned(), environment, force: true, after: Some(-3) });
+    }
+
+    #[test]
+    fn a_body_is_written_into_memory_of_its_size() {
+        let body = serde_json::json!({ "key": "x".repeat(10_000), "list": [1, 2] });
+        let text = written(&body).unwrap();
+        assert_eq!(*text, serde_json::to_vec(&body).unwrap());
+        assert_eq!(text.capacity(), text.len());
     }
 
     #[test]

@@ -12,12 +12,13 @@ use crate::{
     },
     wire::{
         header,
-        packed::Packed,
+        packed::{Packed, written},
         problem::{SERVER_BUSY, TOO_MANY},
         told::Told,
     },
 };
 use backon::{BlockingRetryable, ExponentialBuilder};
+use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
     Method,
@@ -85,7 +86,7 @@ impl Remote {
             case::Method::Patch => Method::PATCH,
             case::Method::Delete => Method::DELETE,
         };
-        let told = self.send(cx, &Call { long: Q::ROUTE.long, ..Call::of(method, &path, &query, repeat) }, &body);
+        let told = self.send(cx, &Call { long: Q::ROUTE.long, ..Call::of(method, &path, &query, repeat) }, body);
         Q::Outcome::read(told.map_err(|refused| *refused.error)?)
     }
 
@@ -130,16 +131,20 @@ impl Remote {
     }
 
     fn post<T: DeserializeOwned>(&self, cx: &Context, call: &Call<'_>, body: &impl Serialize) -> Result<T, Refused> {
-        let body = serde_json::to_vec(body).map(Zeroizing::new).map_err(|error| {
-            Error::new(Kind::Internal, "request", "the request cannot be written").cause(error.to_string())
-        })?;
-        self.send(cx, call, &body)
+        self.send(cx, call, written(body)?)
     }
 
-    fn send<T: DeserializeOwned>(&self, cx: &Context, call: &Call<'_>, body: &[u8]) -> Result<T, Refused> {
+    /// The body is the same memory at every try, and wiped after the last one.
+    fn send<T: DeserializeOwned>(
+        &self,
+        cx: &Context,
+        call: &Call<'_>,
+        body: Zeroizing<Vec<u8>>,
+    ) -> Result<T, Refused> {
+        let body = Bytes::from_owner(body);
         let bytes = self.call(!matches!(call.repeat, Repeat::Never), || {
             let mut request = self.request(Some(cx), call.method.clone(), call.path).query(call.query);
-            request = request.header("content-type", "application/json").body(body.to_vec());
+            request = request.header("content-type", "application/json").body(body.clone());
             if call.long {
                 request = request.timeout(LONG_TIME);
             }
