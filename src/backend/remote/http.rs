@@ -135,12 +135,7 @@ impl Remote {
     }
 
     /// The body is the same memory at every try, and wiped after the last one.
-    fn send<T: DeserializeOwned>(
-        &self,
-        cx: &Context,
-        call: &Call<'_>,
-        body: Zeroizing<Vec<u8>>,
-    ) -> Result<T, Refused> {
+    fn send<T: DeserializeOwned>(&self, cx: &Context, call: &Call<'_>, body: Zeroizing<Vec<u8>>) -> Result<T, Refused> {
         let body = Bytes::from_owner(body);
         let bytes = self.call(!matches!(call.repeat, Repeat::Never), || {
             let mut request = self.request(Some(cx), call.method.clone(), call.path).query(call.query);
