@@ -216,7 +216,7 @@ impl Local {
         maintenance::backup(self, cx, file)
     }
 
-    /// Writes a consistent copy of the keystore to a stream, as [`Backend::backup`] writes it to a file.
+    /// Writes a consistent copy of the keystore to a stream, as [`Local::backup`] writes it to a file.
     ///
     /// # Errors
     /// `Unavailable` when it cannot be written.

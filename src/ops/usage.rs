@@ -12,6 +12,7 @@ use crate::{
     domain::{
         Action, AddressUse, Code, Environment, Key, KeyId, KeyRef, Permission, Retention, SecretUse, Time, Usage,
         UsageCount,
+        serde_text::as_text,
         time::{Since, format_duration, format_time},
     },
     store::{Tx, View},
@@ -28,8 +29,7 @@ use std::{
 };
 
 /// What usage is added up by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsageBy {
     /// Days of UTC.
     Day,
@@ -73,6 +73,8 @@ impl fmt::Display for UsageBy {
         f.write_str(self.as_str())
     }
 }
+
+as_text!(UsageBy);
 
 /// Which usage to add up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
