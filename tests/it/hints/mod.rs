@@ -186,11 +186,6 @@ const UNPROVOKED: &[(&str, Why)] = &[
         Test("own_keys::every_role_that_has_to_do_with_keys_reads_its_own_and_is_told_so"),
     ),
     ("instead", NoAdvice("it is worded where the trail is asked")),
-    ("Permission::ReadAudit.who_may()", Test("reviewers::who_cannot_review_cannot_be_named_as_a_reviewer")),
-    (
-        "keyward logs  (requests with keys)",
-        Test("support_desk::a_support_user_changes_nothing_by_any_command_and_every_attempt_is_an_event"),
-    ),
     ("this is a secret, which is not searched for: keyward identify -   names its key", Open),
     ("keyward vault restore FILE  (from a backup that is newer)", Open),
     ("leave out --mine, or mine=true over HTTP", Open),
