@@ -124,7 +124,6 @@ fn no_usage_that_misleads_stands_under_a_hint() {
     home.ok(&["create", "a"]);
     for (line, hint) in [
         ("create --json x", "-o json"),
-        ("update a --project p", "keyward create NAME: a key's project"),
         ("rotate a --to file:x", "--deliver"),
         ("update a --add-label x=y", "--label NAME=VALUE"),
         ("update a --remove-label x", "--unset-label NAME"),
