@@ -153,6 +153,8 @@ impl KeyChange {
 impl UseCase for ChangeKeys {
     type Outcome = KeysChanged;
     const PERMISSION: Permission = Permission::UpdateKeys;
+    // Whoever may stop one key may stop many.
+    const OR: Option<Permission> = Some(Permission::StopKeys);
     const ROUTE: Route = Route {
         long: true,
         summary: "Change many keys",

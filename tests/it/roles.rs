@@ -24,9 +24,7 @@ fn body(method: &str, path: &str, number: usize) -> Value {
         ("post", "/v1/keys") => json!({ "name": format!("made-{number}"), "environment": "production" }),
         ("post", "/v1/keys/bulk") => json!({ "keys": [{ "name": format!("bulk-{number}") }] }),
         ("post", "/v1/keys/apply" | "/v1/keys/plan") => json!({ "keys": [] }),
-        ("post", "/v1/keys/changes") => {
-            json!({ "changes": [{ "update": { "key": "nobody", "owner": format!("owner-{number}") } }] })
-        }
+        ("post", "/v1/keys/changes") => json!({ "changes": [{ "revoke": { "key": "nobody" } }] }),
         ("patch", "/v1/keys/{key}") => json!({ "owner": format!("owner-{number}") }),
         ("post", "/v1/keys/carry") => json!({ "to": "elsewhere" }),
         ("post", "/v1/overlaps") => json!({ "only_if_idle": 60 }),
