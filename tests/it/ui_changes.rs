@@ -234,7 +234,12 @@ fn through_a_server_the_same_is_done_and_a_role_that_may_not_is_told_so() {
     answer(&mut shell, "Why?", "asked for\r");
     answer(&mut shell, "Type yes and press Enter", "yes\r");
     let created = secret(&mut shell, "mailer (development)");
-    shell.keys("\r/web\rR");
+    shell.keys("\r");
+    // What is typed while the secret still stands there is thrown away.
+    shell.until("the list", |screen| !screen.contains("The new secret of"));
+    shell.keys("/web\r");
+    shell.until("web alone", |screen| screen.contains("web") && !screen.contains("mailer"));
+    shell.keys("R");
     answer(&mut shell, "When the old secret ends", "\r");
     answer(&mut shell, "Why?", "by the book\r");
     answer(&mut shell, "Type yes and press Enter", "yes\r");
