@@ -177,6 +177,9 @@ pub(crate) enum Command {
     Profile(commands::profile::Args),
     #[cfg(feature = "server")]
     Whoami(commands::whoami::Args),
+    #[cfg(feature = "server")]
+    #[command(name = "self")]
+    Holder(commands::holder::Args),
     Completions(commands::completions::Args),
     Man(commands::man::Args),
     ScanRule(commands::scan_rule::Args),
@@ -239,6 +242,8 @@ impl Command {
             Self::Profile(args) => commands::profile::run(cx, args),
             #[cfg(feature = "server")]
             Self::Whoami(args) => commands::whoami::run(cx, &args),
+            #[cfg(feature = "server")]
+            Self::Holder(args) => commands::holder::run(cx, args),
             #[cfg(feature = "server")]
             Self::Webhooks(args) => commands::webhooks::run(cx, args),
             #[cfg(feature = "server")]

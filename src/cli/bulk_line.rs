@@ -1,7 +1,7 @@
 //! One line of a bulk file: the fields of `create`, as text, and what they mean.
 
 use crate::{
-    domain::{Allowlist, Expiry, ObjectName, RateLimit, time},
+    domain::{Allowlist, Expiry, ObjectName, RateLimit, SelfService, time},
     ops::Create,
 };
 use serde_json::{Map, Value};
@@ -21,7 +21,7 @@ const ALIASES: [(&str, &str); 5] = [
 ];
 
 /// The fields of a line, and their other names.
-pub(super) const FIELDS: [&str; 22] = [
+pub(super) const FIELDS: [&str; 23] = [
     "name",
     "environment",
     "env",
@@ -43,6 +43,7 @@ pub(super) const FIELDS: [&str; 22] = [
     "rotate_every",
     "overlap",
     "renew_on_rotation",
+    "self",
     "idempotency_key",
 ];
 
@@ -184,6 +185,10 @@ pub(super) fn request(mut line: Line, defaults: &Create) -> Result<Create, Strin
     )?;
     set(&mut create.overlap, line.text_or_number("overlap", "a duration such as \"24h\"")?, "overlap", period)?;
     create.renew_on_rotation = line.truth("renew_on_rotation")?.or(create.renew_on_rotation);
+    if let Some(words) = line.many("self", "show")? {
+        let words = words.iter().flat_map(|word| word.split(','));
+        create.self_service = Some(SelfService::of_words(words).map_err(|why| format!("self: {why}"))?);
+    }
     create.idempotency_key = line.text("idempotency_key")?;
     Ok(create)
 }

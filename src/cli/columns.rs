@@ -1,7 +1,11 @@
 //! The columns of the tables: which fields a person sees first.
 
+#[cfg(feature = "server")]
+mod held;
 mod reports;
 
+#[cfg(feature = "server")]
+pub(super) use held::{SELF, SELF_REVOKED};
 pub(super) use reports::{COUNTS, EXPIRING, OWNERS, ROTATED, STALE};
 
 use crate::output::{
@@ -87,6 +91,7 @@ pub(super) const KEY: &[Column] = &[
     Column::new("rotation.ends_at", "ends unless rotated", Time),
     Column::new("rotation.renew", "renews", Text),
     Column::new("rotation.overdue", "overdue", Text),
+    Column::new("self", "holder may", List),
     Column::new("imported", "imported", Text),
 ];
 
@@ -444,6 +449,7 @@ pub(super) const WORKSPACES: &[Column] = &[
     Column::new("overlap_seconds", "overlap", Duration).wide(),
     Column::new("max_lifetime_seconds", "longest lifetime", Duration).wide(),
     Column::new("renew_on_rotation", "renew on rotation", Text).wide(),
+    Column::new("self", "holders may", List).wide(),
     Column::new("default_scopes", "default scopes", List).wide(),
     Column::new("required", "required", List).wide(),
     Column::new("review_every_seconds", "review every", Duration).wide(),

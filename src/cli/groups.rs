@@ -34,6 +34,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "logout",
             "profile",
             "whoami",
+            "self",
             "operators",
             "workspaces",
             "projects",

@@ -10,8 +10,8 @@ use crate::{
 
 /// Commands that print what is no reply: a script, a page, a screen.
 const RAW: &[&str] = &["completions", "man", "ui", "serve"];
-/// Commands that open no vault and ask no server.
-const ALONE: &[&str] = &["completions", "man", "help"];
+/// Commands that open no vault.
+const ALONE: &[&str] = &["completions", "man", "help", "self"];
 /// Commands that are about the local vault's file, or this machine, and about no server.
 #[cfg(feature = "server")]
 const HERE: &[&str] = &["completions", "man", "help", "scan-rule", "lock", "profile"];
@@ -21,6 +21,7 @@ const WHOLE: &[&str] = &[
     "man",
     "help",
     "scan-rule",
+    "self",
     "init",
     "unlock",
     "lock",
@@ -77,6 +78,7 @@ const UNRECORDED: &[&str] = &[
     "vault slots list",
     "doctor",
     "whoami",
+    "self show",
     "profile",
     "login",
     "logout",
@@ -94,6 +96,8 @@ pub(super) fn heeds(command: &str, option: &str) -> bool {
         "--reason" | "--ticket" => !is_unrecorded(command),
         "--workspace" => !is(command, WHOLE),
         "--vault" => !is(command, ALONE),
+        #[cfg(feature = "server")]
+        "--profile" | "--token-file" if is(command, &["self"]) => false,
         #[cfg(feature = "server")]
         "--server" | "--profile" | "--token-file" | "--ca-file" => !is(command, HERE),
         _ => true,
@@ -165,7 +169,8 @@ fn server(cx: &Ctx, command: &str, refuse: impl Fn(&str, &str) -> Result<()>) ->
     ];
     for (option, _) in options.into_iter().filter(|(_, given)| *given) {
         if !heeds(command, option) {
-            return refuse(option, "no server is asked");
+            let no_operator = is(command, &["self"]);
+            return refuse(option, if no_operator { "the key alone is shown" } else { "no server is asked" });
         }
         let credential = matches!(option, "--token-file" | "--ca-file");
         // What has another side names its server itself.

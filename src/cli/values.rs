@@ -4,7 +4,7 @@ use super::candidates;
 use crate::{
     config,
     domain::{
-        Allowlist, Demand, Environment, KeyRef, ObjectName, RateLimit, Scope, Search, Time, allowlist, text::composed,
+        Allowlist, Demand, Environment, KeyRef, ObjectName, RateLimit, Scope, Search, SelfService, Time, allowlist, text::composed,
         time,
     },
     ops::{Error, Result},
@@ -49,6 +49,18 @@ pub(super) fn demands(text: &str) -> Parsed<DemandsArg, String> {
     }
     let demands = text.split(',').map(|word| word.trim().parse().map_err(|why| format!("{why}, or none")));
     demands.collect::<Parsed<_, String>>().map(DemandsArg)
+}
+
+/// What the holder of a key may do with it, or what its workspace says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SelfArg(pub(super) Option<SelfService>);
+
+/// Words with commas between them, or `default`.
+pub(super) fn self_or_default(text: &str) -> Parsed<SelfArg, String> {
+    if text == "default" {
+        return Ok(SelfArg(None));
+    }
+    text.parse().map(|deeds| SelfArg(Some(deeds))).map_err(|why: String| format!("{why}, or default"))
 }
 
 pub(super) fn yes_or_no(text: &str) -> Parsed<bool, String> {

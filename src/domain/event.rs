@@ -48,6 +48,8 @@ actions! {
     KeyAbort = "key.abort",
     /// A key was cut off for good.
     KeyRevoke = "key.revoke",
+    /// One version of a key's secret was ended by whoever holds it; another one goes on working.
+    KeyRevokeSecret = "key.revoke_secret",
     /// A revoked key got a new secret, by an administrator's own word.
     KeyReinstate = "key.reinstate",
     /// A key was removed.

@@ -10,6 +10,7 @@ use super::{
     rate_limit::RateLimit,
     rotation::Rotation,
     scope::Scope,
+    self_service::SelfService,
     time::{Time, format_time, later},
     token::{Lookup, Verifier},
 };
@@ -65,6 +66,8 @@ pub struct Key {
     pub lifetime: Option<TimeDelta>,
     /// How its secret is to be rotated.
     pub rotation: RotationPolicy,
+    /// What its holder may do with it; its workspace says where it does not.
+    pub self_service: Option<SelfService>,
     /// The versions of its secret, oldest first.
     pub secrets: Vec<Secret>,
     /// The rotation that runs, or the last that ended.
@@ -356,6 +359,24 @@ impl Key {
         self.abort_rotation(now).ok();
         self.secrets.iter_mut().for_each(|secret| secret.kill(now));
         true
+    }
+
+    /// Kills one version of its secret, and the key with the last one that works; says whether the key is revoked.
+    pub fn revoke_secret(&mut self, lookup: &Lookup, now: Time) -> bool {
+        let others = self.secrets.iter().any(|secret| secret.lookup != *lookup && secret.works_at(now));
+        if !others {
+            return self.revoke(now);
+        }
+        if self.running().is_some_and(|run| run.secret == *lookup) {
+            // There is nothing left that could be delivered or committed.
+            self.abort_rotation(now).ok();
+        }
+        let run = self.run.as_mut().filter(|run| run.in_doubt.as_ref() == Some(lookup));
+        if let Some(run) = run {
+            run.in_doubt = None;
+        }
+        self.secrets.iter_mut().filter(|secret| secret.lookup == *lookup).for_each(|secret| secret.kill(now));
+        false
     }
 
     fn switch(&mut self, on: bool) -> Result<bool, Illegal> {

@@ -38,6 +38,7 @@ pub(crate) fn key(lifetime: Option<i64>) -> Key {
         lifetime: lifetime.map(TimeDelta::seconds),
         rotation: RotationPolicy::default(),
         secrets: vec![secret(1, at(0))],
+        self_service: None,
         run: None,
         version: 0,
     }
@@ -73,4 +74,19 @@ fn of_an_earlier_time_what_has_ended_since_had_not() {
     assert_eq!(stands(10), (Status::Revoked, false, false));
     // Asked about now, a clock that was put back brings nothing to life.
     assert_eq!((key.status_at(at(3)), key.secrets[0].works_at(at(3))), (Status::Revoked, false));
+}
+
+#[test]
+fn a_secret_that_its_holder_ends_is_the_end_of_the_key_only_where_it_was_the_last() {
+    let mut key = key(None);
+    let (old, new) = (key.secrets[0].lookup.clone(), secret(2, at(10)));
+    key.secrets[0].state = SecretState::Retiring { until: at(100) };
+    let lookup = new.lookup.clone();
+    key.secrets.push(new);
+    assert!(!key.revoke_secret(&old, at(20)));
+    assert_eq!(key.secrets[0].state, SecretState::Dead { since: at(20) });
+    assert_eq!(key.status_at(at(20)), Status::Active);
+    assert!(key.revoke_secret(&lookup, at(30)));
+    assert_eq!(key.status_at(at(30)), Status::Revoked);
+    assert!(key.secrets.iter().all(|secret| !secret.works_at(at(30))));
 }

@@ -105,6 +105,8 @@ pub enum Permission {
     ExplainVerdicts,
     /// Read what happened to a key.
     ReadHistory,
+    /// Do with a key what its holder may, by showing its secret: no role allows it.
+    OwnKey,
 }
 
 impl Role {
@@ -140,8 +142,8 @@ impl Role {
     pub fn may(self, permission: Permission) -> bool {
         use Permission as P;
         match self {
-            Self::PlatformAdmin => true,
-            Self::WorkspaceAdmin => permission != P::ChangePlatform,
+            Self::PlatformAdmin => permission != P::OwnKey,
+            Self::WorkspaceAdmin => !matches!(permission, P::ChangePlatform | P::OwnKey),
             Self::Issuer => matches!(permission, P::ReadOwnKeys | P::CreateKeys | P::RotateKeys | P::RenewKeys),
             Self::Rotator => matches!(permission, P::ReadOwnKeys | P::RotateKeys),
             Self::Revoker => matches!(permission, P::ReadOwnKeys | P::StopKeys),
@@ -164,7 +166,7 @@ impl Role {
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ReadKeys,
         Self::ReadOwnKeys,
         Self::CreateKeys,
@@ -184,6 +186,7 @@ impl Permission {
         Self::AskVerdicts,
         Self::ExplainVerdicts,
         Self::ReadHistory,
+        Self::OwnKey,
     ];
 
     /// Who may, for somebody who may not.
@@ -214,7 +217,8 @@ impl Permission {
             | Self::ManageOperators
             | Self::AskVerdicts
             | Self::ExplainVerdicts
-            | Self::ReadHistory => Action::OperatorDenied,
+            | Self::ReadHistory
+            | Self::OwnKey => Action::OperatorDenied,
         }
     }
 
@@ -241,6 +245,7 @@ impl Permission {
             Self::AskVerdicts => "ask for verdicts",
             Self::ExplainVerdicts => "ask why a key works or does not",
             Self::ReadHistory => "read the history of keys",
+            Self::OwnKey => "do with a key what its holder may",
         }
     }
 }
@@ -291,6 +296,7 @@ mod tests {
             (Permission::AskVerdicts,     [true,  true,  false, false, false, false, false, true]),
             (Permission::ExplainVerdicts, [true,  true,  false, false, false, false, true,  true]),
             (Permission::ReadHistory,     [true,  true,  false, false, false, true,  true,  false]),
+            (Permission::OwnKey,          [false, false, false, false, false, false, false, false]),
         ];
         assert_eq!(table.len(), Permission::ALL.len());
         for ((permission, row), each) in table.into_iter().zip(Permission::ALL) {

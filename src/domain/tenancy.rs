@@ -1,6 +1,6 @@
 //! Workspaces, projects, customers, and the plans that say what a workspace is entitled to.
 
-use super::{rate_limit::RateLimit, scope::Scope};
+use super::{rate_limit::RateLimit, scope::Scope, self_service::SelfService};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -84,6 +84,8 @@ pub struct KeyPolicy {
     pub scopes: Vec<Scope>,
     /// What nobody makes or changes a key without; sorted, each once.
     pub required: Vec<Demand>,
+    /// What the holders of its keys may do with them, and the most that a key can say; keys say it alone where it does not.
+    pub self_service: Option<SelfService>,
 }
 
 /// A project of a workspace; a project-level key reaches exactly one.

@@ -26,7 +26,7 @@ pub enum Notice {
 
 impl Notice {
     /// What can be subscribed to.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Done(Action::KeyCreate),
         Self::Done(Action::KeyUpdate),
         Self::Done(Action::KeyHandover),
@@ -36,6 +36,7 @@ impl Notice {
         Self::Done(Action::KeyProlong),
         Self::Done(Action::KeyAbort),
         Self::Done(Action::KeyRevoke),
+        Self::Done(Action::KeyRevokeSecret),
         Self::Done(Action::KeyReinstate),
         Self::Done(Action::KeyDelete),
         Self::Expiring,

@@ -5,10 +5,11 @@
 
 use super::{
     error::{Error, Result},
+    holder::Holder,
     operators::CreateOperator,
 };
 use crate::{
-    domain::{Allowlist, Catalogue, Operator, Permission, Scope, Time, time::format_time},
+    domain::{Allowlist, Catalogue, Lookup, Operator, Permission, Scope, Time, time::format_time},
     store::View,
 };
 use std::sync::Arc;
@@ -21,6 +22,13 @@ pub enum Authority {
     Vault,
     /// An operator.
     Operator(Arc<Operator>),
+    /// The holder of a key, who has shown its secret: of that one key.
+    Holder(Arc<Holder>),
+}
+
+/// The holder of a key asks for what only operators may.
+fn beyond_its_key(what: &str) -> Error {
+    Error::forbidden("holder", format!("the holder of a key may not {what}"))
 }
 
 impl Authority {
@@ -30,6 +38,7 @@ impl Authority {
         match self {
             Self::Vault => None,
             Self::Operator(operator) => operator.workspace.as_deref(),
+            Self::Holder(holder) => Some(&holder.workspace),
         }
     }
 
@@ -38,7 +47,13 @@ impl Authority {
     /// # Errors
     /// `Forbidden`, naming what the role allows.
     pub fn may(&self, permission: Permission) -> Result<()> {
-        let Self::Operator(operator) = self else { return Ok(()) };
+        let operator = match self {
+            Self::Vault => return Ok(()),
+            // Of its own key alone, and as far as that lets it: see [`super::holder`].
+            Self::Holder(_) if matches!(permission, Permission::OwnKey | Permission::RotateKeys) => return Ok(()),
+            Self::Holder(_) => return Err(beyond_its_key(permission.words())),
+            Self::Operator(operator) => operator,
+        };
         if operator.role.may(permission) {
             return Ok(());
         }
@@ -65,10 +80,7 @@ impl Authority {
     /// What is needed where one of two permissions is enough: the second for who has it and not the first.
     #[must_use]
     pub fn either(&self, first: Permission, second: Permission) -> Permission {
-        match self {
-            Self::Operator(operator) if operator.role.may(second) && !operator.role.may(first) => second,
-            _ => first,
-        }
+        if self.may(first).is_err() && self.may(second).is_ok() { second } else { first }
     }
 
     /// Refuses scopes beyond the caller's ceiling.
@@ -126,11 +138,17 @@ impl Authority {
         })
     }
 
+    /// Whether the caller has shown this version of the secret of its key.
+    #[must_use]
+    pub fn has_shown(&self, secret: &Lookup) -> bool {
+        matches!(self, Self::Holder(holder) if holder.secret == *secret)
+    }
+
     /// When what the caller hands on ends at the latest.
     #[must_use]
     pub fn ends_at(&self) -> Option<Time> {
         match self {
-            Self::Vault => None,
+            Self::Vault | Self::Holder(_) => None,
             Self::Operator(operator) => operator.expires_at,
         }
     }
@@ -167,7 +185,11 @@ impl Authority {
         workspace: Option<&str>,
         ceiling: Option<&[Scope]>,
     ) -> Result<()> {
-        let Self::Operator(caller) = self else { return Ok(()) };
+        let caller = match self {
+            Self::Vault => return Ok(()),
+            Self::Holder(_) => return Err(beyond_its_key("manage operators")),
+            Self::Operator(caller) => caller,
+        };
         let wider = |what: String| Err(Error::forbidden("wider", format!("operator '{}' may not {what}", caller.name)));
         if !caller.role.may_appoint(role) {
             return wider(format!("manage operators of the role {role}: its own is {}", caller.role));

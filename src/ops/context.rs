@@ -57,7 +57,7 @@ impl Context {
             target,
             Outcome::Refused,
             match &self.authority {
-                Authority::Vault => serde_json::json!({ "refused": error.reason, "kind": error.kind.name() }),
+                Authority::Vault | Authority::Holder(_) => serde_json::json!({ "refused": error.reason, "kind": error.kind.name() }),
                 Authority::Operator(operator) => serde_json::json!({
                     "refused": error.reason, "kind": error.kind.name(), "role": operator.role.as_str(),
                 }),
@@ -112,7 +112,7 @@ impl Context {
     /// Whether that is the name of whoever calls: of the operator, or of the user of this machine, with its host or without.
     #[must_use]
     pub fn goes_by(&self, name: &str) -> bool {
-        goes_by(&self.actor, matches!(self.authority, Authority::Operator(_)), name)
+        goes_by(&self.actor, !matches!(self.authority, Authority::Vault), name)
     }
 
     /// Whether a key is of whoever calls: made by it, or owned by it.
@@ -125,7 +125,7 @@ impl Context {
     pub(super) fn lease(&self, rng: &mut impl CryptoRng) -> Lease {
         let drawn = Lease::draw(rng, self.now.checked_add_signed(LEASE).unwrap_or(self.now));
         let id = self.client.clone().unwrap_or(drawn.id);
-        Lease { id, remote: matches!(self.authority, Authority::Operator(_)), ..drawn }
+        Lease { id, remote: !matches!(self.authority, Authority::Vault), ..drawn }
     }
 
     /// Refuses when changes are switched off. A dry run changes nothing.

@@ -12,7 +12,7 @@ use super::{
     view::KeyView,
 };
 use crate::{
-    domain::{Allowlist, Environment, Expiry, Imported, KeyId, Permission, PlainToken, RateLimit, Scope, serde_text},
+    domain::{Allowlist, Environment, Expiry, Imported, KeyId, Permission, PlainToken, RateLimit, Scope, SelfService, serde_text},
     store::Tx,
     vault::Capabilities,
 };
@@ -79,6 +79,9 @@ pub struct Create {
     /// Whether a rotation starts the key's lifetime again; null leaves it to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renew_on_rotation: Option<bool>,
+    /// What the holder of the key may do with it, with its secret alone; null leaves it to the workspace, else show and revoke.
+    #[serde(default, rename = "self", skip_serializing_if = "Option::is_none")]
+    pub self_service: Option<SelfService>,
     /// An existing key of that name is an answer, not a conflict.
     #[serde(default)]
     pub if_not_exists: bool,
@@ -184,6 +187,7 @@ impl Create {
             rotate_every: None,
             overlap: None,
             renew_on_rotation: None,
+            self_service: None,
             if_not_exists: false,
             idempotency_key: None,
             imported: None,

@@ -111,6 +111,10 @@ fn differences(key: &Key, request: &Create) -> Option<String> {
     };
     let renew = request.renew_on_rotation;
     compare("renewal on rotation", renew.is_some(), renews(key.rotation.renew), renews(renew));
+    let may = |deeds: &Option<crate::domain::SelfService>| {
+        deeds.as_ref().map_or_else(|| "as the workspace says".to_owned(), ToString::to_string)
+    };
+    compare("self", request.self_service.is_some(), may(&key.self_service), may(&request.self_service));
     compare("overlap", request.overlap.is_some(), period(key.rotation.overlap), period(request.overlap));
     (!differ.is_empty()).then(|| format!("it is not as asked for: {}", differ.join("; ")))
 }

@@ -234,6 +234,7 @@ fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: 
     let every = request.rotate_every.unwrap_or(policy.rotate_every);
     let expires_at = policy::expires_at(request.expiry(), policy, every, cx.now)?;
     policy::shorter(request.overlap, every)?;
+    policy::within(policy, request.self_service.as_ref(), &cx.workspace)?;
     let due_at = policy::first_due(every, cx.now)?;
     Ok(Key {
         id: request.id.unwrap_or_else(|| KeyId::generate(rng)),
@@ -255,6 +256,7 @@ fn new_key(rng: &mut impl CryptoRng, cx: &Context, policy: &KeyPolicy, request: 
         expires_at,
         lifetime: expires_at.map(|at| at - cx.now),
         rotation: RotationPolicy { every, overlap: request.overlap, due_at, renew: request.renew_on_rotation },
+        self_service: request.self_service,
         secrets: Vec::new(),
         run: None,
         version: 0,
@@ -284,7 +286,7 @@ fn creation_facts(view: &KeyView) -> serde_json::Value {
     json!({
         "name": view.name, "environment": view.environment, "workspace": view.workspace, "owner": view.owner,
         "project": view.project, "customers": view.customers, "scopes": view.scopes, "expires_at": view.expires_at,
-        "allow_ips": view.allow_ips, "rate_limit": view.rate_limit,
+        "allow_ips": view.allow_ips, "rate_limit": view.rate_limit, "self": view.self_service,
         "lookup": view.secrets.last().map(|secret| &secret.lookup),
     })
 }

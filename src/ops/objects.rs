@@ -9,7 +9,7 @@ use super::{
     free_text, tenancy,
 };
 use crate::{
-    domain::{Action, Demand, Permission, RateLimit, Scope, serde_text},
+    domain::{Action, Demand, Permission, RateLimit, Scope, SelfService, serde_text},
     store::{Tx, View},
     vault::Capabilities,
 };
@@ -70,6 +70,10 @@ pub struct ObjectChange {
     /// Whether a rotation starts the lifetime of a workspace's keys again, where they do not say so themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renew_on_rotation: Option<bool>,
+    /// What the holders of a workspace's keys may do with them, and the most that a key can say; `Some(None)` leaves it to the keys.
+    #[serde(rename = "self", skip_serializing_if = "Option::is_none", with = "serde_text::change")]
+    #[cfg_attr(test, schema(value_type = Option<SelfService>))]
+    pub self_service: Option<Option<SelfService>>,
     /// What a workspace's new keys may do that say nothing of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_scopes: Option<Vec<Scope>>,

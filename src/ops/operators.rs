@@ -6,6 +6,7 @@ use super::{
     case::{Ask, Change, Method, Route, UseCase},
     context::Context,
     error::{Error, Result},
+    holder,
     new_key::mint,
 };
 use crate::{
@@ -261,6 +262,10 @@ fn create(
     cx: &Context,
     request: CreateOperator,
 ) -> Result<Done<Appointed>> {
+    if request.name.starts_with(holder::PREFIX) {
+        return Err(Error::usage(format!("the trail calls holders of keys {}…, and so no operator", holder::PREFIX))
+            .hint("choose another name"));
+    }
     let workspace = request.bound_to(cx);
     if request.role == Role::WorkspaceAdmin && workspace.is_none() {
         return Err(Error::usage("a workspace-admin is bound to a workspace").hint("--bind WORKSPACE"));

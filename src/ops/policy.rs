@@ -6,7 +6,7 @@ use super::{
     error::{Error, Result},
 };
 use crate::domain::{
-    Demand, Expiry, Key, KeyPolicy, Time,
+    Demand, Expiry, Key, KeyPolicy, SelfService, Time,
     time::{format_duration, format_time, later},
 };
 use chrono::TimeDelta;
@@ -123,6 +123,19 @@ fn lacking(policy: &KeyPolicy, workspace: &str, missing: impl Iterator<Item = De
 /// Whether a rotation starts the lifetime of a key again: as the key says, else its workspace.
 pub(super) fn renews(key: &Key, policy: &KeyPolicy) -> bool {
     key.rotation.renew.or(policy.renew_on_rotation).unwrap_or(false)
+}
+
+/// Refuses to let the holder of a key do more with it than its workspace lets any.
+pub(super) fn within(policy: &KeyPolicy, wanted: Option<&SelfService>, workspace: &str) -> Result<()> {
+    match (wanted, &policy.self_service) {
+        (Some(wanted), Some(most)) if !wanted.is_within(most) => Err(Error::forbidden(
+            "self",
+            format!("the workspace '{workspace}' lets the holders of its keys do no more with them than: {most}"),
+        )
+        .hint(format!("--self {most}"))
+        .hint(format!("keyward workspaces update {} --self LIST  (for those who may)", shell_words::quote(workspace)))),
+        _ => Ok(()),
+    }
 }
 
 /// What whoever prescribes a rotation should know of how the key ends all the same.

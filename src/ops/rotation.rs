@@ -3,10 +3,12 @@
 
 use super::{
     Done,
+    authority::Authority,
     case::{Ask, Change, Method, Route, UseCase},
     context::Context,
     entitlement,
     error::{Error, Result},
+    holder,
     idle::{self, Seen},
     lookup,
     rotation_view::{RotationView, refused},
@@ -170,7 +172,8 @@ pub fn commit(tx: &mut Tx<'_>, cx: &Context, request: &Commit) -> Result<Done<Ro
     for sink in &request.receipts {
         key.receive(sink, cx.now).map_err(|illegal| refused(illegal, &key))?;
     }
-    let used = was_used(tx, &key, &run)?;
+    // Who shows the new secret uses it.
+    let used = cx.authority.has_shown(&run.secret) || was_used(tx, &key, &run)?;
     let (expiry_before, revoked_at) = (key.expires_at, key.revoked_at);
     // The end of a creation rotates nothing: its secret is the first that the key has.
     let action = if never_lived(&key, &run) { Action::KeyDeliver } else { Action::KeyRotate };
@@ -362,6 +365,9 @@ pub(super) fn find(
     rotation: &RotationRef,
     environment: Option<Environment>,
 ) -> Result<(Key, Rotation)> {
+    if let Authority::Holder(_) = cx.authority {
+        return holder::own_rotation(tx, cx, rotation, environment);
+    }
     let (key, name) = match rotation {
         RotationRef::Id(id) => (tx.key_rotating(id)?.filter(|key| key.workspace == cx.workspace), id.to_string()),
         RotationRef::Of(key) => (Some(lookup::one_of(tx, &cx.workspace, key, environment, LIST)?), format!("of {key}")),
@@ -378,6 +384,7 @@ pub(super) fn find_to_change(
     environment: Option<Environment>,
 ) -> Result<(Key, Rotation)> {
     let (key, run) = find(tx, cx, rotation, environment)?;
+    holder::may_rotate(cx, &key)?;
     cx.authority.may_grant(&tx.catalogue(&key.workspace)?, &key.scopes)?;
     Ok((key, run))
 }

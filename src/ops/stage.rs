@@ -2,10 +2,12 @@
 
 use super::{
     Done,
+    authority::Authority,
     case::{Method, Route, UseCase},
     context::Context,
     entitlement,
     error::{Error, Kind, Result},
+    holder,
     lookup,
     new_key::mint,
     policy,
@@ -17,7 +19,7 @@ use super::{
 use crate::{
     domain::{
         Action, Begin, DEFAULT_OVERLAP, DeliveryState, Environment, Feature, Illegal, Key, KeyId, KeyRef, Lease,
-        Lookup, Overlap, Permission, Phase, PlainToken, Rotation, RotationId, SecretState, Time, serde_text,
+        Lookup, Overlap, Permission, Phase, PlainToken, Rotation, RotationId, SecretState, SelfDeed, Time, serde_text,
         time::format_time,
     },
     store::{Tx, View},
@@ -181,6 +183,9 @@ pub fn target(tx: &View<'_>, cx: &Context, request: &Stage) -> Result<KeyId> {
 }
 
 fn find(tx: &View<'_>, cx: &Context, request: &Stage) -> Result<Key> {
+    if let Authority::Holder(_) = cx.authority {
+        return Ok(holder::held(tx, cx, SelfDeed::Rotate)?.0);
+    }
     match &request.resume {
         Some(id) => Ok(rotation::find(tx, cx, &RotationRef::Id(id.clone()), None)?.0),
         None => lookup::key(tx, &cx.workspace, &request.key, request.environment),
@@ -209,6 +214,7 @@ pub fn stage(
         Repetition::Running => true,
         Repetition::None => false,
     };
+    holder::may_rotate(cx, &key)?;
     may_decide(tx, cx, &key, request.renew, request.reinstate)?;
     if request.resume.is_some() && key.running().is_none() {
         return Err(refused(Illegal::NoRotation, &key));
@@ -219,16 +225,22 @@ pub fn stage(
     let named = repeated || request.resume.is_some();
     let goes_on = key.running().filter(|run| !request.supersede && (named || may_go_on(run, request)));
     let resumed = goes_on.is_some();
-    if !is_ones_turn(&key, cx, request, alone) {
+    // Who shows the new secret has it, whoever was to hand it over.
+    let shown = key.running().is_some_and(|run| cx.authority.has_shown(&run.secret));
+    if !shown && !is_ones_turn(&key, cx, request, alone) {
         return Err(busy(&key));
     }
     if let Some(run) = goes_on
-        && has_arrived(tx, &key, run, request)?
+        && has_arrived(tx, &key, run, request, shown)?
     {
         let lookup = run.secret.clone();
         return arrived(tx, cx, key, lookup, request);
     }
-    if request.lease.is_none() && goes_on.is_some_and(|run| can_be_asked(run, request)) {
+    let can_be_asked = request.lease.is_none() && goes_on.is_some_and(|run| can_be_asked(run, request));
+    if let Some(run) = goes_on {
+        holder::refuse_third(cx, run, !can_be_asked)?;
+    }
+    if can_be_asked {
         return claimed(tx, rng, cx, key);
     }
     minted(tx, caps, rng, cx, key, request, resumed)
@@ -288,12 +300,12 @@ fn is_ones_turn(key: &Key, cx: &Context, request: &Stage, alone: bool) -> bool {
 }
 
 /// Whether the secret of an interrupted rotation is where the caller wants it, so that only the commit is missing.
-fn has_arrived(tx: &View<'_>, key: &Key, run: &Rotation, request: &Stage) -> Result<bool> {
+fn has_arrived(tx: &View<'_>, key: &Key, run: &Rotation, request: &Stage, shown: bool) -> Result<bool> {
     let known = |sink: &String| run.deliveries.iter().any(|delivery| delivery.sink == *sink);
     let asked = request.probe && !run.parked;
     Ok(!asked
         && request.sinks.iter().all(known)
-        && (run.phase == Phase::Delivered || rotation::was_used(tx, key, run)?))
+        && (shown || run.phase == Phase::Delivered || rotation::was_used(tx, key, run)?))
 }
 
 /// Goes on with a rotation whose secret has arrived.
@@ -444,8 +456,10 @@ fn begin(
         sinks: request.sinks.clone(),
         lease,
         overlap: request.overlap.unwrap_or(Overlap::For(own)),
+        // Only an administrator's word moves the end of a key, and the holder of it has none.
         renew: request.renew
-            || (policy::renews(key, policy) && !too_long && key.ends_at().is_none_or(|at| at > cx.now)),
+            || (!matches!(cx.authority, Authority::Holder(_))
+                && policy::renews(key, policy) && !too_long && key.ends_at().is_none_or(|at| at > cx.now)),
         reinstate: request.reinstate,
         parked: request.park,
         for_due: request.due_within.is_some(),

@@ -227,6 +227,7 @@ fn put_workspace(tx: &mut Tx<'_>, cx: &Context, mut workspace: Workspace, change
     policy.overlap = change.overlap.unwrap_or(policy.overlap);
     policy.max_lifetime = change.max_lifetime.unwrap_or(policy.max_lifetime);
     policy.renew_on_rotation = change.renew_on_rotation.or(policy.renew_on_rotation);
+    policy.self_service = change.self_service.unwrap_or_else(|| policy.self_service.take());
     policy.required = change.required.map_or_else(|| std::mem::take(&mut policy.required), once);
     let review = &mut workspace.review;
     review.every = change.review_every.unwrap_or(review.every);
@@ -291,6 +292,7 @@ fn workspace_view(workspace: &Workspace) -> ObjectView {
         "overlap_seconds": seconds(workspace.policy.overlap),
         "max_lifetime_seconds": seconds(workspace.policy.max_lifetime),
         "renew_on_rotation": workspace.policy.renew_on_rotation.unwrap_or(false),
+        "self": workspace.policy.self_service,
         "default_scopes": workspace.policy.scopes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "required": workspace.policy.required,
         "review_every_seconds": seconds(workspace.review.every),

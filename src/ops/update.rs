@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Allowlist, Environment, Feature, Key, KeyRef, Permission, RateLimit, Scope, serde_text, text::same,
+        Action, Allowlist, Environment, Feature, Key, KeyRef, Permission, RateLimit, Scope, SelfService, serde_text, text::same,
         time::format_time,
     },
     store::{Tx, View},
@@ -87,6 +87,10 @@ pub struct Update {
     /// Whether a rotation starts the key's lifetime again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renew_on_rotation: Option<bool>,
+    /// What the holder of the key may do with it, with its secret alone; `Some(None)` leaves it to the workspace.
+    #[serde(default, rename = "self", skip_serializing_if = "Option::is_none", with = "serde_text::change")]
+    #[cfg_attr(test, schema(value_type = Option<SelfService>))]
+    pub self_service: Option<Option<SelfService>>,
 }
 
 impl Update {
@@ -112,6 +116,7 @@ impl Update {
             rotate_every: None,
             overlap: None,
             renew_on_rotation: None,
+            self_service: None,
         }
     }
 }
@@ -199,6 +204,11 @@ pub fn update(tx: &mut Tx<'_>, cx: &Context, mut request: Update) -> Result<Done
     }
     key.rotation.renew = request.renew_on_rotation.or(key.rotation.renew);
     change_policy(&mut key, cx, request.rotate_every, request.overlap)?;
+    if let Some(wanted) = request.self_service {
+        let workspace = entitlement::workspace(tx, &key.workspace)?;
+        policy::within(&workspace.policy, wanted.as_ref(), &workspace.name)?;
+        key.self_service = wanted;
+    }
     if key.rotation != before.rotation {
         let workspace = entitlement::workspace(tx, &key.workspace)?;
         notes.extend(policy::what_ends_it(&key, &workspace.policy));
@@ -387,6 +397,7 @@ pub(super) fn differences(before: &Key, after: &Key) -> Vec<Change> {
         change("rotation.every_seconds", seconds(before.rotation.every), seconds(after.rotation.every)),
         change("rotation.overlap_seconds", seconds(before.rotation.overlap), seconds(after.rotation.overlap)),
         change("rotation.renew", before.rotation.renew, after.rotation.renew),
+        change("self", &before.self_service, &after.self_service),
         change("rotation.ends_at", before.secret_ends_at().map(format_time), after.secret_ends_at().map(format_time)),
         change("rotation.due_at", before.rotation.due_at.map(format_time), after.rotation.due_at.map(format_time)),
     ]

@@ -1,6 +1,6 @@
 //! A key as every door shows it: the frozen JSON of the command line contract, with the status derived at a time.
 
-use crate::domain::{Key, RateLimit, SecretState, Status, Time, Usage, time::format_time};
+use crate::domain::{Key, RateLimit, SecretState, SelfService, Status, Time, Usage, time::format_time};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -65,6 +65,9 @@ pub struct KeyView {
     pub hint: Option<String>,
     /// How its secret is rotated, and where that stands.
     pub rotation: RotationView,
+    /// What its holder may do with it, with its secret alone; null leaves it to the workspace, else show and revoke.
+    #[serde(default, rename = "self")]
+    pub self_service: Option<SelfService>,
     /// The versions of its secret, oldest first.
     pub secrets: Vec<SecretView>,
     /// It counts the changes of the key; `If-Match` names it.
@@ -218,6 +221,7 @@ impl KeyView {
             last_denied_at: usage.last_denied_at.map(format_time),
             hint,
             rotation,
+            self_service: key.self_service,
             secrets: key.secrets.iter().map(|secret| secret_view(secret, now)).collect(),
             version: key.version,
             imported,

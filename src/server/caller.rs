@@ -375,7 +375,7 @@ impl Caller {
 }
 
 /// Whether a header says that nothing is to be changed. What is neither true nor false must not pass for a leave to change.
-fn yes_or_no(headers: &HeaderMap, name: &str) -> Result<bool> {
+pub(super) fn yes_or_no(headers: &HeaderMap, name: &str) -> Result<bool> {
     match headers.get(name).map(HeaderValue::as_bytes) {
         None | Some(b"false") => Ok(false),
         Some(b"true") => Ok(true),
@@ -391,7 +391,7 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<u64>> {
 }
 
 /// A header with text in percent-encoding.
-fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>> {
+pub(super) fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     let refused = || Error::usage(format!("the header {name} is not text in percent-encoding"));
     let value = value.to_str().map_err(|_| refused())?;

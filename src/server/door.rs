@@ -8,6 +8,7 @@ use super::{
     app::App,
     body::{Path, Query, object, put, read, reply},
     caller::Caller,
+    possession::Possession,
     problem::Failed,
 };
 use crate::{
@@ -15,7 +16,8 @@ use crate::{
     ops::{
         Abort, Activate, Apply, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, Create, CreateObject,
         Deactivate, Delete, DeleteObject, ExportKeys, ListObjects, ListRotations, ListScopes, LogQuery, PlanKeys,
-        Prolong, Result, Revoke, Rotate, Show, ShowDemands, ShowObject, ShowRetention, ShowRotation, ShowScope, Stage,
+        Prolong, Result, Revoke, RevokeSelf, Rotate, Show, ShowDemands, ShowObject, ShowRetention, ShowRotation, ShowScope,
+        ShowSelf, Stage,
         Step, Update, UpdateObject, UsageQuery, UsageRetention,
         audit::ShowEvent,
         audit_checkpoint::{MakeCheckpoint, ProveEvent},
@@ -37,7 +39,7 @@ use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Request},
     http::StatusCode,
-    response::Response,
+    response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
 use std::sync::Arc;
@@ -77,6 +79,32 @@ impl Door {
         }
     }
 
+    /// One that changes nothing, of the holder of a key.
+    fn holder_asks<Q: Ask + Described>() -> Self
+    where
+        Q::Outcome: Told,
+    {
+        Self {
+            route: Q::ROUTE,
+            serve: |route| on(filter(route.method), move |call: HeldCall| asked_by_holder::<Q>(route, call)),
+            #[cfg(test)]
+            describe: super::openapi::declared::describe::<Q>,
+        }
+    }
+
+    /// One that changes something, of the holder of a key.
+    fn holder_changes<C: Change + Described>() -> Self
+    where
+        C::Outcome: Told,
+    {
+        Self {
+            route: C::ROUTE,
+            serve: |route| on(filter(route.method), move |call: HeldCall| changed_by_holder::<C>(route, call)),
+            #[cfg(test)]
+            describe: super::openapi::declared::describe::<C>,
+        }
+    }
+
     /// One that takes several steps.
     fn runs<P: Procedure + Described>() -> Self
     where
@@ -95,6 +123,33 @@ impl Door {
         Self { route, ..self }
     }
 }
+
+/// The rotation that the holder of a key began, and its steps: those of any rotation, of this one key.
+const SHOW_OWN: Route = Route {
+    path: "/v1/self/rotations/{rotation}",
+    id: "show_own_rotation",
+    tag: "self",
+    summary: "A rotation that the holder of the key began",
+    ..ShowRotation::ROUTE
+};
+const STEP_OWN: Route = Route {
+    path: "/v1/self/rotations/{rotation}/steps",
+    id: "step_own_rotation",
+    tag: "self",
+    summary: "Record a step of the delivery of the key that is held",
+    most_bytes: HELD_BYTES,
+    ..Step::ROUTE
+};
+const ABORT_OWN: Route = Route {
+    path: "/v1/self/rotations/{rotation}/abort",
+    id: "abort_own_rotation",
+    tag: "self",
+    summary: "Void the new secret of the key that is held; the old one is untouched",
+    most_bytes: HELD_BYTES,
+    ..Abort::ROUTE
+};
+/// What a holder has to say of a rotation is short.
+pub(super) const HELD_BYTES: usize = 16 * 1024;
 
 /// Every use case that is declared.
 fn doors() -> Vec<Door> {
@@ -148,6 +203,11 @@ fn doors() -> Vec<Door> {
         Door::changes::<CreateOperator>(),
         Door::changes::<RotateOperator>(),
         Door::changes::<RevokeOperator>(),
+        Door::holder_asks::<ShowSelf>(),
+        Door::holder_changes::<RevokeSelf>(),
+        Door::holder_asks::<ShowRotation>().at(SHOW_OWN),
+        Door::holder_changes::<Step>().at(STEP_OWN),
+        Door::holder_changes::<Abort>().at(ABORT_OWN),
     ]
 }
 
@@ -204,6 +264,61 @@ impl Call {
         let cx = self.caller.granted(&self.app, &request).await?;
         within_bulk(request.size())?;
         Ok((self.app, request, cx))
+    }
+}
+
+/// A call of the holder of a key, before its use case is known.
+struct HeldCall {
+    app: Arc<App>,
+    holder: Possession,
+    path: Vec<(String, String)>,
+    query: Vec<(String, String)>,
+    body: Body,
+}
+
+impl FromRequest<Arc<App>> for HeldCall {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let holder = Possession::from_request_parts(&mut parts, app).await?;
+        let path = Path::from_request_parts(&mut parts, app).await;
+        let Path(path) = path.map_err(IntoResponse::into_response)?;
+        let query = Query::from_request_parts(&mut parts, app).await;
+        let Query(query) = query.map_err(IntoResponse::into_response)?;
+        Ok(Self { app: Arc::clone(app), holder, path, query, body })
+    }
+}
+
+impl HeldCall {
+    /// The request, and the circumstances of the call.
+    async fn taken<Q: UseCase>(self, route: &Route) -> Result<(Arc<App>, Possession, Q, Context), Failed> {
+        let body = read(self.body, route.most_bytes).await?;
+        let request: Q = unpack(route, self.path, self.query, &object(&body)?)?;
+        let cx = self.holder.granted(&request)?;
+        Ok((self.app, self.holder, request, cx))
+    }
+}
+
+async fn asked_by_holder<Q: Ask>(route: Route, call: HeldCall) -> Result<Response, Failed>
+where
+    Q::Outcome: Told,
+{
+    let (app, holder, request, cx) = call.taken::<Q>(&route).await?;
+    match app.ask(move |backend| backend.ask(&cx, &request)).await {
+        Ok(outcome) => told(&route, outcome),
+        Err(error) => Ok(holder.failed(&app, error)),
+    }
+}
+
+async fn changed_by_holder<C: Change>(route: Route, call: HeldCall) -> Result<Response, Failed>
+where
+    C::Outcome: Told,
+{
+    let (app, holder, request, cx) = call.taken::<C>(&route).await?;
+    match app.change(move |backend| backend.change(&cx, request)).await {
+        Ok(outcome) => told(&route, outcome),
+        Err(error) => Ok(holder.failed(&app, error)),
     }
 }
 

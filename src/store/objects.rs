@@ -90,6 +90,9 @@ pub(super) struct PolicyRecord {
     review_every: Option<i64>,
     #[n(7)]
     reviewers: Option<Vec<String>>,
+    /// What holders may do, in words.
+    #[n(8)]
+    self_service: Option<String>,
 }
 
 impl ObjectRecord {
@@ -482,6 +485,7 @@ fn policy_record(Workspace { policy, review, .. }: &Workspace) -> Option<PolicyR
         required: some(policy.required.iter().map(|demand| demand.as_str().to_owned()).collect()),
         review_every: seconds(review.every),
         reviewers: some(review.reviewers.clone()),
+        self_service: policy.self_service.as_ref().map(ToString::to_string),
     })
 }
 
@@ -494,6 +498,7 @@ fn policies(record: PolicyRecord) -> Result<(KeyPolicy, ReviewPolicy)> {
         renew_on_rotation: record.renew_on_rotation,
         scopes: parsed(record.scopes)?,
         required: parsed(record.required)?,
+        self_service: record.self_service.map(|words| words.parse()).transpose().map_err(|_: String| Error::Damaged(None))?,
     };
     let reviewers = record.reviewers.unwrap_or_default();
     Ok((policy, ReviewPolicy { every: period(record.review_every)?, reviewers }))

@@ -49,6 +49,9 @@ pub(super) struct KeyRecord<'a> {
     run: Option<RotationRecord>,
     #[n(16)]
     renew: Option<bool>,
+    /// What the holder may do, in words.
+    #[n(17)]
+    self_service: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -151,6 +154,7 @@ impl<'a> KeyRecord<'a> {
             secrets: retired::kept(&key.secrets).map(SecretRecord::of).collect(),
             run: key.run.as_ref().map(RotationRecord::of),
             renew: key.rotation.renew,
+            self_service: key.self_service.as_ref().map(ToString::to_string),
         }
     }
 
@@ -183,6 +187,7 @@ impl<'a> KeyRecord<'a> {
                 due_at: columns.due_at.map(time).transpose()?,
                 renew: self.renew,
             },
+            self_service: self.self_service.map(|words| words.parse()).transpose().map_err(|_: String| damaged())?,
             secrets: self.secrets.into_iter().map(SecretRecord::into_secret).collect::<Result<_>>()?,
             run: self.run.map(RotationRecord::into_rotation).transpose()?,
             version: u64::try_from(columns.version).map_err(|_| damaged())?,

@@ -86,6 +86,7 @@ pub(super) fn key(number: u8) -> Key {
             created_at: now(),
             imported: false,
         }],
+        self_service: None,
         run: None,
         version: 0,
     }

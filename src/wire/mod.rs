@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod declared;
 pub mod header;
+pub mod holder;
 pub mod keys;
 pub mod many;
 pub mod objects;

@@ -30,6 +30,18 @@ impl Packed {
     /// # Errors
     /// `Internal` for one that is no object.
     pub fn of<Q: UseCase>(request: &Q) -> Result<Self> {
+        Self::with(request, |_| true)
+    }
+
+    /// The same for who can say less of it: what says nothing is left out.
+    ///
+    /// # Errors
+    /// As [`Packed::of`].
+    pub fn short<Q: UseCase>(request: &Q) -> Result<Self> {
+        Self::with(request, |raw| !matches!(raw, "null" | "false" | "[]"))
+    }
+
+    fn with<Q: UseCase>(request: &Q, is_said: impl Fn(&str) -> bool) -> Result<Self> {
         let whole = written(request)?;
         // Not as values: of many keys they would take many times the room, and of a secret they would leave copies.
         let mut fields: BTreeMap<&str, &RawValue> =
@@ -45,6 +57,7 @@ impl Packed {
         }
         let named = route.query.iter().filter_map(|name| Some((*name, fields.remove(*name)?)));
         let query = named.filter(|(_, raw)| raw.get() != "null").map(|(name, raw)| (name, text(raw))).collect();
+        fields.retain(|_, raw| is_said(raw.get()));
         let body = written(&fields)?;
         Ok(Self { path, query, body })
     }

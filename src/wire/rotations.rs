@@ -21,6 +21,9 @@ pub struct StagedReply {
     /// `keyward.rotation/v1`.
     pub schema: String,
     /// The key.
+    // Its holder is not told all of it.
+    #[serde(default)]
+    #[cfg_attr(test, schema(required = true))]
     pub key: KeyView,
     /// Until when the old secret will work after the commit.
     #[cfg_attr(test, schema(value_type = Option<String>, format = DateTime))]
@@ -69,6 +72,9 @@ pub struct RotateReply {
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RotatedReply {
     /// The key, with its new secret current.
+    // Its holder is not told all of it.
+    #[serde(default)]
+    #[cfg_attr(test, schema(required = true))]
     pub key: KeyView,
     /// The rotation.
     pub rotation: RotationView,

@@ -4,7 +4,7 @@ use super::{
     keys::PageInfo,
     told::{Plain, Told},
 };
-use crate::domain::{Demand, RateLimit, Scope};
+use crate::domain::{Demand, RateLimit, Scope, SelfService};
 use crate::ops::{Demanded, Error, Kind, ObjectKind, ObjectView, Objects, Result, ScopeList, ScopeView, ScopesChanged};
 use serde::{Deserialize, Serialize};
 
@@ -150,6 +150,9 @@ pub struct ObjectBody {
     /// Whether a rotation starts the lifetime of a workspace's keys again, where they do not say so themselves.
     #[cfg_attr(test, schema(required = false))]
     pub renew_on_rotation: bool,
+    /// What the holders of a workspace's keys may do with them, and the most that a key can say; null leaves it to the keys.
+    #[cfg_attr(test, schema(rename = "self"))]
+    pub self_service: Option<SelfService>,
     /// What a workspace's new keys may do that say nothing of it.
     #[cfg_attr(test, schema(required = false))]
     pub default_scopes: Vec<String>,

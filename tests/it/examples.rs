@@ -24,7 +24,7 @@ pub(crate) const NOT_RUN: [(&str, &str); 5] = [
 ];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 40] = [
+const PREPARED: [(&str, &str); 41] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward push", "keyward --vault ./staging init"),
@@ -50,6 +50,7 @@ const PREPARED: [(&str, &str); 40] = [
     ),
     ("keyward audit list --key old-name", "keyward -q create old-name && keyward delete old-name --confirm old-name"),
     ("keyward rotate old-sync", "keyward -q create old-sync && keyward revoke old-sync --yes"),
+    ("keyward self rotate", "keyward update billing-sync --self show,rotate,revoke"),
     ("keyward rotation commit", "keyward -q rotate billing-sync --stage"),
     ("keyward rotation abort", "keyward -q rotate billing-sync --stage"),
     ("keyward rotation show", "keyward -q rotate billing-sync --stage"),
@@ -100,6 +101,12 @@ const WITH_FILES: [(&str, &str); 3] = [
         "printf 'name,digest\\nold,%s\\n' $(printf old | sha256sum | cut -c1-64) >old-keys.csv && printf pepper >salt.txt",
     ),
 ];
+
+/// Starts a server for whoever holds a key.
+const SERVING: &str = "
+keyward serve --listen unix:media/keyward.sock 2>said & server=$!
+until grep -q 'listening on' said; do kill -0 $server || { cat said >&2; exit 1; }; sleep 0.02; done
+export KEYWARD_SERVER=unix:media/keyward.sock";
 
 /// Logs in to a server that stops again.
 const LOGGED_IN: &str = "
@@ -247,6 +254,10 @@ pub(crate) fn at_home(example: &str, home: &Home) -> String {
         let lines = LOGGED_IN.lines().map(|line| if line.starts_with("keyward login") { login.as_str() } else { line });
         text =
             format!("set -e\nchmod 600 credential 2>/dev/null || umask 077\n{}", lines.collect::<Vec<_>>().join("\n"));
+    }
+    if example.contains("keyward self ") {
+        let asked = text.replace("https://keys.example.com", "unix:media/keyward.sock");
+        text = format!("{SERVING}\n{asked}; code=$?; kill -TERM $server; wait $server; exit $code");
     }
     let made_up: Vec<&str> = example.split([' ', '"']).filter(|word| word.starts_with("key_")).collect();
     for (made_up, name) in made_up.into_iter().zip(["billing-sync", "nightly-export"]) {

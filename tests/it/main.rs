@@ -69,6 +69,12 @@ mod hidden_rows;
 #[cfg(feature = "server")]
 mod hints;
 mod house;
+#[cfg(feature = "server")]
+mod holder;
+#[cfg(feature = "server")]
+mod holder_kills;
+#[cfg(feature = "server")]
+mod holder_rotation;
 mod identify;
 #[cfg(feature = "server")]
 mod idle_ends;

@@ -77,7 +77,8 @@ impl Remote {
     where
         Q::Outcome: Told,
     {
-        let Packed { path, query, body } = Packed::of(request)?;
+        let packed = if self.of_holder { Packed::short(request) } else { Packed::of(request) };
+        let Packed { path, query, body } = packed?;
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let method = match Q::ROUTE.method {
             case::Method::Get => return Q::Outcome::read(self.get(Some(cx), &path, &query)?),
@@ -164,7 +165,14 @@ impl Remote {
 
     fn request(&self, cx: Option<&Context>, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
-        let path: Vec<String> = path.iter().map(|segment| encoded(segment)).collect();
+        // The holder of a key has the steps of a rotation at its own door.
+        let door = match path {
+            ["v1", "rotations", ..] if self.of_holder => (&["v1", "self"][..], 1),
+            ["v1", "keys", _, "rotations"] if self.of_holder => (&["v1", "self"][..], 3),
+            _ => (&[][..], 0),
+        };
+        let path = door.0.iter().chain(path.iter().skip(door.1));
+        let path: Vec<String> = path.map(|segment| encoded(segment)).collect();
         // A proxy may have the server below a path of its own.
         let below = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{below}/{}", path.join("/")));

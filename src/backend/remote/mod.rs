@@ -8,8 +8,10 @@ mod calls;
 mod http;
 mod reply;
 mod trail;
+mod turn;
 
 pub use bulk::{SLICE, had_no_effect};
+pub use turn::Turn;
 
 use crate::{
     domain::ids::random_base62,
@@ -69,6 +71,8 @@ pub struct Remote {
     base: Url,
     address: String,
     workspace: Option<String>,
+    /// The credential is a key, and its holder's door has the calls.
+    of_holder: bool,
 }
 
 impl Remote {
@@ -78,6 +82,19 @@ impl Remote {
     /// `Usage` for an address that is none and a file without certificates, `Forbidden` for plain HTTP to another
     /// machine.
     pub fn new(options: RemoteOptions) -> Result<Self> {
+        Self::prepared(options, None, false)
+    }
+
+    /// The same for the holder of a key, whose secret is the credential. By `name` the server knows again whose rotation it is,
+    /// also in another process.
+    ///
+    /// # Errors
+    /// As [`Remote::new`].
+    pub fn of_holder(options: RemoteOptions, name: Option<&str>) -> Result<Self> {
+        Self::prepared(options, name, true)
+    }
+
+    fn prepared(options: RemoteOptions, name: Option<&str>, of_holder: bool) -> Result<Self> {
         // Another part of the process may have chosen a provider already: then that one stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
@@ -85,7 +102,7 @@ impl Remote {
             .timeout(TIME)
             .redirect(Policy::none())
             .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers(&options.token)?);
+            .default_headers(headers(&options.token, name)?);
         let base = address(&options.server)?;
         if base.scheme() == "http" {
             // A proxy for plain HTTP would see the credential; and no certificate has to be read.
@@ -102,7 +119,7 @@ impl Remote {
             told
         })?;
         let RemoteOptions { server: address, workspace, onlooker, .. } = options;
-        Ok(Self { onlooker, client, base, address, workspace })
+        Ok(Self { onlooker, client, base, address, workspace, of_holder })
     }
 
     /// The address of the server, as it was given.
@@ -154,7 +171,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>> {
 
 /// The headers of every call: the credential, marked so that it is never shown, and a name of this process, by which the
 /// server knows whose rotation it is.
-fn headers(token: &str) -> Result<HeaderMap> {
+fn headers(token: &str, name: Option<&str>) -> Result<HeaderMap> {
     let text = Zeroizing::new(format!("Bearer {token}"));
     let mut credential = HeaderValue::from_str(&text).map_err(|_| {
         Error::new(Kind::Auth, "credential", "the credential is not one line of letters, digits and _")
@@ -163,7 +180,8 @@ fn headers(token: &str) -> Result<HeaderMap> {
     })?;
     credential.set_sensitive(true);
     let mut headers = HeaderMap::from_iter([(AUTHORIZATION, credential)]);
-    let own = HeaderValue::from_str(&random_base62(&mut rand::rng(), 16));
+    let own = name.map_or_else(|| random_base62(&mut rand::rng(), 16), str::to_owned);
+    let own = HeaderValue::from_str(&own);
     headers.extend(own.ok().map(|own| (HeaderName::from_static(header::CLIENT), own)));
     Ok(headers)
 }

@@ -10,7 +10,7 @@ use crate::{
         signals::Stop,
         values,
     },
-    domain::{Demand, Environment, Expiry, Scope, Time, time::format_duration},
+    domain::{Demand, Environment, Expiry, Scope, SelfService, Time, time::format_duration},
     ops::{Create, Created, Error, KeyView, Result},
     rotate::ByHand,
 };
@@ -78,6 +78,10 @@ pub(crate) struct Args {
     /// Whether a rotation starts the lifetime of the key again [default: the workspace's, else no]
     #[arg(long, value_name = "yes|no", value_parser = values::yes_or_no)]
     renew_on_rotation: Option<bool>,
+    /// What its holder may do with it, with its secret alone: show, rotate, revoke, with commas; or none [default: the workspace's,
+    /// else show,revoke]
+    #[arg(long = "self", value_name = "LIST")]
+    self_service: Option<SelfService>,
     /// Accept a key of that name that exists already, and say how it differs; its secret is not shown, so that with -q
     /// the exit code is 15
     #[arg(long)]
@@ -337,6 +341,7 @@ fn request(args: Args) -> Result<Create> {
         rotate_every: args.rotate_every.map(|every| every.0),
         overlap: args.overlap,
         renew_on_rotation: args.renew_on_rotation,
+        self_service: args.self_service,
         if_not_exists: args.if_not_exists,
         idempotency_key: args.idempotency_key,
         ..defaults

@@ -23,6 +23,7 @@ Environment variables. An option on the command line beats its variable, a varia
   KEYWARD_SERVER      --server: the server to work through, in place of a vault
   KEYWARD_PROFILE     --profile: a server that you have logged in to
   KEYWARD_TOKEN_FILE  --token-file: the file with the credential for it
+  KEYWARD_SECRET_FILE --secret-file of `self`: the file with the key that you hold
   KEYWARD_TOKEN       the credential itself, where there is no place for a file
   KEYWARD_CA_FILE     --ca-file: certificates to trust besides the system's
   KEYWARD_KEY_FILE    --key-file: what opens the vault, a device key or a recovery code

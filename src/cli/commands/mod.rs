@@ -15,6 +15,8 @@ pub(super) mod diff;
 pub(super) mod doctor;
 pub(super) mod export;
 pub(super) mod help;
+#[cfg(feature = "server")]
+pub(super) mod holder;
 pub(super) mod identify;
 pub(super) mod import;
 pub(super) mod init;

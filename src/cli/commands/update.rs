@@ -87,6 +87,10 @@ struct Changes {
     /// Whether a rotation starts the lifetime of the key again
     #[arg(long, value_name = "yes|no", value_parser = values::yes_or_no)]
     renew_on_rotation: Option<bool>,
+    /// What the holder may do with the key, with its secret alone: show, rotate, revoke, with commas; none; or default, which is
+    /// what its workspace says
+    #[arg(long = "self", value_name = "LIST", value_parser = values::self_or_default)]
+    self_service: Option<values::SelfArg>,
 }
 
 /// Updates keys and tells what changed.
@@ -183,6 +187,7 @@ fn request(to: Changes, key: KeyRef) -> Result<Update> {
         rotate_every: to.rotate_every.map(|every| every.0),
         overlap: to.overlap.map(|overlap| overlap.0),
         renew_on_rotation: to.renew_on_rotation,
+        self_service: to.self_service.map(|deeds| deeds.0),
         ..nothing.clone()
     };
     if update == nothing {

@@ -31,6 +31,10 @@ pub(crate) struct Fields {
     /// Whether a rotation starts the lifetime of its keys again, where they do not say so themselves
     #[arg(long, value_name = "yes|no", value_parser = values::yes_or_no)]
     renew_on_rotation: Option<bool>,
+    /// What the holders of its keys may do with them, and the most that a key can say: show, rotate, revoke, with commas; none; or
+    /// default, which leaves it to the keys, and is show,revoke of those that say nothing
+    #[arg(long = "self", value_name = "LIST", value_parser = values::self_or_default)]
+    self_service: Option<values::SelfArg>,
     /// What nobody makes, changes or switches on a key without: owner, description, reason, ticket, with commas; or none
     #[arg(long, value_name = "LIST", value_parser = values::demands)]
     require: Option<values::DemandsArg>,
@@ -51,6 +55,7 @@ impl From<Fields> for ObjectChange {
             overlap: fields.overlap.map(|overlap| overlap.0),
             max_lifetime: fields.max_lifetime.map(|longest| longest.0),
             renew_on_rotation: fields.renew_on_rotation,
+            self_service: fields.self_service.map(|deeds| deeds.0),
             required: fields.require.map(|demands| demands.0),
             review_every: fields.review_every.map(|every| every.0),
             reviewers: (!fields.reviewer.is_empty()).then_some(fields.reviewer),

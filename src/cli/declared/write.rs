@@ -58,6 +58,9 @@ fn fields(declared: &Declared) -> Map<String, Value> {
     if let Some(renew) = key.renew_on_rotation {
         say("renew_on_rotation", json!(renew));
     }
+    if let Some(deeds) = &key.self_service {
+        say("self", json!(deeds.words()));
+    }
     if !declared.active {
         say("active", json!(false));
     }

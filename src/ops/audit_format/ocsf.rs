@@ -25,7 +25,7 @@ fn kind(action: &'static str) -> Kind {
         "create" | "add" | "slot_add" | "init" => (1, "Create"),
         "identify" | "unlock" | "lock" | "backup" | "export" | "review" | "checkpoint" => (2, "Read"),
         "delete" | "remove" | "slot_remove" => (4, "Delete"),
-        "revoke" | "close" if entity => (9, "Disable"),
+        "revoke" | "revoke_secret" | "close" if entity => (9, "Disable"),
         "open" if entity => (8, "Enable"),
         "activate" if entity => (10, "Activate"),
         "deactivate" if entity => (11, "Deactivate"),

@@ -130,6 +130,7 @@ pub(super) fn declaration(key: &Key, usual_period: Option<TimeDelta>) -> Declare
             rotate_every: (every.is_some() || usual_period.is_some()).then_some(every),
             overlap: key.rotation.overlap,
             renew_on_rotation: key.rotation.renew,
+            self_service: key.self_service.clone(),
             ..Create::named(key.name.clone())
         },
         active: key.active,

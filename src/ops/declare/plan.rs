@@ -3,7 +3,7 @@
 use super::Declared;
 use crate::{
     domain::{
-        Catalogue, Environment, Expiry, Key, KeyId, KeyPolicy, SecretState, Status, Time,
+        Catalogue, Environment, Expiry, Key, KeyId, KeyPolicy, SecretState, SelfService, Status, Time,
         filter::has_labels,
         text::{composed, same},
         time::{format_duration, format_time},
@@ -147,15 +147,18 @@ impl Rules {
     pub(super) fn refusal(&self, key: Option<&Key>, declared: &Declared, now: Time) -> Option<Error> {
         let wanted = &declared.key;
         let demanded = policy::demanded_of_declared(&self.policy, &self.workspace, key, wanted).err();
+        let wider = || policy::within(&self.policy, wanted.self_service.as_ref(), &self.workspace).err();
         let Some(key) = key else {
             let every = wanted.rotate_every.unwrap_or(self.policy.rotate_every);
             return demanded
                 .or_else(|| policy::expires_at(wanted.expiry(), &self.policy, every, now).err())
                 .or_else(|| policy::shorter(wanted.overlap, every).err())
+                .or_else(wider)
                 .or_else(|| scopes::outside(&self.catalogue, &wanted.scopes));
         };
         let new = wanted.scopes.iter().filter(|scope| !key.scopes.contains(scope));
-        demanded.or_else(|| scopes::outside(&self.catalogue, new))
+        let wider = || if wanted.self_service == key.self_service { None } else { wider() };
+        demanded.or_else(wider).or_else(|| scopes::outside(&self.catalogue, new))
     }
 }
 
@@ -235,6 +238,7 @@ pub(super) fn update_of(key: &Key, declared: &Declared) -> Update {
         rotate_every: changed(key.rotation.every != after.rotation.every).map(|()| after.rotation.every),
         overlap: changed(key.rotation.overlap != after.rotation.overlap).map(|()| after.rotation.overlap),
         renew_on_rotation: changed(key.rotation.renew != after.rotation.renew).and(after.rotation.renew),
+        self_service: changed(key.self_service != after.self_service).map(|()| after.self_service.clone()),
         ..Update::of(crate::domain::KeyRef::Id(key.id.clone()))
     }
 }
@@ -277,6 +281,7 @@ fn after(key: &Key, declared: &Declared) -> Key {
     }
     after.rotation.overlap = wanted.overlap;
     after.rotation.renew = wanted.renew_on_rotation.or(key.rotation.renew);
+    after.self_service.clone_from(&wanted.self_service);
     after
 }
 
@@ -397,7 +402,7 @@ fn creation(declared: &Declared, rules: &Rules, now: Time) -> PlanStep {
         said => expiry(said),
     };
     let seconds = |duration: Option<chrono::TimeDelta>| duration.map(|duration| duration.num_seconds());
-    let facts: [(&'static str, Value); 12] = [
+    let facts: [(&'static str, Value); 13] = [
         ("owner", json!(key.owner)),
         ("description", json!(key.description)),
         ("project", json!(key.project)),
@@ -410,6 +415,7 @@ fn creation(declared: &Declared, rules: &Rules, now: Time) -> PlanStep {
         ("rotation.every_seconds", json!(seconds(key.rotate_every.flatten()))),
         ("rotation.overlap_seconds", json!(seconds(key.overlap))),
         ("rotation.renew", json!(key.renew_on_rotation)),
+        ("self", json!(key.self_service.as_ref().map(SelfService::words))),
     ];
     let said = |value: &Value| match value {
         Value::Null => false,

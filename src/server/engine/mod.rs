@@ -20,7 +20,7 @@ pub(super) use window::Standing;
 use crate::{
     backend::TokenHasher,
     domain::{
-        Code, Operator, OperatorRequest, PlainToken, Presented, RateLimit, Request, RequestFacts, SecretState, Time,
+        Code, Lookup, Operator, OperatorRequest, PlainToken, Presented, RateLimit, Request, RequestFacts, SecretState, Time,
         TokenError, Verdict, Verifier, decide, decide_code,
     },
 };
@@ -41,6 +41,9 @@ const STALE_AFTER_MS: i64 = 3_000;
 /// How many credentials of operators that are no good an address may present, before none from there is looked at.
 const REFUSED_CREDENTIALS: RateLimit = RateLimit { limit: 30, window_seconds: 60 };
 
+/// How many keys that are no good an address may present at the holder's door, before none from there is looked at.
+const REFUSED_HOLDERS: RateLimit = RateLimit { limit: 10, window_seconds: 60 };
+
 /// Everything that is needed to judge.
 pub(super) struct Engine {
     index: Index,
@@ -48,6 +51,8 @@ pub(super) struct Engine {
     addresses: Option<Addresses>,
     /// The credentials of operators that were no good, by address.
     refused: Option<Addresses>,
+    /// The keys that were no good at the holder's door, by address.
+    strangers: Option<Addresses>,
     usage: usage::Buffer,
     clock: Clock,
     /// How many verdicts were given, by code.
@@ -98,6 +103,7 @@ impl Engine {
             hasher,
             addresses: address_limit.map(Addresses::new),
             refused: address_limit.map(|_| Addresses::new(REFUSED_CREDENTIALS)),
+            strangers: address_limit.map(|_| Addresses::new(REFUSED_HOLDERS)),
             usage: usage::Buffer::default(),
             clock: Clock::default(),
             verdicts: Default::default(),
@@ -170,6 +176,31 @@ impl Engine {
         Ok((verdict, judged))
     }
 
+    /// Judges the key of somebody who comes as its holder: as any other, but it takes nothing from the key's limit, and only
+    /// what is refused is a fact of use. Answers with the public id of the secret that was shown.
+    pub(super) fn hold(&self, asked: &Asked<'_>) -> Result<Result<(Arc<KeyRecord>, Lookup), Judged>, Unavailable> {
+        self.available(asked.now)?;
+        let found = match self.find(asked.token) {
+            Ok(found) => found.ok_or(Code::Unknown),
+            Err(_) => Err(Code::Malformed),
+        };
+        let denied = match found {
+            Err(code) => Judged { code, key: None, secret: None, standing: None },
+            Ok((key, lookup, state)) => {
+                let workspace = key.rules.workspace.load();
+                let presented = key.presented(&workspace, "", state);
+                let code = decide_code(&presented, asked.request, &workspace.catalogue, asked.now);
+                drop(workspace);
+                match std::str::from_utf8(&lookup).ok().and_then(|text| text.parse().ok()) {
+                    Some(shown) if code == Code::Valid => return Ok(Ok((key, shown))),
+                    _ => Judged { code, key: Some(key), secret: Some((lookup, state)), standing: None },
+                }
+            }
+        };
+        self.count(&denied, asked);
+        Ok(Err(denied))
+    }
+
     /// Notes what was answered to a question as a fact of use.
     pub(super) fn note(&self, judged: Judged, answered: Code, asked: &Asked<'_>) {
         self.usage.note(&Judged { code: answered, ..judged }, asked);
@@ -214,7 +245,7 @@ impl Engine {
         if let Some(addresses) = &self.addresses {
             addresses.sweep(self.clock.ms(now));
         }
-        self.refused.iter().for_each(|refused| refused.sweep(self.clock.ms(now)));
+        self.refused.iter().chain(&self.strangers).for_each(|refused| refused.sweep(self.clock.ms(now)));
     }
 
     /// Notes a request of an operator.
@@ -236,6 +267,18 @@ impl Engine {
     pub(super) fn credential_refused(&self, ip: Option<IpAddr>, now: Time) {
         if let Some((refused, ip)) = self.refused.as_ref().zip(ip) {
             refused.take(ip, self.clock.ms(now));
+        }
+    }
+
+    /// How an address stands from which too many keys were no good at the holder's door.
+    pub(super) fn strange_too_often(&self, ip: Option<IpAddr>, now: Time) -> Option<Standing> {
+        self.strangers.as_ref()?.used_up(ip?, self.clock.ms(now))
+    }
+
+    /// Counts a key that was no good there, or an attempt at what its holder may not.
+    pub(super) fn strange(&self, ip: Option<IpAddr>, now: Time) {
+        if let Some((strangers, ip)) = self.strangers.as_ref().zip(ip) {
+            strangers.take(ip, self.clock.ms(now));
         }
     }
 

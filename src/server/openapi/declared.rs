@@ -47,7 +47,11 @@ where
     let roles: Vec<&str> = Role::ALL.into_iter().filter(may).map(Role::as_str).collect();
     let operation = &mut document["paths"][route.path][method];
     *operation = self::operation(route, parameters, body.as_deref(), &<Body<Q>>::name());
-    operation["x-keyward-roles"] = json!(roles);
+    if route.tag == "self" {
+        operation["security"] = json!([{ "key": [] }, { "key_as_bearer": [] }]);
+    } else {
+        operation["x-keyward-roles"] = json!(roles);
+    }
 }
 
 /// A struct with another one flattened into it, as the one object that it is in JSON: two that refuse what they do not know

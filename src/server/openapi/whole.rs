@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use utoipa::PartialSchema;
 
 /// The tags of operations, in the order of the document.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("keys", "The keys of a workspace, and the switches of their life."),
     ("rotations", "A new secret for a key: staged, delivered by the caller, committed or aborted."),
     ("workspace", "Scopes, projects, customers, workspaces and plans."),
@@ -18,6 +18,7 @@ const TAGS: [(&str, &str); 9] = [
     ("audit", "The trail of what was done and refused."),
     ("usage", "Who used which key, and what was refused."),
     ("verdicts", "May this credential do that? Asked by services, gateways and the holders of keys."),
+    ("self", "What the holder of a key does with it, by showing its secret."),
     ("webhooks", "Where events are sent."),
     ("server", "The server itself."),
 ];
@@ -39,7 +40,7 @@ const PROBLEMS: [(&str, u16, &str); 11] = [
     (
         "TooMany",
         429,
-        "The limit of the key, or of the caller's address, is used up: `RATE_LIMITED`; for operators, `BUSY`, also after too many credentials that are no good.",
+        "The limit of the key, or of the caller's address, is used up: `RATE_LIMITED`; for operators, `BUSY`, also after too many credentials that are no good, and at the door of a key's holder after too many keys that are.",
     ),
     ("Broken", 500, "The keystore failed a check, or the request ran into a bug: `INTEGRITY`, `INTERNAL`, `FAILURE`."),
     (
@@ -156,11 +157,14 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     {
         operation["x-keyward-roles"] = json!(permissions::roles(id));
     }
-    let managing = operator && !is_verdict;
+    let is_of_holder = operation["tags"][0] == "self";
+    let managing = (operator && !is_verdict) || is_of_holder;
     let mut parameters: Vec<&str> = Vec::new();
     let mut refusals: Vec<&str> = Vec::new();
     if managing {
-        parameters.push("Workspace");
+        if operator {
+            parameters.push("Workspace");
+        }
         if method != "get" {
             parameters.extend(["Reason", "Ticket", "DryRun", "Rehearsal", "Client"]);
             refusals.extend(["Conflict", "NotFound"]);
@@ -199,7 +203,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         if managing {
             put("X-Request-Id", "RequestId");
         }
-        if key {
+        if key && !is_of_holder {
             put("RateLimit", "RateLimit");
             put("RateLimit-Policy", "RateLimitPolicy");
         }

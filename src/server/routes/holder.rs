@@ -5,32 +5,32 @@
 #[cfg(test)]
 use crate::wire::{header::Forwarded, verdict::ValidationReply};
 use crate::{
-    domain::{Code, OPERATOR_BRAND, RateLimit, Request, RequestFacts, Scope, Time, key_from_headers},
+    domain::{Code, OPERATOR_BRAND, RateLimit, Request, Scope, key_from_headers},
     ops::{Error, Result},
     server::{
         app::App,
         assertion::{ASSERTION, assertion, key_set},
         body::short_reply,
-        caller::{client_ip, count},
-        engine::{Asked, Judged, encoded},
+        caller::count,
+        engine::{Judged, encoded},
         extras::no_body,
-        limits,
         listen::Peer,
-        log,
         path::segments,
         problem::{Failed, unavailable},
+        shown::{
+            AMBIGUOUS, Answer, FORGED, METHODS, NO_ROUTE, URIS, asked_by, asking, malformed, one, peer_of, presented, refused,
+            with_limit,
+        },
         table::{self, Needs},
     },
-    wire::{header, problem::MEDIA_TYPE},
+    wire::header,
 };
 use axum::{
     BoxError, Json,
     body::{Body, Bytes, HttpBody},
     extract::State,
     http::{
-        HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri,
-        header::{AUTHORIZATION, USER_AGENT},
-        request::Parts,
+        HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header::AUTHORIZATION, request::Parts,
     },
     response::IntoResponse,
 };
@@ -40,15 +40,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-type Answer = Response<Body>;
-
-const API_KEY: HeaderName = HeaderName::from_static(header::API_KEY);
 const PROJECT: HeaderName = HeaderName::from_static(header::PROJECT);
 const CUSTOMER: HeaderName = HeaderName::from_static(header::CUSTOMER);
-/// Where gateways say what they were asked: nginx, and the others.
-const METHODS: [HeaderName; 2] =
-    [HeaderName::from_static("x-original-method"), HeaderName::from_static("x-forwarded-method")];
-const URIS: [HeaderName; 2] = [HeaderName::from_static("x-original-uri"), HeaderName::from_static("x-forwarded-uri")];
 const KEY_ID: HeaderName = HeaderName::from_static("x-keyward-key-id");
 /// What a browser asks leave for, in a request without a key.
 const ANNOUNCED: HeaderName = HeaderName::from_static("access-control-request-method");
@@ -56,12 +49,6 @@ const ANNOUNCED: HeaderName = HeaderName::from_static("access-control-request-me
 /// make the same variable of `X-Keyward-` and of `X_Keyward_`.
 const TOLD: [&[u8]; 2] = [b"x", b"keyward"];
 static PROJECT_MEANT: HeaderName = HeaderName::from_static("x-keyward-project");
-const NO_ROUTE: &str = "no route of the table fits this method and path";
-const AMBIGUOUS: &str = "the path is not an absolute path in its simplest form";
-const FORGED: &str = "the request brings headers that tell an upstream who calls: X-Keyward-*";
-
-/// The one answer to a credential that is no good, and to none at all.
-const OUTSIDER: &str = r#"{"type":"urn:keyward:problem:auth","title":"AUTH","status":401,"detail":"the key is missing or not valid here","code":"AUTH","reason":"key","retryable":false}"#;
 
 /// Is my key valid, and what is it for?
 #[cfg_attr(test, utoipa::path(
@@ -298,88 +285,15 @@ fn let_everybody_pass(app: &App, parts: &Parts, request: &Request, passes: Statu
     }
 }
 
-/// What is wrong with a request that no table of routes could take, whoever's key it brings.
-fn malformed(code: Code, request: &Request) -> Option<&'static str> {
-    request.no_route.filter(|why| code == Code::NoRoute && [AMBIGUOUS, FORGED].contains(why))
-}
-
-/// The status that a verdict on a request is answered with.
-fn answered(code: Code, request: &Request) -> u16 {
-    if malformed(code, request).is_some() { StatusCode::BAD_REQUEST.as_u16() } else { code.http_status() }
-}
-
 /// Whether a header would be taken for one of ours by whoever stands behind the gateway.
 fn tells_who_calls(name: &HeaderName) -> bool {
     let mut words = name.as_str().as_bytes().split(|byte| !byte.is_ascii_alphanumeric());
     TOLD.iter().all(|word| words.next() == Some(*word))
 }
 
-fn peer_of(parts: &Parts) -> Peer {
-    parts.extensions.get::<Peer>().copied().unwrap_or(Peer::Local)
-}
-
-/// What is asked of every key, wherever a request comes from.
-fn asked_by(app: &App, peer: Peer, parts: &Parts) -> Result<Request> {
-    let ip = client_ip(peer, &parts.headers, &app.doors.trusted)?;
-    Ok(Request { environment: app.doors.serves.assumed(), ip, needs_address: true, ..Request::default() })
-}
-
 fn judge(app: &App, parts: &Parts, request: &Request) -> Result<Judged> {
     let token = presented(app, parts).unwrap_or_default();
     asking(parts, request, token, |asked| app.engine.judge(asked)).map_err(|_| unavailable())
-}
-
-/// Asks the engine about a request, with what is kept of it.
-fn asking<T>(parts: &Parts, request: &Request, token: &str, ask: impl FnOnce(&Asked<'_>) -> T) -> T {
-    let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let now = Utc::now();
-    let facts = |code| requested(parts, answered(code, request), now);
-    ask(&Asked { token, request, cost: 1, within: None, user_agent, operator: None, facts: &facts, now })
-}
-
-/// What was asked: of a gateway its own request, of everybody else this one.
-fn requested(parts: &Parts, status: u16, began: Time) -> RequestFacts {
-    let said = |names: &[HeaderName; 2]| names.iter().find_map(|name| one(&parts.headers, name).ok().flatten());
-    let path = parts.uri.path();
-    let (method, path) = match path.strip_prefix("/v1/authz") {
-        Some("") => (said(&METHODS).unwrap_or(parts.method.as_str()), said(&URIS).unwrap_or(path)),
-        Some(own) => (parts.method.as_str(), own),
-        None => (parts.method.as_str(), path),
-    };
-    log::facts(method, path, &parts.headers, status, Utc::now() - began)
-}
-
-/// The key of a request: from its headers, or from a query parameter where that is switched on. Several are none.
-fn presented<'a>(app: &App, parts: &'a Parts) -> Option<&'a str> {
-    let authorization = parts.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-    let api_key = parts.headers.get_all(API_KEY).iter().map(HeaderValue::as_bytes);
-    if let Some(name) = &app.doors.query_parameter {
-        // Gateways put the query of the request into a header of theirs.
-        let original = URIS.iter().find_map(|name| parts.headers.get(name));
-        let query =
-            original.and_then(|uri| uri.to_str().ok()).and_then(|uri| uri.split_once('?')).map(|(_, query)| query);
-        let query = query.or(parts.uri.query()).unwrap_or_default();
-        let mut values = query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(held, _)| held == name);
-        if let Some((_, only)) = values.next() {
-            let none_beside = values.next().is_none()
-                && !parts.headers.contains_key(AUTHORIZATION)
-                && !parts.headers.contains_key(API_KEY);
-            return none_beside.then_some(only);
-        }
-    }
-    key_from_headers(authorization, api_key).ok()
-}
-
-/// The value of a header that may be sent once.
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>> {
-    let refused = || Error::usage(format!("the header {name} is not usable"));
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(refused());
-    }
-    let value = value.to_str().map_err(|_| refused())?;
-    Ok((!value.is_empty()).then_some(value))
 }
 
 /// A name in a header that may be sent once, percent-encoded.
@@ -398,66 +312,5 @@ fn one_of<'a>(headers: &'a HeaderMap, names: &[HeaderName; 2]) -> Result<&'a str
         (Some(value), _) | (None, Some(value)) => Ok(value),
         (None, None) => Err(Error::usage(format!("neither {} nor {} was sent", names[0], names[1]))
             .hint("the gateway must name the method and the path: see docs/gateways.md")),
-    }
-}
-
-fn with_limit(mut response: Answer, judged: &Judged) -> Answer {
-    limits::tell(response.headers_mut(), judged);
-    response
-}
-
-/// What a caller is told of a refusal: outsiders nothing, the holder of a good key what is missing.
-fn refused(judged: &Judged, request: &Request) -> Answer {
-    let status = StatusCode::from_u16(judged.code.http_status()).unwrap_or(StatusCode::FORBIDDEN);
-    let body = if status == StatusCode::UNAUTHORIZED {
-        OUTSIDER.to_owned()
-    } else {
-        let code = judged.code.as_str();
-        json!({
-            "type": format!("urn:keyward:problem:{}", code.to_ascii_lowercase()), "title": code, "status": status.as_u16(),
-            "detail": told(judged, request), "code": code, "reason": code.to_ascii_lowercase(),
-            "retryable": judged.code == Code::RateLimited,
-        })
-        .to_string()
-    };
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert("content-type", HeaderValue::from_static(MEDIA_TYPE));
-    if status == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert("www-authenticate", HeaderValue::from_static("Bearer realm=\"keyward\""));
-    }
-    with_limit(response, judged)
-}
-
-fn told(judged: &Judged, request: &Request) -> String {
-    match judged.code {
-        Code::ProjectRequired => {
-            "this key reaches every project of its workspace, which has several: name one in X-Project-ID".to_owned()
-        }
-        Code::InsufficientScope => {
-            let workspace = judged.key.as_ref().map(|key| key.workspace());
-            let missing = request.scopes.iter().filter(|wanted| {
-                judged
-                    .key
-                    .as_ref()
-                    .zip(workspace.as_ref())
-                    .is_none_or(|(key, workspace)| !workspace.catalogue.grants(&key.rules.shape.scopes, wanted))
-            });
-            let missing: Vec<String> = missing.map(ToString::to_string).collect();
-            format!("the key lacks: {}", missing.join(", "))
-        }
-        Code::IpNotAllowed => "the key may not be used from this address".to_owned(),
-        Code::WrongProject => "the key does not reach this project".to_owned(),
-        Code::WrongCustomer => match &judged.key {
-            Some(key) if key.rules.shape.customers.is_empty() => {
-                "the workspace of the key has no such customer".to_owned()
-            }
-            _ => "the key is for other customers".to_owned(),
-        },
-        Code::PlanForbidden => "the plan of the workspace has no API access".to_owned(),
-        Code::NoRoute => NO_ROUTE.to_owned(),
-        Code::NotAsked => "the request must name a customer in X-Customer-ID".to_owned(),
-        Code::RateLimited => "the limit is used up; see Retry-After".to_owned(),
-        _ => "the key is missing or not valid here".to_owned(),
     }
 }

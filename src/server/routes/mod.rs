@@ -10,6 +10,7 @@
 
 mod audit;
 mod health;
+mod held;
 mod holder;
 mod keys;
 mod metrics;
@@ -64,6 +65,8 @@ fn managing() -> Router<Arc<App>> {
         .route("/v1/whoami", get(whoami::whoami))
         .route("/v1/keys", get(keys::list))
         .route("/v1/keys/bulk", post(keys::create_many))
+        .route("/v1/self/rotations", post(held::stage))
+        .route("/v1/self/rotations/{rotation}/commit", post(held::commit))
         .route("/v1/audit", get(audit::list))
         .route("/v1/audit/verify", post(audit::verify))
         .route("/v1/audit/export", post(audit::export))
@@ -88,6 +91,8 @@ fn managing() -> Router<Arc<App>> {
     whoami::whoami,
     keys::list,
     keys::create_many,
+    held::stage,
+    held::commit,
     audit::list,
     audit::verify,
     audit::export,

@@ -157,6 +157,36 @@ const UNPROVOKED: &[(&str, Why)] = &[
         Test("ui::a_key_is_found_explained_and_copied_and_no_secret_is_seen"),
     ),
     ("keyward diff -f FILE   and apply again", Test("declared::a_plan_that_is_no_longer_the_plan_is_not_carried_out")),
+    ("--server URL, or KEYWARD_SERVER", Test("holder::what_it_cannot_heed_is_refused")),
+    ("keyward show KEY  (where the vault is, or as an operator)", Test("holder::what_it_cannot_heed_is_refused")),
+    ("keep the secret alone in its file: --secret-file FILE", Open),
+    (
+        "keyward update {} --self LIST  (for those who may)",
+        Test("holder::a_key_and_its_workspace_say_what_holders_may"),
+    ),
+    ("--self {most}", Test("holder::a_key_and_its_workspace_say_what_holders_may")),
+    (
+        "keyward workspaces update {} --self LIST  (for those who may)",
+        Test("holder::a_key_and_its_workspace_say_what_holders_may"),
+    ),
+    ("keyward self show --server URL --secret-file FILE", Nature("no door lets anybody else come there")),
+    ("try again when it is done", Moment("another process rotates a key into the same sink")),
+    (
+        "--secret-file FILE, with the new secret, if it is there",
+        Test("holder_rotation::a_secret_in_doubt_is_never_the_second_of_three"),
+    ),
+    (
+        "{} --anew   (if it is not: that one ends, and another is made)",
+        Test("holder_rotation::a_secret_in_doubt_is_never_the_second_of_three"),
+    ),
+    (
+        "--secret-file FILE, with the current secret",
+        Test("holder_rotation::a_holder_rotates_its_key_into_a_file_and_nothing_of_it_grows"),
+    ),
+    (
+        "{}   (goes on with the same rotation)",
+        Test("holder_kills::whatever_is_killed_or_lost_the_holder_keeps_a_secret_that_works"),
+    ),
     ("run it where the vault is, without --server and KEYWARD_SERVER", Open),
     ("keyward create --from FILE --out NEW   (makes them in as many requests as it takes)", Open),
     ("run that command again, with the file as it was: it goes on where it ended", Open),
