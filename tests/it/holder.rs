@@ -226,7 +226,7 @@ fn what_holders_may_is_a_field_as_any_other() {
     assert_eq!(home.run(&["diff", "-f", "keys.toml"]).code, Some(0));
     home.write("keys.toml", &file.replace("[\"none\"]", "\"revoke\""));
     assert_eq!(home.run(&["diff", "-f", "keys.toml"]).code, Some(10));
-    home.ok(&["apply", "-f", "keys.toml"]);
+    home.ok(&["apply", "-f", "keys.toml", "--yes"]);
     assert_eq!(home.json(&["show", "two"])["key"]["self"], json!(["revoke"]));
     let event = &home.json(&["audit", "list", "--action", "key.update"])["items"][0];
     assert_eq!(event["changes"]["self"], json!({ "from": [], "to": ["revoke"] }), "{event}");
