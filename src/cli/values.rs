@@ -4,8 +4,8 @@ use super::candidates;
 use crate::{
     config,
     domain::{
-        Allowlist, Demand, Environment, KeyRef, ObjectName, RateLimit, Scope, Search, SelfService, Time, allowlist, text::composed,
-        time,
+        Allowlist, Demand, Environment, KeyRef, ObjectName, RateLimit, Scope, Search, SelfService, Time, allowlist,
+        text::composed, time,
     },
     ops::{Error, Result},
 };

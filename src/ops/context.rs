@@ -57,7 +57,9 @@ impl Context {
             target,
             Outcome::Refused,
             match &self.authority {
-                Authority::Vault | Authority::Holder(_) => serde_json::json!({ "refused": error.reason, "kind": error.kind.name() }),
+                Authority::Vault | Authority::Holder(_) => {
+                    serde_json::json!({ "refused": error.reason, "kind": error.kind.name() })
+                }
                 Authority::Operator(operator) => serde_json::json!({
                     "refused": error.reason, "kind": error.kind.name(), "role": operator.role.as_str(),
                 }),

@@ -12,7 +12,10 @@ use super::{
     view::KeyView,
 };
 use crate::{
-    domain::{Allowlist, Environment, Expiry, Imported, KeyId, Permission, PlainToken, RateLimit, Scope, SelfService, serde_text},
+    domain::{
+        Allowlist, Environment, Expiry, Imported, KeyId, Permission, PlainToken, RateLimit, Scope, SelfService,
+        serde_text,
+    },
     store::Tx,
     vault::Capabilities,
 };

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Environment, Key, KeyId, Lookup, Permission, RateLimit, Rotation, RotationId, Scope, Secret, SecretState, SelfDeed,
-        SelfService, Status, Time, time::format_time,
+        Action, Environment, Key, KeyId, Lookup, Permission, RateLimit, Rotation, RotationId, Scope, Secret,
+        SecretState, SelfDeed, SelfService, Status, Time, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -87,7 +87,10 @@ pub(super) fn may_rotate(cx: &Context, key: &Key) -> Result<()> {
         return Err(Error::conflict("replaced", what).cause("a rotation takes the current secret"));
     }
     if key.running().is_some_and(|run| run.actor != cx.actor) {
-        return Err(Error::conflict("begun_by_others", "a rotation of this key that somebody else began has not ended"));
+        return Err(Error::conflict(
+            "begun_by_others",
+            "a rotation of this key that somebody else began has not ended",
+        ));
     }
     Ok(())
 }

@@ -7,8 +7,7 @@ use super::{
     context::Context,
     entitlement,
     error::{Error, Kind, Result},
-    holder,
-    lookup,
+    holder, lookup,
     new_key::mint,
     policy,
     repetition::{self, Repetition},
@@ -459,7 +458,9 @@ fn begin(
         // Only an administrator's word moves the end of a key, and the holder of it has none.
         renew: request.renew
             || (!matches!(cx.authority, Authority::Holder(_))
-                && policy::renews(key, policy) && !too_long && key.ends_at().is_none_or(|at| at > cx.now)),
+                && policy::renews(key, policy)
+                && !too_long
+                && key.ends_at().is_none_or(|at| at > cx.now)),
         reinstate: request.reinstate,
         parked: request.park,
         for_due: request.due_within.is_some(),

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Allowlist, Environment, Feature, Key, KeyRef, Permission, RateLimit, Scope, SelfService, serde_text, text::same,
-        time::format_time,
+        Action, Allowlist, Environment, Feature, Key, KeyRef, Permission, RateLimit, Scope, SelfService, serde_text,
+        text::same, time::format_time,
     },
     store::{Tx, View},
     vault::Capabilities,

@@ -16,9 +16,8 @@ use crate::{
     ops::{
         Abort, Activate, Apply, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, Create, CreateObject,
         Deactivate, Delete, DeleteObject, ExportKeys, ListObjects, ListRotations, ListScopes, LogQuery, PlanKeys,
-        Prolong, Result, Revoke, RevokeSelf, Rotate, Show, ShowDemands, ShowObject, ShowRetention, ShowRotation, ShowScope,
-        ShowSelf, Stage,
-        Step, Update, UpdateObject, UsageQuery, UsageRetention,
+        Prolong, Result, Revoke, RevokeSelf, Rotate, Show, ShowDemands, ShowObject, ShowRetention, ShowRotation,
+        ShowScope, ShowSelf, Stage, Step, Update, UpdateObject, UsageQuery, UsageRetention,
         audit::ShowEvent,
         audit_checkpoint::{MakeCheckpoint, ProveEvent},
         audit_review::{RecordReview, ShowReview},

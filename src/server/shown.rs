@@ -31,7 +31,8 @@ pub(super) const API_KEY: HeaderName = HeaderName::from_static(header::API_KEY);
 /// Where gateways say what they were asked: nginx, and the others.
 pub(super) const METHODS: [HeaderName; 2] =
     [HeaderName::from_static("x-original-method"), HeaderName::from_static("x-forwarded-method")];
-pub(super) const URIS: [HeaderName; 2] = [HeaderName::from_static("x-original-uri"), HeaderName::from_static("x-forwarded-uri")];
+pub(super) const URIS: [HeaderName; 2] =
+    [HeaderName::from_static("x-original-uri"), HeaderName::from_static("x-forwarded-uri")];
 pub(super) const NO_ROUTE: &str = "no route of the table fits this method and path";
 pub(super) const AMBIGUOUS: &str = "the path is not an absolute path in its simplest form";
 pub(super) const FORGED: &str = "the request brings headers that tell an upstream who calls: X-Keyward-*";

@@ -498,7 +498,11 @@ fn policies(record: PolicyRecord) -> Result<(KeyPolicy, ReviewPolicy)> {
         renew_on_rotation: record.renew_on_rotation,
         scopes: parsed(record.scopes)?,
         required: parsed(record.required)?,
-        self_service: record.self_service.map(|words| words.parse()).transpose().map_err(|_: String| Error::Damaged(None))?,
+        self_service: record
+            .self_service
+            .map(|words| words.parse())
+            .transpose()
+            .map_err(|_: String| Error::Damaged(None))?,
     };
     let reviewers = record.reviewers.unwrap_or_default();
     Ok((policy, ReviewPolicy { every: period(record.review_every)?, reviewers }))

@@ -160,7 +160,10 @@ fn a_holder_ends_the_secret_it_shows_and_the_key_with_the_last_one() {
     assert_eq!(away.status("POST", "/v1/validate", &new), 401);
     assert_eq!(away.behind.json(&["show", "billing"])["key"]["status"], "revoked");
     let event = away.events("key.revoke").remove(0);
-    assert_eq!((&event["actor"], &event["reason"]), (&json!(format!("holder:{id}")), &json!("found in a public repository")));
+    assert_eq!(
+        (&event["actor"], &event["reason"]),
+        (&json!(format!("holder:{id}")), &json!("found in a public repository"))
+    );
     assert_eq!(hook.signed(&signature)["type"], "key.revoke");
     away.behind.ok(&["audit", "verify"]);
 }

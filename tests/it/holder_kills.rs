@@ -98,7 +98,11 @@ impl Consumer {
     }
 
     fn is_served(&self, when: &str) {
-        assert_eq!(self.away.status("POST", "/v1/validate", &self.held()), 200, "{when}: what the file holds does not work");
+        assert_eq!(
+            self.away.status("POST", "/v1/validate", &self.held()),
+            200,
+            "{when}: what the file holds does not work"
+        );
         let live = self.secrets();
         assert!(live.len() <= 2, "{when}: {live:#?}");
     }

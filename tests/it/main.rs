@@ -68,13 +68,13 @@ mod heeded;
 mod hidden_rows;
 #[cfg(feature = "server")]
 mod hints;
-mod house;
 #[cfg(feature = "server")]
 mod holder;
 #[cfg(feature = "server")]
 mod holder_kills;
 #[cfg(feature = "server")]
 mod holder_rotation;
+mod house;
 mod identify;
 #[cfg(feature = "server")]
 mod idle_ends;

@@ -20,8 +20,8 @@ pub(super) use window::Standing;
 use crate::{
     backend::TokenHasher,
     domain::{
-        Code, Lookup, Operator, OperatorRequest, PlainToken, Presented, RateLimit, Request, RequestFacts, SecretState, Time,
-        TokenError, Verdict, Verifier, decide, decide_code,
+        Code, Lookup, Operator, OperatorRequest, PlainToken, Presented, RateLimit, Request, RequestFacts, SecretState,
+        Time, TokenError, Verdict, Verifier, decide, decide_code,
     },
 };
 use addresses::Addresses;

@@ -13,10 +13,7 @@ use crate::{
     wire::holder::{HeldCommit, HeldRotated, HeldStage, HeldStaged},
 };
 #[cfg(test)]
-use crate::{
-    domain::RotationId,
-    wire::header::IdempotencyKey,
-};
+use crate::{domain::RotationId, wire::header::IdempotencyKey};
 use axum::{extract::State, http::StatusCode, response::Response};
 use std::sync::Arc;
 

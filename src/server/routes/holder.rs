@@ -18,8 +18,8 @@ use crate::{
         path::segments,
         problem::{Failed, unavailable},
         shown::{
-            AMBIGUOUS, Answer, FORGED, METHODS, NO_ROUTE, URIS, asked_by, asking, malformed, one, peer_of, presented, refused,
-            with_limit,
+            AMBIGUOUS, Answer, FORGED, METHODS, NO_ROUTE, URIS, asked_by, asking, malformed, one, peer_of, presented,
+            refused, with_limit,
         },
         table::{self, Needs},
     },

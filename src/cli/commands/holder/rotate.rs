@@ -90,7 +90,11 @@ fn facts(key: &SelfView) -> KeyView {
 /// Whether the sink holds this version of the secret.
 fn holds(target: &Target, lookup: &str) -> bool {
     let held = |text: Zeroizing<String>| PlainToken::parse(&text).is_ok_and(|token| token.lookup().as_str() == lookup);
-    target.sinks.iter().filter(|sink| sink.can_read_back()).any(|sink| sink.read_back().ok().flatten().is_some_and(held))
+    target
+        .sinks
+        .iter()
+        .filter(|sink| sink.can_read_back())
+        .any(|sink| sink.read_back().ok().flatten().is_some_and(held))
 }
 
 fn tell(cx: &mut Ctx, key: &SelfView, target: &Target, delivered: &Delivered) -> Result<()> {

@@ -11,12 +11,10 @@ use serde_json::json;
 
 /// Show what the key is good for, and until when this secret of it works
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  keyward self show --server https://keys.example.com --secret-file key.txt\n  \
+#[command(after_help = "Examples:\n  keyward self show --server https://keys.example.com --secret-file key.txt\n  \
     printf %s \"$API_KEY\" | keyward self show - --field self.version.works_until\n  \
     keyward self show --secret-file key.txt --exit-code --expires-within 14d -q\n\n\
-    Exit code 4: the key is not valid here, whatever is wrong with it. 10, with --exit-code: this secret ends within that time."
-)]
+    Exit code 4: the key is not valid here, whatever is wrong with it. 10, with --exit-code: this secret ends within that time.")]
 pub(super) struct Args {
     #[command(flatten)]
     secret: SecretOperand,
