@@ -160,6 +160,7 @@ const UNPROVOKED: &[(&str, Why)] = &[
     ("--server URL, or KEYWARD_SERVER", Test("holder::what_it_cannot_heed_is_refused")),
     ("keyward show KEY  (where the vault is, or as an operator)", Test("holder::what_it_cannot_heed_is_refused")),
     ("keep the secret alone in its file: --secret-file FILE", Open),
+    ("choose another name", Test("holder::what_it_cannot_heed_is_refused")),
     (
         "keyward update {} --self LIST  (for those who may)",
         Test("holder::a_key_and_its_workspace_say_what_holders_may"),

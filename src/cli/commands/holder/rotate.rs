@@ -116,7 +116,6 @@ fn tell(cx: &mut Ctx, key: &SelfView, target: &Target, delivered: &Delivered) ->
 
 /// What became of the secret, with what a holder can do about it.
 fn worded(cx: &Ctx, failure: &Failure) -> Error {
-    let again = || format!("{}   (goes on with the same rotation)", cx.invocation());
     match failure {
         Failure::Refused(error) => match &*error.reason {
             "in_doubt" => Error::clone(error)
@@ -130,10 +129,10 @@ fn worded(cx: &Ctx, failure: &Failure) -> Error {
             let mut told = Error::new(Kind::Undelivered, "undelivered", message).cause(error.what.clone());
             told.causes.extend(error.cause.iter().chain(beside).cloned());
             told.hints.extend(error.hint.clone());
-            told.hint(again())
+            told.hint(format!("{}   (goes on with the same rotation)", cx.invocation()))
         }
         Failure::Uncommitted { error, .. } => {
-            Error::clone(error).cause("the new secret has arrived, and works").hint(again())
+            Error::clone(error).cause("the new secret has arrived, and works").hint(format!("{}   (goes on with the same rotation)", cx.invocation()))
         }
         Failure::ThrownAway { error, .. } | Failure::NotMade { error, .. } | Failure::Unproven { error, .. } => {
             refused(error).cause("the new secret was thrown away; the old one works").hint(cx.invocation())
