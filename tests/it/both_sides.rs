@@ -19,7 +19,7 @@ const OF_THE_VAULT: [&str; 5] =
     ["keyward init", "keyward vault", "keyward identify", "keyward import", "keyward audit archive"];
 
 /// What is about the machine that one sits at: not run again with a server named.
-const OF_THE_MACHINE: [&str; 13] = [
+const OF_THE_MACHINE: [&str; 15] = [
     "keyward login",
     "keyward logout",
     "keyward profile",
@@ -30,6 +30,9 @@ const OF_THE_MACHINE: [&str; 13] = [
     "keyward serve",
     "keyward completions",
     "keyward man",
+    // It shows a key to a server, wherever the vault is.
+    "keyward self",
+    "printf %s \"$API_KEY\" | keyward self",
     // Its own side is the local vault, always.
     "keyward push",
     "keyward pull",
@@ -197,7 +200,7 @@ fn recorded(home: &Home, server: Option<&str>) -> Recorded {
 }}
 "#
     );
-    let pages = book::pages().into_iter().filter(|(name, _)| name != "remote");
+    let pages = book::pages().into_iter().filter(|(name, _)| name != "remote" && name != "holder");
     let script: String = pages.map(|(_, text)| examples::blocks(&text).concat()).collect();
     fs::write(home.path().join("keys.csv"), KEYS_CSV).unwrap();
     if let Err(why) = examples::run(home, &format!("{STRICT}{recorder}{script}")) {

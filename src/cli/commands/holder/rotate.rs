@@ -6,7 +6,7 @@ use crate::{
     cli::{columns, context::Ctx, delivery::DeliverArgs, exit::Exit, rotating::old_secret, signals::Stop},
     deliver::SinkSpec,
     domain::{KeyRef, PlainToken},
-    ops::{Abort, Error, KeyView, Kind, Result, RotationRef, SelfView, ShowSelf, Stage},
+    ops::{Abort, Error, KeyView, Kind, Result, RotationRef, SelfView, ShowSelf, Stage, holder::VersionState},
     rotate::{Bounds, Delivered, Driver, Failure, Target, refused},
 };
 use clap::builder::NonEmptyStringValueParser;
@@ -63,7 +63,8 @@ pub(super) fn run(cx: &mut Ctx, args: &Args) -> Result<u8> {
     let driver = Driver { backend: &*backend, cx: &operation, targets: &targets, bounds };
     let rotated = driver.rotate(&target, request, cx).map_err(|failure| worded(cx, &failure));
     let ended = rotated.and_then(|delivered| {
-        if !delivered.acted && shown_lookup.is_some_and(|lookup| holds(&target, lookup.as_str())) {
+        let was_replaced = !delivered.acted && key.version.state == VersionState::Retiring;
+        if was_replaced && shown_lookup.is_some_and(|lookup| holds(&target, lookup.as_str())) {
             return Err(Error::conflict("delivered_elsewhere", "the new secret of this key went somewhere else")
                 .cause(format!("{} still holds the one that was shown", args.deliver)));
         }
