@@ -132,9 +132,9 @@ fn worded(cx: &Ctx, failure: &Failure) -> Error {
             told.hints.extend(error.hint.clone());
             told.hint(format!("{}   (goes on with the same rotation)", cx.invocation()))
         }
-        Failure::Uncommitted { error, .. } => {
-            Error::clone(error).cause("the new secret has arrived, and works").hint(format!("{}   (goes on with the same rotation)", cx.invocation()))
-        }
+        Failure::Uncommitted { error, .. } => Error::clone(error)
+            .cause("the new secret has arrived, and works")
+            .hint(format!("{}   (goes on with the same rotation)", cx.invocation())),
         Failure::ThrownAway { error, .. } | Failure::NotMade { error, .. } | Failure::Unproven { error, .. } => {
             refused(error).cause("the new secret was thrown away; the old one works").hint(cx.invocation())
         }
