@@ -3,8 +3,8 @@
 use super::{context::Ctx, prompt, values};
 use crate::{
     deliver::SinkSpec,
-    domain::{Demand, Environment, Expiry, KeyFilter, KeyRef, Scope, time::format_duration},
-    ops::{Error, Kind, List, ListScopes, Result, Show, ShowDemands},
+    domain::{DEFAULT_OVERLAP, Demand, Environment, Expiry, KeyFilter, KeyRef, Scope, time::format_duration},
+    ops::{Error, KeyView, Kind, List, ListScopes, Result, Show, ShowDemands},
 };
 use chrono::TimeDelta;
 
@@ -182,21 +182,22 @@ pub(super) struct Said {
 /// `NotFound` without keys, and for a key that is none; those of the vault.
 pub(super) fn rotate(cx: &mut Ctx, said: Said) -> Result<Turn> {
     let mut words = Vec::new();
-    let (key, ends) = match said.key {
-        Some((key, environment)) => {
-            // Before anybody answers questions about it.
-            let shown = cx.backend()?.ask(&cx.operation(), &Show { key: key.clone(), environment })?;
-            let ends = format!("When the old secret of {} ends", shown.name);
-            (key, ends)
-        }
+    let (key, environment) = match said.key {
+        Some(said) => said,
         None => {
             let id = which(cx)?;
             let key = values::key_ref(&id).map_err(Error::usage)?;
             words.push(id);
-            (key, "When the old secret ends".to_owned())
+            (key, None)
         }
     };
-    let (now, overlap) = if said.end { (false, None) } else { end(cx, &ends)? };
+    let (now, overlap) = if said.end {
+        (false, None)
+    } else {
+        // Also that there is no such key is said before anybody answers questions about it.
+        let shown = cx.backend()?.ask(&cx.operation(), &Show { key: key.clone(), environment })?;
+        end(cx, &shown)?
+    };
     if now {
         words.push("--now".to_owned());
     }
@@ -216,10 +217,16 @@ pub(super) fn rotate(cx: &mut Ctx, said: Said) -> Result<Turn> {
     Ok(Turn { key, now, overlap, sink, probe })
 }
 
-/// Whether the old secret stops at once, and after how long otherwise; `None` as usual.
-fn end(cx: &Ctx, question: &str) -> Result<(bool, Option<TimeDelta>)> {
-    let all: Vec<&str> = OLD_SECRET_ENDS.into_iter().chain([ANOTHER_OVERLAP]).collect();
-    match prompt::one_of(cx, question, &all)? {
+/// Whether the old secret of a key stops at once, and after how long otherwise; `None` as usual.
+fn end(cx: &Ctx, key: &KeyView) -> Result<(bool, Option<TimeDelta>)> {
+    let [usual, now] = OLD_SECRET_ENDS;
+    let usual = match key.rotation.overlap_seconds.map(TimeDelta::seconds) {
+        Some(own) => usual.replacen("overlap", &format!("overlap of {}", format_duration(own)), 1),
+        // What the workspace says is not for everybody to read who may rotate.
+        None => format!("after its overlap of {}, or as the workspace says", format_duration(DEFAULT_OVERLAP)),
+    };
+    let question = format!("When the old secret of {} ends", key.name);
+    match prompt::one_of(cx, &question, &[&usual, now, ANOTHER_OVERLAP])? {
         0 => Ok((false, None)),
         1 => Ok((true, None)),
         _ => {

@@ -143,7 +143,7 @@ pub(super) struct KeysOf {
     #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
     pub(super) env: Option<Environment>,
     /// Keys of this owner
-    #[arg(long)]
+    #[arg(long, value_parser = values::wanted)]
     pub(super) owner: Option<String>,
     /// Your own keys: made by you, or owned by you, as `keyward whoami` names you
     #[arg(long)]

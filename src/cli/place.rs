@@ -30,6 +30,10 @@ impl Onlooker for Watcher {
         self.0.say(format!("{why}: trying again in {:.1} s", pause.as_secs_f32()));
     }
 
+    fn waits_again(&self, why: &str) {
+        self.0.say(format!("{} again, for {why}", self.0.what()));
+    }
+
     fn ends(&self) {
         self.0.end();
     }

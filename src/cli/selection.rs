@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{Environment, KeyFilter, KeyRef, Search, counted},
-    ops::{Error, List, Result},
+    ops::{Error, List, Result, key_query::query_of},
 };
 use chrono::TimeDelta;
 use clap::builder::RangedU64ValueParser;
@@ -49,7 +49,7 @@ pub(super) struct By {
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Of {
     /// Keys of this owner
-    #[arg(long)]
+    #[arg(long, value_parser = values::wanted)]
     owner: Option<String>,
     /// Keys with this label, as key or key=value; may be repeated
     #[arg(long, value_name = "K[=V]", value_parser = values::label_filter)]
@@ -63,7 +63,7 @@ pub(super) struct Of {
 #[derive(Debug, clap::Args)]
 pub(super) struct OfOld {
     /// Keys that have this owner now
-    #[arg(long, value_name = "OWNER")]
+    #[arg(long, value_name = "OWNER", value_parser = values::wanted)]
     of_owner: Option<String>,
     /// Keys that have this label now, as key or key=value; may be repeated
     #[arg(long, value_name = "K[=V]", value_parser = values::label_filter)]
@@ -172,6 +172,10 @@ pub(super) enum Caution {
 /// The keys that were chosen.
 pub(super) struct Chosen {
     pub(super) keys: Vec<KeyRef>,
+    /// What each is called to whoever asked for them.
+    pub(super) names: Vec<String>,
+    /// The filter that found them, as a server takes it.
+    pub(super) found_by: Vec<(String, String)>,
     /// Exactly one key was typed, and no list was asked for: the reply is one object.
     pub(super) single: bool,
     /// A filter found them, or standard input names them: there may be thousands.
@@ -226,10 +230,13 @@ impl Meant {
                 Caution::Ask => asking::before(cx, what.asked, &keys, named.env)?,
                 Caution::Count => confirm(cx, &keys, named.env, max, what)?,
             }
-            return Ok(Chosen { keys, single, many: named.is_stdin() });
+            let names = keys.iter().map(ToString::to_string).collect();
+            return Ok(Chosen { keys, names, found_by: Vec::new(), single, many: named.is_stdin() });
         }
         let filter = KeyFilter { environment: named.env, ..filter };
+        let found_by = query_of(&filter).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let found = cx.backend()?.list_names(&cx.operation(), &List { filter })?.items;
+        let names = found.iter().map(|key| format!("{} ({})", key.name, key.id)).collect();
         let keys = found.iter().map(|key| key.id.parse::<KeyRef>().map_err(|why| Error::usage(why.to_string())));
         let keys: Vec<KeyRef> = keys.collect::<Result<_>>()?;
         bounded(keys.len(), max)?;
@@ -238,7 +245,7 @@ impl Meant {
         } else {
             confirm(cx, &keys, None, max, what)?;
         }
-        Ok(Chosen { keys, single: false, many: true })
+        Ok(Chosen { keys, names, found_by, single: false, many: true })
     }
 }
 

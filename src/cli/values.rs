@@ -1,6 +1,6 @@
 //! Values on the command line: each parsed once, at the edge, into a type that cannot be wrong.
 
-use super::candidates;
+use super::{candidates, guided};
 use crate::{
     config,
     domain::{
@@ -135,8 +135,14 @@ pub(super) fn searched(words: Vec<Search>) -> Search {
 }
 
 /// A pattern of names, which are compared in one form.
-pub(super) fn pattern(text: &str) -> Parsed<glob::Pattern, glob::PatternError> {
-    glob::Pattern::new(&composed(text))
+pub(super) fn pattern(text: &str) -> Parsed<glob::Pattern, String> {
+    glob::Pattern::new(&composed(&wanted(text)?)).map_err(|error| error.to_string())
+}
+
+/// What is looked for. An empty one is a variable that was not set: it finds nothing, and whoever goes on would believe that
+/// there was nothing to find.
+pub(super) fn wanted(text: &str) -> Parsed<String, String> {
+    if text.is_empty() { Err("expected something to look for".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 pub(super) fn key_ref(text: &str) -> Parsed<KeyRef, String> {
@@ -190,6 +196,11 @@ pub(super) fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
 /// Completes environments.
 pub(super) fn environments() -> ArgValueCandidates {
     ArgValueCandidates::new(|| Environment::ALL.iter().map(|one| CompletionCandidate::new(one.as_str())).collect())
+}
+
+/// Completes how long a key lives.
+pub(super) fn lives() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| guided::LIVES[1..8].iter().map(CompletionCandidate::new).collect())
 }
 
 /// Completes keys.

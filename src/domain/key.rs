@@ -15,7 +15,7 @@ use super::{
     token::{Lookup, Verifier},
 };
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// The least time that a secret works beyond its due date, where its end follows from its rhythm: a schedule that runs once a
@@ -142,7 +142,7 @@ pub enum Status {
 }
 
 /// What becomes of the old secret at a rotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// It stops at once.

@@ -6,10 +6,50 @@
 use super::{
     key::{Key, Overlap, SecretState},
     rotation::{Phase, Rotation},
-    time::{LAST, Time, later},
+    serde_text,
+    time::{LAST, Time, later, parse_duration},
     token::Lookup,
 };
 use chrono::TimeDelta;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
+use std::fmt;
+
+/// As it is written, and a duration in words, which a person would send.
+impl<'de> Deserialize<'de> for Overlap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Overlap;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#""now", a time such as "2h", or {"for": seconds}"#)
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Overlap, E> {
+        match word {
+            "now" => Ok(Overlap::Now),
+            _ => parse_duration(word).map(Overlap::For).map_err(|why| E::custom(format!("'now', or a time: {why}"))),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Overlap, A::Error> {
+        #[derive(Deserialize)]
+        struct Period(#[serde(with = "serde_text::seconds")] TimeDelta);
+        let other = || A::Error::custom(r#"expected {"for": seconds}"#);
+        match (map.next_entry::<String, Period>()?, map.next_key::<String>()?) {
+            (Some((name, Period(period))), None) if name == "for" => Ok(Overlap::For(period)),
+            _ => Err(other()),
+        }
+    }
+}
 
 /// For how long an old secret has to be idle, and how long its end waits for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

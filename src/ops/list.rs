@@ -9,7 +9,9 @@ use super::{
     view::{DenialView, KeyView},
 };
 use crate::{
-    domain::{Environment, Key, KeyFilter, KeyId, KeyRef, Permission, Status, Time, Usage, time::format_time},
+    domain::{
+        Catalogue, Environment, Key, KeyFilter, KeyId, KeyRef, Permission, Status, Time, Usage, time::format_time,
+    },
     store::{ClearFilter, Sieve, VerdictFilter, View},
     vault::Capabilities,
 };
@@ -98,7 +100,7 @@ pub fn list_again(tx: &View<'_>, cx: &Context, request: &List, keys: &[KeyId]) -
     for id in keys {
         let Some(key) = tx.key(id)?.filter(|key| key.workspace == cx.workspace) else { continue };
         let usage = tx.usage(id)?;
-        if of_whom(cx, &request.filter, &key) && request.filter.matches(&key, &usage, &catalogue, cx.now) {
+        if lets_through(&request.filter, &key, &usage, &catalogue, cx) {
             matching.push((key, usage));
         }
     }
@@ -173,6 +175,11 @@ struct Found {
 /// Whether a filter for one's own keys lets this one through.
 fn of_whom(cx: &Context, filter: &KeyFilter, key: &Key) -> bool {
     !filter.mine || cx.has(key)
+}
+
+/// Whether a list has a key.
+pub(super) fn lets_through(filter: &KeyFilter, key: &Key, usage: &Usage, catalogue: &Catalogue, cx: &Context) -> bool {
+    of_whom(cx, filter, key) && filter.matches(key, usage, catalogue, cx.now)
 }
 
 fn find(tx: &View<'_>, cx: &Context, filter: &KeyFilter) -> Result<Found> {

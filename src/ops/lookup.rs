@@ -9,6 +9,9 @@ use crate::{
 /// What lists the keys that could have been meant.
 const LIST: &str = "keyward list --status any";
 
+/// So many names that mean no key are answered with what could have been meant.
+const SUGGESTED: usize = 3;
+
 /// The one key a reference names.
 ///
 /// # Errors
@@ -22,8 +25,9 @@ pub(super) fn key(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Opt
 /// # Errors
 /// `NotFound`, with what could have been meant.
 pub(super) fn known_key(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Option<Environment>) -> Result<()> {
-    match find(tx, workspace, key, environment)?.is_empty() {
-        true => Err(not_found(tx, workspace, key, environment)?.hint(LIST)),
+    let mut finder = Finder::new(tx, workspace);
+    match finder.find(key, environment)?.is_empty() {
+        true => Err(finder.not_found(key, environment)?.hint(LIST)),
         false => Ok(()),
     }
 }
@@ -39,24 +43,79 @@ pub(super) fn one_of(
     environment: Option<Environment>,
     list: &str,
 ) -> Result<Key> {
-    let mut found = find(tx, workspace, key, environment)?;
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(not_found(tx, workspace, key, environment)?.hint(list)),
-        _ => Err(ambiguous(key, &found)),
-    }
+    Finder::new(tx, workspace).one_of(key, environment, list)
 }
 
-fn find(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Option<Environment>) -> Result<Vec<Key>> {
-    let mut found = tx.find_keys(key, workspace, environment)?;
-    if let (true, KeyRef::Name(name)) = (found.is_empty(), key)
-        && !name.is_ascii()
-    {
-        // An older vault may hold the name in a form that mixes the usual ones.
-        found = tx.all_keys(workspace)?;
-        found.retain(|key| same(&key.name, name) && environment.is_none_or(|wanted| wanted == key.environment));
+/// Finds keys, one after another. A name that no index finds takes a look at every key of the workspace: it is taken once
+/// for all of them, for others wait to write meanwhile.
+pub(super) struct Finder<'t, 'v> {
+    tx: &'t View<'v>,
+    workspace: &'t str,
+    /// Every key, once it was looked at.
+    all: Option<Vec<Key>>,
+    suggested: usize,
+}
+
+impl<'t, 'v> Finder<'t, 'v> {
+    /// One that has looked at nothing yet.
+    pub(super) fn new(tx: &'t View<'v>, workspace: &'t str) -> Self {
+        Self { tx, workspace, all: None, suggested: 0 }
     }
-    Ok(found)
+
+    /// See [`key`].
+    ///
+    /// # Errors
+    /// As [`key`].
+    pub(super) fn key(&mut self, key: &KeyRef, environment: Option<Environment>) -> Result<Key> {
+        self.one_of(key, environment, LIST)
+    }
+
+    fn one_of(&mut self, key: &KeyRef, environment: Option<Environment>, list: &str) -> Result<Key> {
+        let mut found = self.find(key, environment)?;
+        match found.len() {
+            1 => Ok(found.remove(0)),
+            0 => Err(self.not_found(key, environment)?.hint(list)),
+            _ => Err(ambiguous(key, &found)),
+        }
+    }
+
+    fn find(&mut self, key: &KeyRef, environment: Option<Environment>) -> Result<Vec<Key>> {
+        let found = self.tx.find_keys(key, self.workspace, environment)?;
+        let KeyRef::Name(name) = key else { return Ok(found) };
+        if !found.is_empty() || name.is_ascii() {
+            return Ok(found);
+        }
+        // An older vault may hold the name in a form that mixes the usual ones.
+        let of_it = |key: &&Key| same(&key.name, name) && environment.is_none_or(|wanted| wanted == key.environment);
+        Ok(self.all()?.iter().filter(of_it).cloned().collect())
+    }
+
+    fn all(&mut self) -> Result<&[Key]> {
+        let all = match self.all.take() {
+            Some(all) => all,
+            None => self.tx.all_keys(self.workspace)?,
+        };
+        Ok(self.all.insert(all))
+    }
+
+    fn not_found(&mut self, key: &KeyRef, environment: Option<Environment>) -> Result<Error> {
+        let place = environment.map(|environment| format!(" in {environment}")).unwrap_or_default();
+        let error = Error::not_found(format!("no key '{key}'{place}"));
+        // Whoever was wrong about the environment was right about the name: the same name again would be no advice.
+        let elsewhere = if environment.is_some() { self.find(key, None)? } else { Vec::new() };
+        if !elsewhere.is_empty() {
+            let shown = |one: &Key| format!("keyward show {0}  (in {1}: --env {1})", one.id, one.environment);
+            return Ok(elsewhere.iter().map(shown).fold(error, Error::hint));
+        }
+        let KeyRef::Name(name) = key else { return Ok(error) };
+        self.suggested += 1;
+        if self.suggested > SUGGESTED {
+            return Ok(error);
+        }
+        let of_it = |key: &&Key| environment.is_none_or(|wanted| wanted == key.environment);
+        let names: Vec<&str> = self.all()?.iter().filter(of_it).map(|key| key.name.as_str()).collect();
+        Ok(error.suggest(&closest(name, &names)))
+    }
 }
 
 /// The key that a refused action was about, by what was typed: by its id or name, or by a rotation of it. `None` where that
@@ -80,21 +139,6 @@ pub fn refused_key(
     let Ok(key) = typed.parse::<KeyRef>() else { return Ok(None) };
     let mut found = tx.find_keys(&key, workspace, environment)?;
     Ok(if found.len() == 1 { found.pop() } else { None })
-}
-
-fn not_found(tx: &View<'_>, workspace: &str, key: &KeyRef, environment: Option<Environment>) -> Result<Error> {
-    let place = environment.map(|environment| format!(" in {environment}")).unwrap_or_default();
-    let error = Error::not_found(format!("no key '{key}'{place}"));
-    // Whoever was wrong about the environment was right about the name: the same name again would be no advice.
-    let elsewhere = if environment.is_some() { find(tx, workspace, key, None)? } else { Vec::new() };
-    if !elsewhere.is_empty() {
-        let shown = |one: &Key| format!("keyward show {0}  (in {1}: --env {1})", one.id, one.environment);
-        return Ok(elsewhere.iter().map(shown).fold(error, Error::hint));
-    }
-    let KeyRef::Name(name) = key else { return Ok(error) };
-    let names = tx.key_names(workspace, environment)?;
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    Ok(error.suggest(&closest(name, &names)))
 }
 
 pub(super) fn ambiguous(key: &KeyRef, found: &[Key]) -> Error {

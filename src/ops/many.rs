@@ -7,16 +7,17 @@ use super::{
     context::Context,
     delete::Delete,
     error::{Error, Kind, Result},
-    free_text,
+    free_text, key_query,
     lifecycle::{Activate, Deactivate, Revoke},
-    lookup,
+    list::lets_through,
+    lookup::Finder,
     update::Update,
     view::KeyView,
 };
 use crate::{
-    domain::{Action, Environment, Event, KeyRef, Permission},
+    domain::{Action, Catalogue, Environment, Event, Key, KeyFilter, KeyRef, Permission},
     ops::authority::Authority,
-    store::{self, Tx},
+    store::{self, Tx, View},
     vault::Capabilities,
 };
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,12 @@ use std::collections::BTreeMap;
 
 /// So many keys are changed in one transaction: others who want to write wait for as long as that takes.
 pub const MOST: usize = 500;
+
+/// The reason of a change of a key that has become another than the one that was looked for.
+pub const FOUND_NO_MORE: &str = "found_no_more";
+
+/// The parameters of a list that ask for what keys were used for.
+const OF_USE: [&str; 4] = ["unused_for", "never_used", "used_since", "denied_since"];
 
 /// A change of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +58,11 @@ pub struct ChangeKeys {
     /// The changes, at most 500.
     #[cfg_attr(test, schema(min_items = 1, max_items = 500))]
     pub changes: Vec<KeyChange>,
+    /// The parameters of the list that found the keys, as pairs of a name and a value: a key that they find no more when its
+    /// turn comes stays as it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schema(value_type = Vec<[String; 2]>, example = json!([["owner", "alice"], ["never_used", "true"]])))]
+    pub found_by: Vec<(String, String)>,
 }
 
 /// What became of one key.
@@ -178,6 +190,7 @@ impl Change for ChangeKeys {
 
     fn looks_at_use(&self) -> bool {
         self.changes.iter().any(KeyChange::looks_at_use)
+            || self.found_by.iter().any(|(name, _)| OF_USE.contains(&name.as_str()))
     }
 
     fn once_more(&self) -> Option<Self> {
@@ -269,13 +282,16 @@ impl ChangeKeys {
     /// those of all keys are compared with what is signed, as it was when this began.
     fn found(&mut self, tx: &Tx<'_>, cx: &Context) -> Result<(BTreeMap<usize, String>, Refused)> {
         let (mut named, mut refused) = (BTreeMap::new(), Refused::new());
+        let (mut finder, still) = (Finder::new(tx, &cx.workspace), Still::of(&self.found_by, tx, cx)?);
         for (at, change) in self.changes.iter_mut().enumerate() {
             let (key, environment) = change.key();
-            match lookup::key(tx, &cx.workspace, key, environment) {
-                Ok(found) => {
-                    *key = KeyRef::Id(found.id);
-                    named.insert(at, found.name);
-                }
+            let found = finder.key(key, environment).and_then(|found| {
+                *key = KeyRef::Id(found.id.clone());
+                named.insert(at, found.name.clone());
+                still.finds(&found)
+            });
+            match found {
+                Ok(()) => {}
                 Err(error) if is_of_one_key(error.kind) => drop(refused.insert(at, error)),
                 Err(error) => return Err(error),
             }
@@ -295,6 +311,34 @@ impl ChangeKeys {
             event
         };
         refusals.map(event).collect()
+    }
+}
+
+/// What the keys were found by. Between the list and the change somebody may have used a key, handed it on or labelled it.
+struct Still<'t, 'v> {
+    tx: &'t View<'v>,
+    cx: &'t Context,
+    filter: Option<(KeyFilter, Catalogue)>,
+}
+
+impl<'t, 'v> Still<'t, 'v> {
+    fn of(found_by: &[(String, String)], tx: &'t View<'v>, cx: &'t Context) -> Result<Self> {
+        let filter = (!found_by.is_empty()).then(|| {
+            let filter = key_query::filter_of(found_by, cx.now)?;
+            Ok::<_, Error>((filter, tx.catalogue(&cx.workspace)?))
+        });
+        Ok(Self { tx, cx, filter: filter.transpose()? })
+    }
+
+    fn finds(&self, key: &Key) -> Result<()> {
+        let Some((filter, catalogue)) = &self.filter else { return Ok(()) };
+        if lets_through(filter, key, &self.tx.usage(&key.id)?, catalogue, self.cx) {
+            return Ok(());
+        }
+        let (name, id) = (&key.name, &key.id);
+        Err(Error::conflict(FOUND_NO_MORE, format!("{name} ({id}) is no more what was looked for"))
+            .cause("it was used or changed after it had been found")
+            .hint(format!("keyward show {id}")))
     }
 }
 

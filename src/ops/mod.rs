@@ -31,6 +31,7 @@ pub mod holder;
 pub mod identify;
 mod idle;
 pub mod import;
+pub mod key_query;
 pub mod lifecycle;
 pub mod list;
 pub mod logs;

@@ -61,6 +61,12 @@ impl Waiting {
         *self.shown.borrow_mut() = thread.ok().map(|thread| Shown { words, thread });
     }
 
+    /// What is waited for, in words.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// Says something else, at once.
     pub fn say(&self, word: String) {
         if let Some(shown) = &*self.shown.borrow() {

@@ -15,9 +15,9 @@ use crate::{
     backend::{Backend, procedure::Procedure},
     ops::{
         Abort, Activate, Apply, CarryKeys, ChangeScopes, Check, CheckKey, Commit, Context, Create, CreateObject,
-        Deactivate, Delete, DeleteObject, ExportKeys, ListObjects, ListRotations, ListScopes, LogQuery, PlanKeys,
-        Prolong, Result, Revoke, RevokeSelf, Rotate, Show, ShowDemands, ShowObject, ShowRetention, ShowRotation,
-        ShowScope, ShowSelf, Stage, Step, Update, UpdateObject, UsageQuery, UsageRetention,
+        Deactivate, Delete, DeleteObject, Error, ExportKeys, ListObjects, ListRotations, ListScopes, LogQuery,
+        PlanKeys, Prolong, Result, Revoke, RevokeSelf, Rotate, Show, ShowDemands, ShowObject, ShowRetention,
+        ShowRotation, ShowScope, ShowSelf, Stage, Step, Update, UpdateObject, UsageQuery, UsageRetention,
         audit::ShowEvent,
         audit_checkpoint::{MakeCheckpoint, ProveEvent},
         audit_review::{RecordReview, ShowReview},
@@ -261,6 +261,10 @@ impl Call {
             *kept = Some(told.clone());
         }
         let cx = self.caller.granted(&self.app, &request).await?;
+        if cx.expected_version.is_some() && !route.if_match {
+            // Whoever names a version must not be changed past.
+            return Err(Error::usage("If-Match is heeded where one key is changed, and not here").into());
+        }
         within_bulk(request.size())?;
         Ok((self.app, request, cx))
     }

@@ -226,16 +226,6 @@ impl View<'_> {
         Ok(found)
     }
 
-    /// The names of the keys of a workspace, in one environment or all.
-    ///
-    /// # Errors
-    /// See [`View::all_keys`].
-    pub fn key_names(&self, workspace: &str, environment: Option<Environment>) -> Result<Vec<String>> {
-        let mut keys = self.all_keys(workspace)?;
-        keys.retain(|key| environment.is_none_or(|wanted| wanted == key.environment));
-        Ok(keys.into_iter().map(|key| key.name).collect())
-    }
-
     /// How many keys a workspace has.
     ///
     /// # Errors

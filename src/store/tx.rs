@@ -97,6 +97,10 @@ impl<'s> Tx<'s> {
         let pages = self.view.pages.as_ref().map(|pages| pages.borrow().clone());
         run(self, "SAVEPOINT part")?;
         let done = work(self);
+        if done.is_err() && self.view.connection.is_autocommit() {
+            // What fails for want of room may take the whole transaction with it: why is what the part failed with.
+            return done;
+        }
         if done.is_err() {
             run(self, "ROLLBACK TO part")?;
             (self.view.head, self.sums, self.forgot_idempotency) = (head, sums, forgot);

@@ -95,8 +95,8 @@ schema! {
         .item(variant("in", seconds()))
         .item(variant("at", text("The time.", &[]).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))));
     Overlap => OneOfBuilder::new()
-        .description(Some("What becomes of the old secret: it stops now, or goes on working for so many seconds."))
-        .item(text("It stops at once.", &[]).enum_values(Some(["now"])))
+        .description(Some("What becomes of the old secret: it stops now, or goes on working for so long."))
+        .item(text("`now`, or how long, such as `2h`.", &["2h", "now"]).pattern(Some("^(now|[1-9][0-9]{0,3}[smhd])$")))
         .item(variant("for", seconds()));
     ScopeChange => OneOfBuilder::new()
         .description(Some("A change of the catalogue: a scope is added or removed, or the catalogue closed against scopes that are not declared, or opened."))

@@ -247,7 +247,7 @@ fn who_says_only_what_is_to_be_done_is_asked_the_rest() {
 
     shell.type_line("keyward rotate");
     shell.press("Which key", "\r");
-    shell.press("When the old secret ends", "\r");
+    shell.press("When the old secret of ", "\r");
     shell.press("Where the new secret goes", "\x1b[B\r");
     shell.answer("The file", "held");
     shell.answer("A command that tries it", "grep -q kw_");

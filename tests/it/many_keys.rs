@@ -121,6 +121,11 @@ fn what_says_no_keys_or_says_them_twice_is_refused() {
         assert!(with(&["--env", "development"]).contains("which keys are meant is missing"), "{command}");
         assert!(with(&["one", "--never-used"]).contains("keys are named, or found by a filter"), "{command}");
         assert!(with(&["--never-used", "--max", "0"]).contains("--max"), "{command}");
+        // A variable that was not set is no owner without keys.
+        let [owner, name] = if command == "update" { ["--of-owner", "--named"] } else { ["--owner", "--name"] };
+        for empty in [owner, name] {
+            assert!(with(&[empty, ""]).contains("expected something to look for"), "{command} {empty}");
+        }
     }
     assert_eq!(away.names(&["--status", "active"]).len(), 5);
 }
@@ -239,6 +244,61 @@ fn a_person_is_told_how_many_there_are_and_asked_once() {
     assert_eq!(away.names(&[]), ["five", "four"]);
 }
 
+/// Between the list and the change somebody may have used a key, or handed it on: it is what was looked for no more.
+#[test]
+fn a_key_that_has_become_another_since_it_was_found_is_left_alone() {
+    let [away, _] = Away::both();
+    let mut shell = Terminal::open(&away.behind);
+    shell.type_line("keyward revoke --owner alice");
+    shell.asked("Revoke for ever these 3 keys: ");
+    away.behind.ok(&["update", "two", "--owner", "bob"]);
+    shell.press("", "y");
+    let told = shell.finished(0);
+    assert!(told.contains("left alone: two (key_"), "{told}");
+    assert_eq!(away.names(&["--status", "revoked"]), ["one", "three"]);
+
+    let home = Home::with_vault();
+    let key = home.ok(&["create", "used", "-q"]);
+    home.ok(&["create", "idle", "-q"]);
+    let root = home.ok(&["operators", "create", "root", "--role", "platform-admin"]);
+    let server = Served::start(&home, &["--usage-interval", "1h"]);
+    assert_eq!(server.get("/v1/validate", &[("X-API-Key", &key)]).status, 200);
+    let there = [("KEYWARD_SERVER", server.url.as_str()), ("KEYWARD_TOKEN", root.as_str())];
+    let ran = home.run_in(&["delete", "--never-used", "--yes", "--max", "9"], &there);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stderr.contains("left alone: used (key_") && ran.stderr.contains("deleted: idle (key_"), "{ran:?}");
+    assert_eq!(home.ok(&["list", "-o", "name"]), "used");
+    // The same in one request.
+    let headers = [("Authorization", &*format!("Bearer {root}"))];
+    let ask = |found_by: &str| {
+        let body = format!(r#"{{"changes":[{{"deactivate":{{"key":"used"}}}}],"found_by":{found_by}}}"#);
+        server.send("POST", "/v1/keys/changes", &headers, &body)
+    };
+    for (found_by, status, told) in [
+        (r#"[["owner","alice"]]"#, 200, "found_no_more"),
+        (r#"[["unused_for","1d"]]"#, 200, "found_no_more"),
+        (r#"[["colour","red"]]"#, 400, "there is no parameter"),
+        (r#"[["q","used"],["environment","dev"]]"#, 200, r#""changed":true"#),
+    ] {
+        let answer = ask(found_by);
+        assert!(answer.status == status && answer.body.contains(told), "{found_by}: {answer:?}");
+    }
+}
+
+#[test]
+fn what_is_refused_of_many_for_one_reason_is_said_once_with_their_names() {
+    for away in Away::both() {
+        away.behind.ok(&["workspaces", "update", "default", "--require", "reason"]);
+        let ran = away.run(&["update", "--of-owner", "alice", "--label", "x=y", "--yes", "--max", "9"]);
+        assert_eq!(ran.code, Some(5), "{ran:?}");
+        assert_eq!(ran.stderr.matches("needs: reason").count(), 1, "{ran:?}");
+        assert!(ran.stderr.contains("3 keys: a change of a key"), "{ran:?}");
+        assert!(["one (key_", "two (key_", "three (key_"].iter().all(|name| ran.stderr.contains(name)), "{ran:?}");
+        let one = away.run(&["update", "--of-owner", "bob", "--label", "x=y", "--yes", "--max", "9"]);
+        assert!(one.stderr.contains("four (key_") && one.stderr.contains("): a change of a key"), "{one:?}");
+    }
+}
+
 #[test]
 fn an_operator_changes_many_keys_only_as_it_may_change_one() {
     let [_, away] = Away::both();
@@ -280,4 +340,13 @@ fn a_request_for_many_keys_is_of_one_kind_and_bounded() {
     assert_eq!(done["schema"], "keyward.key-changes/v1");
     assert_eq!(done["items"][0]["key"]["status"], "revoked");
     assert_eq!(done["items"][1]["error"]["code"], "NOT_FOUND");
+    // A version is one of one key.
+    let headers = [("authorization", bearer.as_str()), ("if-match", "\"v1\"")];
+    let versioned = server.send("POST", "/v1/keys/changes", &headers, r#"{"changes":[{"revoke":{"key":"two"}}]}"#);
+    assert!(versioned.status == 400 && versioned.body.contains("If-Match"), "{versioned:?}");
+    assert!(away.names(&["--status", "active"]).contains(&"two".to_owned()));
+    // What could have been meant is said of the first names that mean nothing: every key is looked at for it, once.
+    let nobody: Vec<Value> = (0..9).map(|n| serde_json::json!({ "revoke": { "key": format!("thre{n}") } })).collect();
+    let (_, told) = ask(nobody.into());
+    assert_eq!(told.to_string().matches("did you mean three?").count(), 3, "{told}");
 }

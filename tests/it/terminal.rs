@@ -332,6 +332,8 @@ fn a_server_that_takes_its_time_is_said_to_be_waited_for() {
     let mut shell = Terminal::open(&home);
     shell.type_line(&format!("KEYWARD_TOKEN=kwop_x keyward --server {url} list"));
     shell.wait_for("trying again in");
+    // Once it is sent again that is over: it waits for the answer.
+    shell.wait_for("waiting for .* again, for");
     go.send(()).unwrap();
     shell.finished(0);
     server.join().unwrap();

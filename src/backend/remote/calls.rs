@@ -4,9 +4,9 @@ use super::Remote;
 use crate::{
     backend::{Backend, BulkError, Runner},
     domain::{Verdict, time::format_time},
-    ops::{Context, CreateMany, Created, Error, Kind, List, Listed, Result, Verify},
+    ops::{Context, CreateMany, Created, Error, Kind, List, Listed, Result, Verify, key_query::query_of},
     wire::{
-        keys::{KeyPage, MAX_PAGE, query_of},
+        keys::{KeyPage, MAX_PAGE},
         verdict::VerifyRequest,
     },
 };

@@ -25,7 +25,11 @@ use reqwest::{
     blocking::{RequestBuilder, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 use zeroize::Zeroizing;
 
 /// What stands in a path or a header as it is.
@@ -204,7 +208,11 @@ impl Remote {
             .with_max_delay(Duration::from_secs(2))
             .with_max_times(RETRIES)
             .with_jitter();
+        let failed = RefCell::new(None::<String>);
         let once = || {
+            if let (Some(onlooker), Some(why)) = (&self.onlooker, &*failed.borrow()) {
+                onlooker.waits_again(why);
+            }
             let sent = make()?.send().map_err(|error| away(&error))?;
             answer(sent)
         };
@@ -224,6 +232,7 @@ impl Remote {
                 if let Some(onlooker) = &self.onlooker {
                     onlooker.again(&error.message, pause);
                 }
+                failed.replace(Some(error.message.clone()));
             })
             .call()
     }

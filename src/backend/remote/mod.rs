@@ -46,6 +46,8 @@ pub trait Onlooker {
     fn waits(&self);
     /// It is sent again after a pause, and why.
     fn again(&self, why: &str, pause: Duration);
+    /// The pause is over and it is sent again, after it failed so.
+    fn waits_again(&self, why: &str);
     /// It was answered, or given up.
     fn ends(&self);
 }

@@ -58,9 +58,9 @@ pub(crate) struct Args {
     /// A label, as key=value; may be repeated
     #[arg(long, value_name = "K=V", value_parser = values::label)]
     label: Vec<(String, String)>,
-    /// How long the key lives; a bare number is days; never changed afterwards [default: 90d, less where the workspace says so; no
-    /// end of its own with --rotate-every]
-    #[arg(long, value_name = "D", value_parser = values::days, conflicts_with_all = ["expires_at", "no_expiry"])]
+    /// How long the key lives, such as 1h, 1d, 7d, 30d, 90d, 180d or 360d; a bare number is days; never changed afterwards
+    /// [default: 90d, less where the workspace says so; no end of its own with --rotate-every]
+    #[arg(long, value_name = "D", value_parser = values::days, add = values::lives(), conflicts_with_all = ["expires_at", "no_expiry"])]
     expires_in: Option<TimeDelta>,
     /// When the key ends: RFC 3339, or a date, whose day is included
     #[arg(long, value_name = "T", value_parser = values::end, conflicts_with = "no_expiry")]

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long, alias = "environment", value_name = "ENV", add = values::environments())]
     env: Option<Environment>,
     /// Only keys of an owner
-    #[arg(long)]
+    #[arg(long, value_parser = values::wanted)]
     owner: Option<String>,
     /// Only keys with a label, as key or key=value; may be repeated
     #[arg(long, value_name = "K[=V]", value_parser = values::label_filter)]

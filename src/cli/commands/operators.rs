@@ -67,7 +67,7 @@ struct Create {
     #[arg(long, value_name = "CIDR")]
     allow_ip: Vec<String>,
     /// How long its credential works; a bare number is days [default: 90d, and no longer than the credential it is made with]
-    #[arg(long, value_name = "D", value_parser = values::days, conflicts_with_all = ["expires_at", "no_expiry"])]
+    #[arg(long, value_name = "D", value_parser = values::days, add = values::lives(), conflicts_with_all = ["expires_at", "no_expiry"])]
     expires_in: Option<TimeDelta>,
     /// When its credential ends: RFC 3339, or a date, whose day is included
     #[arg(long, value_name = "T", value_parser = values::end, conflicts_with = "no_expiry")]

@@ -15,13 +15,14 @@ use crate::{
     ops::{Error, KeyView, Kind, Result},
     rotate::refused,
 };
+use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{File, OpenOptions, TryLockError},
     io::Write,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -240,7 +241,9 @@ impl Note {
             Error::new(Kind::Failure, "hooks", format!("{} tells not which hooks are owed", path.display()))
                 .cause(error.to_string())
         };
-        let Ok(file) = OpenOptions::new().append(true).open(path) else { return Ok(None) };
+        // A link could name a file of one's own that somebody else has filled.
+        let opened = OpenOptions::new().append(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path);
+        let Ok(file) = opened else { return Ok(None) };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),

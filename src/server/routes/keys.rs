@@ -8,7 +8,7 @@ use crate::wire::{
 use crate::{
     backend::{Backend, BulkError},
     domain::{KeyFilter, Permission},
-    ops::{Context, CreateMany, Error, List, Listed, Result},
+    ops::{Context, CreateMany, Error, List, Listed, Result, key_query::filter_of},
     server::{
         app::App,
         body::{Query, Sent, reply},
@@ -17,7 +17,7 @@ use crate::{
         problem::{Failed, refused_entries},
     },
     wire::{
-        keys::{CreatedList, KeyPage, MAX_PAGE, PAGE, filter_of, within_bulk},
+        keys::{CreatedList, KeyPage, MAX_PAGE, PAGE, within_bulk},
         told::Told,
     },
 };

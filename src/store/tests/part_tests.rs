@@ -60,3 +60,30 @@ fn names_and_rows_are_found_after_a_part_that_fails() {
     tx.commit_all(vec![event(Action::KeyUpdate, key(1).id.as_str())]).unwrap();
     store.verify_all(now()).unwrap();
 }
+
+/// A disk without room takes the whole transaction: what failed is that, and not that there is no part to take back.
+#[test]
+fn a_part_that_finds_no_room_says_so() {
+    let vault = Vault::new();
+    let store = vault.admin();
+    let pages: i64 = store.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    store.connection.query_row(&format!("PRAGMA max_page_count = {}", pages + 1), [], |_| Ok(())).unwrap();
+    let mut tx = store.begin(now()).unwrap();
+    let failed: Result<(), Error> = tx.part(|tx| {
+        for number in 0..1_000 {
+            let id = format!("key_a{number:015}").parse().unwrap();
+            let lookup = format!("a{number:015}").parse().unwrap();
+            let mut key = Key { id, name: format!("many-{number}"), ..key(1) };
+            key.secrets[0].lookup = lookup;
+            tx.put_key(&key)?;
+        }
+        Ok(())
+    });
+    assert!(matches!(failed, Err(Error::Full)), "{failed:?}");
+    drop(tx);
+    store.connection.query_row("PRAGMA max_page_count = 1000000", [], |_| Ok(())).unwrap();
+    let mut tx = store.begin(now()).unwrap();
+    tx.put_key(&Key { active: false, ..tx.key(&key(1).id).unwrap().unwrap() }).unwrap();
+    tx.commit_all(vec![event(Action::KeyDeactivate, key(1).id.as_str())]).unwrap();
+    store.verify_all(now()).unwrap();
+}

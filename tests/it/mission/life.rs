@@ -87,6 +87,9 @@ fn row_17_rotate() {
         }
     });
     let (_, first) = mission.made(&json!({ "name": "h" }));
+    let unreadable = mission.http("POST", "/v1/keys/h/rotate", &json!({ "overlap": "soon" }));
+    assert!(unreadable.status == 400 && unreadable.body.contains("such as 30m, 1h"), "{unreadable:?}");
+    assert_eq!(mission.http("POST", "/v1/keys/h/rotate", &json!({ "overlap": "2h" })).status / 100, 2);
     let answer = mission.http("POST", "/v1/keys/h/rotate", &json!({ "overlap": "now" }));
     assert!((200..300).contains(&answer.status), "{answer:?}");
     let second = answer.json()["secret"].as_str().unwrap().to_owned();

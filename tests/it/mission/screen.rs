@@ -36,7 +36,7 @@ fn a_person_is_asked_for_what_was_not_said() {
     assert!(shell.finished(0).contains("kw_prod_"));
     shell.type_line("keyward rotate");
     shell.press("Which key", "\r");
-    shell.press("When the old secret ends", "\r");
+    shell.press("When the old secret of ", "\r");
     shell.press("Where the new secret goes", "\r");
     assert!(shell.finished(0).contains("kw_prod_"));
 }
