@@ -11,7 +11,8 @@ use super::{
     context::Context,
     entitlement,
     error::{Error, Kind, Result},
-    rotation::RotationRef,
+    rotation::{Abort, RotationRef, ShowRotation},
+    delivery::Step,
 };
 use crate::{
     domain::{
@@ -45,6 +46,31 @@ impl Holder {
 
 /// What the names of holders in the trail begin with; no operator is called so.
 pub(super) const PREFIX: &str = "holder:";
+
+/// What a holder has to say of a rotation is short.
+pub const HELD_BYTES: usize = 16 * 1024;
+/// The rotation that the holder of a key began, and its steps: those of any rotation, of this one key.
+pub const SHOW_OWN: Route = Route {
+    query: &["environment"],
+    summary: "A rotation that the holder of the key began",
+    answers: ShowRotation::ROUTE.answers,
+    ..Route::new(Method::Get, "/v1/self/rotations/{rotation}", "show_own_rotation", "self")
+};
+/// A step of its delivery.
+pub const STEP_OWN: Route = Route {
+    summary: "Record a step of the delivery of the key that is held",
+    answers: Step::ROUTE.answers,
+    most_bytes: HELD_BYTES,
+    ..Route::new(Method::Post, "/v1/self/rotations/{rotation}/steps", "step_own_rotation", "self")
+};
+/// Its end without the new secret.
+pub const ABORT_OWN: Route = Route {
+    query: &["environment"],
+    summary: "Void the new secret of the key that is held; the old one is untouched",
+    answers: Abort::ROUTE.answers,
+    most_bytes: HELD_BYTES,
+    ..Route::new(Method::Post, "/v1/self/rotations/{rotation}/abort", "abort_own_rotation", "self")
+};
 
 /// The answer to a secret that is no good: nobody is told what is wrong with it.
 #[must_use]

@@ -22,6 +22,7 @@ use crate::{
         audit_checkpoint::{MakeCheckpoint, ProveEvent},
         audit_review::{RecordReview, ShowReview},
         case::{Ask, Change, Method, Route, UseCase},
+        holder::{ABORT_OWN, SHOW_OWN, STEP_OWN},
         many::ChangeKeys,
         objects::CREATE_PROJECT,
         operators::{CreateOperator, ListOperators, RevokeOperator, RotateOperator},
@@ -122,33 +123,6 @@ impl Door {
         Self { route, ..self }
     }
 }
-
-/// The rotation that the holder of a key began, and its steps: those of any rotation, of this one key.
-const SHOW_OWN: Route = Route {
-    path: "/v1/self/rotations/{rotation}",
-    id: "show_own_rotation",
-    tag: "self",
-    summary: "A rotation that the holder of the key began",
-    ..ShowRotation::ROUTE
-};
-const STEP_OWN: Route = Route {
-    path: "/v1/self/rotations/{rotation}/steps",
-    id: "step_own_rotation",
-    tag: "self",
-    summary: "Record a step of the delivery of the key that is held",
-    most_bytes: HELD_BYTES,
-    ..Step::ROUTE
-};
-const ABORT_OWN: Route = Route {
-    path: "/v1/self/rotations/{rotation}/abort",
-    id: "abort_own_rotation",
-    tag: "self",
-    summary: "Void the new secret of the key that is held; the old one is untouched",
-    most_bytes: HELD_BYTES,
-    ..Abort::ROUTE
-};
-/// What a holder has to say of a rotation is short.
-pub(super) const HELD_BYTES: usize = 16 * 1024;
 
 /// Every use case that is declared.
 fn doors() -> Vec<Door> {

@@ -378,6 +378,7 @@ fn real_answers_are_those_that_the_document_promises() {
     let rotation = staged["rotation"]["id"].as_str().unwrap().to_owned();
     assert_eq!(api.call("post", "/v1/rotations/{rotation}/abort", &[&rotation], json!({})).status, 200);
     assert_eq!(api.call("post", "/v1/rotations/{rotation}/abort", &[&rotation], json!({})).status, 409);
+    held(&mut api);
     assert_eq!(api.call("post", "/v1/overlaps", &[], json!({ "only_if_idle": 3_600 })).status, 200);
     assert_eq!(api.call("post", "/v1/keys/carry", &[], json!({ "to": "a vault" })).status, 200);
 
@@ -480,4 +481,25 @@ fn real_answers_are_those_that_the_document_promises() {
         .collect();
     assert_eq!(missing, Vec::<&str>::new(), "operations without a real answer");
     api.home.ok(&["audit", "verify"]);
+}
+
+/// What the holder of a key is answered.
+fn held(api: &mut Contract) {
+    for (name, aborts) in [("held", true), ("held-too", false)] {
+        let made = api.call("post", "/v1/keys", &[], json!({ "name": name, "self": ["rotate", "revoke"] })).json();
+        let key = ("X-API-Key", made["secret"].as_str().unwrap());
+        assert_eq!(api.call_as(key, "get", "/v1/self", &[], Value::Null).status, 200);
+        let staged = api.call_as(key, "post", "/v1/self/rotations", &[], json!({ "sinks": ["file:x"] })).json();
+        let rotation = staged["rotation"]["id"].as_str().unwrap();
+        let step = json!({ "secret": staged["lookup"], "sink": "file:x", "progress": "intended" });
+        api.call_as(key, "post", "/v1/self/rotations/{rotation}/steps", &[rotation], step);
+        api.call_as(key, "get", "/v1/self/rotations/{rotation}", &[rotation], Value::Null);
+        let (path, body) = match aborts {
+            true => ("/v1/self/rotations/{rotation}/abort", json!({ "force": true })),
+            false => ("/v1/self/rotations/{rotation}/commit", json!({ "receipts": ["file:x"] })),
+        };
+        assert_eq!(api.call_as(key, "post", path, &[rotation], body).status, 200);
+        assert_eq!(api.call_as(key, "post", "/v1/self/revoke", &[], json!({ "reason": "leaked" })).status, 200);
+        assert_eq!(api.call_as(key, "get", "/v1/self", &[], Value::Null).status, 401);
+    }
 }

@@ -2,11 +2,10 @@
 
 use crate::{
     domain::KeyRef,
-    ops::{Commit, Error, Result, RotationRef, Stage},
+    ops::{Commit, Error, Result, RotationRef, Stage, holder::HELD_BYTES},
     server::{
         app::App,
         body::{Path, Sent, reply},
-        door::HELD_BYTES,
         possession::Possession,
         problem::Failed,
     },
