@@ -9,10 +9,10 @@ use super::{
     authority::Authority,
     case::{Ask, Change, Method, Route, UseCase},
     context::Context,
+    delivery::Step,
     entitlement,
     error::{Error, Kind, Result},
     rotation::{Abort, RotationRef, ShowRotation},
-    delivery::Step,
 };
 use crate::{
     domain::{
