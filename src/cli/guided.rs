@@ -158,6 +158,8 @@ pub(super) struct Turn {
     pub(super) key: KeyRef,
     /// Whether its old secret stops at once.
     pub(super) now: bool,
+    /// Whether the oldest secret ends although an earlier overlap still runs.
+    pub(super) supersede: bool,
     /// How long it goes on working, where that is not as usual.
     pub(super) overlap: Option<TimeDelta>,
     /// Where the new one goes; `None` for standard output.
@@ -172,6 +174,8 @@ pub(super) struct Said {
     pub(super) key: Option<(KeyRef, Option<Environment>)>,
     /// When its old secret ends.
     pub(super) end: bool,
+    /// What becomes of secrets that are older still.
+    pub(super) older: bool,
     /// Where the new one goes.
     pub(super) place: bool,
 }
@@ -191,15 +195,22 @@ pub(super) fn rotate(cx: &mut Ctx, said: Said) -> Result<Turn> {
             (key, None)
         }
     };
-    let (now, overlap) = if said.end {
-        (false, None)
-    } else {
-        // Also that there is no such key is said before anybody answers questions about it.
-        let shown = cx.backend()?.ask(&cx.operation(), &Show { key: key.clone(), environment })?;
-        end(cx, &shown)?
-    };
+    // Before anybody answers questions about it.
+    let shown = cx.backend()?.ask(&cx.operation(), &Show { key: key.clone(), environment })?;
+    let (now, overlap) =
+        if said.end { (false, None) } else { end(cx, &shown)? };
     if now {
         words.push("--now".to_owned());
+    }
+    let supersede = shown.rotation.state == "overlap" && !now && !said.older;
+    if supersede {
+        // What would be refused at the end is asked before.
+        let until =
+            shown.secrets.iter().find(|secret| secret.state == "retiring").and_then(|old| old.valid_until.clone());
+        let until = until.map(|until| format!(", until {until}")).unwrap_or_default();
+        let question = "End its oldest secret once the new one has arrived?";
+        prompt::confirm(cx, &format!("An earlier overlap of {} still runs{until}. {question}", shown.name))?;
+        words.push("--supersede".to_owned());
     }
     words.extend(overlap.iter().flat_map(|overlap| ["--overlap".to_owned(), format_duration(*overlap)]));
     let sink = if said.place { None } else { place(cx)? };
@@ -214,7 +225,7 @@ pub(super) fn rotate(cx: &mut Ctx, said: Said) -> Result<Turn> {
         words.extend(probe.iter().flat_map(|command| ["--probe".to_owned(), command.clone()]));
     }
     note_the_same(cx, &words);
-    Ok(Turn { key, now, overlap, sink, probe })
+    Ok(Turn { key, now, supersede, overlap, sink, probe })
 }
 
 /// Whether the old secret of a key stops at once, and after how long otherwise; `None` as usual.

@@ -54,15 +54,56 @@ pub(super) fn of(args: &[OsString]) -> clap::builder::StyledStr {
 
 /// A text after the options, its examples in lines that a shell joins again.
 pub(crate) fn wrapped(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(wrapped_line).collect();
+    let lines: Vec<String> = joined(text).iter().map(|line| wrapped_line(line)).collect();
     lines.join("\n")
+}
+
+/// The lines of a text, its prose in one line a paragraph: clap would break a line that is too long, and leave its rest alone.
+fn joined(text: &str) -> Vec<String> {
+    let prose = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with([':', '.']);
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        match lines.last_mut() {
+            Some(last) if last.chars().count() > WIDTH && prose(last) && !line.is_empty() && !line.starts_with(' ') => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines
+}
+
+/// An explanation beside its command goes on below itself, so that it is not taken for a command of its own.
+fn explained(line: &str, gap: usize) -> String {
+    let (command, words) = line.split_at(gap);
+    let start = line.len() - words.trim_start().len();
+    let mut out = command.to_owned();
+    let mut taken = command.chars().count();
+    for word in words.split_whitespace() {
+        let width = word.chars().count();
+        if taken <= start {
+            let _ = write!(out, "{:pad$}{word}", "", pad = start - taken);
+            taken = start + width;
+        } else if taken + 1 + width <= WIDTH {
+            let _ = write!(out, " {word}");
+            taken += 1 + width;
+        } else {
+            let _ = write!(out, "\n{:start$}{word}", "");
+            taken = start + width;
+        }
+    }
+    out
 }
 
 fn wrapped_line(line: &str) -> String {
     let indent = line.len() - line.trim_start().len();
-    // What is explained beside its command, and prose, is for clap to wrap.
-    if line.chars().count() <= WIDTH || indent == 0 || line.trim_start().contains("   ") {
+    // Prose is for clap to wrap.
+    if line.chars().count() <= WIDTH || indent == 0 {
         return line.to_owned();
+    }
+    if let Some(gap) = line.trim_start().find("  ") {
+        return explained(line, indent + gap);
     }
     let mut out = String::new();
     let mut taken = 0;
@@ -129,6 +170,19 @@ mod tests {
             }
             assert_eq!(help.contains("--no-input"), path.len() == 1 && help.contains(GLOBAL), "{path:?}");
         }
+    }
+
+    #[test]
+    fn prose_is_filled_and_an_explanation_stays_beside_its_command() {
+        let prose = format!("{} and\nthe rest of it.\nAnother one.", "word ".repeat(17));
+        let filled = format!("{} and the rest of it.\nAnother one.", "word ".repeat(17));
+        assert_eq!(super::wrapped(&prose), filled);
+        let line =
+            format!("  keyward rotate app{}the old secret works for as long as its overlap lasts", " ".repeat(20));
+        let indented = format!("\n{}", " ".repeat(39));
+        let wrapped = super::wrapped(&line);
+        assert_eq!(wrapped.matches(&indented).count(), 1, "{wrapped}");
+        assert!(wrapped.lines().all(|line| line.chars().count() <= WIDTH), "{wrapped}");
     }
 
     #[test]

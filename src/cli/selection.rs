@@ -199,7 +199,7 @@ impl Meant {
         match (meant.named.is_empty(), meant.filter.narrows()) {
             (false, true) => Err(Error::usage("keys are named, or found by a filter; both were given")
                 .hint("leave out the keys, or the filter")),
-            (true, false) => Err(Error::usage("which keys are meant is missing")
+            (true, false) => Err(missing(&meant)
                 .hint(format!("{} KEY", cx.invocation()))
                 .hint("keyward list takes the filters that this takes, and shows what they find")),
             _ => Ok(meant),
@@ -225,7 +225,11 @@ impl Meant {
         if !named.is_empty() {
             let Named { keys, single } = named.named(cx)?;
             bounded(keys.len(), max)?;
+            if keys.is_empty() {
+                cx.note("standard input names no key; nothing was done");
+            }
             match what.caution {
+                _ if keys.is_empty() => {}
                 Caution::None => {}
                 Caution::Ask => asking::before(cx, what.asked, &keys, named.env)?,
                 Caution::Count => confirm(cx, &keys, named.env, max, what)?,
@@ -247,6 +251,12 @@ impl Meant {
         }
         Ok(Chosen { keys, names, found_by, single: false, many: true })
     }
+}
+
+/// Nothing says which keys are meant; an environment alone would be everything there is in it.
+fn missing(meant: &Meant) -> Error {
+    let missing = Error::usage("which keys are meant is missing");
+    if meant.named.env.is_some() { missing.cause("an environment alone is no filter") } else { missing }
 }
 
 /// A filter that finds more than was thought is none to act on.
@@ -279,7 +289,13 @@ fn confirm(
     if cx.global.yes || !cx.can_prompt() {
         let yes = if cx.global.yes { "" } else { " --yes" };
         let bound = max.map_or_else(|| format!(" --max {}", keys.len()), |_| String::new());
-        return Err(Error::usage(format!("this is for {count}, and needs a confirmation"))
+        let unbounded = Error::usage(format!("this is for {count}, and needs a confirmation"));
+        let unbounded = if cx.global.yes {
+            unbounded.cause("of many keys, --yes off a terminal wants to hear how many there are at most: --max")
+        } else {
+            unbounded
+        };
+        return Err(unbounded
             .hint(format!("{}{yes}{bound}", cx.invocation()))
             .hint(format!("{} --dry-run   (shows them)", cx.invocation())));
     }

@@ -55,7 +55,7 @@ fn is_one_slip(typed: &str, word: &str) -> bool {
 }
 
 /// What other programs call a command and no alias is, and what keyward calls it.
-const COMMANDS: [(&[&str], &str); 11] = [
+const COMMANDS: [(&[&str], &str); 12] = [
     (&["del", "destroy"], "keyward delete KEY"),
     (&["keys"], "keyward list"),
     (&["describe", "info"], "keyward show KEY"),
@@ -64,6 +64,7 @@ const COMMANDS: [(&[&str], &str); 11] = [
     (&["suspend"], "keyward deactivate KEY"),
     (&["resume"], "keyward activate KEY"),
     (&["edit", "set", "modify"], "keyward update KEY"),
+    (&["rename", "mv"], "keyward update KEY --name NAME"),
     (&["history", "log", "events"], "keyward audit list --key KEY"),
     (&["version"], "keyward --version"),
     (&["config", "env"], "keyward help environment"),

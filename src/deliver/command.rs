@@ -90,7 +90,7 @@ fn shell(command: &str) -> Command {
 
 /// What the lines of a command are shown under: its first word.
 fn label(command: &str) -> String {
-    let word = command.split_whitespace().next().unwrap_or("command");
+    let word = command.split_whitespace().next().unwrap_or("command").trim_matches(['(', ')', ';', '&', '|']);
     let name = word.rsplit('/').next().unwrap_or(word);
     if name.is_empty() { "command".to_owned() } else { name.chars().take(40).collect() }
 }

@@ -10,11 +10,12 @@
 use super::{
     Bounds, Failure, Observer,
     by_hand::{finish, leave},
+    failure::is_away,
     target::{Target, Targets},
 };
 use crate::{
     backend::Backend,
-    deliver::{Kept, Reached, Running, Sink, SinkError, probe},
+    deliver::{Fault, Kept, Reached, Running, Sink, SinkError, probe},
     domain::{Lookup, PlainToken, RotationId, Time},
     ops::{
         Abort, Context, Created, Error, KeyView, Kind, Progress, Result, RotationRef, RotationView, Show, ShowRotation,
@@ -169,15 +170,19 @@ impl Driver<'_> {
         let mut given: Vec<Given<'_>> = Vec::new();
         for sink in &target.sinks {
             let (before, held) = (sink.keep(), held(sink).map(|token| token.lookup().clone()));
-            self.step(fresh, sink, Progress::Intended)?;
+            self.step(fresh, sink, Progress::Intended)
+                .map_err(|error| fresh.unrecorded(error, !given.is_empty(), ending))?;
             match self.bounds.running(observer, |run| sink.deliver(fresh.token, run)) {
                 Ok(receipt) => {
                     given.push(Given { sink, before, held });
-                    self.step(fresh, sink, Progress::Delivered(receipt.detail))?;
+                    self.step(fresh, sink, Progress::Delivered(receipt.detail))
+                        .map_err(|error| fresh.unrecorded(error, true, ending))?;
                 }
                 Err(error) => {
                     match error.reached {
-                        Reached::No => self.step(fresh, sink, Progress::Failed(error.to_string()))?,
+                        Reached::No => self
+                            .step(fresh, sink, Progress::Failed(error.to_string()))
+                            .map_err(|error| fresh.unrecorded(error, !given.is_empty(), ending))?,
                         Reached::Maybe => self.leave(fresh, sink, error.to_string()),
                     }
                     let holding = match ending {
@@ -296,6 +301,23 @@ impl<'a> Fresh<'a> {
     fn of(token: &'a PlainToken, view: &RotationView) -> Result<Self> {
         let (rotation, lookup) = view.ids()?;
         Ok(Self { token, rotation, lookup, doubted: view.in_doubt.is_some() })
+    }
+
+    /// A step that the keystore could not be told of, because it is away. Where a sink `holds` the secret by then, that is no
+    /// failure that changed nothing.
+    fn unrecorded(&self, error: Error, holds: bool, ending: Ending) -> Failure {
+        if !holds || ending == Ending::Dead || !is_away(&error) {
+            return Failure::Refused(error);
+        }
+        let Error { message: what, causes, hints, .. } = error;
+        let told = SinkError {
+            fault: Fault::Unavailable,
+            what: format!("it could not be recorded how far its delivery came: {what}"),
+            cause: causes.into_iter().next(),
+            hint: hints.into_iter().next(),
+            reached: Reached::Maybe,
+        };
+        Failure::Undelivered { rotation: self.rotation.clone(), error: Box::new(told), beside: None }
     }
 
     fn step(&self, sink: &Sink, progress: Progress) -> Step {

@@ -150,6 +150,16 @@ impl From<Failure> for Outcome {
     }
 }
 
+/// A refusal that is about who asks, and not about the key: every other key would be refused alike.
+fn of_the_caller(outcome: &Outcome) -> Option<Error> {
+    match outcome {
+        Outcome::Failed(Failure::Refused(error)) if matches!(&*error.reason, "role" | "support_slot") => {
+            Some(error.clone())
+        }
+        _ => None,
+    }
+}
+
 impl Driver<'_> {
     /// Rotates what is due. The observer is told what came of each key.
     ///
@@ -170,6 +180,11 @@ impl Driver<'_> {
         }
         for key in &keys {
             let outcome = self.turn(due, key, counts.begun, observer);
+            if counts.begun == 0
+                && let Some(refused) = of_the_caller(&outcome)
+            {
+                return Err(refused);
+            }
             observer.ended(key, &outcome)?;
             counts.count(&outcome);
         }

@@ -56,9 +56,20 @@ impl Failure {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Refused(error) => error.kind,
-            Self::Uncommitted { error, .. } => error.kind,
+            Self::Uncommitted { error, .. } if !is_away(error) => error.kind,
             Self::ThrownAway { error, .. } | Self::NotMade { error, .. } => refused(error).kind,
-            Self::Undelivered { .. } | Self::Unproven { .. } => Kind::Undelivered,
+            Self::Undelivered { .. } | Self::Unproven { .. } | Self::Uncommitted { .. } => Kind::Undelivered,
+        }
+    }
+
+    /// The rotation that it goes on with.
+    #[must_use]
+    pub fn rotation(&self) -> Option<&RotationId> {
+        match self {
+            Self::Undelivered { rotation, .. }
+            | Self::Unproven { rotation, .. }
+            | Self::Uncommitted { rotation, .. } => Some(rotation),
+            Self::Refused(_) | Self::ThrownAway { .. } | Self::NotMade { .. } => None,
         }
     }
 
@@ -70,6 +81,12 @@ impl Failure {
             _ => None,
         }
     }
+}
+
+/// Whether the keystore could not be asked, so that nobody knows what it would have said.
+#[must_use]
+pub fn is_away(error: &Error) -> bool {
+    matches!(error.kind, Kind::Unavailable | Kind::Busy)
 }
 
 impl From<Error> for Failure {

@@ -16,7 +16,7 @@ mod target;
 pub use by_hand::{ByHand, finish};
 pub use drive::{Delivered, Driver};
 pub use due::{Counts, Due, Left, Outcome, Skipped};
-pub use failure::{Failure, refused};
+pub use failure::{Failure, is_away, refused};
 pub use shared::refuse_shared;
 pub use target::{Target, Targets};
 

@@ -269,6 +269,17 @@ fn who_says_only_what_is_to_be_done_is_asked_the_rest() {
     let same = "keyward rotate billing --overlap 3h --deliver file:named --probe 'grep -q kw_'";
     assert!(seen.contains(same), "{seen}");
     assert!(home.works(&home.read("named")));
+    // What would be refused for the overlap that runs by now is asked, before the rest.
+    for (answer, code) in [("n", 1), ("y", 0)] {
+        shell.type_line("keyward rotate billing");
+        shell.press("When the old secret of billing ends", "\r");
+        shell.answer("An earlier overlap of billing still runs, until", answer);
+        if code == 0 {
+            shell.press("Where the new secret goes", "\r");
+        }
+        let seen = shell.finished(code);
+        assert_eq!(seen.contains("keyward rotate billing --supersede"), code == 0, "{seen}");
+    }
     // What is asked has no letters to type: the question says how it is answered.
     shell.type_line("keyward rotate billing");
     shell.press("arrows move, return chooses", "b\x1b");

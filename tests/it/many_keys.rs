@@ -86,6 +86,7 @@ fn off_a_terminal_their_number_has_to_be_bounded_and_more_than_that_touches_none
             assert_eq!(ran.code, Some(2), "{ran:?}");
             assert!(ran.stderr.contains("this is for 3 keys, and needs a confirmation"), "{ran:?}");
             assert!(ran.stderr.contains("--yes --max 3"), "{ran:?}");
+            assert_eq!(ran.stderr.contains("how many there are at most: --max"), args.contains(&"--yes"), "{ran:?}");
         }
         let ran = away.run(&["-o", "json", "deactivate", "--owner", "alice", "--yes", "--max", "2"]);
         assert_eq!(ran.code, Some(6), "{ran:?}");
@@ -118,7 +119,7 @@ fn what_says_no_keys_or_says_them_twice_is_refused() {
         }
         assert!(with(&[]).contains("which keys are meant is missing"), "{command}");
         // An environment alone would be everything there is in it.
-        assert!(with(&["--env", "development"]).contains("which keys are meant is missing"), "{command}");
+        assert!(with(&["--env", "development"]).contains("an environment alone is no filter"), "{command}");
         assert!(with(&["one", "--never-used"]).contains("keys are named, or found by a filter"), "{command}");
         assert!(with(&["--never-used", "--max", "0"]).contains("--max"), "{command}");
         // A variable that was not set is no owner without keys.
@@ -186,6 +187,8 @@ fn keys_named_on_standard_input_are_changed_alike() {
         assert_eq!(reply["schema"], "keyward.key-list/v1");
         assert_eq!(reply["items"].as_array().unwrap().len(), 2);
         assert_eq!(away.names(&["--owner", "ops"]), ["four", "one"]);
+        let none = away.run_with(&["revoke", "-"], "\n");
+        assert!(none.code == Some(0) && none.stderr.contains("names no key; nothing was done"), "{none:?}");
         let several = away.run(&["update", "two", "three", "--owner", "ops"]);
         assert_eq!(several.code, Some(0), "{several:?}");
         let unconfirmed = away.run_with(&["delete", "-"], "one\n");

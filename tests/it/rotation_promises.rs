@@ -282,3 +282,62 @@ fn an_explained_verdict_says_what_a_gateway_asks_for_and_counts() {
         assert!(told.contains("the key is for project 'gemini'"), "{told}");
     });
 }
+
+/// What a person types first; and a key whose overlap still runs says until when.
+#[test]
+fn a_run_says_where_sinks_are_named_and_until_when_an_overlap_lasts() {
+    at_both_doors(|door| {
+        let bare = door.run(&["rotate", "--due", "--yes", "--max", "3"], "");
+        assert_eq!(bare.code, Some(2), "{bare:?}");
+        assert!(bare.stderr.contains("where the new secrets go is not said"), "{bare:?}");
+        assert!(bare.stderr.contains("--deliver-map FILE") && !bare.stderr.contains("required arguments"), "{bare:?}");
+        ok(door, &["create", "app", "--rotate-every", "30d", "--overlap", "2h", "--deliver", "file:app.key"]);
+        let due = ["rotate", "--due", "--yes", "--max", "3", "--deliver", "file:app.key", "--due-within"];
+        let until = json(door, &[&due[..], &["31d"]].concat())["items"][0]["old_valid_until"].clone();
+        let skipped = json(door, &[&due[..], &["61d"]].concat())["items"][0].clone();
+        assert_eq!((&skipped["outcome"], &skipped["old_valid_until"]), (&"skipped".into(), &until), "{skipped:#}");
+        assert!(skipped["why"].as_str().unwrap().contains(until.as_str().unwrap()), "{skipped:#}");
+    });
+}
+
+/// The secret was on its way when the server went: it may have arrived, and that is said; not that nothing was changed.
+#[test]
+fn a_secret_that_left_while_the_server_went_may_have_arrived() {
+    let doors = Doors::new();
+    let door = doors.there();
+    ok(&door, &["create", "app", "--rotate-every", "30d", "--deliver", "file:app.key"]);
+    let pid = doors.server.pid();
+    let sink = format!("exec:cat >left.key; kill -9 {pid}; until grep -q '^State:.Z' /proc/{pid}/status; do :; done");
+    let due = ["rotate", "--due", "--due-within", "31d", "--yes", "--max", "3", "-o", "json", "--deliver", &sink];
+    let ran = door.run(&due, "");
+    assert_eq!(ran.code, Some(12), "{ran:?}");
+    let run: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let one = &run["items"][0];
+    assert_eq!((&one["outcome"], &one["error"]["exit"]), (&"undelivered".into(), &12.into()), "{run:#}");
+    assert!(one["rotation"].as_str().unwrap().starts_with("rot_"), "{run:#}");
+    assert!(one["why"].as_str().unwrap().contains("may not have arrived everywhere"), "{run:#}");
+    // Either secret works, and the next run goes on.
+    let verified = |file| doors.behind.run_with(&["verify", "-", "--field", "code"], &read(&door, file)).stdout;
+    assert_eq!([verified("app.key"), verified("left.key")].map(|code| code.trim_end().to_owned()), ["VALID", "VALID"]);
+}
+
+/// A refusal that is about who asks ends a run at its first key, with the code of a refusal.
+#[test]
+fn who_may_not_rotate_is_refused_once_and_not_for_each_key() {
+    let doors = Doors::new();
+    for home in [&doors.local, &doors.behind] {
+        for name in ["one", "two"] {
+            home.ok(&["create", name, "--rotate-every", "30d"]);
+        }
+    }
+    doors.local.ok(&["vault", "slots", "add", "--device-file", "desk.key", "--role", "support"]);
+    let credential = doors.behind.ok(&["operators", "create", "desk", "--role", "support"]);
+    doors.client.private("desk", &credential);
+    let due = ["rotate", "--due", "--due-within", "31d", "--yes", "--max", "3", "--deliver", "file:{name}.key"];
+    let slot = doors.local.run(&[&["--key-file", "desk.key"], &due[..]].concat());
+    let role = doors.client.run_in(&due, &[("KEYWARD_SERVER", &doors.server.url), ("KEYWARD_TOKEN_FILE", "desk")]);
+    for ran in [slot, role] {
+        assert_eq!((ran.code, &*ran.stdout), (Some(5), ""), "{ran:?}");
+        assert_eq!(ran.stderr.matches("error: ").count(), 1, "{ran:?}");
+    }
+}

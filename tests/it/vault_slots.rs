@@ -239,3 +239,15 @@ fn too_little_memory_for_a_passphrase_is_worth_another_try() {
     assert_eq!(refused.error()["retryable"], true, "{refused:?}");
     assert_eq!(by(&home, "pp", "list").code, Some(0));
 }
+
+/// Who names the file of the new passphrase has said what opens the slot; who says nothing is asked for it in words.
+#[test]
+fn what_opens_a_new_slot_is_said_once() {
+    let home = with_passphrase();
+    done(&home, "pp", "vault slots add --new-passphrase-file pp2 --role support");
+    assert_eq!(role(&home, "pp2"), "support");
+    let ran = by(&home, "pp", "vault slots add --role support");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("what opens the slot is missing"), "{ran:?}");
+    assert!(ran.stderr.contains("--new-passphrase-file FILE") && ran.stderr.contains("--device-file FILE"), "{ran:?}");
+}

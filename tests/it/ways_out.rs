@@ -128,12 +128,17 @@ fn no_usage_that_misleads_stands_under_a_hint() {
         ("update a --add-label x=y", "--label NAME=VALUE"),
         ("update a --remove-label x", "--unset-label NAME"),
         ("create z --secret-file -", "keyward import FILE"),
+        ("rename a b", "keyward update KEY --name NAME"),
     ] {
         let ran = home.run(&words(line));
         let told = hints(&ran);
         assert!(ran.code == Some(2) && told[0].starts_with(hint), "{line}: {ran:?}");
         assert!(told.len() == 2 && told[1].ends_with("--help"), "{line}: {ran:?}");
     }
+    let fixed = home.run(&words("update a --env staging"));
+    assert!(fixed.code == Some(2) && fixed.stderr.contains("the environment of a key never changes"), "{fixed:?}");
+    let scope = home.run(&words("update a --scope x:read"));
+    assert_eq!((scope.code, hints(&scope)), (Some(2), vec!["--add-scope or --remove-scope"]), "{scope:?}");
     // Where there is no word of keyward's own, the usage is that of the command.
     let ran = home.run(&words("update a --frobnicate"));
     assert!(ran.stderr.contains("hint: usage: keyward update [OPTIONS]"), "{ran:?}");

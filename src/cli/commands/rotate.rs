@@ -94,9 +94,13 @@ fn asked(cx: &mut Ctx, args: &mut Args) -> Result<()> {
     }
     let key = args.keys.one().map(|key| (key.clone(), args.keys.env));
     let end = args.now || args.overlap.is_some();
-    let turn = guided::rotate(cx, guided::Said { key, end, place: args.deliver.is_asked() })?;
+    let turn = guided::rotate(
+        cx,
+        guided::Said { key, end, older: args.now || args.supersede, place: args.deliver.is_asked() },
+    )?;
     args.keys.choose(turn.key);
     args.now |= turn.now;
+    args.supersede |= turn.supersede;
     args.overlap = args.overlap.or(turn.overlap);
     if let Some(sink) = turn.sink {
         args.deliver.deliver = vec![sink];

@@ -99,14 +99,15 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let Args { which, to, .. } = args;
     let meant = which.meant(cx)?;
     let environment = meant.environment();
+    let only_named = environment.is_some();
     if let Some(key) = meant.one().cloned() {
-        return update_one(cx, Update { environment, ..request(to, key)? });
+        return update_one(cx, Update { environment, ..request(to, key, only_named)? });
     }
     if to.name.is_some() {
         return Err(Error::usage("a name is for one key").hint("keyward update KEY --name NAME"));
     }
     // What cannot be asked for is told before anybody has to confirm; then each key gets its own.
-    let like = Update { environment, ..request(to, KeyRef::Name(String::new()))? };
+    let like = Update { environment, ..request(to, KeyRef::Name(String::new()), only_named)? };
     let chosen = meant.decide(cx, &What { asked: "Change", caution: Caution::None })?;
     let change = |key: &KeyRef| KeyChange::Update(Box::new(Update { key: key.clone(), ..like.clone() }));
     let (updated, code) = in_slices::change(cx, &chosen, "changing keys", change, tell)?;
@@ -130,6 +131,9 @@ fn refuse_fixed(args: &Args) -> Result<()> {
     if named && by.project.is_some() {
         return Err(Error::usage("a key's project never changes")
             .hint("keyward create NAME: a key's project is set when it is made"));
+    }
+    if named && by.state.scope.is_some() {
+        return Err(Error::usage("--scope finds keys, and one is named").hint("--add-scope or --remove-scope"));
     }
     if named && by.state.customer.is_some() {
         return Err(Error::usage("--customer finds keys, and one is named").hint("--add-customer or --remove-customer"));
@@ -168,7 +172,8 @@ fn update_one(cx: &mut Ctx, request: Update) -> Result<u8> {
     Ok(Exit::Ok.code())
 }
 
-fn request(to: Changes, key: KeyRef) -> Result<Update> {
+/// What is asked for; `in_environment` where one was said, which narrows and changes nothing.
+fn request(to: Changes, key: KeyRef, in_environment: bool) -> Result<Update> {
     let nothing = Update::of(key);
     let update = Update {
         name: to.name,
@@ -191,7 +196,13 @@ fn request(to: Changes, key: KeyRef) -> Result<Update> {
         ..nothing.clone()
     };
     if update == nothing {
-        return Err(Error::usage("nothing to change was given").hint("keyward update --help"));
+        let nothing = Error::usage("nothing to change was given");
+        let nothing = if in_environment {
+            nothing.cause("--env says which key is meant: the environment of a key never changes")
+        } else {
+            nothing
+        };
+        return Err(nothing.hint("keyward update --help"));
     }
     Ok(update)
 }

@@ -106,7 +106,7 @@ enum Slots {
 
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-#[command(group = clap::ArgGroup::new("way").required(true).args(["passphrase", "device_file"]))]
+#[command(group = clap::ArgGroup::new("way").args(["passphrase", "device_file"]))]
 struct Add {
     /// A passphrase opens it
     #[arg(long)]
@@ -269,6 +269,12 @@ fn told(cx: &mut Ctx, did: &str, would: &str, slot: &SlotView) -> Result<()> {
 }
 
 fn add_slot(cx: &mut Ctx, add: Add) -> Result<()> {
+    let words = add.passphrase || add.new.new_passphrase_file.is_some() || add.new.new_passphrase_fd.is_some();
+    if add.device_file.is_none() && !words {
+        return Err(Error::usage("what opens the slot is missing")
+            .hint("add --passphrase, or --new-passphrase-file FILE where there is no terminal to ask on")
+            .hint("add --device-file FILE   (a new file with a random key)"));
+    }
     let backend = cx.backend()?;
     let secret = match add.device_file {
         Some(file) => {

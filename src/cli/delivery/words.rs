@@ -6,7 +6,7 @@ use crate::{
     deliver::{Fault, SinkError},
     domain::RotationId,
     ops::{Error, Kind},
-    rotate::{Failure, refused},
+    rotate::{Failure, is_away, refused},
 };
 
 impl Deliveries<'_> {
@@ -22,7 +22,15 @@ impl Deliveries<'_> {
             }
             Failure::Unproven { rotation, error } => unproven(rotation, error),
             Failure::Uncommitted { rotation, error } => {
-                Error::clone(error).hint(format!("the secret has arrived: keyward rotation commit {rotation}"))
+                let error = Error::clone(error);
+                let error = if is_away(&error) {
+                    error.undelivered(
+                        "the new secret has arrived, and could not be made the current one; the old one works",
+                    )
+                } else {
+                    error
+                };
+                error.hint(format!("the secret has arrived: keyward rotation commit {rotation}"))
             }
         }
     }

@@ -34,7 +34,7 @@ use std::time::Instant;
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct DueArgs {
     /// Rotate every key whose rotation is due, or was interrupted; needs --yes
-    #[arg(long, requires = "sinks")]
+    #[arg(long)]
     pub(super) due: bool,
     /// Also keys that will be due within this time
     #[arg(long, value_name = "D", requires = "due", value_parser = super::values::duration)]
@@ -80,6 +80,11 @@ pub(super) struct How {
 /// # Errors
 /// `Usage` without a confirmation; those of the keystore before the first key. A key's own failure is its result.
 pub(super) fn run(cx: &mut Ctx, due: &DueArgs, deliver: &DeliverArgs, how: &How) -> Result<u8> {
+    if !deliver.is_asked() {
+        return Err(Error::usage("where the new secrets go is not said: a run prints none").hint(
+            "add --deliver 'file:{env}-{name}.key' or another sink, or --deliver-map FILE with one for each key",
+        ));
+    }
     confirmed(cx, due)?;
     deliver.refuse_idle()?;
     let (targets, stop, began) = (deliver.targets(cx)?, Stop::listen()?, Instant::now());
@@ -155,7 +160,7 @@ impl Observer for Told<'_, '_> {
         }
         self.hooks.of_key(cx, deliveries, &result);
         // Where names are all that is printed, those that failed are not among them.
-        if let Some(error) = result::error(cx, deliveries, outcome).filter(|_| cx.names_suffice()) {
+        if let Some(error) = result::error(cx, deliveries, key, outcome).filter(|_| cx.names_suffice()) {
             cx.error(&Error { message: format!("{} ({}): {}", key.name, key.id, error.message), ..error });
         }
         self.results.push(result);

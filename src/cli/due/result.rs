@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{context::Ctx, delivery::Deliveries, exit::Exit},
-    domain::{KeyRef, time::format_time},
+    domain::{KeyRef, RotationId, time::format_time},
     ops::{Error, KeyView, OverlapWait, RotationRef, RotationView, ShowRotation, WaitOutcome},
     rotate::{Counts, Left, Outcome, Skipped},
 };
@@ -37,19 +37,25 @@ fn failure(cx: &Ctx, deliveries: &Deliveries<'_>, outcome: &Outcome) -> Option<E
 }
 
 /// What went wrong, as an error of its own.
-pub(super) fn error(cx: &Ctx, deliveries: &Deliveries<'_>, outcome: &Outcome) -> Option<Error> {
+pub(super) fn error(cx: &Ctx, deliveries: &Deliveries<'_>, key: &KeyView, outcome: &Outcome) -> Option<Error> {
     match outcome {
-        Outcome::Unmatched => why(outcome).map(Error::usage),
+        Outcome::Unmatched => why(outcome, key).map(Error::usage),
         Outcome::Overlap(wait) if wait.outcome == WaitOutcome::GivenUp => {
             let hint = format!("keyward usage {}  (who uses which secret)", wait.key.id);
-            why(outcome).map(|why| Error::conflict("still_used", why).hint(hint))
+            why(outcome, key).map(|why| Error::conflict("still_used", why).hint(hint))
         }
         _ => failure(cx, deliveries, outcome),
     }
 }
 
+/// Until when the old secret of a key works.
+fn overlapping(key: &KeyView) -> Option<String> {
+    let old = key.secrets.iter().rev().find(|secret| secret.state == "retiring");
+    old.and_then(|secret| secret.valid_until.clone())
+}
+
 /// Why nothing failed and nothing was rotated, in a sentence; for a person.
-fn why(outcome: &Outcome) -> Option<String> {
+fn why(outcome: &Outcome, key: &KeyView) -> Option<String> {
     Some(match outcome {
         Outcome::Rotated(_) | Outcome::Staged(_) | Outcome::WouldRotate(_) => return None,
         Outcome::Failed(_) | Outcome::Undelivered(_) => return None,
@@ -60,7 +66,10 @@ fn why(outcome: &Outcome) -> Option<String> {
         }
         Outcome::Skipped(Skipped::Rotated) => "somebody else has rotated it".to_owned(),
         Outcome::Skipped(Skipped::Parked) => "an earlier rotation waits for a commit".to_owned(),
-        Outcome::Skipped(Skipped::Overlap) => "an earlier rotation waits for the overlap to end".to_owned(),
+        Outcome::Skipped(Skipped::Overlap) => {
+            let until = overlapping(key).map(|until| format!(", at {until}")).unwrap_or_default();
+            format!("an earlier rotation waits for the overlap to end{until}")
+        }
         Outcome::Skipped(Skipped::Busy(who)) => {
             format!("{who}; if it is no more, the first run after that goes on")
         }
@@ -110,7 +119,7 @@ pub(super) fn of(cx: &mut Ctx, deliveries: &Deliveries<'_>, key: &KeyView, outco
     };
     let failure = failure(cx, deliveries, outcome);
     let why = failure.as_ref().map_or_else(
-        || why(outcome),
+        || why(outcome, key),
         |error| Some(error.causes.first().map_or(error.message.clone(), |cause| format!("{}: {cause}", error.message))),
     );
     let error = failure.map(|error| {
@@ -142,18 +151,20 @@ pub(super) fn of(cx: &mut Ctx, deliveries: &Deliveries<'_>, key: &KeyView, outco
     };
     // One that was typed and is not there has a name alone.
     let known = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
-    let overlapping = |key: &KeyView| {
-        let old = key.secrets.iter().rev().find(|secret| secret.state == "retiring");
-        old.and_then(|secret| secret.valid_until.clone())
+    let lasting = matches!(outcome, Outcome::Skipped(Skipped::Overlap)).then_some(key);
+    let going_on = match outcome {
+        Outcome::Failed(failure) | Outcome::Undelivered(failure) => failure.rotation(),
+        _ => None,
     };
     json!({
         "schema": "keyward.rotation-result/v1", "key_id": known(&key.id), "name": key.name,
         "environment": known(&key.environment),
         "outcome": word(outcome), "why": why, "resumed": delivered.is_some_and(|one| one.resumed),
-        "rotation": rotation.map(|rotation| rotation.id.as_str()).or(wait.map(|wait| wait.rotation.as_str())).or(key.rotation.id.as_deref()),
+        "rotation": rotation.map(|rotation| rotation.id.as_str()).or(wait.map(|wait| wait.rotation.as_str()))
+            .or(going_on.map(RotationId::as_str)).or(key.rotation.id.as_deref()),
         "sinks": sinks,
         "due_at": key.rotation.due_at, "next_due_at": delivered.map(|delivered| &delivered.key.rotation.due_at),
-        "old_valid_until": delivered.map(|delivered| &delivered.key).or(wait.map(|wait| &wait.key)).and_then(overlapping),
+        "old_valid_until": delivered.map(|delivered| &delivered.key).or(wait.map(|wait| &wait.key)).or(lasting).and_then(overlapping),
         "lease_until": rotation.filter(|_| matches!(outcome, Outcome::Skipped(_))).and_then(|rotation| rotation.lease_until.as_deref()),
         "old_last_used_at": wait.and_then(|wait| wait.last_used_at.as_deref()),
         "old_last_used_ip": wait.and_then(|wait| wait.last_used_ip.as_deref()),
