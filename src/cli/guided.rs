@@ -197,8 +197,7 @@ pub(super) fn rotate(cx: &mut Ctx, said: Said) -> Result<Turn> {
     };
     // Before anybody answers questions about it.
     let shown = cx.backend()?.ask(&cx.operation(), &Show { key: key.clone(), environment })?;
-    let (now, overlap) =
-        if said.end { (false, None) } else { end(cx, &shown)? };
+    let (now, overlap) = if said.end { (false, None) } else { end(cx, &shown)? };
     if now {
         words.push("--now".to_owned());
     }
