@@ -224,6 +224,12 @@ pub fn shared_secret(path: &Path) -> bool {
     too_open(path) && !handed
 }
 
+/// Whether a file is root's, who alone can write to it.
+#[must_use]
+pub fn is_of_root(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.uid() == 0 && found.permissions().mode() & 0o022 == 0)
+}
+
 /// Why this process cannot write a file or a directory that is there; `None` when it can.
 #[must_use]
 pub fn not_writable(path: &Path) -> Option<io::Error> {

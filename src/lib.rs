@@ -13,6 +13,7 @@
 //! | [`ops`] | the use cases: a request, an outcome, and the function between them |
 //! | [`wire`] | the contract of the HTTP API: paths, bodies, problems |
 //! | `notify` | messages to webhooks over HTTP: signed, and to public addresses alone (feature `server`) |
+//! | `oidc` | tokens of other issuers: their signatures, and the keys of issuers, fetched and kept (feature `server`) |
 //! | [`backend`] | the seam: runs use cases over the local keystore or through a server; what is done to a vault itself |
 //! | [`anchor`] | where checkpoints of the trail go |
 //! | [`server`] | the use cases and verdicts over HTTP; owns the only async runtime |
@@ -78,6 +79,8 @@ pub mod domain;
 pub mod files;
 #[cfg(feature = "server")]
 pub mod notify;
+#[cfg(feature = "server")]
+pub mod oidc;
 pub mod ops;
 pub mod output;
 pub mod rotate;

@@ -4,9 +4,11 @@ steps.py github ACTION_DIR DIRECTORY [INPUT=VALUE …]   the shell steps, in ord
 steps.py gitlab FILE JOB DIRECTORY [INPUT=VALUE …]      before_script and script, in one shell, in the working directory
 
 Prints what the steps print, with masked values replaced, and at the end of an action one line `output NAME=VALUE` each. What is
-said with `uses:` is another action: it is named and left out. The exit code is that of the step that failed.
+said with `uses:` is another action: it is named and left out. ID_TOKENS holds the tokens that GitLab would give, by audience, as JSON.
+The exit code is that of the step that failed.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -100,10 +102,14 @@ def gitlab(file, job, keeps, given):
     inputs = inputs_of(yaml.safe_load(head)["spec"]["inputs"], given)
     jobs = yaml.safe_load(re.sub(r"\$\[\[ inputs\.([a-z-]+) \]\]", lambda found: inputs[found[1]], body))
     steps = dict(jobs[jobs[job].get("extends")] if "extends" in jobs[job] else {}, **jobs[job])
-    given = {name: os.path.expandvars(text) for name, text in steps.get("variables", {}).items()}
+    # A variable that nobody set is empty, as the runner has it.
+    given = {name: re.sub(r"^\$\w+$", "", os.path.expandvars(text)) for name, text in steps.get("variables", {}).items()}
+    tokens = json.loads(os.environ.get("ID_TOKENS", "{}"))
+    given.update({name: tokens.get(about["aud"], "") for name, about in steps.get("id_tokens", {}).items()})
     os.chdir(keeps)
     env = dict(os.environ, CI="true", GITLAB_CI="true", **given)
-    return run("\n".join(steps.get("before_script", []) + steps["script"]), env, [env["KEYWARD_TOKEN"]])
+    masks = [text for text in [*tokens.values(), env["STORED"]] if text]
+    return run("\n".join(steps.get("before_script", []) + steps["script"]), env, masks)
 
 
 kind, what, *rest = sys.argv[1:]

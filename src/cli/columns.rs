@@ -3,10 +3,12 @@
 #[cfg(feature = "server")]
 mod held;
 mod reports;
+mod trusts;
 
 #[cfg(feature = "server")]
 pub(super) use held::{SELF, SELF_REVOKED};
 pub(super) use reports::{COUNTS, EXPIRING, OWNERS, ROTATED, STALE};
+pub(super) use trusts::TRUSTS;
 
 use crate::output::{
     Column,

@@ -5,7 +5,7 @@
 use super::context::Ctx;
 use crate::{
     backend::RecoveryCode,
-    domain::text::decode,
+    domain::{jwt, text::decode},
     files,
     ops::{Error, Kind, Result},
 };
@@ -64,34 +64,45 @@ impl Source {
     /// # Errors
     /// `Usage` when it cannot be read, is empty, too long or no text.
     pub(super) fn read(&self, cx: &mut Ctx, what: &str) -> Result<Zeroizing<String>> {
-        let (bytes, place) = match self {
-            Self::File(path) => (limited(File::open(path)), path.display().to_string()),
-            Self::Fd(fd) => (limited(File::open(format!("/dev/fd/{fd}"))), format!("descriptor {fd}")),
-            Self::Stdin => (limited(Ok(&mut *cx.out.streams.stdin)), "standard input".to_owned()),
-        };
-        let refused = |why: String| Error::new(Kind::Usage, "input", format!("no {what} from {place}")).cause(why);
-        let bytes = bytes.map_err(|error| refused(error.to_string()))?;
-        // A mark and UTF-16 come from Windows; they are no part of a secret.
-        let mut bytes = match &**bytes {
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
-                let text = decode(&bytes).map_err(refused)?.into_owned();
-                Zeroizing::new(text.into_bytes())
-            }
-            [0xef, 0xbb, 0xbf, rest @ ..] => Zeroizing::new(rest.to_vec()),
-            _ => bytes,
-        };
-        if bytes.last() == Some(&b'\n') {
-            bytes.pop();
-            if bytes.last() == Some(&b'\r') {
-                bytes.pop();
-            }
+        match self {
+            Self::File(path) => read_secret(path, what),
+            Self::Fd(fd) => secret(limited(File::open(format!("/dev/fd/{fd}"))), what, &format!("descriptor {fd}")),
+            Self::Stdin => secret(limited(Ok(&mut *cx.out.streams.stdin)), what, "standard input"),
         }
-        if bytes.is_empty() {
-            return Err(refused("it is empty".to_owned()));
-        }
-        let text = std::str::from_utf8(&bytes).map_err(|_| refused("it is not text".to_owned()))?;
-        Ok(Zeroizing::new(text.to_owned()))
     }
+}
+
+/// Reads the secret of a file.
+///
+/// # Errors
+/// As [`Source::read`].
+pub(super) fn read_secret(path: &Path, what: &str) -> Result<Zeroizing<String>> {
+    secret(limited(File::open(path)), what, &path.display().to_string())
+}
+
+fn secret(bytes: std::io::Result<Zeroizing<Vec<u8>>>, what: &str, place: &str) -> Result<Zeroizing<String>> {
+    let refused = |why: String| Error::new(Kind::Usage, "input", format!("no {what} from {place}")).cause(why);
+    let bytes = bytes.map_err(|error| refused(error.to_string()))?;
+    // A mark and UTF-16 come from Windows; they are no part of a secret.
+    let mut bytes = match &**bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            let text = decode(&bytes).map_err(refused)?.into_owned();
+            Zeroizing::new(text.into_bytes())
+        }
+        [0xef, 0xbb, 0xbf, rest @ ..] => Zeroizing::new(rest.to_vec()),
+        _ => bytes,
+    };
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    if bytes.is_empty() {
+        return Err(refused("it is empty".to_owned()));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| refused("it is not text".to_owned()))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// Reads a text file that holds no secret, such as checkpoints.
@@ -124,6 +135,7 @@ pub(super) fn refuse_tokens(args: &[impl AsRef<OsStr>]) -> Result<()> {
     Err(error.hint(match carried {
         Carried::Key => "rotate the key if others can read that history: keyward rotate KEY --now",
         Carried::Operator => "replace the credential if others can read that history: keyward operators rotate NAME",
+        Carried::Token => "a token of a job ends by itself soon; to let such jobs in no more: keyward operators trust remove NAME",
         Carried::Recovery => {
             "replace the code if others can read that history: keyward vault recovery, then keyward vault slots remove SLOT"
         }
@@ -135,11 +147,15 @@ pub(super) fn refuse_tokens(args: &[impl AsRef<OsStr>]) -> Result<()> {
 enum Carried {
     Key,
     Operator,
+    Token,
     Recovery,
 }
 
 /// The secret that stands anywhere in an argument, a sentence of a reason included.
 fn carries_secret(arg: &str) -> Option<Carried> {
+    if jwt::find(arg).is_some() {
+        return Some(Carried::Token);
+    }
     let words = arg.split(|character: char| !(character.is_ascii_alphanumeric() || matches!(character, '_' | '-')));
     words.flat_map(|word| std::iter::once(word).chain(word.split('-'))).find_map(|word| match word {
         word if word.contains('-') => RecoveryCode::parse(word).is_ok().then_some(Carried::Recovery),
@@ -171,6 +187,11 @@ mod tests {
             let error = refuse_tokens(&["keyward".to_owned(), "show".to_owned(), arg]).unwrap_err();
             assert_eq!(error.kind, Kind::Usage);
             assert!(!format!("{error:?}").contains("aaaaaaaa"));
+        }
+        let job = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UifQ.DtEhU3ljbEg8L38V";
+        for arg in [job.to_owned(), format!("--reason=it was {job}"), format!("Bearer:{job}")] {
+            let error = refuse_tokens(&["keyward".to_owned(), arg]).unwrap_err();
+            assert!(!format!("{error:?}").contains("eyJ"), "{error:?}");
         }
         let code = RecoveryCode::generate(&mut rand::rng()).display();
         let reasons =

@@ -140,7 +140,8 @@ impl Ctx {
         #[cfg(feature = "server")]
         if !self.has_other_side
             && global.vault.is_none()
-            && (global.token_file.is_some() || self.env.text("KEYWARD_TOKEN").is_some())
+            && (global.token_file.is_some()
+                || ["KEYWARD_TOKEN", "KEYWARD_OIDC"].iter().any(|one| self.env.text(one).is_some()))
         {
             return Err(absent()
                 .cause("a credential for a server is given, and no server")

@@ -3,10 +3,14 @@
 //! A server is named on the command line or in the environment of whoever runs keyward, never by a file of the directory
 //! that keyward happens to be run in. A vault that is named on the command line is meant, whatever else is set.
 
-use super::{context::Ctx, hints::WHERE_THE_VAULT_IS, input::Source};
+use super::{
+    context::Ctx,
+    hints::WHERE_THE_VAULT_IS,
+    input::{self, Source},
+};
 use crate::{
-    backend::remote::{Onlooker, Remote, RemoteOptions},
-    domain::{LOCAL_PROFILE, Login},
+    backend::remote::{Credential, GitHub, Onlooker, Remote, RemoteOptions},
+    domain::{LOCAL_PROFILE, Login, looks_like_jwt},
     files,
     ops::{Error, Kind, Result},
     output::Waiting,
@@ -60,20 +64,60 @@ impl Ctx {
             return Remote::new(RemoteOptions {
                 onlooker: self.onlooker(&profile.server),
                 server: profile.server,
-                token,
+                credential: Box::new(token),
                 ca_file,
                 workspace,
             })
             .map(Some);
         }
         let Some(server) = self.global.server.clone() else { return Ok(None) };
-        let token = match (self.global.token_file.clone(), self.env.text("KEYWARD_TOKEN")) {
-            (Some(path), _) => self.credential_of(&path)?,
-            (None, Some(token)) => Zeroizing::new(token),
-            (None, None) => return Err(no_credential(&server)),
-        };
+        let credential = self.credential_for(&server)?;
         let (ca_file, workspace) = (self.global.ca_file.clone(), self.global.workspace.clone());
-        Remote::new(RemoteOptions { onlooker: self.onlooker(&server), server, token, ca_file, workspace }).map(Some)
+        Remote::new(RemoteOptions { onlooker: self.onlooker(&server), server, credential, ca_file, workspace })
+            .map(Some)
+    }
+
+    /// Where the credential for a server comes from: what the command line says, else the host of a job, else the environment.
+    fn credential_for(&mut self, server: &str) -> Result<Box<dyn Credential>> {
+        if self.given.token_file.is_none()
+            && let Some(host) = self.env.text("KEYWARD_OIDC")
+        {
+            return Ok(Box::new(self.job(&host, server)?));
+        }
+        Ok(match (self.global.token_file.clone(), self.env.text("KEYWARD_TOKEN")) {
+            (Some(path), _) if path.is_file() => Box::new(TokenFile(path)),
+            // A pipe can be read once.
+            (Some(path), _) => Box::new(self.credential_of(&path)?),
+            (None, Some(token)) => Box::new(Zeroizing::new(token)),
+            (None, None) => return Err(no_credential(server)),
+        })
+    }
+
+    /// The job that this process runs in, at a host that gives it tokens.
+    fn job(&self, host: &str, server: &str) -> Result<GitHub> {
+        if host != "github" {
+            return Err(Error::usage(format!(
+                "KEYWARD_OIDC is '{host}': github is the one host that is asked for tokens"
+            ))
+            .hint("elsewhere the host puts a token into a file or a variable: KEYWARD_TOKEN_FILE or KEYWARD_TOKEN"));
+        }
+        let of_job = |name: &str| {
+            self.env.text(name).ok_or_else(|| {
+                Error::new(Kind::Auth, "no_token", format!("KEYWARD_OIDC is set, and {name} is not"))
+                    .cause("this is no job of GitHub Actions, or one that may not ask for tokens")
+                    .hint("permissions: { id-token: write }  (in the job of the workflow)")
+            })
+        };
+        let (url, asks_with) = (of_job("ACTIONS_ID_TOKEN_REQUEST_URL")?, of_job("ACTIONS_ID_TOKEN_REQUEST_TOKEN")?);
+        let audience = match self.env.text("KEYWARD_OIDC_AUDIENCE") {
+            Some(audience) => audience,
+            None if server.starts_with("unix:") => {
+                return Err(Error::usage("the path of a socket is no audience for a token")
+                    .hint("KEYWARD_OIDC_AUDIENCE=AUDIENCE, as `keyward operators trust add --audience` has it"));
+            }
+            None => server.trim_end_matches('/').to_owned(),
+        };
+        GitHub::new(&url, &asks_with, &audience)
     }
 
     /// The profile to work through; `None` for the local vault, and where a server is named.
@@ -83,9 +127,8 @@ impl Ctx {
     }
 
     pub(super) fn credential_of(&mut self, path: &Path) -> Result<Zeroizing<String>> {
-        if path.is_file() && files::shared_secret(path) {
-            return Err(Error::forbidden("permissions", format!("{} can be read by others", path.display()))
-                .hint(format!("chmod 600 {}", path.display())));
+        if path.is_file() {
+            return TokenFile(path.to_owned()).current();
         }
         let source = Source::of(Some(path), None, false).unwrap_or(Source::Stdin);
         source.read(self, "credential")
@@ -103,6 +146,8 @@ impl Ctx {
             ("profile", now.profile.clone(), given.profile.is_some(), "KEYWARD_PROFILE"),
             ("token-file", path(&now.token_file), given.token_file.is_some(), "KEYWARD_TOKEN_FILE"),
             ("token", credential, false, "KEYWARD_TOKEN"),
+            ("oidc", self.env.text("KEYWARD_OIDC"), false, "KEYWARD_OIDC"),
+            ("oidc-audience", self.env.text("KEYWARD_OIDC_AUDIENCE"), false, "KEYWARD_OIDC_AUDIENCE"),
             ("ca-file", path(&now.ca_file), given.ca_file.is_some(), "KEYWARD_CA_FILE"),
             ("vault", path(&now.vault), given.vault.is_some(), "KEYWARD_VAULT"),
             ("key-file", path(&now.key_file), given.key_file.is_some(), "KEYWARD_KEY_FILE"),
@@ -127,6 +172,23 @@ impl Ctx {
             json!({ "setting": setting, "value": value, "source": source })
         });
         rows.collect()
+    }
+}
+
+/// A file that is read again for each call: a host may renew the token in it meanwhile.
+struct TokenFile(PathBuf);
+
+impl Credential for TokenFile {
+    fn current(&self) -> Result<Zeroizing<String>> {
+        let Self(path) = self;
+        let credential = input::read_secret(path, "credential")?;
+        // A cluster hands tokens that end soon to every user of a container, in a volume that is root's.
+        let handed = looks_like_jwt(&credential) && files::is_of_root(path);
+        if files::shared_secret(path) && !handed {
+            return Err(Error::forbidden("permissions", format!("{} can be read by others", path.display()))
+                .hint(format!("chmod 600 {}", path.display())));
+        }
+        Ok(credential)
     }
 }
 

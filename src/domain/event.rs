@@ -100,6 +100,10 @@ actions! {
     OperatorRotate = "operator.rotate",
     /// An operator was cut off for good.
     OperatorRevoke = "operator.revoke",
+    /// The jobs of an issuer of tokens were let in.
+    OperatorTrust = "operator.trust",
+    /// The jobs of an issuer of tokens were let in no more.
+    OperatorDistrust = "operator.distrust",
     /// Somebody asked for something that a role, a bound or a plan does not allow to see or to manage.
     OperatorDenied = "operator.denied",
     /// Somebody logged in to a server, and the credential is kept.

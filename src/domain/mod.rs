@@ -12,6 +12,8 @@ pub mod filter;
 pub mod hygiene;
 pub mod ids;
 pub mod imported;
+pub mod jwks;
+pub mod jwt;
 pub mod key;
 pub mod merkle;
 pub mod operator;
@@ -31,6 +33,7 @@ pub mod tenancy;
 pub mod text;
 pub mod time;
 pub mod token;
+pub mod trust;
 pub mod unique_json;
 pub mod usage;
 pub mod webhook;
@@ -46,10 +49,12 @@ pub use field_name::field_path;
 pub use filter::{KeyFilter, Sort, SortField};
 pub use ids::{KeyId, KeyRef, ObjectName, RefError};
 pub use imported::{Digest, Form, Imported};
+pub use jwks::{KeySet, PublicKey};
+pub use jwt::{Algorithm, Claims, Jwt, Refusal, looks_like_jwt};
 pub use key::{DEFAULT_OVERLAP, Illegal, Key, Overlap, RotationPolicy, Secret, SecretState, Status};
 pub use operator::{OPERATOR_BRAND, Operator};
 pub use overlap::{Wait, Waited};
-pub use presented::{HeaderError, key_from_headers};
+pub use presented::{HeaderError, credential_from_headers, key_from_headers};
 pub use profile::{LOCAL_PROFILE, Login, Profile};
 pub use rate_limit::{RateLimit, SaidLimit, Spent};
 pub use role::{Permission, Role, SlotRole};
@@ -61,6 +66,7 @@ pub use suggest::closest;
 pub use tenancy::{Customer, Demand, Feature, KeyPolicy, Plan, PlanRefusal, Project, ReviewPolicy, Workspace};
 pub use time::{Expiry, Time};
 pub use token::{Brand, Lookup, PlainToken, TokenError, Verifier, scan_rule};
+pub use trust::{IssuerKind, Trust};
 pub use usage::{
     AddressUse, LoggedRequest, LoggedVerdict, OperatorRequest, RequestFacts, Retention, SecretUse, Usage, UsageCount,
     UsageRecord,

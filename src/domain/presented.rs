@@ -4,7 +4,9 @@
 //! either, for two programs on its way could each pick another. What it found is only borrowed, so that a secret is not
 //! copied; no error repeats it. Whether the text is a token is for [`super::PlainToken::parse`] to say.
 
-/// Longer than any token can be; what is longer is refused before it is looked at.
+use super::jwt::{MAX_TOKEN, looks_like_jwt};
+
+/// Longer than any key can be; what is longer is refused before it is looked at.
 const MAX_BYTES: usize = 256;
 const SCHEME: &[u8] = b"Bearer";
 
@@ -39,8 +41,8 @@ pub fn key_from_headers<'a>(
     authorization: impl IntoIterator<Item = &'a [u8]>,
     api_key: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<&'a str, HeaderError> {
-    let bearer = only(authorization)?.map(bearer).transpose()?;
-    let api_key = only(api_key)?.map(one_word).transpose()?;
+    let bearer = only(authorization)?.map(bearer).transpose()?.map(short).transpose()?;
+    let api_key = only(api_key)?.map(one_word).transpose()?.map(short).transpose()?;
     match (bearer, api_key) {
         (None, None) => Err(HeaderError::Missing),
         (Some(key), None) | (None, Some(key)) => Ok(key),
@@ -48,6 +50,20 @@ pub fn key_from_headers<'a>(
         (Some(bearer), Some(api_key)) if bearer == api_key => Ok(bearer),
         (Some(_), Some(_)) => Err(HeaderError::Different),
     }
+}
+
+/// The credential of an operator, from every value of the `Authorization` headers of a request: one that a server gave out, or
+/// the token of another issuer, which is longer.
+///
+/// # Errors
+/// When there is none, more than one, or none that could be one.
+pub fn credential_from_headers<'a>(authorization: impl IntoIterator<Item = &'a [u8]>) -> Result<&'a str, HeaderError> {
+    let credential = only(authorization)?.map(bearer).transpose()?.ok_or(HeaderError::Missing)?;
+    if looks_like_jwt(credential) { Ok(credential) } else { short(credential) }
+}
+
+fn short(word: &str) -> Result<&str, HeaderError> {
+    if word.len() > MAX_BYTES { Err(HeaderError::TooLong) } else { Ok(word) }
 }
 
 /// The value of a header that may be sent once.
@@ -73,7 +89,7 @@ fn one_word(value: &[u8]) -> Result<&str, HeaderError> {
     if value.is_empty() {
         return Err(HeaderError::Missing);
     }
-    if value.len() > MAX_BYTES {
+    if value.len() > MAX_TOKEN {
         return Err(HeaderError::TooLong);
     }
     // A proxy that joins repeated headers puts a comma between them.

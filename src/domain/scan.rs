@@ -5,6 +5,7 @@
 
 use super::{
     environment::Environment,
+    jwt,
     token::{Brand, MAX_BRAND, PlainToken, TOKEN_TAIL},
 };
 use aho_corasick::{AhoCorasick, BuildError, Input};
@@ -172,7 +173,15 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 
 /// Where whole tokens stand in a text, whatever their brand.
 fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
-    Environment::ALL.into_iter().flat_map(move |environment| {
+    let mut from = 0;
+    // Tokens of jobs are no keys, and let whoever sees them in as well.
+    let jobs = std::iter::from_fn(move || {
+        let found = jwt::find(text.get(from..)?)?;
+        let found = from + found.start..from + found.end;
+        from = found.end;
+        Some(found)
+    });
+    let tokens = Environment::ALL.into_iter().flat_map(move |environment| {
         let code = format!("_{}_", environment.token_code());
         let places: Vec<usize> = text.match_indices(&code).map(|(at, _)| at).collect();
         places.into_iter().filter_map(move |at| {
@@ -183,7 +192,8 @@ fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
             let is_token = |from: &usize| text.get(*from..end).is_some_and(|whole| PlainToken::parse(whole).is_ok());
             brands.filter(is_token).min().map(|from| from..end)
         })
-    })
+    });
+    jobs.chain(tokens)
 }
 
 #[cfg(test)]
@@ -215,6 +225,9 @@ mod tests {
         assert_eq!(masked(&format!("curl/8 {a}")), format!("curl/8 {MASK}"));
         assert_eq!(masked(&format!("é{b}{a}é")), format!("é{MASK}{MASK}é"));
         assert_eq!(masked("plain_prod_text"), "plain_prod_text");
+        let job = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UifQ.DtEhU3ljbEg8L38V";
+        assert_eq!(masked(&format!("{a} and {job}, {job}é")), format!("{MASK} and {MASK}, {MASK}é"));
+        assert!(holds_token(job) && !holds_token(&job[..20]) && !holds_token("eyJ.eyJ.eyJ"));
     }
 
     fn token(environment: Environment) -> PlainToken {

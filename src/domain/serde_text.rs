@@ -1,7 +1,8 @@
 //! Values that travel as the text they are written as: `Display` out, `FromStr` in, with the same errors as anywhere.
 
 use super::{
-    Action, Environment, KeyId, KeyRef, Lookup, Notice, ObjectName, Outcome, Role, RotationId, Sort, Status,
+    Action, Environment, IssuerKind, KeyId, KeyRef, Lookup, Notice, ObjectName, Outcome, Role, RotationId, Sort,
+    Status,
     hygiene::{KeyGlob, Rule, Severity},
     time::Since,
 };
@@ -32,7 +33,9 @@ macro_rules! from_text {
 
 pub(crate) use {as_text, from_text};
 
-as_text!(Action, Notice, KeyGlob, KeyRef, Lookup, Outcome, Role, RotationId, Rule, Severity, Since, Sort, Status);
+as_text!(
+    Action, IssuerKind, Notice, KeyGlob, KeyRef, Lookup, Outcome, Role, RotationId, Rule, Severity, Since, Sort, Status
+);
 from_text!(Environment, KeyId, super::Scope);
 
 /// The name of a new thing, checked as it is everywhere.

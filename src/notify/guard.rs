@@ -69,7 +69,7 @@ fn refused(ip: IpAddr) -> String {
 }
 
 /// Resolves names to public addresses alone.
-pub(super) struct PublicOnly;
+pub struct PublicOnly;
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {

@@ -4,10 +4,9 @@
 mod guard;
 mod sign;
 
-pub use guard::usable;
+pub use guard::{PublicOnly, usable};
 
 use crate::ops::{Error, Kind, Result};
-use guard::PublicOnly;
 use reqwest::{blocking::Client, header::CONTENT_TYPE, redirect::Policy};
 use std::{sync::Arc, time::Duration};
 

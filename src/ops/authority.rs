@@ -6,10 +6,9 @@
 use super::{
     error::{Error, Result},
     holder::Holder,
-    operators::CreateOperator,
 };
 use crate::{
-    domain::{Allowlist, Catalogue, Lookup, Operator, Permission, Scope, Time, time::format_time},
+    domain::{Allowlist, Catalogue, Lookup, Operator, Permission, Role, Scope, Time, Trust, time::format_time},
     store::View,
 };
 use std::sync::Arc;
@@ -29,6 +28,45 @@ pub enum Authority {
 /// The holder of a key asks for what only operators may.
 fn beyond_its_key(what: &str) -> Error {
     Error::forbidden("holder", format!("the holder of a key may not {what}"))
+}
+
+/// What is handed on to somebody else, who is to have it as an operator: with a credential, or by the tokens of an issuer.
+#[derive(Debug, Clone, Copy)]
+pub struct HandedOn<'a> {
+    /// What may be done with it.
+    pub role: Role,
+    /// In which workspace; `None` for the whole platform.
+    pub workspace: Option<&'a str>,
+    /// The ceiling of scopes.
+    pub ceiling: Option<&'a [Scope]>,
+    /// From where.
+    pub allow_ips: &'a Allowlist,
+    /// When it ends.
+    pub expires_at: Option<Time>,
+}
+
+impl<'a> From<&'a Operator> for HandedOn<'a> {
+    fn from(operator: &'a Operator) -> Self {
+        Self {
+            role: operator.role,
+            workspace: operator.workspace.as_deref(),
+            ceiling: operator.ceiling.as_deref(),
+            allow_ips: &operator.allow_ips,
+            expires_at: operator.expires_at,
+        }
+    }
+}
+
+impl<'a> From<&'a Trust> for HandedOn<'a> {
+    fn from(trust: &'a Trust) -> Self {
+        Self {
+            role: trust.role,
+            workspace: trust.workspace.as_deref(),
+            ceiling: trust.ceiling.as_deref(),
+            allow_ips: &trust.allow_ips,
+            expires_at: trust.expires_at,
+        }
+    }
 }
 
 impl Authority {
@@ -103,28 +141,21 @@ impl Authority {
         .cause(format!("the ceiling is {}", if own.is_empty() { "no scope at all" } else { &own })))
     }
 
-    /// Refuses an operator that would be wider than the caller: in role, workspace and ceiling, in how long its credential
-    /// works, and from where. `workspace` is what it is to be bound to, and `expires_at` when it is to end.
+    /// Refuses to hand on more than the caller has: in role, workspace and ceiling, in how long it lasts, and from where.
     ///
     /// # Errors
     /// `Forbidden`, naming the bound.
-    pub fn may_appoint(
-        &self,
-        tx: &View<'_>,
-        request: &CreateOperator,
-        workspace: Option<&str>,
-        expires_at: Option<Time>,
-    ) -> Result<()> {
-        self.bounds(tx, request.role, workspace, request.ceiling.as_deref())?;
-        self.outlasts(expires_at, &request.allow_ips).map_err(|error| error.hint(self.own_bounds()))
+    pub fn may_hand_on(&self, tx: &View<'_>, what: &HandedOn<'_>) -> Result<()> {
+        self.bounds(tx, what)?;
+        self.outlasts(what).map_err(|error| error.hint(self.own_bounds()))
     }
 
-    /// Refuses to touch an operator of a wider role, workspace or ceiling than the caller's.
+    /// Refuses to touch what has a wider role, workspace or ceiling than the caller.
     ///
     /// # Errors
     /// `Forbidden`, naming the bound.
-    pub fn may_manage(&self, tx: &View<'_>, other: &Operator) -> Result<()> {
-        self.bounds(tx, other.role, other.workspace.as_deref(), other.ceiling.as_deref())
+    pub fn may_manage<'a>(&self, tx: &View<'_>, other: impl Into<HandedOn<'a>>) -> Result<()> {
+        self.bounds(tx, &other.into())
     }
 
     /// Refuses a new credential for an operator that is wider than the caller in any way: whoever sees it could use it.
@@ -133,7 +164,7 @@ impl Authority {
     /// `Forbidden`, naming the bound.
     pub fn may_replace(&self, tx: &View<'_>, other: &Operator) -> Result<()> {
         self.may_manage(tx, other)?;
-        self.outlasts(other.expires_at, &other.allow_ips).map_err(|error| {
+        self.outlasts(&other.into()).map_err(|error| {
             error.hint(format!("keyward operators rotate {}  (with a credential of wider bounds)", other.name))
         })
     }
@@ -161,47 +192,41 @@ impl Authority {
         end.into_iter().chain(addresses).collect::<Vec<_>>().join(" ")
     }
 
-    fn outlasts(&self, expires_at: Option<Time>, allow_ips: &Allowlist) -> Result<()> {
+    fn outlasts(&self, what: &HandedOn<'_>) -> Result<()> {
         let Self::Operator(caller) = self else { return Ok(()) };
-        let wider = |what: &str| {
-            Error::forbidden("wider", format!("operator '{}' hands on no credential that {what}", caller.name))
+        let wider = |how: &str| {
+            Error::forbidden("wider", format!("operator '{}' hands on no credential that {how}", caller.name))
         };
         if let Some(end) = caller.expires_at
-            && expires_at.is_none_or(|at| at > end)
+            && what.expires_at.is_none_or(|at| at > end)
         {
             return Err(wider("works longer than its own").cause(format!("its own ends {}", format_time(end))));
         }
-        if !allow_ips.is_within(&caller.allow_ips) {
+        if !what.allow_ips.is_within(&caller.allow_ips) {
             let own = caller.allow_ips.to_strings().join(", ");
             return Err(wider("works from more addresses than its own").cause(format!("its own works from {own}")));
         }
         Ok(())
     }
 
-    fn bounds(
-        &self,
-        tx: &View<'_>,
-        role: crate::domain::Role,
-        workspace: Option<&str>,
-        ceiling: Option<&[Scope]>,
-    ) -> Result<()> {
+    fn bounds(&self, tx: &View<'_>, what: &HandedOn<'_>) -> Result<()> {
         let caller = match self {
             Self::Vault => return Ok(()),
             Self::Holder(_) => return Err(beyond_its_key("manage operators")),
             Self::Operator(caller) => caller,
         };
         let wider = |what: String| Err(Error::forbidden("wider", format!("operator '{}' may not {what}", caller.name)));
-        if !caller.role.may_appoint(role) {
-            return wider(format!("manage operators of the role {role}: its own is {}", caller.role));
+        if !caller.role.may_appoint(what.role) {
+            return wider(format!("manage operators of the role {}: its own is {}", what.role, caller.role));
         }
-        if caller.workspace.is_some() && caller.workspace.as_deref() != workspace {
+        if caller.workspace.is_some() && caller.workspace.as_deref() != what.workspace {
             return wider("manage operators beyond its workspace".to_owned());
         }
-        match (&caller.ceiling, ceiling) {
+        match (&caller.ceiling, what.ceiling) {
             (None, _) => Ok(()),
             (Some(_), None) => wider("manage an operator without a ceiling".to_owned()),
             (Some(_), Some(scopes)) => {
-                let workspace = workspace.unwrap_or_default();
+                let workspace = what.workspace.unwrap_or_default();
                 self.may_grant(&tx.catalogue(workspace)?, scopes)
             }
         }

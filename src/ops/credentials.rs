@@ -2,12 +2,13 @@
 
 use super::{context::Context, error::Result, webhooks};
 use crate::{
-    domain::{Action, Event, Message, Notice, Outcome, Time, time::format_time},
+    domain::{Action, Event, Message, Notice, Outcome, Refusal, Time, time::format_time},
     store::View,
 };
 use chrono::TimeDelta;
+use serde::Serialize;
 use serde_json::json;
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// Whose webhooks are told: a credential that nobody has belongs to no workspace.
 const WORKSPACE: &str = "default";
@@ -25,6 +26,34 @@ pub struct RefusedCredentials {
     pub count: u64,
     /// When the first of them came.
     pub since: Time,
+    /// Of those that were tokens of other issuers, how many did not pass which check.
+    pub checks: BTreeMap<&'static str, u64>,
+    /// Jobs whose tokens were genuine, and let them in nowhere: some of them.
+    pub jobs: Vec<RefusedJob>,
+}
+
+/// A job whose token was genuine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusedJob {
+    /// Whose token.
+    pub issuer: String,
+    /// Of whom, as the trail names an actor.
+    pub job: String,
+}
+
+impl RefusedCredentials {
+    /// Who that was, where all were genuine tokens of one job.
+    fn actor(&self) -> &str {
+        match &self.jobs[..] {
+            [one] if self.checks.values().sum::<u64>() == self.count && self.is_all_genuine() => &one.job,
+            _ => "unknown",
+        }
+    }
+
+    /// Whether no check failed that comes before a signature is known to be genuine.
+    fn is_all_genuine(&self) -> bool {
+        self.checks.keys().all(|check| Refusal::GENUINE.iter().any(|one| one.as_str() == *check))
+    }
 }
 
 /// What was refused since the last report.
@@ -43,6 +72,12 @@ pub fn events(cx: &Context, report: &CredentialReport) -> Vec<Event> {
         let mut changes = json!({
             "refused": "credential", "kind": "AUTH", "count": one.count, "since": format_time(one.since),
         });
+        if !one.checks.is_empty() {
+            changes["checks"] = json!(one.checks);
+        }
+        if !one.jobs.is_empty() {
+            changes["jobs"] = json!(one.jobs);
+        }
         if one.addresses > 1 {
             changes["addresses"] = json!(one.addresses);
         }
@@ -50,7 +85,7 @@ pub fn events(cx: &Context, report: &CredentialReport) -> Vec<Event> {
             action: Action::OperatorDenied,
             target: "credential".to_owned(),
             outcome: Outcome::Refused,
-            actor: "unknown".to_owned(),
+            actor: one.actor().to_owned(),
             source: one.address.map_or_else(|| "server".to_owned(), |address| format!("server {address}")),
             reason: None,
             ticket: cx.ticket.clone(),

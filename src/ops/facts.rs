@@ -4,7 +4,7 @@
 
 use super::{entitlement, error::Result, verify};
 use crate::{
-    domain::{Catalogue, Form, Key, KeyId, Operator, Plan},
+    domain::{Catalogue, Form, Key, KeyId, Operator, Plan, Trust},
     store::View,
 };
 
@@ -55,6 +55,8 @@ pub struct Rest {
     pub workspaces: Vec<WorkspaceFacts>,
     /// All operators.
     pub operators: Vec<Operator>,
+    /// All trusts.
+    pub trusts: Vec<Trust>,
     /// The forms of imported digests.
     pub forms: Vec<Form>,
 }
@@ -68,7 +70,12 @@ pub fn all(view: &View<'_>) -> Result<Facts> {
 }
 
 fn rest(view: &View<'_>) -> Result<Rest> {
-    Ok(Rest { workspaces: workspaces(view)?, operators: view.operators()?, forms: view.import_forms()? })
+    Ok(Rest {
+        workspaces: workspaces(view)?,
+        operators: view.operators()?,
+        trusts: view.trusts()?,
+        forms: view.import_forms()?,
+    })
 }
 
 /// Hands over all keys of all workspaces, with every version of their secrets: an old one is named as what it was. They

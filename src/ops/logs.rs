@@ -397,8 +397,11 @@ fn requests(tx: &View<'_>, cx: &Context, filter: &VerdictFilter) -> Result<Vec<L
     let mut found = tx.recent_requests(filter)?;
     if let Some(own) = cx.authority.bound_to() {
         let operators = tx.operators()?.into_iter();
+        let operators = operators.map(|one| (one.workspace, one.id));
+        let trusts = tx.trusts()?.into_iter().map(|one| (one.workspace, one.id));
+        let all = operators.chain(trusts);
         let bound: HashSet<String> =
-            operators.filter(|one| one.workspace.as_deref() == Some(own)).map(|one| one.id).collect();
+            all.filter(|(workspace, _)| workspace.as_deref() == Some(own)).map(|(_, id)| id).collect();
         found.retain(|one| one.request.operator.as_ref().is_some_and(|id| bound.contains(id)));
     }
     Ok(found.into_iter().map(LogEntry::of_request).collect())

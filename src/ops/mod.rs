@@ -11,6 +11,7 @@ pub mod audit_offline;
 pub mod audit_review;
 pub mod audit_stream;
 pub mod authority;
+mod binding;
 pub mod case;
 pub mod check;
 pub mod commit;
@@ -52,6 +53,7 @@ pub mod scopes;
 pub mod stage;
 mod store_error;
 mod tenancy;
+pub mod trusts;
 pub mod update;
 pub mod usage;
 pub mod verify;
@@ -64,7 +66,7 @@ pub use check::{Check, CheckKey, Checked, CheckedKey, Finding};
 pub use context::Context;
 pub use create::{Create, Created};
 pub use create_many::{CreateMany, EntryError, EntryErrors};
-pub use credentials::{CredentialReport, RefusedCredentials};
+pub use credentials::{CredentialReport, RefusedCredentials, RefusedJob};
 pub use declare::{
     Agreed, Applied, Apply, Carried, CarryKeys, Carrying, Declared, ExportKeys, Plan, PlanKeys, PlanStep, Prefer, Verb,
 };

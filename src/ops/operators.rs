@@ -2,7 +2,7 @@
 
 use super::{
     Done,
-    authority::Authority,
+    authority::{Authority, HandedOn},
     case::{Ask, Change, Method, Route, UseCase},
     context::Context,
     error::{Error, Result},
@@ -17,6 +17,7 @@ use crate::{
         serde_text,
         text::same,
         time::{self, format_time},
+        trust,
     },
     store::{Tx, View},
     vault::Capabilities,
@@ -57,14 +58,6 @@ pub struct CreateOperator {
 impl CreateOperator {
     /// How long a credential works when nothing is said.
     const LIFE: TimeDelta = TimeDelta::days(90);
-
-    /// The one workspace it is to be bound to; `None` for the whole platform.
-    pub(super) fn bound_to(&self, cx: &Context) -> Option<String> {
-        match &self.workspace {
-            Some(said) => said.clone(),
-            None => (self.role != Role::PlatformAdmin).then(|| cx.workspace.clone()),
-        }
-    }
 
     fn expires_at(&self, cx: &Context) -> Result<Option<Time>> {
         let Some(expiry) = self.expiry else {
@@ -262,23 +255,24 @@ fn create(
     cx: &Context,
     request: CreateOperator,
 ) -> Result<Done<Appointed>> {
+    if request.name.starts_with(trust::ACTOR) {
+        return Err(Error::usage(format!("the trail calls jobs {}…, and so no operator", trust::ACTOR))
+            .hint("choose another name"));
+    }
     if request.name.starts_with(holder::PREFIX) {
         return Err(Error::usage(format!("the trail calls holders of keys {}…, and so no operator", holder::PREFIX))
             .hint("choose another name"));
     }
-    let workspace = request.bound_to(cx);
-    if request.role == Role::WorkspaceAdmin && workspace.is_none() {
-        return Err(Error::usage("a workspace-admin is bound to a workspace").hint("--bind WORKSPACE"));
-    }
-    if request.role == Role::PlatformAdmin && (workspace.is_some() || request.ceiling.is_some()) {
-        return Err(Error::usage("a platform-admin is bound to nothing")
-            .hint("--role workspace-admin --bind WORKSPACE, for one workspace"));
-    }
-    if let Some(workspace) = &workspace {
-        super::entitlement::plan_of(tx, workspace)?;
-    }
+    let workspace = bound(tx, cx, request.role, request.workspace.clone(), request.ceiling.is_some())?;
     let expires_at = request.expires_at(cx)?;
-    cx.authority.may_appoint(tx, &request, workspace.as_deref(), expires_at)?;
+    let handed_on = HandedOn {
+        role: request.role,
+        workspace: workspace.as_deref(),
+        ceiling: request.ceiling.as_deref(),
+        allow_ips: &request.allow_ips,
+        expires_at,
+    };
+    cx.authority.may_hand_on(tx, &handed_on)?;
     if let Some(taken) = tx.operators()?.iter().find(|operator| same(&operator.name, &request.name)) {
         if !managed(tx, cx)?.contains(taken) {
             return Err(Error::conflict("exists", format!("the name '{}' is taken", taken.name)).hint("choose another"));
@@ -307,6 +301,32 @@ fn create(
     let view = OperatorView::new(&operator, cx);
     let events = vec![cx.event(Action::OperatorCreate, operator.id, json!({ "operator": view }))];
     Ok(Done { outcome: Appointed { operator: view, secret: (!cx.dry_run).then_some(token) }, events })
+}
+
+/// The one workspace that somebody of a role is to be bound to, `None` for the whole platform: that which was said, else that of
+/// the call.
+///
+/// # Errors
+/// `Usage` for a workspace admin without a workspace, and a platform admin with any bound; `NotFound` for an unknown workspace.
+pub(super) fn bound(
+    tx: &View<'_>,
+    cx: &Context,
+    role: Role,
+    said: Option<Option<String>>,
+    has_ceiling: bool,
+) -> Result<Option<String>> {
+    let workspace = said.unwrap_or_else(|| (role != Role::PlatformAdmin).then(|| cx.workspace.clone()));
+    if role == Role::WorkspaceAdmin && workspace.is_none() {
+        return Err(Error::usage("a workspace-admin is bound to a workspace").hint("--bind WORKSPACE"));
+    }
+    if role == Role::PlatformAdmin && (workspace.is_some() || has_ceiling) {
+        return Err(Error::usage("a platform-admin is bound to nothing")
+            .hint("--role workspace-admin --bind WORKSPACE, for one workspace"));
+    }
+    if let Some(workspace) = &workspace {
+        super::entitlement::plan_of(tx, workspace)?;
+    }
+    Ok(workspace)
 }
 
 fn exists(taken: &Operator, status: &str) -> Error {

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Action, Catalogue, Customer, Key, ObjectName, Operator, Plan, Project, Workspace, closest, counted, text::same,
+        Action, Catalogue, Customer, Key, ObjectName, Operator, Plan, Project, Trust, Workspace, closest, counted,
+        text::same,
     },
     store::{Tx, View},
 };
@@ -169,12 +170,14 @@ fn users(tx: &View<'_>, cx: &Context, kind: ObjectKind, name: &str) -> Result<Ve
             }
             let bound =
                 |operator: &&Operator| operator.workspace.as_deref() == Some(name) && operator.active_at(cx.now);
+            let trusted = |trust: &&Trust| trust.workspace.as_deref() == Some(name) && trust.holds_at(cx.now);
             vec![
                 (usize::try_from(tx.count_keys(name)?).unwrap_or(usize::MAX), "key"),
                 (tx.projects(name)?.len(), "project"),
                 (tx.customers(name)?.len(), "customer"),
                 (tx.webhooks()?.iter().filter(|webhook| webhook.workspace == name).count(), "webhook"),
                 (tx.operators()?.iter().filter(bound).count(), "operator"),
+                (tx.trusts()?.iter().filter(trusted).count(), "trust"),
             ]
         }
         ObjectKind::Plan => {

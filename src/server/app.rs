@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     backend::{AssertionSigner, Backend, ServedBackend},
+    oidc::Issuers,
     ops::{Error, Kind, Result},
     wire::problem::SERVER_BUSY,
 };
@@ -37,6 +38,8 @@ pub(super) struct App {
     pub(super) listings: Listings,
     /// Signs what upstreams are told of whoever calls.
     pub(super) assertions: AssertionSigner,
+    /// The keys of issuers whose tokens let somebody in.
+    pub(super) issuers: Issuers,
     /// Whose credentials were refused lately.
     pub(super) intruded: Intruded,
     /// The credentials that were refused since it was last told.

@@ -6,11 +6,15 @@
 
 use super::{
     app::App,
+    bearer::{self, Denied, Shown},
     listen::Peer,
     problem::{Failed, too_many, unavailable},
 };
 use crate::{
-    domain::{Action, Operator, Permission, PlainToken, Role, Time, key_from_headers},
+    domain::{
+        Action, HeaderError, Operator, Permission, PlainToken, Refusal, Role, Time, credential_from_headers,
+        looks_like_jwt,
+    },
     ops::{Authority, Context, Error, Kind, Result, case::UseCase},
     wire::header,
 };
@@ -174,6 +178,49 @@ async fn intruded(app: &Arc<App>, operator: &Arc<Operator>, ip: Option<IpAddr>, 
     caller.record(app, Action::OperatorDenied, &operator.id, &error).await
 }
 
+/// The operator of a credential that was given out for this vault.
+///
+/// # Errors
+/// `Auth` for one that does not work, which is counted, and told in the trail.
+async fn of_credential(app: &Arc<App>, credential: &str, ip: Option<IpAddr>, now: Time) -> Result<Shown> {
+    let mut known = app.engine.operator(credential, now).map_err(|_| unavailable())?;
+    if known.is_none() && PlainToken::parse(credential).is_ok() {
+        // One that was made a moment ago, by another process, is in the keystore already.
+        app.wake.caught_up().await;
+        known = app.engine.operator(credential, now).map_err(|_| unavailable())?;
+    }
+    let Some((operator, works)) = known else {
+        refused(app, ip, now);
+        app.denials.note(ip, now);
+        return Err(unauthorised());
+    };
+    // Bound to addresses, and the address unknown: closed.
+    let from_here = operator.allow_ips.is_empty() || ip.is_some_and(|ip| operator.allow_ips.permits(ip));
+    if !works || !from_here {
+        let why = if works { "does not work from this address" } else { "does not work any more" };
+        refused(app, ip, now);
+        intruded(app, &operator, ip, why).await?;
+        return Err(unauthorised());
+    }
+    Ok(Shown { operator, run: None })
+}
+
+/// The operator that a token of another issuer stands for.
+///
+/// # Errors
+/// `Auth` for one that stands for nobody, which is counted, and told in the trail; `Unavailable` where nobody can say.
+async fn of_token(app: &Arc<App>, token: &str, ip: Option<IpAddr>, now: Time) -> Result<Shown> {
+    bearer::shown(app, token, ip, now).await.map_err(|denied| {
+        let told = denied.told();
+        if let Denied::Refused(token) = denied {
+            tracing::info!(check = %token.check, job = ?token.job, "a token was refused");
+            refused(app, ip, now);
+            app.denials.note_token(ip, now, token);
+        }
+        told
+    })
+}
+
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Failed;
 
@@ -202,46 +249,35 @@ impl Caller {
             return Err(too_many(standing, "credentials that are no good"));
         }
         let bearer = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
-        let token = match key_from_headers(bearer, []) {
-            Ok(token) => token,
+        let credential = match credential_from_headers(bearer) {
+            Ok(credential) => credential,
             Err(error) => {
                 count(app, peer, headers)?;
                 if headers.contains_key(AUTHORIZATION) {
                     refused(app, ip, now);
-                    app.denials.note(ip, now);
+                    match error {
+                        HeaderError::TooLong => app.denials.note_token(ip, now, Refusal::TooLong.into()),
+                        _ => app.denials.note(ip, now),
+                    }
                 }
                 return Err(unauthorised().cause(error.to_string()).into());
             }
         };
-        let mut known = app.engine.operator(token, now).map_err(|_| unavailable())?;
-        if known.is_none() && PlainToken::parse(token).is_ok() {
-            // One that was made a moment ago, by another process, is in the keystore already.
-            app.wake.caught_up().await;
-            known = app.engine.operator(token, now).map_err(|_| unavailable())?;
-        }
+        let shown = match looks_like_jwt(credential) {
+            true => of_token(app, credential, ip, now).await,
+            false => of_credential(app, credential, ip, now).await,
+        };
         // A service that asks for verdicts asks for everybody: each question is counted for the address that it names.
-        if !known.as_ref().is_some_and(|(operator, works)| *works && operator.role == Role::Verifier) {
+        if !shown.as_ref().is_ok_and(|shown| shown.operator.role == Role::Verifier) {
             count(app, peer, headers)?;
         }
-        let Some((operator, works)) = known else {
-            refused(app, ip, now);
-            app.denials.note(ip, now);
-            return Err(unauthorised().into());
-        };
-        // Bound to addresses, and the address unknown: closed.
-        let from_here = operator.allow_ips.is_empty() || ip.is_some_and(|ip| operator.allow_ips.permits(ip));
-        if !works || !from_here {
-            let why = if works { "does not work from this address" } else { "does not work any more" };
-            refused(app, ip, now);
-            intruded(app, &operator, ip, why).await?;
-            return Err(unauthorised().into());
-        }
+        let Shown { operator, run } = shown?;
         Ok(Self {
             operator,
             ip,
             workspace: text(headers, header::WORKSPACE)?,
             reason: text(headers, header::REASON)?,
-            ticket: text(headers, header::TICKET)?,
+            ticket: text(headers, header::TICKET)?.or(run),
             client: text(headers, header::CLIENT)?.filter(|name| (8..=64).contains(&name.len())),
             dry_run: yes_or_no(headers, header::DRY_RUN)?,
             rehearses: yes_or_no(headers, header::REHEARSAL)?,

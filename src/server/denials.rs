@@ -3,12 +3,12 @@
 
 use super::app::App;
 use crate::{
-    domain::Time,
-    ops::{Context, CredentialReport, RefusedCredentials, Result},
+    domain::{Refusal, Time},
+    ops::{Context, CredentialReport, RefusedCredentials, RefusedJob, Result},
 };
 use chrono::{SubsecRound, TimeDelta, Utc};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -29,30 +29,94 @@ const HISTORY: TimeDelta = TimeDelta::hours(24);
 #[derive(Default)]
 pub(super) struct Denials(Mutex<Tally>);
 
+/// How many jobs with genuine tokens a report names of an address.
+const MOST_JOBS: usize = 5;
+
+/// A token of another issuer that was refused.
+pub(super) struct RefusedToken {
+    /// Which check it did not pass.
+    pub(super) check: Refusal,
+    /// Whose it is, where its signature is genuine.
+    pub(super) job: Option<RefusedJob>,
+}
+
+impl From<Refusal> for RefusedToken {
+    fn from(check: Refusal) -> Self {
+        Self { check, job: None }
+    }
+}
+
 #[derive(Default)]
 struct Tally {
     /// By address; `None` for requests over a Unix socket.
-    by_address: HashMap<Option<IpAddr>, (u64, Time)>,
+    by_address: HashMap<Option<IpAddr>, Seen>,
     /// From further addresses.
-    others: Option<(u64, Time)>,
+    others: Option<Seen>,
     reported: Option<Time>,
     history: VecDeque<(Time, u64)>,
 }
 
-fn add(tally: &mut (u64, Time)) {
-    tally.0 = tally.0.saturating_add(1);
+/// What was refused from an address.
+struct Seen {
+    count: u64,
+    since: Time,
+    checks: BTreeMap<&'static str, u64>,
+    jobs: Vec<RefusedJob>,
+}
+
+impl Seen {
+    fn since(since: Time) -> Self {
+        Self { count: 0, since, checks: BTreeMap::new(), jobs: Vec::new() }
+    }
+
+    fn add(&mut self, token: Option<RefusedToken>) {
+        self.count = self.count.saturating_add(1);
+        let Some(RefusedToken { check, job }) = token else { return };
+        let checked = self.checks.entry(check.as_str()).or_default();
+        *checked = checked.saturating_add(1);
+        self.jobs.extend(job.filter(|job| self.jobs.len() < MOST_JOBS && !self.jobs.contains(job)));
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        self.count = self.count.saturating_add(other.count);
+        self.since = self.since.min(other.since);
+        for (check, count) in other.checks {
+            let checked = self.checks.entry(check).or_default();
+            *checked = checked.saturating_add(count);
+        }
+        let room = MOST_JOBS.saturating_sub(self.jobs.len());
+        let new: Vec<RefusedJob> = other.jobs.into_iter().filter(|job| !self.jobs.contains(job)).take(room).collect();
+        self.jobs.extend(new);
+        self
+    }
+
+    fn told(self, address: Option<IpAddr>, addresses: usize) -> RefusedCredentials {
+        let Self { count, since, checks, jobs } = self;
+        RefusedCredentials { address, addresses, count, since, checks, jobs }
+    }
 }
 
 impl Denials {
     /// Counts a credential that was refused.
     pub(super) fn note(&self, address: Option<IpAddr>, now: Time) {
+        self.add(address, now, None);
+    }
+
+    /// Counts a token of another issuer that was refused.
+    pub(super) fn note_token(&self, address: Option<IpAddr>, now: Time, token: RefusedToken) {
+        self.add(address, now, Some(token));
+    }
+
+    fn add(&self, address: Option<IpAddr>, now: Time, token: Option<RefusedToken>) {
         let mut tally = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full = tally.by_address.len() >= MOST_ADDRESSES && !tally.by_address.contains_key(&address);
-        if full {
-            add(tally.others.get_or_insert((0, now)));
+        let new = || Seen::since(now);
+        let seen = if full {
+            tally.others.get_or_insert_with(new)
         } else {
-            add(tally.by_address.entry(address).or_insert((0, now)));
-        }
+            tally.by_address.entry(address).or_insert_with(new)
+        };
+        seen.add(token);
     }
 
     /// What is to be told now; with `last`, whatever there is.
@@ -63,20 +127,14 @@ impl Denials {
             return None;
         }
         let mut all: Vec<_> = std::mem::take(&mut tally.by_address).into_iter().collect();
-        all.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        all.sort_by_key(|(_, seen)| std::cmp::Reverse(seen.count));
         let rest = all.split_off(all.len().min(NAMED));
-        let mut refused: Vec<RefusedCredentials> = all
-            .into_iter()
-            .map(|(address, (count, since))| RefusedCredentials { address, addresses: 1, count, since })
-            .collect();
+        let mut refused: Vec<RefusedCredentials> =
+            all.into_iter().map(|(address, seen)| seen.told(address, 1)).collect();
         let others = tally.others.take();
         let addresses = rest.len() + usize::from(others.is_some());
         let joined = rest.into_iter().map(|(_, seen)| seen).chain(others);
-        if let Some((count, since)) =
-            joined.reduce(|(count, since), (more, at)| (count.saturating_add(more), since.min(at)))
-        {
-            refused.push(RefusedCredentials { address: None, addresses, count, since });
-        }
+        refused.extend(joined.reduce(Seen::join).map(|seen| seen.told(None, addresses)));
         let count = refused.iter().fold(0, |sum: u64, one| sum.saturating_add(one.count));
         tally.reported = Some(now);
         tally.history.push_back((now, count));
@@ -109,7 +167,8 @@ async fn tell(app: &Arc<App>, cx: &Context, last: bool) -> Result<()> {
     let Some(report) = app.denials.due(now, last) else { return Ok(()) };
     for one in &report.refused {
         let address = one.address.map(|address| address.to_string());
-        tracing::warn!(address, addresses = one.addresses, count = one.count, "credentials of operators were refused");
+        let RefusedCredentials { addresses, count, checks, jobs, .. } = one;
+        tracing::warn!(address, addresses, count, ?checks, ?jobs, "credentials of operators were refused");
     }
     let cx = Context { now, ..cx.clone() };
     app.ask(move |backend| backend.vault("the trail")?.told_of_credentials(&cx, &report)).await

@@ -26,6 +26,7 @@ use crate::{
         many::ChangeKeys,
         objects::CREATE_PROJECT,
         operators::{CreateOperator, ListOperators, RevokeOperator, RotateOperator},
+        trusts::{AddTrust, ListTrusts, RemoveTrust},
         webhooks::{AddWebhook, ListWebhooks, RemoveWebhook, TestWebhook},
     },
     wire::{
@@ -176,6 +177,9 @@ fn doors() -> Vec<Door> {
         Door::changes::<CreateOperator>(),
         Door::changes::<RotateOperator>(),
         Door::changes::<RevokeOperator>(),
+        Door::asks::<ListTrusts>(),
+        Door::changes::<AddTrust>(),
+        Door::changes::<RemoveTrust>(),
         Door::holder_asks::<ShowSelf>(),
         Door::holder_changes::<RevokeSelf>(),
         Door::holder_asks::<ShowRotation>().at(SHOW_OWN),

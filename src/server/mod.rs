@@ -5,6 +5,7 @@
 
 mod app;
 mod assertion;
+mod bearer;
 mod body;
 mod caller;
 mod connection;
@@ -47,6 +48,7 @@ pub use trail::{Outgoing, StreamPlace};
 use crate::{
     backend::{Presence, Serving},
     domain::RateLimit,
+    oidc::Issuers,
     ops::{Context, Error, Kind, Result},
 };
 use app::{App, Gate, Vaults};
@@ -146,6 +148,7 @@ async fn serve(serving: &Serving, cx: &Context, options: &Options, listening: &m
         vaults: Vaults::new(backends),
         listings: Listings::default(),
         assertions: serving.assertions(),
+        issuers: Issuers::new()?,
         intruded: Intruded::default(),
         denials: Denials::default(),
         wake,

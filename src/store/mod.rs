@@ -38,6 +38,7 @@ mod sum;
 mod timed;
 mod trail;
 mod tree;
+mod trusts;
 mod tx;
 mod upgrade;
 mod usage;

@@ -1,4 +1,4 @@
-//! Workspaces, plans, projects, customers, scopes, operators and webhooks: sealed rows of one table.
+//! Workspaces, plans, projects, customers, scopes, operators, trusts and webhooks: sealed rows of one table.
 
 use super::{
     error::{Error, Result},
@@ -9,6 +9,7 @@ use super::{
     records::{decode, encode},
     rows,
     sum::{self, Sum},
+    trusts::TrustRecord,
     tx::Tx,
     view::View,
     webhooks::WebhookRecord,
@@ -36,6 +37,7 @@ pub(super) enum Kind {
     Webhook = 10,
     FormerKeys = 13,
     EndedSession = 14,
+    Trust = 15,
 }
 
 /// One record serves all kinds: which fields mean something depends on the kind.
@@ -70,6 +72,8 @@ pub(super) struct ObjectRecord {
     /// When a session that was ended would have ended by itself.
     #[n(12)]
     pub(super) until: Option<i64>,
+    #[n(13)]
+    pub(super) trust: Option<TrustRecord>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -15,6 +15,7 @@ pub mod rotations;
 pub mod schema;
 pub mod signed;
 pub mod told;
+pub mod trusts;
 pub mod usage;
 pub mod verdict;
 pub mod webhooks;

@@ -4,8 +4,8 @@
 
 use crate::{
     domain::{
-        Allowlist, Code, Environment, Expiry, Lookup, Notice, ObjectName, Overlap, RateLimit, Role, RotationId, Scope,
-        Status,
+        Allowlist, Code, Environment, Expiry, IssuerKind, Lookup, Notice, ObjectName, Overlap, RateLimit, Role,
+        RotationId, Scope, Status,
     },
     ops::{Kind, ObjectKind, ObjectView, Progress, ScopeChange},
 };
@@ -70,6 +70,7 @@ schema! {
     );
     Status => words("The status, derived from facts at the time of the answer.", Status::ALL.map(Status::as_str));
     Notice => words("What a webhook can be told of.", Notice::ALL.map(Notice::as_str));
+    IssuerKind => words("What kind of host an issuer is of.", IssuerKind::ALL.map(IssuerKind::as_str));
     Role => words("What an operator may do.", Role::ALL.map(Role::as_str));
     Code => words("The answer in a word.", Code::ALL.map(Code::as_str));
     Scope => text("A permission, `resource:level`; either part may be `*`, and `*` alone is both.", &["invoices:read"])

@@ -24,7 +24,7 @@ pub(crate) const NOT_RUN: [(&str, &str); 5] = [
 ];
 
 /// What has to be done before examples that begin so.
-const PREPARED: [(&str, &str); 41] = [
+const PREPARED: [(&str, &str); 43] = [
     ("keyward init", "rm -rf .local .config"),
     ("keyward create billing-sync", "keyward delete billing-sync --confirm billing-sync"),
     ("keyward push", "keyward --vault ./staging init"),
@@ -73,6 +73,14 @@ const PREPARED: [(&str, &str); 41] = [
         "keyward -q webhooks add chat https://hooks.example.com/ && keyward -q webhooks add pager https://hooks.example.com/",
     ),
     ("keyward operators revoke", "keyward -q operators create ci-deploy --role rotator"),
+    (
+        "keyward operators trust add nightly",
+        "printf '{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"a\",\"x\":\"%s\"}]}' 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo >jwks.json",
+    ),
+    (
+        "keyward operators trust remove",
+        "keyward operators trust add ci --role auditor --issuer https://id.example.com --audience keys --claim sub=a",
+    ),
     ("keyward operators rotate", "keyward -q operators create gateway --role verifier"),
     ("keyward plans show", "keyward plans create small"),
     ("keyward plans update", "keyward plans create small"),

@@ -11,7 +11,7 @@ use std::{
 use syn::{Attribute, Item, ItemMod, spanned::Spanned};
 
 /// The rooms, and what each may import. Besides them there are `lib.rs` and `main.rs`.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("config", &["domain", "files", "ops", "backend"]),
     ("files", &["domain"]),
@@ -20,9 +20,10 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("ops", &["domain", "files", "vault", "store"]),
     ("wire", &["domain", "ops"]),
     ("notify", &["ops"]),
+    ("oidc", &["domain", "ops", "notify"]),
     ("backend", &["domain", "files", "vault", "store", "ops", "wire", "notify"]),
     ("anchor", &["files", "ops"]),
-    ("server", &["domain", "files", "ops", "wire", "backend", "anchor"]),
+    ("server", &["domain", "files", "ops", "wire", "oidc", "backend", "anchor"]),
     ("deliver", &["domain", "files"]),
     ("rotate", &["domain", "ops", "backend", "deliver"]),
     ("output", &["domain", "ops"]),

@@ -95,6 +95,10 @@ mod new_keys;
 #[cfg(feature = "server")]
 mod not_asked;
 #[cfg(feature = "server")]
+mod oidc;
+#[cfg(feature = "server")]
+mod oidc_jobs;
+#[cfg(feature = "server")]
 mod openapi;
 #[cfg(feature = "server")]
 mod operators;
@@ -183,6 +187,8 @@ mod texts;
 #[cfg(feature = "server")]
 mod told;
 mod tour;
+#[cfg(feature = "server")]
+mod trusts;
 #[cfg(feature = "ui")]
 mod ui;
 #[cfg(feature = "ui")]

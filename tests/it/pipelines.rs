@@ -1,6 +1,11 @@
 //! The action of GitHub and the component of GitLab: their steps are run, by a small runner of ours, against a server.
 
-use crate::support::{Home, server::Served};
+use crate::support::{
+    Home,
+    issuer::{Issuer, Pair, REQUEST_WORD},
+    server::Served,
+};
+use serde_json::json;
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -85,10 +90,25 @@ impl Site {
 
     /// Runs an action of GitHub.
     fn action(&self, name: &str, inputs: &[String]) -> (Option<i32>, String) {
+        self.action_in(name, inputs, &[])
+    }
+
+    /// Runs an action of GitHub in a job with these variables.
+    fn action_in(&self, name: &str, inputs: &[String], variables: &[(&str, &str)]) -> (Option<i32>, String) {
         let (action, keeps) = (packaging().join("github").join(name), self.home.path().join("runner"));
         let mut args = vec!["github", action.to_str().unwrap(), keeps.to_str().unwrap()];
         args.extend(inputs.iter().map(String::as_str));
-        self.run(&args, &[])
+        self.run(&args, variables)
+    }
+
+    /// Lets the jobs of an issuer in as rotators, and, for another audience, as auditors.
+    fn trusts(&self, issuer: &Issuer, kind: &str, claims: &[&str]) {
+        let audiences = [("rotator", self.server.url.clone()), ("auditor", format!("{}/check", self.server.url))];
+        for (role, audience) in audiences {
+            let args = ["operators", "trust", "add", role, "--role", role, "--bind", "default", "--kind", kind];
+            let binding = ["--issuer", issuer.url(), "--audience", &audience];
+            self.home.ok(&[&args[..], &binding, claims].concat());
+        }
     }
 
     fn held(&self) -> Option<String> {
@@ -97,31 +117,44 @@ impl Site {
 }
 
 #[test]
-fn the_action_of_github_installs_rotates_and_finds() {
+fn the_action_of_github_installs_rotates_and_finds_by_the_token_of_the_job() {
     let Some(site) = Site::new() else { return };
-    let setup = |token: &str| {
-        let inputs = [("package", &*site.wheel), ("server", &site.server.url), ("token", token)];
-        site.action("setup", &inputs.map(|(name, value)| format!("{name}={value}")))
+    let issuer = Issuer::start(Pair::ed25519());
+    site.trusts(&issuer, "github", &["--claim", "repository_id=7", "--claim", "ref=refs/heads/main"]);
+    issuer.runs(&json!({
+        "sub": "repo:acme/web:ref:refs/heads/main", "repository": "acme/web", "repository_id": "7", "run_id": "1",
+        "ref": "refs/heads/main", "ref_protected": "true",
+    }));
+    let url = format!("{}/token?api-version=2.0", issuer.url());
+    let job = [("ACTIONS_ID_TOKEN_REQUEST_URL", url.as_str()), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", REQUEST_WORD)];
+    let inputs = |more: &[(&str, &str)]| {
+        let all = [("package", &*site.wheel), ("server", &site.server.url)];
+        all.iter().chain(more).map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
     };
-    let (code, said) = setup(&site.rotator);
+    let (code, said) = site.action_in("setup", &inputs(&[]), &job);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains(&format!("output version={}\n", env!("CARGO_PKG_VERSION"))), "{said}");
-    let token = site.home.path().join("runner/keyward.token");
-    assert_eq!(fs::metadata(&token).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!site.home.path().join("runner/keyward.token").exists(), "nothing is stored");
 
-    let (code, said) = site.action("rotate", &["ticket=OPS-7".to_owned()]);
+    let (code, said) = site.action_in("rotate", &["ticket=OPS-7".to_owned()], &job);
     assert_eq!(code, Some(0), "{said}");
     let secret = site.held().unwrap();
-    assert!(!said.contains(&secret) && !said.contains(&site.rotator), "{said}");
+    assert!(!said.contains(&secret) && !said.contains("eyJ"), "{said}");
     assert!(said.contains("output exit-code=0\n"), "{said}");
     assert_eq!(site.home.verdict(&secret, &[]).1, Some(0));
     let report = site.home.read("runner/keyward-rotate.jsonl");
     assert!(report.contains("\"web\"") && !report.contains(&secret), "{report}");
     assert!(site.home.read("runner/summary.md").contains("web"));
+    let rotated = site.home.json(&["audit", "list", "--action", "key.rotate"])["items"][0].clone();
+    assert_eq!(
+        (&rotated["actor"], &rotated["ticket"]),
+        (&json!("oidc:repo:acme/web:ref:refs/heads/main"), &json!("OPS-7"))
+    );
 
     // Without an owner, and never used: something is found, the findings are where the step says, and it fails when asked to.
-    assert_eq!(setup(&site.auditor).0, Some(0));
-    let (code, said) = site.action("check", &["severity=note".to_owned()]);
+    let audience = format!("{}/check", site.server.url);
+    assert_eq!(site.action_in("setup", &inputs(&[("audience", &audience)]), &job).0, Some(0));
+    let (code, said) = site.action_in("check", &["severity=note".to_owned()], &job);
     assert_eq!(code, Some(10), "{said}");
     assert!(
         said.contains("left out: github/codeql-action/upload-sarif") && said.contains("output found=true"),
@@ -129,31 +162,54 @@ fn the_action_of_github_installs_rotates_and_finds() {
     );
     let found: serde_json::Value = serde_json::from_str(&site.home.read("runner/keyward.sarif")).unwrap();
     assert_eq!(found["version"], "2.1.0");
+
+    // A credential that is stored all the same is shown instead.
+    let (code, said) = site.action_in("setup", &inputs(&[("token", &site.auditor)]), &job);
+    assert_eq!(code, Some(0), "{said}");
+    let token = site.home.path().join("runner/keyward.token");
+    assert_eq!(fs::metadata(&token).unwrap().permissions().mode() & 0o777, 0o600);
     let (code, said) = site.action("check", &["severity=note".to_owned(), "fail=false".to_owned()]);
     assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains(&site.auditor), "{said}");
 
+    // A job that may not ask for a token is told so before anything is installed.
+    let (code, said) = site.action("setup", &inputs(&[]));
+    assert!(code == Some(4) && said.contains("id-token: write"), "{said}");
     let (code, said) =
         site.action("setup", &[format!("package={}", site.wheel), "server=https://a\nPATH=/evil".to_owned()]);
     assert_eq!(code, Some(2), "{said}");
 }
 
 #[test]
-fn the_component_of_gitlab_rotates_and_finds() {
+fn the_component_of_gitlab_rotates_and_finds_by_the_token_of_the_job() {
     let Some(site) = Site::new() else { return };
+    let issuer = Issuer::start(Pair::p256());
+    site.trusts(&issuer, "gitlab", &["--claim", "project_id=8", "--claim", "ref=main"]);
+    let token = |audience: &str| {
+        issuer.token(&json!({
+            "aud": audience, "sub": "project_path:acme/web:ref_type:branch:ref:main", "project_path": "acme/web",
+            "project_id": "8", "ref": "main", "ref_protected": "true", "job_id": "9",
+        }))
+    };
+    let (rotates, checks) = (site.server.url.clone(), format!("{}/check", site.server.url));
+    let tokens = json!({ &*rotates: token(&rotates), &*checks: token(&checks) }).to_string();
     let component = packaging().join("gitlab/keyward.yml");
     let job = site.home.path().join("job");
     fs::set_permissions(job.join("deliver.toml"), fs::Permissions::from_mode(0o666)).unwrap();
-    let run = |name: &str| {
+    let run = |name: &str, variables: &[(&str, &str)]| {
         let inputs = [format!("server={}", site.server.url), format!("package={}", site.wheel)];
         let mut args = vec!["gitlab", component.to_str().unwrap(), name, job.to_str().unwrap()];
         args.extend(inputs.iter().map(String::as_str).chain(["severity=note"]));
-        site.run(&args, &[("KEYWARD_ROTATOR", &site.rotator), ("KEYWARD_AUDITOR", &site.auditor)])
+        site.run(&args, variables)
     };
-    let (code, said) = run("keyward-rotate");
+    let (code, said) = run("keyward-rotate", &[("ID_TOKENS", &tokens)]);
     assert_eq!(code, Some(0), "{said}");
     let secret = site.held().unwrap();
-    assert!(said.contains("\"web\"") && !said.contains(&secret) && !said.contains(&site.rotator), "{said}");
-    let (code, said) = run("keyward-check");
+    assert!(said.contains("\"web\"") && !said.contains(&secret) && !said.contains("eyJ"), "{said}");
+    let (code, said) = run("keyward-check", &[("ID_TOKENS", &tokens)]);
     assert_eq!(code, Some(10), "{said}");
     assert!(site.home.read("job/keyward.sarif").contains("\"2.1.0\""));
+    // A credential that is stored all the same is shown instead.
+    let stored = [("KEYWARD_ROTATOR", site.rotator.as_str()), ("KEYWARD_AUDITOR", &site.auditor)];
+    assert_eq!(run("keyward-check", &stored).0, Some(10));
 }

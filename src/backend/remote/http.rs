@@ -2,6 +2,7 @@
 
 use super::{
     Onlooker, Remote,
+    credential::bearer,
     reply::{LONGEST_PAUSE, Refused, SILENT, answer, away, understood},
 };
 use crate::{
@@ -23,6 +24,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
     Method,
     blocking::{RequestBuilder, Response},
+    header::AUTHORIZATION,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -102,7 +104,7 @@ impl Remote {
         path: &[&str],
         query: &[(&'static str, String)],
     ) -> Result<T> {
-        let bytes = self.call(true, || Ok(self.request(cx, Method::GET, path).query(query)));
+        let bytes = self.call(true, || Ok(self.request(cx, Method::GET, path)?.query(query)));
         understood(&bytes.map_err(|refused| *refused.error)?)
     }
 
@@ -143,7 +145,7 @@ impl Remote {
     fn send<T: DeserializeOwned>(&self, cx: &Context, call: &Call<'_>, body: Zeroizing<Vec<u8>>) -> Result<T, Refused> {
         let body = Bytes::from_owner(body);
         let bytes = self.call(!matches!(call.repeat, Repeat::Never), || {
-            let mut request = self.request(Some(cx), call.method.clone(), call.path).query(call.query);
+            let mut request = self.request(Some(cx), call.method.clone(), call.path)?.query(call.query);
             request = request.header("content-type", "application/json").body(body.clone());
             if call.long {
                 request = request.timeout(LONG_TIME);
@@ -158,7 +160,7 @@ impl Remote {
 
     /// Asks once for an answer that is read as it comes.
     pub(super) fn stream(&self, cx: &Context, path: &[&str], query: &[(&'static str, String)]) -> Result<Response> {
-        let request = self.request(Some(cx), Method::POST, path).query(query).timeout(STREAM_TIME);
+        let request = self.request(Some(cx), Method::POST, path)?.query(query).timeout(STREAM_TIME);
         let response = request.send().map_err(|error| away(&error))?;
         if response.status().is_success() {
             return Ok(response);
@@ -167,7 +169,7 @@ impl Remote {
         Err(refused.unwrap_or_else(|| Error::new(Kind::Internal, "reply", "an answer without a status")))
     }
 
-    fn request(&self, cx: Option<&Context>, method: Method, path: &[&str]) -> RequestBuilder {
+    fn request(&self, cx: Option<&Context>, method: Method, path: &[&str]) -> Result<RequestBuilder> {
         let mut url = self.base.clone();
         // The holder of a key has the steps of a rotation at its own door.
         let door = match path {
@@ -180,11 +182,12 @@ impl Remote {
         // A proxy may have the server below a path of its own.
         let below = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{below}/{}", path.join("/")));
-        let mut request = self.client.request(method, url);
+        let credential = bearer(&self.credential.current()?)?;
+        let mut request = self.client.request(method, url).header(AUTHORIZATION, credential);
         if let Some(workspace) = &self.workspace {
             request = request.header(header::WORKSPACE, encoded(workspace));
         }
-        let Some(cx) = cx else { return request };
+        let Some(cx) = cx else { return Ok(request) };
         for (name, value) in [(header::REASON, &cx.reason), (header::TICKET, &cx.ticket)] {
             if let Some(value) = value {
                 request = request.header(name, encoded(value));
@@ -199,7 +202,7 @@ impl Remote {
         if let Some(version) = cx.expected_version {
             request = request.header("if-match", format!("\"v{version}\""));
         }
-        request
+        Ok(request)
     }
 
     fn call(&self, repeatable: bool, make: impl Fn() -> Result<RequestBuilder>) -> Result<Zeroizing<Vec<u8>>, Refused> {

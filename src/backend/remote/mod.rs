@@ -5,12 +5,14 @@
 
 mod bulk;
 mod calls;
+mod credential;
 mod http;
 mod reply;
 mod trail;
 mod turn;
 
 pub use bulk::{SLICE, had_no_effect};
+pub use credential::{Credential, GitHub};
 pub use turn::Turn;
 
 use crate::{
@@ -22,7 +24,7 @@ use crate::{
 use reqwest::{
     Certificate, Url,
     blocking::Client,
-    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
+    header::{HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
 use std::{
@@ -30,7 +32,6 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use zeroize::Zeroizing;
 
 /// What the address of a Unix socket begins with.
 const UNIX: &str = "unix:";
@@ -56,8 +57,8 @@ pub trait Onlooker {
 pub struct RemoteOptions {
     /// `https://host`, with a path before `/v1` where a proxy has one, `http://127.0.0.1:8787` or `unix:/path`.
     pub server: String,
-    /// The credential of an operator.
-    pub token: Zeroizing<String>,
+    /// The credential of an operator, asked for at each call.
+    pub credential: Box<dyn Credential>,
     /// Certificates that are trusted besides those of the system, PEM.
     pub ca_file: Option<PathBuf>,
     /// The workspace to work in; the operator's own when not given.
@@ -69,6 +70,7 @@ pub struct RemoteOptions {
 /// A server.
 pub struct Remote {
     onlooker: Option<Box<dyn Onlooker>>,
+    credential: Box<dyn Credential>,
     client: Client,
     base: Url,
     address: String,
@@ -104,7 +106,9 @@ impl Remote {
             .timeout(TIME)
             .redirect(Policy::none())
             .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers(&options.token, name)?);
+            .default_headers(headers(name));
+        // What is no credential is told before anything is prepared.
+        credential::bearer(&options.credential.current()?)?;
         let base = address(&options.server)?;
         if base.scheme() == "http" {
             // A proxy for plain HTTP would see the credential; and no certificate has to be read.
@@ -120,8 +124,8 @@ impl Remote {
             told.causes = reply::causes(&error);
             told
         })?;
-        let RemoteOptions { server: address, workspace, onlooker, .. } = options;
-        Ok(Self { onlooker, client, base, address, workspace, of_holder })
+        let RemoteOptions { server: address, workspace, onlooker, credential, .. } = options;
+        Ok(Self { onlooker, credential, client, base, address, workspace, of_holder })
     }
 
     /// The address of the server, as it was given.
@@ -171,21 +175,11 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>> {
     if found.is_empty() { Err(refused("expected PEM".to_owned())) } else { Ok(found) }
 }
 
-/// The headers of every call: the credential, marked so that it is never shown, and a name of this process, by which the
-/// server knows whose rotation it is.
-fn headers(token: &str, name: Option<&str>) -> Result<HeaderMap> {
-    let text = Zeroizing::new(format!("Bearer {token}"));
-    let mut credential = HeaderValue::from_str(&text).map_err(|_| {
-        Error::new(Kind::Auth, "credential", "the credential is not one line of letters, digits and _")
-            .cause("a blank line or another character stands beside it")
-            .hint("keep the credential alone in the file of --token-file or KEYWARD_TOKEN_FILE, or in KEYWARD_TOKEN")
-    })?;
-    credential.set_sensitive(true);
-    let mut headers = HeaderMap::from_iter([(AUTHORIZATION, credential)]);
+/// The header of every call that stays: a name of this process, by which the server knows whose rotation it is.
+fn headers(name: Option<&str>) -> HeaderMap {
     let own = name.map_or_else(|| random_base62(&mut rand::rng(), 16), str::to_owned);
     let own = HeaderValue::from_str(&own);
-    headers.extend(own.ok().map(|own| (HeaderName::from_static(header::CLIENT), own)));
-    Ok(headers)
+    own.ok().map(|own| (HeaderName::from_static(header::CLIENT), own)).into_iter().collect()
 }
 
 fn check(url: &Url) -> std::result::Result<(), &'static str> {

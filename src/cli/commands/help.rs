@@ -25,6 +25,8 @@ Environment variables. An option on the command line beats its variable, a varia
   KEYWARD_TOKEN_FILE  --token-file: the file with the credential for it
   KEYWARD_SECRET_FILE --secret-file of `self`: the file with the key that you hold
   KEYWARD_TOKEN       the credential itself, where there is no place for a file
+  KEYWARD_OIDC        github: a job of GitHub Actions asks its host for a token, and shows it to the server
+  KEYWARD_OIDC_AUDIENCE  whom that token is for; the address of the server when it is not set
   KEYWARD_CA_FILE     --ca-file: certificates to trust besides the system's
   KEYWARD_KEY_FILE    --key-file: what opens the vault, a device key or a recovery code
   KEYWARD_PASSPHRASE_FILE  --passphrase-file: the file with the passphrase of the vault
@@ -78,7 +80,8 @@ keyward in a CI job. Nothing is asked: without a terminal, with CI set or with -
 
   Or work through a server, with no vault at all
     KEYWARD_SERVER=https://keys.example.com KEYWARD_TOKEN_FILE=/run/secrets/keyward keyward list
-    A credential of its own for the job:  keyward operators create ci --role rotator --expires-in 90d
+    Nothing is stored for a job that its host gives a token (GitHub, GitLab, Kubernetes):  keyward operators trust add --help
+    A credential of its own for any other:  keyward operators create ci --role rotator --expires-in 90d
 
   Take the secret with one of   (anything else is refused while CI is set: it would end in the log)
     SECRET=$(keyward -q create nightly-export --env production)

@@ -9,7 +9,7 @@ use crate::{
         prompt,
         scan::{self, Finder, Found, Scanned},
     },
-    domain::{Action, Brand, KeyRef, PlainToken, SlotRole, counted, why_malformed},
+    domain::{Action, Brand, Jwt, KeyRef, PlainToken, SlotRole, counted, time::format_time, trust, why_malformed},
     ops::{
         Error, Kind, Result, Switch, SwitchKey,
         identify::{Identified, Identify, Leaked, hint_of, left_out},
@@ -188,13 +188,24 @@ fn look(
     let scanned = Scanned { found: found.collect(), ..Scanned::default() };
     if scanned.found.is_empty() {
         let why = PlainToken::parse(&text).err().map(|error| format!(": {}", why_malformed(error, &text)));
-        *none = Some(format!("no secret of this vault's brand '{brand}' in it{}", why.unwrap_or_default()));
+        let none_of_ours = || format!("no secret of this vault's brand '{brand}' in it{}", why.unwrap_or_default());
+        *none = Some(of_a_job(text.trim()).unwrap_or_else(none_of_ours));
         *other = Some(text);
     } else {
         let rest = without(&text, &scanned.found);
         *other = (!rest.trim().is_empty()).then_some(rest);
     }
     Ok(scanned)
+}
+
+/// What the token of a job says of itself. Whether it is genuine is for a server to say, which asks its issuer.
+fn of_a_job(text: &str) -> Option<String> {
+    let claims = Jwt::parse(text).ok()?.claims;
+    let (issuer, job) = (trust::shown(claims.issuer().unwrap_or("nobody")), trust::actor(&claims));
+    let ends = claims.expires_at().map_or_else(|| "never".to_owned(), format_time);
+    Some(format!(
+        "no key: it is a token of a job, of {issuer} as it says, for {job}, and ends {ends}; keyward operators trust list shows whom such tokens let in"
+    ))
 }
 
 /// A text with a space in the place of each token.

@@ -5,7 +5,7 @@ use crate::{
     backend::remote::{self, Remote, RemoteOptions},
     cli::{context::Ctx, exit::Exit, input::Source, prompt, values},
     config,
-    domain::{Login, Profile, time::parse_time},
+    domain::{Login, Profile, looks_like_jwt, time::parse_time},
     ops::{Error, Result},
 };
 use zeroize::Zeroizing;
@@ -31,12 +31,16 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
     let host = if args.url.starts_with("unix:") { None } else { base.host_str() };
     let name = args.name.unwrap_or_else(|| host.unwrap_or("socket").to_owned());
     let token = credential(cx)?;
+    if looks_like_jwt(&token) {
+        return Err(Error::usage("this is the token of a job, which ends by itself within the hour: it is not kept")
+            .hint(format!("keyward --server {} --token-file FILE whoami  (reads it again for each call)", args.url)));
+    }
     let ca_file = cx.global.ca_file.as_deref().map(std::path::absolute).transpose();
     let ca_file = ca_file.map_err(|error| Error::usage("--ca-file is not usable").cause(error.to_string()))?;
     let workspace = cx.given.workspace.clone();
     let server = Remote::new(RemoteOptions {
         server: args.url.clone(),
-        token: token.clone(),
+        credential: Box::new(token.clone()),
         ca_file: ca_file.clone(),
         workspace: workspace.clone(),
         onlooker: cx.onlooker(&args.url),

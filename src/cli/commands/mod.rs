@@ -47,6 +47,7 @@ pub(super) mod serve;
 pub(super) mod show;
 mod switching;
 #[cfg(feature = "ui")]
+pub(super) mod trusts;
 pub(super) mod ui;
 pub(super) mod unlock;
 pub(super) mod update;

@@ -1,5 +1,6 @@
 //! `operators`: who may use a server, with which role and bounds.
 
+use super::trusts;
 use crate::{
     cli::{columns, context::Ctx, exit::Exit, prompt, values},
     domain::{Expiry, Overlap, Role, Scope, Time},
@@ -38,6 +39,7 @@ enum Command {
         #[arg(long, value_name = "D", value_parser = values::duration)]
         overlap: Option<TimeDelta>,
     },
+    Trust(trusts::Args),
     /// Cut an operator off for good
     #[command(after_help = "Example:\n  keyward operators revoke ci-deploy --yes")]
     Revoke {
@@ -101,6 +103,7 @@ pub(crate) fn run(cx: &mut Ctx, args: Args) -> Result<u8> {
             let request = RotateOperator { name, overlap: overlap.map_or(Overlap::Now, Overlap::For) };
             appoint(cx, "rotated", "would rotate", |cx| cx.backend()?.change(&cx.operation(), request))?;
         }
+        Command::Trust(args) => return trusts::run(cx, args),
         Command::Revoke { name } => {
             let backend = cx.backend()?;
             // Nobody is asked about what is not there, or is so already.

@@ -4,12 +4,13 @@
 
 use super::{
     told::Told,
+    trusted::Trusted,
     window::{Standing, Window},
 };
 use crate::{
     domain::{
         Allowlist, Environment, Facts, Form, Key, KeyId, Named, NotAsked, Operator, Presented, RateLimit, Request,
-        Scope, SecretState, Spent, Time, Verifier,
+        Scope, SecretState, Spent, Time, Trust, Verifier,
     },
     ops::facts::{Rest, WorkspaceFacts},
 };
@@ -101,6 +102,8 @@ impl WorkspaceCell {
 pub(in crate::server) struct Index {
     secrets: papaya::HashMap<LookupBytes, Entry>,
     operators: ArcSwap<HashMap<LookupBytes, Credential>>,
+    /// Whom tokens of other issuers let in.
+    trusts: ArcSwap<Vec<Trusted>>,
     /// How imported digests came about; empty where nothing was imported.
     forms: ArcSwap<Vec<Form>>,
     shared: Mutex<Shared>,
@@ -207,6 +210,7 @@ impl Index {
     pub(super) fn put_rest(&self, rest: Rest) {
         self.put_workspaces(rest.workspaces);
         self.put_operators(rest.operators);
+        self.put_trusts(rest.trusts);
         self.put_forms(rest.forms);
     }
 
@@ -221,6 +225,17 @@ impl Index {
             }
         }
         self.operators.store(Arc::new(credentials));
+    }
+
+    fn put_trusts(&self, trusts: Vec<Trust>) {
+        if !self.trusts.load().iter().map(|held| &held.trust).eq(&trusts) {
+            self.trusts.store(Arc::new(trusts.into_iter().map(Trusted::from).collect()));
+        }
+    }
+
+    /// Whom tokens of other issuers let in; another list once it has changed.
+    pub(super) fn trusts(&self) -> Arc<Vec<Trusted>> {
+        self.trusts.load_full()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -10,11 +10,13 @@ pub(super) mod flush;
 mod index;
 pub(super) mod refresh;
 mod told;
+mod trusted;
 mod usage;
 mod window;
 
 pub(super) use index::{Index, KeyRecord};
 pub(super) use told::encoded;
+pub(super) use trusted::Trusted;
 pub(super) use window::Standing;
 
 use crate::{
@@ -212,6 +214,12 @@ impl Engine {
         let Ok(token) = PlainToken::parse(token) else { return Ok(None) };
         let presented = self.hasher.verifier_of(&token).unwrap_or(Verifier([0; 32]));
         Ok(self.index.operator(token.lookup().as_bytes(), &presented, now))
+    }
+
+    /// Whom tokens of other issuers let in.
+    pub(super) fn trusts(&self, now: Time) -> Result<Arc<Vec<Trusted>>, Unavailable> {
+        self.available(now)?;
+        Ok(self.index.trusts())
     }
 
     /// Whether the keystore was seen lately.

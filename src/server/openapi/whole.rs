@@ -122,7 +122,7 @@ fn components(components: &mut Value) {
     components["schemas"]["ProblemCode"] = json!(ProblemCode::schema());
     components["schemas"]["AddScope"] = json!(AddScope::schema());
     components["securitySchemes"] = json!({
-        "operator": { "type": "http", "scheme": "bearer", "bearerFormat": "kwop_…", "description": "The credential of an operator." },
+        "operator": { "type": "http", "scheme": "bearer", "bearerFormat": "kwop_…", "description": "The credential of an operator, or the token of a job that a trust lets in (a JSON Web Token)." },
         "key": { "type": "apiKey", "in": "header", "name": header::API_KEY, "description": "A key. Some deployments also read it from a query parameter." },
         "key_as_bearer": { "type": "http", "scheme": "bearer", "description": "A key." },
     });

@@ -188,6 +188,75 @@ const UNPROVOKED: &[(&str, Why)] = &[
         "{}   (goes on with the same rotation)",
         Test("holder_kills::whatever_is_killed_or_lost_the_holder_keeps_a_secret_that_works"),
     ),
+    (
+        "--issuer https://HOST, exactly as the claim `iss` of its tokens says it",
+        Test("trusts::a_trust_that_would_let_in_others_than_it_is_meant_for_is_refused_with_what_is_missing"),
+    ),
+    (
+        "--kind {known}",
+        Test("trusts::a_trust_that_would_let_in_others_than_it_is_meant_for_is_refused_with_what_is_missing"),
+    ),
+    (
+        "--audience https://YOUR-SERVER, which a job asks its host for",
+        Test("trusts::a_trust_that_would_let_in_others_than_it_is_meant_for_is_refused_with_what_is_missing"),
+    ),
+    (
+        "--claim {name}=VALUE  (once for each trust)",
+        Test("trusts::a_trust_that_would_let_in_others_than_it_is_meant_for_is_refused_with_what_is_missing"),
+    ),
+    (
+        "--token-life 24h",
+        Test("trusts::a_trust_that_would_let_in_others_than_it_is_meant_for_is_refused_with_what_is_missing"),
+    ),
+    (
+        "--jwks FILE",
+        Test("trusts::a_trust_that_would_let_in_others_than_it_is_meant_for_is_refused_with_what_is_missing"),
+    ),
+    (
+        "one trust for each value: keyward operators trust add NAME",
+        Test("trusts::a_trust_that_would_let_in_others_than_it_is_meant_for_is_refused_with_what_is_missing"),
+    ),
+    (
+        "--audience AUDIENCE, another one for each: a job chooses the one that it asks for",
+        Test("trusts::what_binds_a_job_is_kept_shown_and_told_in_the_trail"),
+    ),
+    (
+        "keyward operators trust remove {}  (its name is free then)",
+        Test("trusts::what_binds_a_job_is_kept_shown_and_told_in_the_trail"),
+    ),
+    ("keyward operators trust list", Test("trusts::what_binds_a_job_is_kept_shown_and_told_in_the_trail")),
+    (
+        "permissions: { id-token: write }  (in the job of the workflow)",
+        Test("oidc_jobs::a_job_at_github_rotates_a_key_with_nothing_but_the_leave_to_ask_for_a_token"),
+    ),
+    (
+        "elsewhere the host puts a token into a file or a variable: KEYWARD_TOKEN_FILE or KEYWARD_TOKEN",
+        Test("oidc_jobs::a_job_at_github_rotates_a_key_with_nothing_but_the_leave_to_ask_for_a_token"),
+    ),
+    (
+        "keyward operators trust list  (where the vault is: whom it lets in; its log says which check failed)",
+        Test("oidc_jobs::a_job_at_github_rotates_a_key_with_nothing_but_the_leave_to_ask_for_a_token"),
+    ),
+    (
+        "KEYWARD_OIDC_AUDIENCE=AUDIENCE, as `keyward operators trust add --audience` has it",
+        Test("oidc_jobs::a_job_at_github_rotates_a_key_with_nothing_but_the_leave_to_ask_for_a_token"),
+    ),
+    (
+        "leave the variable as GitHub sets it",
+        Test("oidc_jobs::a_job_at_github_rotates_a_key_with_nothing_but_the_leave_to_ask_for_a_token"),
+    ),
+    (
+        "keyward --server {} --token-file FILE whoami  (reads it again for each call)",
+        Test("oidc_jobs::a_job_at_gitlab_rotates_a_key_by_the_token_in_its_variable"),
+    ),
+    (
+        "a token of a job ends by itself soon; to let such jobs in no more: keyward operators trust remove NAME",
+        Test("oidc_jobs::a_job_at_gitlab_rotates_a_key_by_the_token_in_its_variable"),
+    ),
+    (
+        "no key: it is a token of a job, of {issuer} as it says, for {job}, and ends {ends}; keyward operators trust list shows whom such tokens let in",
+        Test("oidc_jobs::a_job_at_gitlab_rotates_a_key_by_the_token_in_its_variable"),
+    ),
     ("run it where the vault is, without --server and KEYWARD_SERVER", Open),
     ("keyward create --from FILE --out NEW   (makes them in as many requests as it takes)", Open),
     ("run that command again, with the file as it was: it goes on where it ended", Open),
@@ -232,6 +301,8 @@ const ELSEWHERE: &[(&str, &str, &[&str])] = &[
     ("cli/bulk.rs", "hint", &["leave the line out"]),
     ("cli/context.rs", "instead", &["--out FILE writes them", "-q prints the secret alone"]),
     ("cli/context.rs", "or", &["-q prints them alone", "-o json has it in the field"]),
+    ("ops/binding.rs", "hint", &[]),
+    ("ops/binding.rs", "instead", &[]),
     ("cli/local.rs", "hint", &["correct --vault,", "correct KEYWARD_VAULT", "name the vault where it is"]),
     ("cli/due/result.rs", "hint", &[]),
     ("cli/rotating.rs", "commit", &[]),

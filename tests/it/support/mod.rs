@@ -6,6 +6,8 @@ pub(crate) mod browser;
 pub(crate) mod door;
 #[cfg(feature = "server")]
 pub(crate) mod gateway;
+#[cfg(feature = "server")]
+pub(crate) mod issuer;
 pub(crate) mod keys;
 pub(crate) mod kills;
 pub(crate) mod library;

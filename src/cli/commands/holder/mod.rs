@@ -84,7 +84,7 @@ fn server(cx: &Ctx) -> Result<String> {
 /// The server as the holder of a key has it; by `name` it knows again whose rotation it is.
 fn door(cx: &Ctx, server: String, token: Zeroizing<String>, name: Option<&str>) -> Result<Box<dyn Backend>> {
     let (onlooker, ca_file) = (cx.onlooker(&server), cx.global.ca_file.clone());
-    let options = RemoteOptions { onlooker, server, token, ca_file, workspace: None };
+    let options = RemoteOptions { onlooker, server, credential: Box::new(token), ca_file, workspace: None };
     let remote = Remote::of_holder(options, name).map_err(|error| match &*error.reason {
         "credential" => Error::usage("the secret is not one line of visible characters")
             .hint("keep the secret alone in its file: --secret-file FILE"),
