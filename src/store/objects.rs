@@ -254,8 +254,7 @@ impl View<'_> {
     /// Every row, for whole checks and re-keying.
     pub(super) fn stored_objects(&self) -> Result<Vec<StoredObject>> {
         let mut statement = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM objects"))?;
-        let rows = statement.query_map([], StoredObject::read)?.collect::<rusqlite::Result<_>>()?;
-        Ok(rows)
+        Ok(statement.query_map([], StoredObject::read)?.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Opens every row and checks them as a set against the head.

@@ -74,9 +74,9 @@ fn a_job_is_let_in_by_its_token_as_what_was_said_and_for_as_long_as_it_lives() {
     let refused = server.send("POST", "/v1/keys", &[("Authorization", &bearer)], r#"{"name":"x"}"#);
     assert_eq!(refused.status, 403, "{refused:?}");
     let body = r#"{"overlap":{"for":60}}"#;
-    assert_eq!(server.send("POST", "/v1/keys/sync/rotate", &[("Authorization", &bearer)], body).status, 200);
+    assert_eq!(server.send("POST", "/v1/keys/sync/rotate", &[("Authorization", &bearer)], body).status, 201);
     let own = [("Authorization", bearer.as_str()), ("Keyward-Ticket", "OPS-1")];
-    assert_eq!(server.send("POST", "/v1/keys/sync/rotate", &own, r#"{"overlap":"now","supersede":true}"#).status, 200);
+    assert_eq!(server.send("POST", "/v1/keys/sync/rotate", &own, r#"{"overlap":"now","supersede":true}"#).status, 201);
     let trail = home.json(&["audit", "list", "--actor", "oidc:repo:acme/web:environment:prod"]);
     let told: Vec<(&Value, &Value)> =
         trail["items"].as_array().unwrap().iter().map(|one| (&one["action"], &one["ticket"])).collect();

@@ -48,6 +48,7 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "keyward operators trust add NAME --issuer URL --audience AUD --role ROLE")]
 struct Add {
     /// Its unique name
     #[arg(value_parser = values::name)]
@@ -56,7 +57,7 @@ struct Add {
     #[arg(long, value_name = "URL")]
     issuer: String,
     /// For whom a token must be, and for nobody else: best the address of the server
-    #[arg(long, value_name = "AUDIENCE")]
+    #[arg(long, value_name = "AUD")]
     audience: String,
     /// What a token must say, exactly; of ref a pattern such as refs/tags/v*; /a/b is within a; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = values::label)]

@@ -146,7 +146,7 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, at, key_id, lookup, code, count, seen FROM verdicts
              WHERE (?1 IS NULL OR key_id = ?1) AND (NOT ?2 OR NOT allowed) AND at >= ?3 AND seq > ?4
-                AND substr(key_id, 1, 3) <> 'op_' ORDER BY seq",
+                AND substr(key_id, 1, 3) NOT IN ('op_', 'tr_') ORDER BY seq",
         )?;
         let since = filter.since.map_or(i64::MIN, |since| since.timestamp());
         let (key, after) = (filter.key.as_ref().map(KeyId::as_str), filter.after.unwrap_or(i64::MIN));
@@ -205,7 +205,7 @@ impl View<'_> {
     pub fn recent_requests(&self, filter: &VerdictFilter) -> Result<Vec<LoggedRequest>> {
         let mut statement = self.connection.prepare_cached(
             "SELECT seq, at, key_id, code, seen FROM verdicts
-             WHERE (NOT ?1 OR NOT allowed) AND at >= ?2 AND seq > ?3 AND substr(key_id, 1, 3) = 'op_' ORDER BY seq",
+             WHERE (NOT ?1 OR NOT allowed) AND at >= ?2 AND seq > ?3 AND substr(key_id, 1, 3) IN ('op_', 'tr_') ORDER BY seq",
         )?;
         let since = filter.since.map_or(i64::MIN, |since| since.timestamp());
         let rows = statement
