@@ -70,6 +70,10 @@ impl Why {
 
 /// Advice that no situation here prints, each with why.
 const UNPROVOKED: &[(&str, Why)] = &[
+    (
+        "keyward operators trust add NAME --issuer URL --audience AUD --role ROLE",
+        NoAdvice("the line of the help that says how the command is used"),
+    ),
     ("%Y-%m-%d", NoAdvice("the form of the date in the hint beside it")),
     ("idempotency_key", NoAdvice("a field that the hint beside it leaves out")),
     ("--vault", NoAdvice("a word of the command that is put together beside it")),
