@@ -187,7 +187,7 @@ fn one_wrong_key_and_nothing_is_done() {
         ("[[keys]]\nname = 'a'\nowneer = 'b'\n", "key 1 (a): unknown field `owneer`"),
         ("[[keys]]\nname = 'a'\n[[keys]]\nname = 'a'\n", "twice"),
         ("[[keys]]\nowner = 'b'\n", "key 1: missing field `name`"),
-        ("[[keys]]\nname = 'a'\ncolour = 'b'\n", "`renew_on_rotation`, `active`, `deliver`"),
+        ("[[keys]]\nname = 'a'\ncolour = 'b'\n", "`renew_on_rotation`, `self`, `active`, `deliver`"),
         ("[[keys]]\nname = 'a'\nidempotency_key = 'b'\n", "unknown field `idempotency_key`: the name says"),
         ("keys = []\n[[key]]\nname = 'a'\n", "unknown field `key`"),
         ("[[key]]\nname = 'a'\n", "it has no keys: an empty set is written keys = []"),

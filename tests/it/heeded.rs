@@ -15,7 +15,7 @@ fn lines() -> Vec<String> {
         let left_out = NOT_RUN.iter().any(|(name, _)| name == line) || ASKED.iter().any(|(name, _)| name == line);
         let is_plain = line.starts_with("keyward ") && !["|", "&&", "$("].iter().any(|joined| line.contains(joined));
         // What is a server, or needs one of its own.
-        let served = ["keyward serve", "keyward login", "keyward logout", "keyward profile remove"];
+        let served = ["keyward serve", "keyward login", "keyward logout", "keyward profile remove", "keyward self"];
         !left_out && is_plain && !served.iter().any(|one| line.starts_with(one)) && examples::wants(line).is_none()
     });
     lines

@@ -169,8 +169,12 @@ fn nothing_prolongs_what_a_person_ends() {
     let (_, told, _) = run(&home, &["--only-if-idle", "1h"], &[]);
     assert_eq!(told["items"], json!([]), "{told:#}");
     assert!(!home.works(&home.read("old.key")));
-    // Without --due there is no schedule.
-    assert_eq!(home.run(&["rotate", "leaky", "--only-if-idle", "1h"]).code, Some(2));
+    // Without --due there is no schedule, and nothing of it is passed over.
+    for option in ["--only-if-idle 1h", "--jitter 1s", "--deadline 1h", "--due-within 1d", "--detailed-exitcode"] {
+        let args: Vec<&str> = ["rotate", "leaky"].into_iter().chain(option.split(' ')).collect();
+        let ran = home.run(&args);
+        assert!(ran.code == Some(2) && ran.stderr.contains("is for runs with --due"), "{option}: {ran:?}");
+    }
 }
 
 /// A server that writes what was used once an hour.

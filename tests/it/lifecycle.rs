@@ -105,6 +105,7 @@ fn the_json_of_a_key_is_the_contract() {
             "last_denied_at",
             "hint",
             "rotation",
+            "self",
             "secrets",
             "version",
             "imported"

@@ -113,6 +113,7 @@ fn asked(cx: &mut Ctx, args: &mut Args) -> Result<()> {
 pub(crate) fn run(cx: &mut Ctx, mut args: Args) -> Result<u8> {
     // Before a sink is tried, a hook is run or a list is read.
     cx.operation().writable()?;
+    args.due.refuse_without_due()?;
     let filter = std::mem::take(&mut args.found).filter()?;
     let by_filter = filter.narrows();
     if by_filter && args.due.due {

@@ -19,7 +19,7 @@ use crate::{
 };
 use serde_json::json;
 
-/// Change metadata, scopes, customers, limits and rotation policy of keys
+/// Change metadata, scopes, limits and rotation of keys
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyward update billing-sync --owner ops@example.com --reason handover\n  \
     keyward update billing-sync --add-scope invoices:write --remove-scope invoices:read\n  \

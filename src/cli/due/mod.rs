@@ -63,6 +63,30 @@ pub(super) struct DueArgs {
     pub(super) hooks: HookArgs,
 }
 
+impl DueArgs {
+    /// Refuses what only a due run heeds. The command line's definition says so too, and is not asked where a key is named: what
+    /// is required and excludes what was said is not missed.
+    ///
+    /// # Errors
+    /// `Usage`.
+    pub(super) fn refuse_without_due(&self) -> Result<()> {
+        let given = [
+            ("--due-within", self.due_within.is_some()),
+            ("--jitter", self.jitter.is_some()),
+            ("--deadline", self.deadline.is_some()),
+            ("--only-if-idle", self.only_if_idle.is_some()),
+            ("--idle-bound", self.idle_bound.is_some()),
+            ("--detailed-exitcode", self.detailed_exitcode),
+        ];
+        match given.iter().find(|(_, given)| *given && !self.due) {
+            Some((option, _)) => Err(Error::usage(format!("{option} is for runs with --due")).hint(
+                "leave it out, or let keyward find what is due: keyward rotate --due --yes --max N --deliver-map FILE",
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
 /// How every key of the run is rotated.
 pub(super) struct How {
     /// How long the old secret goes on working, whatever the map says.

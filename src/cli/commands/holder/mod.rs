@@ -15,7 +15,7 @@ use crate::{
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
-/// See, rotate and stop the key that you hold, by showing its secret to a server: no vault and no operator is needed
+/// See, rotate and stop the key that you hold, by showing its secret to a server
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyward self show --server https://keys.example.com --secret-file key.txt\n  \
     keyward self show --secret-file key.txt --field self.version.works_until")]
