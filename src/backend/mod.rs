@@ -141,6 +141,7 @@ impl dyn Backend + '_ {
     ///
     /// # Errors
     /// `Usage` through a server.
+    #[cfg_attr(not(feature = "server"), allow(unused_variables, reason = "without servers there is nothing to refuse"))]
     pub fn vault(&self, what: &str) -> Result<&local::Local> {
         match self.runner() {
             Runner::Here(local) => Ok(local),

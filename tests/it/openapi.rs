@@ -469,6 +469,13 @@ fn real_answers_are_those_that_the_document_promises() {
 
     let many = json!({ "changes": [{ "deactivate": { "key": id } }, { "deactivate": { "key": "nobody" } }] });
     assert_eq!(api.call("post", "/v1/keys/changes", &[], many).json()["items"][0]["changed"], true);
+    let trust = example(&api, "AddTrust");
+    let name = trust["name"].as_str().unwrap().to_owned();
+    assert_eq!(api.call("post", "/v1/trusts", &[], trust.clone()).status, 201);
+    assert_eq!(api.call("post", "/v1/trusts", &[], trust).status, 409);
+    assert_eq!(api.call("get", "/v1/trusts", &[], Value::Null).json()["items"][0]["name"], name.as_str());
+    assert_eq!(api.call("delete", "/v1/trusts/{name}", &[&name], Value::Null).status, 200);
+
     assert_eq!(api.call("post", "/v1/keys/{key}/revoke", &[&id], Value::Null).json()["changed"], true);
     assert_eq!(api.call("delete", "/v1/keys/{key}", &[&id], Value::Null).status, 200);
 

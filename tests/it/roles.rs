@@ -41,6 +41,10 @@ fn body(method: &str, path: &str, number: usize) -> Value {
         ("post", "/v1/operators") => {
             json!({ "name": format!("op-{number}"), "role": "support", "workspace": "default", "expiry": { "in": 3600 } })
         }
+        ("post", "/v1/trusts") => json!({
+            "name": format!("trust-{number}"), "issuer": "https://idp.example.com", "audience": "https://keys.example.com",
+            "claims": { "sub": format!("job-{number}") }, "role": "rotator", "workspace": "default",
+        }),
         ("post", "/v1/webhooks") => json!({ "name": format!("hook-{number}"), "url": "https://example.com/" }),
         ("post", "/v1/{kind}" | "/v1/projects") => json!({ "name": format!("object-{number}") }),
         ("patch", "/v1/{kind}/{name}") => json!({ "description": format!("changed {number}") }),

@@ -46,8 +46,8 @@ pub(super) mod scopes;
 pub(super) mod serve;
 pub(super) mod show;
 mod switching;
-#[cfg(feature = "ui")]
 pub(super) mod trusts;
+#[cfg(feature = "ui")]
 pub(super) mod ui;
 pub(super) mod unlock;
 pub(super) mod update;

@@ -228,7 +228,6 @@ const UNPROVOKED: &[(&str, Why)] = &[
         "keyward operators trust remove {}  (its name is free then)",
         Test("trusts::what_binds_a_job_is_kept_shown_and_told_in_the_trail"),
     ),
-    ("keyward operators trust list", Test("trusts::what_binds_a_job_is_kept_shown_and_told_in_the_trail")),
     (
         "permissions: { id-token: write }  (in the job of the workflow)",
         Test("oidc_jobs::a_job_at_github_rotates_a_key_with_nothing_but_the_leave_to_ask_for_a_token"),

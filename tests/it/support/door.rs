@@ -116,7 +116,7 @@ impl<'a> Door<'a> {
             Some("…")
         } else if begins(&["kw_", "kwop_", "whsec_"]) && word.len() > 40 {
             Some("SECRET")
-        } else if begins(&["key_", "rot_", "op_", "vault_", "wh_", "msg_"]) && word.len() >= 19 {
+        } else if begins(&["key_", "rot_", "op_", "tr_", "vault_", "wh_", "msg_"]) && word.len() >= 19 {
             Some("ID")
         } else if word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T' {
             Some("TIME")
