@@ -9,7 +9,8 @@ keyward=$PWD/${KEYWARD:-target/debug/keyward}
 config=$PWD/tests/schemathesis.toml
 
 home=$(mktemp -d)
-trap 'kill "$server" 2>/dev/null || true; rm -rf "$home"' EXIT
+# A server that ends still writes: it is waited for before its home goes.
+trap 'kill "$server" 2>/dev/null || true; wait "$server" || true; rm -rf "$home"' EXIT
 as() { env -i HOME="$home" PATH=/usr/bin:/bin "$keyward" "$@"; }
 token=$(as operators create root --role platform-admin 2>/dev/null)
 victim=$(as operators create victim --role platform-admin 2>/dev/null)
