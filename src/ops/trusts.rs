@@ -1,7 +1,7 @@
 //! Trusts: the jobs of an issuer of tokens are let in, as operators without a stored credential; never with more than whoever
 //! lets them in may.
 //!
-//! What a trust demands of a token is checked when it is added ([`super::binding`]).
+//! What a trust demands of a token is checked when it is added (`binding`).
 
 use super::{
     Done,
