@@ -35,6 +35,8 @@ pub(super) fn named(field: &str) -> String {
 pub(super) fn value(field: &str, value: &Value) -> String {
     match value {
         Value::Null if field.ends_with("_at") => "never".to_owned(),
+        // Of what holders may do, none is a value of its own.
+        Value::Null if field == "self" => "default".to_owned(),
         Value::Null => "none".to_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
@@ -95,6 +97,8 @@ mod tests {
             ("rotation.every_seconds", json!(null), json!(604_800), "rotate every: none -> 7d"),
             ("rotation.due_at", json!(null), json!("2026-01-01T00:00:00Z"), "due: never -> 2026-01-01T00:00:00Z"),
             ("active", json!(true), json!(false), "active: yes -> no"),
+            ("self", json!(null), json!([]), "self: default -> none"),
+            ("self", json!(["show", "revoke"]), json!(["show"]), "self: -revoke"),
         ] {
             let change = Change { field: field.into(), from, to };
             assert_eq!(in_words(&change), words);

@@ -201,7 +201,7 @@ impl Meant {
                 .hint("leave out the keys, or the filter")),
             (true, false) => Err(missing(&meant)
                 .hint(format!("{} KEY", cx.invocation()))
-                .hint("keyward list takes the filters that this takes, and shows what they find")),
+                .hint("`list` takes the filters that this takes, and shows what they find")),
             _ => Ok(meant),
         }
     }
@@ -266,7 +266,7 @@ fn bounded(found: usize, max: Option<usize>) -> Result<()> {
         Some(max) => {
             let found = counted(found, "key");
             Err(Error::conflict("too_many", format!("{found} are meant, and --max allows {max}; none was touched"))
-                .hint("look at them first: keyward list takes the same filter"))
+                .hint("look at them first: `list` takes the same filter"))
         }
     }
 }

@@ -5,7 +5,7 @@ use super::problem::Failed;
 use crate::{
     ops::{Error, Kind, Result},
     wire::{
-        objects,
+        json_objects,
         problem::{BODY_TOO_LARGE, BODY_TOO_SLOW},
     },
 };
@@ -30,7 +30,7 @@ impl<S: Send + Sync, T: DeserializeOwned, const LIMIT: usize> FromRequest<S> for
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Failed> {
         let bytes = read(request.into_body(), LIMIT).await?;
-        let sent = objects::read(&object(&bytes)?);
+        let sent = json_objects::read(&object(&bytes)?);
         Ok(Self(sent.map_err(|error| Error::usage("the body is not usable").cause(error.to_string()))?))
     }
 }

@@ -1,6 +1,6 @@
 //! A request on its way: the fields that the path and the query name as text, the others as a JSON body.
 
-use super::objects::Objects;
+use super::json_objects::Objects;
 use crate::ops::{
     Error, Kind, Result,
     case::{Route, UseCase},

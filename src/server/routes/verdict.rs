@@ -16,7 +16,7 @@ use crate::{
         problem::{Failed, unavailable},
         serves::Serves,
     },
-    wire::{objects, verdict::VerifyRequest},
+    wire::{json_objects, verdict::VerifyRequest},
 };
 use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
 use chrono::Utc;
@@ -69,7 +69,7 @@ async fn answer(app: &Arc<App>, caller: &Caller, headers: &HeaderMap, body: &[u8
         caller.permitted(app, Permission::AskVerdicts, "verdict").await?;
     }
     let within = caller.operator.workspace.as_deref();
-    let asked: VerifyRequest = objects::read(&whole_numbers(body))
+    let asked: VerifyRequest = json_objects::read(&whole_numbers(body))
         .map_err(|error| Error::usage("the body is not a request for a verdict").cause(position(&error)))?;
     // Who may only ask why changes nothing by it: neither the limit of a key nor when it was used.
     let only_explains = asked.explain && !asked.record;
